@@ -1,0 +1,181 @@
+//! Connections: the same operations on either engine.
+
+mod postgres;
+mod sqlite;
+mod transaction;
+
+use crate::error::Result;
+use crate::query::{Batch, check};
+use crate::settings::{Engine, Target};
+use crate::value::Value;
+
+pub use postgres::PgRow;
+pub use sqlite::SqliteRow;
+pub(crate) use transaction::{Begin, Bounds, End};
+
+/// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Read,
+    Write,
+}
+
+/// How to open connections to one database.
+#[derive(Clone)]
+pub(crate) enum Connector {
+    Sqlite(sqlite::Connector),
+    Postgres(postgres::Connector),
+}
+
+impl Connector {
+    pub(crate) fn new(target: &Target) -> Self {
+        match target {
+            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location)),
+            Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
+        }
+    }
+
+    /// What it connects to, for messages: without a password.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Connector::Sqlite(connector) => connector.target(),
+            Connector::Postgres(connector) => connector.target().to_owned(),
+        }
+    }
+
+    pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
+        let link = match self {
+            Connector::Sqlite(connector) => Link::Sqlite(connector.connect(role).await?),
+            Connector::Postgres(connector) => Link::Postgres(Box::new(connector.connect().await?)),
+        };
+        Ok(Connection { link, in_flight: false, in_transaction: false })
+    }
+}
+
+/// An open connection that knows whether something is under way on it.
+pub(crate) struct Connection {
+    link: Link,
+    /// A flight was started and its end not seen: its future was dropped.
+    in_flight: bool,
+    in_transaction: bool,
+}
+
+enum Link {
+    Sqlite(sqlite::Connection),
+    Postgres(Box<postgres::Connection>),
+}
+
+impl Connection {
+    pub(crate) fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite(_) => Engine::Sqlite,
+            Link::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Sends a batch in one flight, with the beginning and the end of a transaction around it as `bounds`
+    /// says, and takes all answers.
+    ///
+    /// Safe to drop at any point: the connection then knows that it has to be cleaned.
+    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
+        check(&mut batch)?;
+        self.in_flight = true;
+        self.in_transaction |= bounds.begin.is_some();
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.fly(batch, bounds).await,
+            Link::Postgres(connection) => connection.fly(batch, bounds).await,
+        };
+        self.in_flight = false;
+        // A failed flight that carried its own end was ended by the server.
+        self.in_transaction &= bounds.end.is_none();
+        result
+    }
+
+    /// Commits, and on PostgreSQL asks in the same flight how far the log has come.
+    pub(crate) async fn commit(&mut self) -> Result<Option<u64>> {
+        self.in_flight = true;
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.commit().await.map(|()| None),
+            Link::Postgres(connection) => connection.commit().await.map(Some),
+        };
+        self.in_flight = false;
+        self.in_transaction = result.is_err();
+        result
+    }
+
+    /// Begins a bulk load of `columns` of `table`.
+    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
+        self.in_flight = true;
+        let load = match &mut self.link {
+            Link::Sqlite(connection) => Load::Sqlite(connection.load(table, columns)),
+            Link::Postgres(connection) => Load::Postgres(Box::new(connection.load(table, columns).await?)),
+        };
+        Ok(load)
+    }
+
+    /// Whether the other side is known to be gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(connection) => connection.is_closed(),
+            Link::Postgres(connection) => connection.is_closed(),
+        }
+    }
+
+    /// Whether it can be handed to the next as it is.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.in_flight && !self.in_transaction
+    }
+
+    /// Ends whatever is under way, stopping a running statement, and rolls back.
+    pub(crate) async fn clean(&mut self) -> Result<()> {
+        match &mut self.link {
+            Link::Sqlite(connection) => connection.clean().await?,
+            Link::Postgres(connection) => connection.clean(self.in_transaction).await?,
+        }
+        self.in_flight = false;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// One round trip to see that the other side answers.
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        match &mut self.link {
+            Link::Sqlite(_) => Ok(()),
+            Link::Postgres(connection) => connection.ping().await,
+        }
+    }
+}
+
+/// A bulk load under way.
+pub(crate) enum Load {
+    Sqlite(sqlite::Load),
+    Postgres(Box<postgres::Load>),
+}
+
+impl Load {
+    /// Adds a row; many rows share a round trip.
+    pub(crate) async fn write(&mut self, row: Vec<Value>) -> Result<()> {
+        match self {
+            Load::Sqlite(load) => load.write(row).await,
+            Load::Postgres(load) => load.write(&row).await,
+        }
+    }
+
+    /// Sends what is left and returns the number of rows and of round trips.
+    pub(crate) async fn finish(self, connection: &mut Connection) -> Result<Loaded> {
+        let loaded = match self {
+            Load::Sqlite(load) => load.finish().await?,
+            Load::Postgres(load) => load.finish().await?,
+        };
+        connection.in_flight = false;
+        Ok(loaded)
+    }
+}
+
+/// What a bulk load did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) rows: u64,
+    pub(crate) statements: u64,
+    pub(crate) round_trips: u64,
+}

@@ -1,0 +1,95 @@
+//! One connection to PostgreSQL.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use lru::LruCache;
+use tokio::time::timeout;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
+
+use super::error::convert;
+use crate::error::{Error, Kind, Result};
+
+/// Statements kept prepared on a connection.
+const PREPARED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// How long an abandoned statement may still run before it is cancelled.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a cancelled statement may take to end before the connection is given up.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A client, and the statements prepared on its connection by their text.
+pub(crate) struct Connection {
+    pub(super) client: Client,
+    pub(super) prepared: LruCache<String, Statement>,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, prepared: LruCache::new(PREPARED) }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        self.client.check_connection().await.map_err(convert)
+    }
+
+    /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
+    /// commit, so it is never before it.
+    pub(crate) async fn commit(&mut self) -> Result<u64> {
+        let answers = self.client.simple_query("COMMIT; SELECT pg_current_wal_insert_lsn()").await.map_err(
+            |error| {
+                let error = convert(error);
+                match error.kind() {
+                    Kind::Lost => Error::new(Kind::CommitUnknown).with_source(error),
+                    _ => error,
+                }
+            },
+        )?;
+        answers
+            .iter()
+            .find_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.get(0).and_then(parse_lsn),
+                _ => None,
+            })
+            .ok_or_else(|| {
+                Error::misfit("pg_current_wal_insert_lsn", crate::value::Kind::Text, "no position")
+            })
+    }
+
+    /// Waits for what is under way, cancelling it if it takes long, and rolls back what it left open.
+    ///
+    /// Answers come in the order of requests, so when this one's answer is here nothing is left of earlier
+    /// ones.
+    pub(crate) async fn clean(&mut self, in_transaction: bool) -> Result<()> {
+        let cancel = self.client.cancel_token();
+        let client = &self.client;
+        let last = async move {
+            if in_transaction {
+                client.batch_execute("ROLLBACK").await
+            } else {
+                client.check_connection().await
+            }
+        };
+        tokio::pin!(last);
+        if let Ok(answer) = timeout(PATIENCE, &mut last).await {
+            return answer.map_err(convert);
+        }
+        let limit = async {
+            cancel.cancel_query(NoTls).await?;
+            last.await
+        };
+        match timeout(CANCEL_LIMIT, limit).await {
+            Ok(answer) => answer.map_err(convert),
+            Err(_) => Err(Error::new(Kind::Lost)),
+        }
+    }
+}
+
+/// A position in the log, such as `0/16B3748`.
+fn parse_lsn(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
+}

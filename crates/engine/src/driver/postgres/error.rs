@@ -1,0 +1,54 @@
+//! What PostgreSQL reports, in the engine's terms.
+
+use tokio_postgres::error::{DbError, SqlState};
+
+use crate::error::{Class, Error, Kind};
+
+pub(super) fn convert(error: tokio_postgres::Error) -> Error {
+    if let Some(db) = error.as_db_error() {
+        let kind = Kind::Database {
+            class: class(db.code()),
+            code: db.code().code().to_owned(),
+            message: message(db),
+        };
+        return Error::new(kind).with_source(error);
+    }
+    if let Some(source) = std::error::Error::source(&error)
+        && !error.is_closed()
+        && !source.is::<std::io::Error>()
+    {
+        return Error::invalid_value("parameters", format!("{error}: {source}"));
+    }
+    let mismatch = !error.is_closed() && std::error::Error::source(&error).is_none();
+    if mismatch {
+        // A wrong number of parameters: nothing was sent.
+        return Error::invalid_value("parameters", error.to_string());
+    }
+    Error::new(Kind::Lost).with_source(error)
+}
+
+fn class(code: &SqlState) -> Class {
+    match *code {
+        SqlState::UNIQUE_VIOLATION => Class::Unique,
+        SqlState::FOREIGN_KEY_VIOLATION => Class::ForeignKey,
+        SqlState::NOT_NULL_VIOLATION => Class::NotNull,
+        SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE => Class::TooLong,
+        SqlState::READ_ONLY_SQL_TRANSACTION => Class::ReadOnly,
+        SqlState::LOCK_NOT_AVAILABLE => Class::Busy,
+        SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Class::Serialization,
+        _ => Class::Other,
+    }
+}
+
+/// The message with the detail that says which value or row.
+fn message(db: &DbError) -> String {
+    match db.detail() {
+        Some(detail) => format!("{}: {detail}", db.message()),
+        None => db.message().to_owned(),
+    }
+}
+
+/// Whether prepared statements no longer fit the tables or are gone, so that they must be made anew.
+pub(super) fn spoils_prepared(error: &Error) -> bool {
+    matches!(error.code(), Some("0A000" | "26000"))
+}

@@ -1,0 +1,159 @@
+//! Several statements in one round trip.
+//!
+//! tokio-postgres sends a request when its future is first polled and takes answers in order. So a flight
+//! polls every future once, which queues all messages behind each other, and then awaits them one by one.
+//! A statement that is not prepared yet is sent unnamed, with its types, and prepared for the next time in
+//! the same flight: also the first use of a statement costs no second round trip.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{MaybeDone, join, maybe_done};
+use futures_util::{StreamExt, pin_mut};
+use tokio_postgres::{Client, RowStream, Statement};
+
+use super::Connection;
+use super::error::{convert, spoils_prepared};
+use super::param::{Param, type_of};
+use super::row::{PgRow, check_columns};
+use crate::driver::Bounds;
+use crate::error::{Error, Result};
+use crate::query::{Batch, Query, queries};
+use crate::settings::Engine;
+
+impl Connection {
+    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
+        let mut queries = queries(&mut batch);
+        let prepared: Vec<_> = queries.iter_mut().map(|query| self.find_prepared(*query)).collect();
+        let (outcome, timings) = send(&self.client, &mut queries, prepared, bounds).await;
+        for (query, (elapsed, statement)) in queries.iter_mut().zip(timings) {
+            let request = query.request();
+            request.elapsed = elapsed;
+            if let Some(statement) = statement {
+                self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
+            }
+        }
+        drop(queries);
+        if outcome.as_ref().is_err_and(spoils_prepared) {
+            self.prepared.clear();
+        }
+        outcome.map(|()| batch)
+    }
+
+    /// The prepared statement for a query, unless it was prepared for parameters of other types.
+    fn find_prepared(&mut self, query: &mut dyn Query) -> Option<Statement> {
+        let request = query.request();
+        let statement = self.prepared.get(request.statement.sql(Engine::Postgres))?;
+        let values = request.values();
+        let fits = statement.params().len() == values.len()
+            && statement.params().iter().zip(values).all(|(ty, value)| *ty == type_of(value.kind()));
+        fits.then(|| statement.clone())
+    }
+}
+
+/// For each statement: how long it took behind the one before it, and its prepared form if that is new.
+type Timings = Vec<(Duration, Option<Statement>)>;
+
+async fn send(
+    client: &Client,
+    queries: &mut [&mut dyn Query],
+    prepared: Vec<Option<Statement>>,
+    bounds: Bounds,
+) -> (Result<()>, Timings) {
+    let start = Instant::now();
+    let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres));
+    let end = bounds.end.map(|end| end.sql());
+
+    let mut begin = started(control(client, begin)).await;
+    let mut running = Vec::with_capacity(queries.len());
+    for (query, prepared) in queries.iter_mut().zip(prepared) {
+        running.push(started(run(client, *query, prepared)).await);
+    }
+    let mut end = started(control(client, end)).await;
+
+    let mut outcome = finished(&mut begin).await;
+    let mut timings = Vec::with_capacity(running.len());
+    let mut last = start;
+    for query in &mut running {
+        let result = finished(query).await;
+        let now = Instant::now();
+        timings.push((now - last, result.as_ref().ok().cloned().flatten()));
+        last = now;
+        // Later failures only say that the transaction is aborted: the first one is the reason.
+        outcome = outcome.and(result.map(drop));
+    }
+    let ended = finished(&mut end).await;
+    drop(running);
+    (outcome.and(ended), timings)
+}
+
+type Started<F> = Pin<Box<MaybeDone<F>>>;
+
+/// Polls a future once, which sends its request.
+async fn started<F: Future>(future: F) -> Started<F> {
+    let mut future = Box::pin(maybe_done(future));
+    poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+    future
+}
+
+/// The result of a future that was started.
+async fn finished<T, F: Future<Output = Result<T>>>(future: &mut Started<F>) -> Result<T> {
+    future.as_mut().await;
+    future.as_mut().take_output().expect("a future is finished once")
+}
+
+async fn control(client: &Client, sql: Option<&str>) -> Result<()> {
+    match sql {
+        Some(sql) => client.batch_execute(sql).await.map_err(convert),
+        None => Ok(()),
+    }
+}
+
+/// Runs one statement and gives its rows to the query; returns the statement if it was prepared for this.
+async fn run(
+    client: &Client,
+    query: &mut dyn Query,
+    prepared: Option<Statement>,
+) -> Result<Option<Statement>> {
+    let request = query.request();
+    let sql = request.statement.sql(Engine::Postgres).to_owned();
+    let named = |error: Error| error.with_statement(&sql);
+    if let Some(statement) = prepared {
+        let params = request.values().iter().map(Param);
+        let rows = client.query_raw(&statement, params).await.map_err(convert).map_err(named)?;
+        drain(rows, query).await.map_err(named)?;
+        return Ok(None);
+    }
+
+    let types: Vec<_> = request.values().iter().map(|value| type_of(value.kind())).collect();
+    let unnamed = async {
+        let params = query.request().values().iter().map(|value| (Param(value), type_of(value.kind())));
+        let rows = client.query_typed_raw(&sql, params).await.map_err(convert)?;
+        drain(rows, query).await
+    };
+    let (result, statement) = join(unnamed, client.prepare_typed(&sql, &types)).await;
+    result.map_err(named)?;
+    // A statement that runs but can't be prepared just stays unnamed.
+    Ok(statement.ok())
+}
+
+async fn drain(rows: RowStream, query: &mut dyn Query) -> Result<()> {
+    pin_mut!(rows);
+    let mut first = true;
+    while let Some(row) = rows.next().await {
+        let row = row.map_err(convert)?;
+        if first {
+            check_columns(row.columns(), query.columns())?;
+            first = false;
+        }
+        query.postgres_row(&PgRow::new(row))?;
+    }
+    query.touched(rows.rows_affected().unwrap_or(0));
+    Ok(())
+}

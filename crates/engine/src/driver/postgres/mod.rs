@@ -1,0 +1,14 @@
+//! PostgreSQL, by tokio-postgres.
+
+mod connect;
+mod connection;
+mod error;
+mod flight;
+mod load;
+mod param;
+mod row;
+
+pub(crate) use connect::Connector;
+pub(crate) use connection::Connection;
+pub(crate) use load::Load;
+pub use row::PgRow;

@@ -1,0 +1,136 @@
+//! A row of PostgreSQL, read from its binary form.
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{Column as PgColumn, Row};
+
+use super::param::POSTGRES_EPOCH;
+use crate::error::{Error, Result};
+use crate::row::{Cell, Cells, Column, Misfit, misfit};
+use crate::value::Kind;
+
+/// A row of PostgreSQL.
+#[derive(Debug)]
+pub struct PgRow(Row);
+
+impl PgRow {
+    pub(super) fn new(row: Row) -> Self {
+        Self(row)
+    }
+}
+
+impl Cells for PgRow {
+    type Cell<'r> = PgCell<'r>;
+
+    fn cell(&self, index: usize) -> PgCell<'_> {
+        self.0.try_get::<_, PgCell<'_>>(index).unwrap_or(PgCell(None))
+    }
+}
+
+/// The bytes of one value, of a type that [`check_columns`] found to fit.
+#[derive(Clone, Copy, Debug)]
+pub struct PgCell<'r>(Option<&'r [u8]>);
+
+impl<'r> FromSql<'r> for PgCell<'r> {
+    fn from_sql(_: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(Some(bytes)))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(None))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+impl<'r> PgCell<'r> {
+    fn present(self) -> Result<&'r [u8], Misfit> {
+        self.0.ok_or_else(|| misfit("NULL"))
+    }
+}
+
+impl<'r> Cell<'r> for PgCell<'r> {
+    fn is_null(self) -> bool {
+        self.0.is_none()
+    }
+
+    fn bool(self) -> Result<bool, Misfit> {
+        Ok(self.present()? == [1])
+    }
+
+    fn int(self) -> Result<i64, Misfit> {
+        match *self.present()? {
+            [a, b, c, d] => Ok(i64::from(i32::from_be_bytes([a, b, c, d]))),
+            [a, b, c, d, e, f, g, h] => Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            [a, b] => Ok(i64::from(i16::from_be_bytes([a, b]))),
+            ref other => Err(misfit(format!("{} bytes", other.len()))),
+        }
+    }
+
+    fn float(self) -> Result<f64, Misfit> {
+        match *self.present()? {
+            [a, b, c, d, e, f, g, h] => Ok(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            [a, b, c, d] => Ok(f64::from(f32::from_be_bytes([a, b, c, d]))),
+            ref other => Err(misfit(format!("{} bytes", other.len()))),
+        }
+    }
+
+    fn text(self) -> Result<&'r str, Misfit> {
+        std::str::from_utf8(self.present()?).map_err(|_| misfit("bytes that are not UTF-8"))
+    }
+
+    fn bytes(self) -> Result<&'r [u8], Misfit> {
+        self.present()
+    }
+
+    fn timestamp(self) -> Result<DateTime<Utc>, Misfit> {
+        match self.int()? {
+            i64::MAX => Err(misfit("infinity")),
+            i64::MIN => Err(misfit("-infinity")),
+            micros => micros
+                .checked_add(POSTGRES_EPOCH)
+                .and_then(DateTime::from_timestamp_micros)
+                .ok_or_else(|| misfit("a moment out of range")),
+        }
+    }
+}
+
+/// Checks once per result that its columns have the types that the struct reads, so that its cells need not.
+pub(super) fn check_columns(found: &[PgColumn], expected: Option<&[Column]>) -> Result<()> {
+    let Some(expected) = expected else { return Ok(()) };
+    if found.len() != expected.len() {
+        return Err(Error::misfit(
+            "the result",
+            expected.first().map_or(Kind::Int, |column| column.kind),
+            format!("{} columns where the struct has {}", found.len(), expected.len()),
+        ));
+    }
+    for (found, expected) in found.iter().zip(expected) {
+        if !reads(expected.kind, found.type_()) {
+            let name = format!("column `{}`", expected.name);
+            return Err(Error::misfit(
+                name,
+                expected.kind,
+                format!("type {} (column `{}`)", found.type_(), found.name()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn reads(kind: Kind, ty: &Type) -> bool {
+    match kind {
+        Kind::Bool => *ty == Type::BOOL,
+        Kind::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),
+        Kind::Float => matches!(*ty, Type::FLOAT4 | Type::FLOAT8),
+        Kind::Decimal => *ty == Type::FLOAT8,
+        Kind::Text => {
+            matches!(*ty, Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN)
+        }
+        Kind::Timestamp => matches!(*ty, Type::TIMESTAMP | Type::TIMESTAMPTZ),
+        Kind::Bytes => *ty == Type::BYTEA,
+        Kind::Ints | Kind::Texts => false,
+    }
+}

@@ -1,0 +1,127 @@
+//! Opening an SQLite database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection as Sqlite, OpenFlags};
+
+use super::Connection;
+use super::error::convert;
+use crate::driver::Role;
+use crate::error::{Error, Result};
+use crate::settings::SqliteLocation;
+
+/// How long to wait for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements kept prepared on a connection.
+const PREPARED: usize = 256;
+
+static MEMORIES: AtomicU64 = AtomicU64::new(0);
+
+/// A database in memory, by the name under which the connections of one [`Connector`] share it.
+///
+/// SQLite's `memdb` VFS shares it by that name within the process, with the locks of a file but without WAL:
+/// while a write transaction is open, reads wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory(Arc<str>);
+
+impl Memory {
+    fn new() -> Self {
+        Self(format!("file:/tallybook-{}?vfs=memdb", MEMORIES.fetch_add(1, Ordering::Relaxed)).into())
+    }
+}
+
+/// How to open connections to one database.
+#[derive(Clone, Debug)]
+pub(crate) enum Connector {
+    Memory(Memory),
+    File(PathBuf),
+}
+
+impl Connector {
+    pub(crate) fn new(location: &SqliteLocation) -> Self {
+        match location {
+            SqliteLocation::Memory => Self::Memory(Memory::new()),
+            SqliteLocation::File(path) => Self::File(path.clone()),
+        }
+    }
+
+    pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
+        let connector = self.clone();
+        Connection::spawn(move || connector.open(role)).await
+    }
+
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Connector::Memory(_) => "sqlite::memory:".to_owned(),
+            Connector::File(path) => path.display().to_string(),
+        }
+    }
+
+    fn open(&self, role: Role) -> Result<Sqlite> {
+        let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let opened = match self {
+            Connector::Memory(Memory(name)) => Sqlite::open_with_flags(&**name, flags),
+            Connector::File(path) => {
+                check_file(path)?;
+                Sqlite::open_with_flags(path, flags & !OpenFlags::SQLITE_OPEN_URI)
+            }
+        };
+        let sqlite = opened.map_err(explain)?;
+        self.prepare(&sqlite, role).map_err(explain)?;
+        Ok(sqlite)
+    }
+
+    /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
+    fn prepare(&self, sqlite: &Sqlite, role: Role) -> rusqlite::Result<()> {
+        sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        sqlite.set_prepared_statement_cache_capacity(PREPARED);
+        rusqlite::vtab::array::load_module(sqlite)?;
+        if matches!(self, Connector::File(_)) {
+            let mode: String = sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            debug_assert_eq!(mode, "wal");
+        }
+        sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        if role == Role::Read {
+            sqlite.execute_batch("PRAGMA query_only = ON;")?;
+        }
+        Ok(())
+    }
+}
+
+/// Says what SQLite would only call "unable to open database file". It also refuses a file without write
+/// permission for the superuser, whom the permission does not stop.
+fn check_file(path: &Path) -> Result<()> {
+    let refuse = |problem: String| Err(Error::connect(path.display().to_string(), problem));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return refuse(format!("the directory {} does not exist; create it first", parent.display()));
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => refuse("it is a directory".to_owned()),
+        Ok(metadata) if metadata.permissions().readonly() => {
+            refuse("the file is read-only; allow writing (chmod u+w), or use a copy".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            "the file is not an SQLite database; it was left as it is".to_owned()
+        }
+        Some(rusqlite::ErrorCode::CannotOpen) => {
+            "it can't be opened; may this user read and write it and its directory?".to_owned()
+        }
+        Some(rusqlite::ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
+        _ => error.to_string(),
+    }
+}

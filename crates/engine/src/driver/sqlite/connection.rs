@@ -1,0 +1,100 @@
+//! One connection to SQLite and its thread.
+
+use std::sync::{Arc, Weak, mpsc};
+use std::thread;
+
+use rusqlite::{Connection as Sqlite, InterruptHandle};
+use tokio::sync::oneshot;
+
+use super::error::convert;
+use crate::error::{Error, Kind, Result};
+
+type Work = Box<dyn FnOnce(&mut Sqlite) + Send>;
+
+/// The handle of a connection; the connection itself lives on its thread, and ends with this.
+pub(crate) struct Connection {
+    thread: Handle,
+    interrupt: InterruptHandle,
+    /// Upgrades as long as the thread runs.
+    alive: Weak<()>,
+}
+
+impl Connection {
+    /// Opens a connection on a new thread.
+    pub(super) async fn spawn(open: impl FnOnce() -> Result<Sqlite> + Send + 'static) -> Result<Self> {
+        let (work, inbox) = mpsc::channel::<Work>();
+        let (ready, opened) = oneshot::channel();
+        let alive = Arc::new(());
+        let thread_alive = Arc::downgrade(&alive);
+        thread::Builder::new()
+            .name("tallybook-sqlite".to_owned())
+            .spawn(move || {
+                let _alive = alive;
+                match open() {
+                    Ok(mut sqlite) => {
+                        // The receiver is gone if the opening was abandoned; then the inbox is closed too.
+                        let _ = ready.send(Ok(sqlite.get_interrupt_handle()));
+                        while let Ok(work) = inbox.recv() {
+                            work(&mut sqlite);
+                        }
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                }
+            })
+            .map_err(|error| {
+                Error::connect("an SQLite database", "no thread could be started").with_source(error)
+            })?;
+        let interrupt = opened.await.map_err(|_| Error::new(Kind::Lost))??;
+        Ok(Self { thread: Handle(work), interrupt, alive: thread_alive })
+    }
+
+    /// Whether the thread ended, which only a panic on it does.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.alive.strong_count() == 0
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await?
+    }
+
+    /// Stops what is running and rolls back what it left open.
+    pub(crate) async fn clean(&mut self) -> Result<()> {
+        self.interrupt.interrupt();
+        self.thread
+            .call(|sqlite| {
+                if sqlite.is_autocommit() {
+                    Ok(())
+                } else {
+                    sqlite.execute_batch("ROLLBACK").map_err(convert)
+                }
+            })
+            .await?
+    }
+
+    /// The way to its thread; a clone outlives a borrow of the connection.
+    pub(super) fn thread(&self) -> &Handle {
+        &self.thread
+    }
+}
+
+/// Sends work to a connection's thread.
+#[derive(Clone)]
+pub(super) struct Handle(mpsc::Sender<Work>);
+
+impl Handle {
+    /// Runs `work` on the connection's thread. It runs to its end even if this future is dropped.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sqlite) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |sqlite| {
+            let _ = reply.send(work(sqlite));
+        });
+        self.0.send(work).map_err(|_| Error::new(Kind::Lost))?;
+        // The thread ends without an answer only when the work panicked.
+        answer.await.map_err(|_| Error::new(Kind::Lost))
+    }
+}

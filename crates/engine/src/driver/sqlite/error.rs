@@ -1,0 +1,39 @@
+//! What SQLite reports, in the engine's terms.
+
+use rusqlite::ffi;
+
+use crate::error::{Class, Error, Kind};
+
+pub(super) fn convert(error: rusqlite::Error) -> Error {
+    let Some(failure) = error.sqlite_error() else {
+        return Error::invalid_value("statement", error.to_string()).with_source(error);
+    };
+    let kind = Kind::Database {
+        class: class(failure),
+        code: failure.extended_code.to_string(),
+        message: message(&error),
+    };
+    Error::new(kind).with_source(error)
+}
+
+fn class(failure: &ffi::Error) -> Class {
+    match failure.extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => Class::Unique,
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Class::ForeignKey,
+        ffi::SQLITE_CONSTRAINT_NOTNULL => Class::NotNull,
+        _ => match failure.code {
+            rusqlite::ErrorCode::ReadOnly => Class::ReadOnly,
+            rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked => Class::Busy,
+            rusqlite::ErrorCode::TooBig => Class::TooLong,
+            _ => Class::Other,
+        },
+    }
+}
+
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        _ => error.to_string(),
+    }
+}

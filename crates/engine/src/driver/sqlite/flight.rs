@@ -1,0 +1,122 @@
+//! Several statements in one hop to the connection's thread.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use rusqlite::types::Value as SqliteValue;
+use rusqlite::{Connection as Sqlite, Statement};
+
+use super::Connection;
+use super::error::convert;
+use super::row::{SqliteRow, check_columns};
+use crate::driver::{Bounds, End};
+use crate::error::{Error, Kind, Result};
+use crate::query::{Batch, Query, queries};
+use crate::settings::Engine;
+use crate::value::{Value, format_timestamp};
+
+impl Connection {
+    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
+        self.thread()
+            .call(move |sqlite| {
+                run_all(sqlite, &mut queries(&mut batch), bounds)?;
+                Ok(batch)
+            })
+            .await?
+    }
+}
+
+fn run_all(sqlite: &mut Sqlite, queries: &mut [&mut dyn Query], bounds: Bounds) -> Result<()> {
+    if let Some(begin) = bounds.begin {
+        control(sqlite, begin.sql(Engine::Sqlite))?;
+    }
+    let outcome = queries.iter_mut().try_for_each(|query| timed(sqlite, *query, bounds.read_only));
+    match (bounds.end, &outcome) {
+        (Some(end), Ok(())) => control(sqlite, end.sql())?,
+        (Some(_), Err(_)) => control(sqlite, End::Rollback.sql())?,
+        (None, _) => {}
+    }
+    outcome
+}
+
+fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
+    sqlite.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(convert)
+}
+
+fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool) -> Result<()> {
+    let start = Instant::now();
+    let sql = query.request().statement.sql(Engine::Sqlite).to_owned();
+    run(sqlite, &sql, query, read_only).map_err(|error| error.with_statement(&sql))?;
+    query.request().elapsed = start.elapsed();
+    Ok(())
+}
+
+fn run(sqlite: &Sqlite, sql: &str, query: &mut dyn Query, read_only: bool) -> Result<()> {
+    let mut statement = sqlite.prepare_cached(sql).map_err(convert)?;
+    if read_only && !statement.readonly() {
+        return Err(Error::new(Kind::WriteInRead));
+    }
+    bind_all(&mut statement, query.request().values())?;
+    let Some(columns) = query.columns() else {
+        let before = sqlite.total_changes();
+        let changed = statement.raw_execute().map_err(convert)?;
+        // SQLite repeats the last count for statements that change no rows.
+        query.touched(if sqlite.total_changes() == before { 0 } else { changed as u64 });
+        return Ok(());
+    };
+    check_columns(&statement, columns)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(convert)? {
+        query.sqlite_row(&SqliteRow::new(row))?;
+    }
+    query.touched(0);
+    Ok(())
+}
+
+/// Binds `$1`, `$2`, … by their numbers: SQLite itself counts names in the order of their first use.
+fn bind_all(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
+    let mut highest = 0;
+    for index in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(index).map_or(Some(index), |name| name[1..].parse().ok());
+        let value = number.and_then(|number: usize| {
+            highest = highest.max(number);
+            values.get(number.checked_sub(1)?)
+        });
+        let Some(value) = value else {
+            return Err(Error::invalid_value(
+                "parameters",
+                format!(
+                    "{} were given, the statement uses {}",
+                    values.len(),
+                    statement.parameter_name(index).unwrap_or("more")
+                ),
+            ));
+        };
+        bind(statement, index, value).map_err(convert)?;
+    }
+    if highest < values.len() {
+        let problem = format!("{} were given, the statement uses {highest}", values.len());
+        return Err(Error::invalid_value("parameters", problem));
+    }
+    Ok(())
+}
+
+pub(super) fn bind(statement: &mut Statement<'_>, index: usize, value: &Value) -> rusqlite::Result<()> {
+    match value {
+        Value::Null(_) => statement.raw_bind_parameter(index, rusqlite::types::Null),
+        Value::Bool(value) => statement.raw_bind_parameter(index, value),
+        Value::Int(value) => statement.raw_bind_parameter(index, value),
+        Value::Float(value) => statement.raw_bind_parameter(index, value),
+        Value::Text(value) => statement.raw_bind_parameter(index, value),
+        Value::Timestamp(value) => statement.raw_bind_parameter(index, format_timestamp(*value)),
+        Value::Bytes(value) => statement.raw_bind_parameter(index, value),
+        Value::Ints(values) => {
+            let values: Vec<_> = values.iter().copied().map(SqliteValue::from).collect();
+            statement.raw_bind_parameter(index, Rc::new(values))
+        }
+        Value::Texts(values) => {
+            let values: Vec<_> = values.iter().cloned().map(SqliteValue::from).collect();
+            statement.raw_bind_parameter(index, Rc::new(values))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A row of SQLite, read while it is stepped over.
+
+use chrono::{DateTime, Utc};
+use rusqlite::types::ValueRef;
+use rusqlite::{Row, Statement};
+
+use crate::error::{Error, Result};
+use crate::row::{Cell, Cells, Column, Misfit, misfit};
+use crate::value::{Kind, parse_timestamp};
+
+/// A row of SQLite.
+#[derive(Debug)]
+pub struct SqliteRow<'a>(&'a Row<'a>);
+
+impl<'a> SqliteRow<'a> {
+    pub(super) fn new(row: &'a Row<'a>) -> Self {
+        Self(row)
+    }
+}
+
+impl Cells for SqliteRow<'_> {
+    type Cell<'r>
+        = SqliteCell<'r>
+    where
+        Self: 'r;
+
+    fn cell(&self, index: usize) -> SqliteCell<'_> {
+        SqliteCell(self.0.get_ref(index).unwrap_or(ValueRef::Null))
+    }
+}
+
+/// One value. SQLite types values, not columns, so each read checks.
+#[derive(Clone, Copy, Debug)]
+pub struct SqliteCell<'r>(ValueRef<'r>);
+
+impl SqliteCell<'_> {
+    fn found(self) -> Misfit {
+        match self.0 {
+            ValueRef::Null => misfit("NULL"),
+            ValueRef::Integer(value) => misfit(format!("the integer {value}")),
+            ValueRef::Real(value) => misfit(format!("the double {value}")),
+            ValueRef::Text(text) => misfit(format!("the text {:?}", String::from_utf8_lossy(text))),
+            ValueRef::Blob(bytes) => misfit(format!("a blob of {} bytes", bytes.len())),
+        }
+    }
+}
+
+impl<'r> Cell<'r> for SqliteCell<'r> {
+    fn is_null(self) -> bool {
+        matches!(self.0, ValueRef::Null)
+    }
+
+    fn bool(self) -> Result<bool, Misfit> {
+        match self.0 {
+            ValueRef::Integer(0) => Ok(false),
+            ValueRef::Integer(1) => Ok(true),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn int(self) -> Result<i64, Misfit> {
+        match self.0 {
+            ValueRef::Integer(value) => Ok(value),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn float(self) -> Result<f64, Misfit> {
+        /// Whole numbers up to here are doubles too, without rounding.
+        const EXACT: i64 = 1 << 53;
+        match self.0 {
+            ValueRef::Real(value) => Ok(value),
+            ValueRef::Integer(value) if (-EXACT..=EXACT).contains(&value) => Ok(value as f64),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn text(self) -> Result<&'r str, Misfit> {
+        match self.0 {
+            ValueRef::Text(text) => std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8")),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn bytes(self) -> Result<&'r [u8], Misfit> {
+        match self.0 {
+            ValueRef::Blob(bytes) => Ok(bytes),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn timestamp(self) -> Result<DateTime<Utc>, Misfit> {
+        match self.0 {
+            ValueRef::Text(text) => {
+                std::str::from_utf8(text).ok().and_then(parse_timestamp).ok_or_else(|| self.found())
+            }
+            _ => Err(self.found()),
+        }
+    }
+}
+
+pub(super) fn check_columns(statement: &Statement<'_>, expected: &[Column]) -> Result<()> {
+    let found = statement.column_count();
+    if found == expected.len() {
+        return Ok(());
+    }
+    let kind = expected.first().map_or(Kind::Int, |column| column.kind);
+    Err(Error::misfit("the result", kind, format!("{found} columns where the struct has {}", expected.len())))
+}

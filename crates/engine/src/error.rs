@@ -1,0 +1,322 @@
+//! The one error type of the engine.
+//!
+//! [`Error`] is opaque: its kind is private so that kinds can be added, and callers decide by predicates
+//! such as [`Error::is_timeout`]. No message ever holds a password: targets are printed without theirs.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::value::Kind as ValueKind;
+
+/// What went wrong, where, and what to do about it.
+///
+/// ```
+/// use tallybook_engine::Settings;
+///
+/// let error = Settings::new("mysql://localhost/book").unwrap_err();
+/// assert!(error.is_settings());
+/// assert!(error.to_string().contains("postgresql://"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    statement: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of anything the engine does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The part of a call that a time-out interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Waiting for a connection that others hold.
+    Waiting,
+    /// Opening a new connection.
+    Connecting,
+    /// Checking that a kept connection is alive.
+    Pinging,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Waiting => "waiting for a connection",
+            Step::Connecting => "connecting",
+            Step::Pinging => "checking a kept connection",
+        })
+    }
+}
+
+/// How a database classifies a failed statement, the same on both engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Unique,
+    ForeignKey,
+    NotNull,
+    TooLong,
+    ReadOnly,
+    Busy,
+    Serialization,
+    Other,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A setting that does not parse or is out of range.
+    Setting { variable: String, held: String, expected: String },
+    /// No connection could be made to `target` (host, port, database or file; never a password).
+    Connect { target: String, problem: String },
+    /// A step took longer than it may.
+    Timeout { step: Step, after: Duration, detail: String },
+    /// The database refused or failed a statement.
+    Database { class: Class, code: String, message: String },
+    /// The connection broke while a statement was under way.
+    Lost,
+    /// The connection broke while COMMIT was under way: it may or may not have happened.
+    CommitUnknown,
+    /// A row did not fit the struct that was to hold it.
+    Decode { row: Option<usize>, column: String, expected: String, found: String },
+    /// A value can't be stored without changing it.
+    Value { place: String, problem: String },
+    /// A statement that may write was given to a read session.
+    WriteInRead,
+    /// An earlier statement of this transaction failed.
+    TransactionFailed { earlier: String },
+    /// `one` found no row, or `one`/`optional` found several.
+    RowCount { expected: &'static str, found: usize },
+    /// Revisions that can't be applied or rolled back as asked.
+    Revision { message: String },
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Box::new(Inner { kind, statement: None, source: None }))
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Names the statement that failed, so that a log line alone is enough to find it.
+    pub(crate) fn with_statement(mut self, sql: &str) -> Self {
+        self.0.statement.get_or_insert_with(|| shorten(sql));
+        self
+    }
+
+    /// Names the row of a result in which a value did not fit, counted from 1.
+    pub(crate) fn at_row(mut self, number: usize) -> Self {
+        if let Kind::Decode { row, .. } = &mut self.0.kind {
+            row.get_or_insert(number);
+        }
+        self
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    pub(crate) fn setting(
+        variable: impl Into<String>,
+        held: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::new(Kind::Setting { variable: variable.into(), held: held.into(), expected: expected.into() })
+    }
+
+    pub(crate) fn connect(target: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::new(Kind::Connect { target: target.into(), problem: problem.into() })
+    }
+
+    pub(crate) fn revision(message: impl Into<String>) -> Self {
+        Self::new(Kind::Revision { message: message.into() })
+    }
+
+    /// A value that a column can't hold unchanged; for types of your own that implement
+    /// [`Encode`](crate::Encode).
+    pub fn invalid_value(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::new(Kind::Value { place: place.into(), problem: problem.into() })
+    }
+
+    pub(crate) fn misfit(column: impl Into<String>, expected: ValueKind, found: impl Into<String>) -> Self {
+        Self::new(Kind::Decode {
+            row: None,
+            column: column.into(),
+            expected: expected.to_string(),
+            found: found.into(),
+        })
+    }
+
+    fn class(&self) -> Option<Class> {
+        match &self.0.kind {
+            Kind::Database { class, .. } => Some(*class),
+            _ => None,
+        }
+    }
+
+    /// The SQLSTATE of PostgreSQL (`23505`) or the extended result code of SQLite (`2067`), where the
+    /// database itself reported the failure.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// A setting is wrong. The message names the variable, what it held and what it may hold.
+    pub fn is_settings(&self) -> bool {
+        matches!(self.0.kind, Kind::Setting { .. })
+    }
+
+    /// No connection could be made: refused, unreachable, wrong password, missing database, bad file.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.0.kind, Kind::Connect { .. })
+    }
+
+    /// A step took longer than the settings allow; [`Error::timed_out_step`] says which.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::Timeout { .. })
+    }
+
+    /// The step that timed out.
+    pub fn timed_out_step(&self) -> Option<Step> {
+        match self.0.kind {
+            Kind::Timeout { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// A unique index already holds the value.
+    pub fn is_unique_violation(&self) -> bool {
+        self.class() == Some(Class::Unique)
+    }
+
+    /// A row refers to a row that does not exist, or one that is still referred to was deleted.
+    pub fn is_foreign_key_violation(&self) -> bool {
+        self.class() == Some(Class::ForeignKey)
+    }
+
+    /// A column that must have a value got none.
+    pub fn is_not_null_violation(&self) -> bool {
+        self.class() == Some(Class::NotNull)
+    }
+
+    /// Something tried to write where only reading is possible: a read session, a read-only file, a standby.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
+    }
+
+    /// A value can't be stored without changing it: too many digits, too long, nanoseconds, NaN.
+    pub fn is_invalid_value(&self) -> bool {
+        matches!(self.0.kind, Kind::Value { .. }) || self.class() == Some(Class::TooLong)
+    }
+
+    /// A row read from the database does not fit the struct it was to fill.
+    pub fn is_decode(&self) -> bool {
+        matches!(self.0.kind, Kind::Decode { .. })
+    }
+
+    /// The connection broke under a statement. Whatever its transaction wrote is rolled back.
+    pub fn is_connection_lost(&self) -> bool {
+        matches!(self.0.kind, Kind::Lost)
+    }
+
+    /// The connection broke while COMMIT was under way. The transaction may have happened: look before
+    /// writing again.
+    pub fn is_commit_unknown(&self) -> bool {
+        matches!(self.0.kind, Kind::CommitUnknown)
+    }
+
+    /// A revision could not be applied or rolled back as asked.
+    pub fn is_revision(&self) -> bool {
+        matches!(self.0.kind, Kind::Revision { .. })
+    }
+
+    /// Nothing was committed and the same call may succeed when tried again: a time-out, a lost connection,
+    /// a serialization failure, a deadlock, a busy file.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Lost)
+            || matches!(self.class(), Some(Class::Busy | Class::Serialization))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)?;
+        match &self.0.statement {
+            Some(sql) => write!(f, " (in `{sql}`)"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Setting { variable, held, expected } => {
+                write!(f, "{variable} holds {held}; it may hold {expected}")
+            }
+            Kind::Connect { target, problem } => write!(f, "cannot open {target}: {problem}"),
+            Kind::Timeout { step, after, detail } => {
+                write!(f, "timed out after {:.1} s while {step}", after.as_secs_f64())?;
+                if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
+            }
+            Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
+            Kind::Lost => f.write_str("the connection to the database was lost"),
+            Kind::CommitUnknown => f.write_str(
+                "the connection was lost while COMMIT was under way: the transaction may or may not have \
+                 happened; look for its rows before writing again",
+            ),
+            Kind::Decode { row, column, expected, found } => {
+                if let Some(row) = row {
+                    write!(f, "row {row}, ")?;
+                }
+                write!(f, "{column}: expected {expected}, found {found}")
+            }
+            Kind::Value { place, problem } => write!(f, "{place}: {problem}"),
+            Kind::WriteInRead => f.write_str(
+                "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only; use Database::write",
+            ),
+            Kind::TransactionFailed { earlier } => write!(
+                f,
+                "an earlier statement of this transaction failed, so nothing of it can be kept: {earlier}"
+            ),
+            Kind::RowCount { expected, found } => {
+                write!(f, "expected {expected}, the query returned {found} rows")
+            }
+            Kind::Revision { message } => f.write_str(message),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, "; {cause}")?;
+            source = cause.source();
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// A statement on one line, cut to what a person reads.
+fn shorten(sql: &str) -> String {
+    const LIMIT: usize = 160;
+    let mut line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = line.char_indices().nth(LIMIT) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}

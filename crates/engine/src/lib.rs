@@ -1,0 +1,33 @@
+//! The database engine under Tallybook. It knows SQL, and nothing of trading.
+
+// So that the derive, which names this crate, works inside it too.
+extern crate self as tallybook_engine;
+
+mod database;
+mod driver;
+mod error;
+pub mod migrate;
+mod observe;
+mod pool;
+mod query;
+mod row;
+mod session;
+mod settings;
+mod statement;
+mod value;
+
+pub use tallybook_macros::Row;
+
+pub use database::Database;
+#[doc(hidden)]
+pub use driver::{PgRow, SqliteRow};
+pub use error::{Error, Result, Step};
+pub use pool::PoolStatus;
+pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
+#[doc(hidden)]
+pub use query::{Query, Request};
+pub use row::{Cell, Cells, Column, Decode, Misfit, Row};
+pub use session::{BulkLoad, CommitToken, Committed, Counts, Plan, ReadSession, Session, WriteSession};
+pub use settings::{DatabaseUrl, Engine, LogSettings, PoolSettings, ReplicaSettings, Settings};
+pub use statement::Statement;
+pub use value::{Encode, Kind, Params, Value, now};

@@ -1,0 +1,93 @@
+//! Rows as structs, by position, the same from both drivers.
+
+mod cell;
+mod decode;
+mod tuple;
+
+pub use cell::{Cell, Misfit};
+pub use decode::Decode;
+
+pub(crate) use cell::misfit;
+
+use crate::error::{Error, Result};
+use crate::value::{Kind, Value};
+
+/// A column as a struct sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it may be NULL: whether the field is an `Option`.
+    pub nullable: bool,
+    /// The most characters it may hold, from `#[row(max = …)]`.
+    pub max: Option<usize>,
+}
+
+/// A struct that is read from a row and written to one, column by column in the order of its fields.
+///
+/// Derive it. `#[row(max = 20)]` on a text field refuses longer texts before the database sees them.
+///
+/// ```
+/// use tallybook_engine::Row;
+///
+/// #[derive(Row)]
+/// struct Note {
+///     id: i64,
+///     #[row(max = 80)]
+///     title: String,
+///     stars: Option<i64>,
+/// }
+///
+/// assert_eq!(Note::COLUMN_LIST, "id, title, stars");
+/// let long = Note { id: 1, title: "x".repeat(81), stars: None };
+/// assert!(long.encode().unwrap_err().to_string().contains("title"));
+/// ```
+pub trait Row: Sized + Send + 'static {
+    /// The columns, in the order of the fields.
+    const COLUMNS: &'static [Column];
+    /// The names of the columns with commas between, for `SELECT` and `INSERT`.
+    const COLUMN_LIST: &'static str;
+
+    /// Builds the struct from the cells of one row.
+    fn decode<R: Cells>(cells: &R) -> Result<Self>;
+
+    /// The values of the columns; an error names the column whose value can't be stored unchanged.
+    fn encode(&self) -> Result<Vec<Value>>;
+}
+
+/// The cells of one row; implemented by the two drivers.
+pub trait Cells {
+    /// One value of the row.
+    type Cell<'r>: Cell<'r>
+    where
+        Self: 'r;
+
+    /// The value at `index`, which is below the number of columns checked before.
+    fn cell(&self, index: usize) -> Self::Cell<'_>;
+
+    /// Decodes the value at `index`; an error names the column and the type.
+    fn get<T: Decode>(&self, columns: &[Column], index: usize) -> Result<T> {
+        T::decode(self.cell(index)).map_err(|problem| {
+            let name = columns.get(index).map_or("?", |column| column.name);
+            Error::misfit(format!("column `{name}`"), T::KIND, problem.to_string())
+        })
+    }
+}
+
+impl Column {
+    /// Checks the length of a text before the database sees it. Counts characters, as `varchar(n)` does.
+    pub fn check(&self, value: Value) -> Result<Value> {
+        if let (Some(max), Value::Text(text)) = (self.max, &value) {
+            let length = text.chars().count();
+            if length > max {
+                return Err(Error::invalid_value(
+                    self.name,
+                    format!("has {length} characters, at most {max} fit"),
+                ));
+            }
+        }
+        Ok(value)
+    }
+}

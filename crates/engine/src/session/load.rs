@@ -1,0 +1,66 @@
+//! Many rows at once.
+
+use super::WriteSession;
+use crate::driver::Load;
+use crate::error::Result;
+use crate::value::Value;
+
+/// A bulk load inside a write transaction. Dropped before [`BulkLoad::finish`], the transaction can only be
+/// rolled back.
+///
+/// ```
+/// # use tallybook_engine::{Database, Settings, execute, params, Row};
+/// #[derive(Row)]
+/// struct Note {
+///     id: i64,
+///     title: String,
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> tallybook_engine::Result<()> {
+/// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+/// let mut session = db.begin().await?;
+/// session.run(execute("CREATE TABLE notes (id integer primary key, title text)", params![])).await?;
+/// let mut load = session.load("notes", &["id", "title"]).await?;
+/// for id in 0..5_000 {
+///     load.write(&Note { id, title: format!("note {id}") }).await?;
+/// }
+/// assert_eq!(load.finish().await?, 5_000);
+/// session.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct BulkLoad<'s> {
+    session: &'s mut WriteSession,
+    load: Load,
+}
+
+impl<'s> BulkLoad<'s> {
+    pub(super) fn new(session: &'s mut WriteSession, load: Load) -> Self {
+        Self { session, load }
+    }
+
+    /// Adds a row; its columns must be those of the load.
+    ///
+    /// # Errors
+    /// A value that the column can't hold unchanged, or what the database reports.
+    pub async fn write<T: crate::Row + Sync>(&mut self, row: &T) -> Result<()> {
+        self.write_values(row.encode()?).await
+    }
+
+    /// Adds a row of values in the order of the columns.
+    ///
+    /// # Errors
+    /// As [`BulkLoad::write`].
+    pub async fn write_values(&mut self, row: Vec<Value>) -> Result<()> {
+        self.load.write(row).await
+    }
+
+    /// Sends what is left and returns the number of rows.
+    ///
+    /// # Errors
+    /// What the database reports: a broken constraint, a lost connection.
+    pub async fn finish(self) -> Result<u64> {
+        self.session.finish_load(self.load).await
+    }
+}

@@ -1,0 +1,18 @@
+//! Sessions: a connection on loan, for reading or for one write transaction.
+
+mod access;
+mod counts;
+mod explain;
+mod flight;
+mod load;
+mod read;
+mod token;
+mod write;
+
+pub use access::Session;
+pub use counts::Counts;
+pub use explain::Plan;
+pub use load::BulkLoad;
+pub use read::ReadSession;
+pub use token::{CommitToken, Committed};
+pub use write::WriteSession;

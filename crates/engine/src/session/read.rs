@@ -1,0 +1,113 @@
+//! Sessions that can only read.
+
+use super::access::sealed::Sealed;
+use super::explain::{self, Plan};
+use super::flight::Lane;
+use super::{Counts, Session};
+use crate::driver::{Begin, Bounds, End};
+use crate::error::{Error, Kind, Result};
+use crate::observe::Log;
+use crate::pool::Checkout;
+use crate::query::{Batch, ReadBatch, queries};
+use crate::settings::Engine;
+use crate::statement::begins_as_read;
+
+/// Reads, and has no way to write: [`ReadSession::run`] does not take [`execute`](crate::execute), the
+/// texts are checked, and the server is told to refuse writes too.
+///
+/// ```compile_fail
+/// use tallybook_engine::{Database, Settings, execute, params};
+///
+/// # async fn example() -> tallybook_engine::Result<()> {
+/// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+/// let mut session = db.read().await?;
+/// session.run(execute("DELETE FROM notes", params![])).await?; // a read session does not take this
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping it hands its connection back.
+pub struct ReadSession {
+    lane: Lane,
+    snapshot: Snapshot,
+}
+
+/// How long one snapshot lasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Snapshot {
+    /// A batch.
+    Batch,
+    /// The session; its transaction begins with the first batch.
+    Session { begun: bool },
+}
+
+impl ReadSession {
+    pub(crate) fn new(connection: Checkout, log: Log) -> Self {
+        Self { lane: Lane::new(connection, log), snapshot: Snapshot::Batch }
+    }
+
+    /// A session whose batches all see the snapshot that the first of them takes.
+    pub(crate) fn with_snapshot(connection: Checkout, log: Log) -> Self {
+        Self { lane: Lane::new(connection, log), snapshot: Snapshot::Session { begun: false } }
+    }
+
+    /// Runs a batch: one round trip, one snapshot.
+    ///
+    /// # Errors
+    /// What the database reports, a row that does not fit its struct, or a statement that is no read.
+    pub async fn run<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
+        let statements = self.check(&mut batch)?;
+        let mut bounds = Bounds { read_only: true, ..Bounds::default() };
+        match self.snapshot {
+            // A single statement is its own snapshot, and read only by the connection's default.
+            Snapshot::Batch if statements > 1 => {
+                bounds.begin = Some(Begin::Snapshot);
+                bounds.end = Some(End::Commit);
+            }
+            Snapshot::Session { begun: false } => bounds.begin = Some(Begin::Snapshot),
+            _ => {}
+        }
+        if let Snapshot::Session { begun } = &mut self.snapshot {
+            *begun = true;
+        }
+        self.lane.fly(batch, bounds).await
+    }
+
+    /// What this session did so far.
+    pub fn counts(&self) -> Counts {
+        self.lane.counts
+    }
+
+    fn check<B: Batch>(&self, batch: &mut B) -> Result<usize> {
+        let engine = self.lane.connection.engine();
+        let queries = queries(batch);
+        let count = queries.len();
+        for query in queries {
+            let sql = query.request().statement.sql(engine);
+            if !begins_as_read(sql) {
+                return Err(Error::new(Kind::WriteInRead).with_statement(sql));
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl Sealed for ReadSession {}
+
+impl Session for ReadSession {
+    async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
+        self.run(batch).await
+    }
+
+    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
+        explain::run(self, query).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.lane.counts
+    }
+
+    fn engine(&self) -> Engine {
+        self.lane.connection.engine()
+    }
+}

@@ -1,0 +1,148 @@
+//! Write transactions.
+
+use super::access::sealed::Sealed;
+use super::explain::{self, Plan};
+use super::flight::Lane;
+use super::{BulkLoad, CommitToken, Counts, Session};
+use crate::driver::{Begin, Bounds};
+use crate::error::{Error, Kind, Result};
+use crate::observe::Log;
+use crate::pool::Checkout;
+use crate::query::{Batch, ReadBatch, check};
+use crate::settings::Engine;
+
+/// One transaction on the primary.
+///
+/// Dropped without a commit it is rolled back, whatever the reason: an error, a panic, a cancelled task.
+/// After a statement failed the transaction can't be committed any more, on either engine: what failed
+/// half-way is never kept.
+pub struct WriteSession {
+    lane: Lane,
+    state: State,
+}
+
+enum State {
+    /// BEGIN rides with the first statement.
+    NotBegun,
+    Open,
+    /// Why it can't be committed.
+    Failed(String),
+}
+
+impl WriteSession {
+    pub(crate) fn new(connection: Checkout, log: Log) -> Self {
+        Self { lane: Lane::new(connection, log), state: State::NotBegun }
+    }
+
+    /// Runs a batch: one round trip, in the order given.
+    ///
+    /// # Errors
+    /// What the database reports; the transaction can then only be rolled back. A value that was refused
+    /// before anything was sent leaves it as it was.
+    pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
+        check(&mut batch)?;
+        let bounds = Bounds { begin: self.enter()?, ..Bounds::default() };
+        let result = self.lane.fly(batch, bounds).await;
+        self.leave(result)
+    }
+
+    /// Loads many rows at once: COPY on PostgreSQL, prepared inserts in large groups on SQLite.
+    ///
+    /// # Errors
+    /// When the table or a column does not exist.
+    pub async fn load(&mut self, table: &str, columns: &[&str]) -> Result<BulkLoad<'_>> {
+        if let Some(begin) = self.enter()? {
+            self.begin(begin).await?;
+        }
+        let load = self.lane.connection.load(table, columns).await;
+        let load = self.leave(load)?;
+        // Until it is finished, a load that was begun can't be committed.
+        self.state = State::Failed(format!("the bulk load of {table} was not finished"));
+        Ok(BulkLoad::new(self, load))
+    }
+
+    /// What this session did so far.
+    pub fn counts(&self) -> Counts {
+        self.lane.counts
+    }
+
+    pub(super) async fn finish_load(&mut self, load: crate::driver::Load) -> Result<u64> {
+        let result = load.finish(&mut self.lane.connection).await;
+        self.state = State::Open;
+        let loaded = self.leave(result)?;
+        self.lane.counts.statements += loaded.statements;
+        self.lane.counts.round_trips += loaded.round_trips;
+        self.lane.counts.rows += loaded.rows;
+        Ok(loaded.rows)
+    }
+
+    /// Makes the transaction last.
+    ///
+    /// # Errors
+    /// [`Error::is_commit_unknown`] when the connection broke under the COMMIT; a failed statement before
+    /// it; a constraint that is checked at the end.
+    pub async fn commit(mut self) -> Result<CommitToken> {
+        match std::mem::replace(&mut self.state, State::NotBegun) {
+            State::NotBegun => Ok(CommitToken::nothing_written()),
+            State::Failed(earlier) => Err(Error::new(Kind::TransactionFailed { earlier })),
+            State::Open => {
+                self.lane.counts.round_trips += 1;
+                self.lane.connection.commit().await.map(CommitToken::at)
+            }
+        }
+    }
+
+    /// Undoes the transaction now. Dropping the session does the same in the background.
+    ///
+    /// # Errors
+    /// When the connection broke, in which case the server undoes it.
+    pub async fn roll_back(mut self) -> Result<()> {
+        self.lane.connection.clean().await
+    }
+
+    async fn begin(&mut self, begin: Begin) -> Result<()> {
+        let bounds = Bounds { begin: Some(begin), ..Bounds::default() };
+        self.lane.counts.round_trips += 1;
+        let begun = self.lane.connection.fly(Vec::<crate::query::Execute>::new(), bounds).await;
+        self.leave(begun.map(drop))
+    }
+
+    /// What has to be sent before the next statement, unless an earlier one failed.
+    fn enter(&mut self) -> Result<Option<Begin>> {
+        match &self.state {
+            State::Failed(earlier) => Err(Error::new(Kind::TransactionFailed { earlier: earlier.clone() })),
+            State::Open => Ok(None),
+            State::NotBegun => {
+                self.state = State::Open;
+                Ok(Some(Begin::Write))
+            }
+        }
+    }
+
+    fn leave<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.state = State::Failed(error.to_string());
+        }
+        result
+    }
+}
+
+impl Sealed for WriteSession {}
+
+impl Session for WriteSession {
+    async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
+        self.run(batch).await
+    }
+
+    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
+        explain::run(self, query).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.lane.counts
+    }
+
+    fn engine(&self) -> Engine {
+        self.lane.connection.engine()
+    }
+}

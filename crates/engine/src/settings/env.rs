@@ -1,0 +1,84 @@
+//! Settings from variables.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::parse::{Variable, list};
+use super::{DatabaseUrl, LogSettings, PoolSettings, ReplicaSettings, Settings};
+use crate::error::{Error, Result};
+
+const DEFAULT_URL: &str = "sqlite:///./tallybook.db";
+const MOST_CONNECTIONS: usize = 10_000;
+/// A day: longer waits are typing errors.
+const LONGEST_WAIT: f64 = 86_400.0;
+
+pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settings> {
+    let variable = |name| Variable::new(name, lookup(name));
+    let url = variable("DATABASE_URL");
+    Ok(Settings {
+        database_url: DatabaseUrl::parse(url.name, url.value.as_deref().unwrap_or(DEFAULT_URL))?,
+        pool: pool(&variable)?,
+        log: log(&variable)?,
+        replica: replica(&variable)?,
+    })
+}
+
+fn pool(variable: &dyn Fn(&'static str) -> Variable) -> Result<PoolSettings> {
+    let default = PoolSettings::default();
+    Ok(PoolSettings {
+        size: variable("DB_POOL_SIZE").count(1, MOST_CONNECTIONS)?.unwrap_or(default.size),
+        max_overflow: variable("DB_MAX_OVERFLOW").count(0, MOST_CONNECTIONS)?.unwrap_or(default.max_overflow),
+        timeout: variable("DB_POOL_TIMEOUT").seconds(0.001, LONGEST_WAIT)?.unwrap_or(default.timeout),
+        recycle: variable("DB_POOL_RECYCLE").age()?.unwrap_or(default.recycle),
+        pre_ping: variable("DB_POOL_PRE_PING").flag()?.unwrap_or(default.pre_ping),
+        echo: variable("DB_ECHO_POOL").flag()?.unwrap_or(default.echo),
+    })
+}
+
+fn log(variable: &dyn Fn(&'static str) -> Variable) -> Result<LogSettings> {
+    let default = LogSettings::default();
+    Ok(LogSettings {
+        echo: variable("DATABASE_ECHO").flag()?.unwrap_or(default.echo),
+        timing: variable("DB_ENABLE_QUERY_LOGGING").flag()?.unwrap_or(default.timing),
+        slow_threshold: variable("DB_SLOW_QUERY_THRESHOLD")
+            .seconds(0.0, LONGEST_WAIT)?
+            .unwrap_or(default.slow_threshold),
+    })
+}
+
+fn replica(variable: &dyn Fn(&'static str) -> Variable) -> Result<ReplicaSettings> {
+    let enabled = variable("DB_ENABLE_READ_REPLICA").flag()?.unwrap_or(false);
+    let held = variable("DB_READ_REPLICA_URL");
+    let urls = list(held.value.as_deref().unwrap_or_default())
+        .map(|url| DatabaseUrl::parse(held.name, url))
+        .collect::<Result<Vec<_>>>()?;
+    if enabled && urls.is_empty() {
+        return Err(Error::setting(
+            held.name,
+            "nothing",
+            "the URL of a replica, or several separated by commas, because DB_ENABLE_READ_REPLICA is true",
+        ));
+    }
+    Ok(ReplicaSettings { enabled, urls })
+}
+
+/// The variables of a `.env` file; none where there is no file.
+///
+/// An error names the line by its number only: the line itself may hold a password.
+pub(super) fn read_dotenv(path: &Path) -> Result<HashMap<String, String>> {
+    let place = path.display();
+    let lines = match dotenvy::from_path_iter(path) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(HashMap::new()),
+        Err(_) => return Err(Error::setting(place.to_string(), "something unreadable", "NAME=value lines")),
+    };
+    let mut variables = HashMap::new();
+    for (index, line) in lines.enumerate() {
+        let (name, value) = line.map_err(|_| {
+            let expected = "NAME=value; put values with spaces, $ or # into single quotes";
+            Error::setting(format!("{place}, entry {}", index + 1), "something that does not parse", expected)
+        })?;
+        variables.insert(name, value);
+    }
+    Ok(variables)
+}

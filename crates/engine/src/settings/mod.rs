@@ -1,0 +1,153 @@
+//! Settings: values read once, checked, and passed in. There is no global state.
+
+mod env;
+mod parse;
+mod url;
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+pub use url::{DatabaseUrl, Engine};
+pub(crate) use url::{SqliteLocation, Target};
+
+/// Everything that can be set, with the defaults of an embedded database.
+///
+/// ```
+/// use std::time::Duration;
+/// use tallybook_engine::Settings;
+///
+/// let mut settings = Settings::new("sqlite:///./tallybook.db")?;
+/// settings.pool.timeout = Duration::from_secs(5);
+/// assert_eq!(settings.pool.size, 5);
+/// # Ok::<(), tallybook_engine::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `DATABASE_URL`: the primary. Default `sqlite:///./tallybook.db`.
+    pub database_url: DatabaseUrl,
+    /// The pool of each database.
+    pub pool: PoolSettings,
+    /// What is written to the log.
+    pub log: LogSettings,
+    /// Where reads may go besides the primary.
+    pub replica: ReplicaSettings,
+}
+
+/// How many connections are kept, for how long, and how they are checked.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PoolSettings {
+    /// `DB_POOL_SIZE`: connections kept open. Default 5.
+    pub size: usize,
+    /// `DB_MAX_OVERFLOW`: further connections on demand, closed when handed back. Default 10.
+    pub max_overflow: usize,
+    /// `DB_POOL_TIMEOUT`: how long to wait for a connection. Default 30 s.
+    pub timeout: Duration,
+    /// `DB_POOL_RECYCLE`: the age at which a connection is replaced; `None` (`-1`) for never. Default 3600 s.
+    pub recycle: Option<Duration>,
+    /// `DB_POOL_PRE_PING`: check a connection before use unless it was used a moment ago. Default true.
+    pub pre_ping: bool,
+    /// `DB_ECHO_POOL`: log what the pool does. Default false.
+    pub echo: bool,
+}
+
+/// What the engine writes through `tracing`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// `DATABASE_ECHO`: log the text of every statement. Default false.
+    pub echo: bool,
+    /// `DB_ENABLE_QUERY_LOGGING`: log the time and rows of every statement. Default false.
+    pub timing: bool,
+    /// `DB_SLOW_QUERY_THRESHOLD`: a statement that takes this long is warned of. Default 1 s.
+    pub slow_threshold: Duration,
+}
+
+/// Read replicas.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ReplicaSettings {
+    /// `DB_ENABLE_READ_REPLICA`: the flag. Default false.
+    pub enabled: bool,
+    /// `DB_READ_REPLICA_URL`: one URL or several separated by commas. Default none.
+    pub urls: Vec<DatabaseUrl>,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            size: 5,
+            max_overflow: 10,
+            timeout: Duration::from_secs(30),
+            recycle: Some(Duration::from_secs(3600)),
+            pre_ping: true,
+            echo: false,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { echo: false, timing: false, slow_threshold: Duration::from_secs(1) }
+    }
+}
+
+impl Settings {
+    /// The defaults with another database.
+    ///
+    /// # Errors
+    /// When the URL is not one of the accepted forms; see [`DatabaseUrl`].
+    pub fn new(database_url: &str) -> Result<Self> {
+        Ok(Self {
+            database_url: DatabaseUrl::parse("the database URL", database_url)?,
+            pool: PoolSettings::default(),
+            log: LogSettings::default(),
+            replica: ReplicaSettings::default(),
+        })
+    }
+
+    /// The environment over the file `.env` of the working directory over the defaults.
+    ///
+    /// # Errors
+    /// At the first value that does not parse or is out of range: the error names the variable, what it held
+    /// (a URL without its password) and what it may hold.
+    pub fn from_env() -> Result<Self> {
+        let file = env::read_dotenv(std::path::Path::new(".env"))?;
+        Self::from_lookup(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+    }
+
+    /// As [`Settings::from_env`], from any source of variables.
+    ///
+    /// ```
+    /// use tallybook_engine::Settings;
+    ///
+    /// let error = Settings::from_lookup(|name| (name == "DB_POOL_SIZE").then(|| "0".to_owned())).unwrap_err();
+    /// assert_eq!(error.to_string(), "DB_POOL_SIZE holds \"0\"; it may hold a whole number from 1 to 10000");
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        env::settings(&lookup)
+    }
+
+    /// Checks what the types alone can't: for settings that were changed after they were parsed.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.pool.size == 0 {
+            return Err(Error::setting("pool.size", "0", "a whole number from 1 to 10000"));
+        }
+        if self.pool.timeout.is_zero() {
+            return Err(Error::setting("pool.timeout", "0 s", "a time above zero"));
+        }
+        if self.replica.enabled && self.replica.urls.is_empty() {
+            return Err(Error::setting(
+                "replica.enabled",
+                "true",
+                "true only where replica.urls holds a URL",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+//! Database URLs, as SQLAlchemy writes them, that never show their password.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Result};
+
+const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite::memory: or \
+    postgresql://user:password@host:5432/database (in a password, @ is written %40, / is %2F, ? is %3F, # is %23)";
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Embedded SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgresql",
+        })
+    }
+}
+
+/// Where a database is.
+///
+/// Accepted are `sqlite:///./relative.db`, `sqlite:////absolute.db`, `sqlite::memory:` and
+/// `postgresql://user:password@host:port/database` (`postgres://` too), each also with the name of a Python
+/// driver behind the scheme (`postgresql+asyncpg://`). `Debug` and `Display` leave the password out.
+///
+/// ```
+/// use tallybook_engine::{Engine, Settings};
+///
+/// let url = Settings::new("postgresql+asyncpg://ada:secret@db.example/book")?.database_url;
+/// assert_eq!(url.engine(), Engine::Postgres);
+/// assert_eq!(url.to_string(), "postgresql+asyncpg://ada:***@db.example/book");
+/// # Ok::<(), tallybook_engine::Error>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct DatabaseUrl {
+    target: Target,
+    redacted: String,
+}
+
+/// What a driver needs to connect.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Target {
+    Sqlite(SqliteLocation),
+    Postgres(Box<tokio_postgres::Config>),
+}
+
+/// Where an SQLite database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SqliteLocation {
+    Memory,
+    File(PathBuf),
+}
+
+impl DatabaseUrl {
+    pub(crate) fn parse(variable: &str, held: &str) -> Result<Self> {
+        let held = held.trim();
+        let redacted = redact(held);
+        match target(held) {
+            Ok(target) => Ok(Self { target, redacted }),
+            Err(problem) => {
+                let shown =
+                    if held.is_empty() { "an empty text".to_owned() } else { format!("\"{redacted}\"") };
+                Err(Error::setting(variable, format!("{shown} ({problem})"), EXPECTED))
+            }
+        }
+    }
+
+    /// Which database it points to.
+    pub fn engine(&self) -> Engine {
+        match self.target {
+            Target::Sqlite(_) => Engine::Sqlite,
+            Target::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The file of an SQLite database on disk.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match &self.target {
+            Target::Sqlite(SqliteLocation::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+fn target(held: &str) -> Result<Target, &'static str> {
+    let (scheme, rest) = held.split_once(':').ok_or("it has no scheme")?;
+    let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _driver)| dialect);
+    match dialect {
+        "sqlite" => sqlite(rest).map(Target::Sqlite),
+        "postgresql" | "postgres" => postgres(rest).map(|config| Target::Postgres(Box::new(config))),
+        _ => Err("its scheme is unknown"),
+    }
+}
+
+fn sqlite(rest: &str) -> Result<SqliteLocation, &'static str> {
+    if matches!(rest, ":memory:" | "//" | "///" | "///:memory:") {
+        return Ok(SqliteLocation::Memory);
+    }
+    let path = rest.strip_prefix("///").ok_or("an SQLite path comes after three slashes")?;
+    if path.contains('?') {
+        return Err("an SQLite URL takes no parameters");
+    }
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| "its path is not UTF-8")?;
+    Ok(SqliteLocation::File(PathBuf::from(path.into_owned())))
+}
+
+fn postgres(rest: &str) -> Result<tokio_postgres::Config, &'static str> {
+    // asyncpg calls the parameter `ssl` that libpq calls `sslmode`.
+    let rest = rest.replace("?ssl=", "?sslmode=").replace("&ssl=", "&sslmode=");
+    // The parser's own message is dropped: it can quote a part of a password that was not percent-encoded.
+    let config: tokio_postgres::Config =
+        format!("postgresql:{rest}").parse().map_err(|_| "it does not parse")?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err("it names no host");
+    }
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+        return Err("this version connects without TLS, so sslmode may be disable or prefer");
+    }
+    Ok(config)
+}
+
+/// The URL with everything that could be a password replaced.
+///
+/// It must be safe on texts that do not parse, so it hides too much rather than too little: all from the
+/// first colon behind the scheme to the last `@`, and all behind a `password=`.
+fn redact(url: &str) -> String {
+    let mut shown = url.to_owned();
+    if let Some(end) = url.rfind('@') {
+        let scheme = url.find(':').filter(|&colon| url[colon..].starts_with("://"));
+        match scheme.map(|colon| colon + 3) {
+            Some(start) => {
+                if let Some(colon) = url.get(start..end).and_then(|user| user.find(':')) {
+                    shown.replace_range(start + colon + 1..end, "***");
+                }
+            }
+            None => shown.replace_range(..end, "***"),
+        }
+    }
+    if let Some(at) = shown.to_ascii_lowercase().find("password") {
+        shown.truncate(at);
+        shown.push_str("password=***");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn location(url: &str) -> SqliteLocation {
+        match DatabaseUrl::parse("url", url).unwrap().target {
+            Target::Sqlite(location) => location,
+            Target::Postgres(_) => panic!("{url} is no SQLite URL"),
+        }
+    }
+
+    #[test]
+    fn three_slashes_are_relative_and_four_absolute() {
+        assert_eq!(location("sqlite:///./a.db"), SqliteLocation::File("./a.db".into()));
+        assert_eq!(location("sqlite:///a b.db"), SqliteLocation::File("a b.db".into()));
+        assert_eq!(location("sqlite+aiosqlite:////var/a%20b.db"), SqliteLocation::File("/var/a b.db".into()));
+    }
+
+    #[test]
+    fn memory_has_three_spellings() {
+        for url in ["sqlite::memory:", "sqlite://", "sqlite:///:memory:"] {
+            assert_eq!(location(url), SqliteLocation::Memory, "{url}");
+        }
+    }
+
+    #[test]
+    fn postgresql_is_known_by_all_its_schemes() {
+        for scheme in ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"] {
+            let url = DatabaseUrl::parse("url", &format!("{scheme}://u:p@h:5433/d")).unwrap();
+            let Target::Postgres(config) = url.target() else { panic!("{scheme}") };
+            assert_eq!(config.get_ports(), [5433]);
+            assert_eq!(config.get_dbname(), Some("d"));
+        }
+    }
+
+    #[test]
+    fn a_bad_url_is_named_with_its_variable_and_what_may_be() {
+        for bad in [
+            "",
+            "book.db",
+            "mysql://h/d",
+            "sqlite://book.db",
+            "postgresql:///d",
+            "postgresql://h/d?sslmode=require",
+        ] {
+            let error = DatabaseUrl::parse("DATABASE_URL", bad).unwrap_err().to_string();
+            assert!(error.starts_with("DATABASE_URL holds "), "{error}");
+            assert!(error.contains("sqlite:///./relative.db"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_ever_shown(
+            scheme in prop_oneof!["postgresql", "postgres", "postgresql\\+asyncpg", "mysql", "postgresq1"],
+            password in "Secret[!-~]{0,12}Secret",
+            host in "[a-z]{1,8}",
+        ) {
+            let url = format!("{scheme}://ada:{password}@{host}/book");
+            let shown = match DatabaseUrl::parse("DATABASE_URL", &url) {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("Secret"), "{shown}");
+        }
+
+        #[test]
+        fn no_password_parameter_is_ever_shown(password in "Secret[!-~]{0,12}Secret") {
+            for url in [format!("postgresql://h/d?password={password}"), format!("host=h password={password} user=u")] {
+                let shown = match DatabaseUrl::parse("DATABASE_URL", &url) {
+                    Ok(url) => format!("{url} {url:?}"),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                prop_assert!(!shown.contains("Secret"), "{shown}");
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! SQL texts.
+
+use std::borrow::Cow;
+
+use crate::settings::Engine;
+
+/// One SQL statement, with `$1`, `$2`, … for its parameters, in the words of both engines.
+///
+/// ```
+/// use tallybook_engine::Statement;
+///
+/// // The same text for both:
+/// const BY_ID: Statement = Statement::new("SELECT id, title FROM notes WHERE id = $1");
+/// // Where they differ:
+/// const BY_IDS: Statement = Statement::per_engine(
+///     "SELECT id, title FROM notes WHERE id = ANY($1)",
+///     "SELECT id, title FROM notes WHERE id IN rarray($1)",
+/// );
+/// # let _ = (BY_ID, BY_IDS);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    postgres: Cow<'static, str>,
+    sqlite: Cow<'static, str>,
+}
+
+impl Statement {
+    /// A text that both engines understand.
+    pub const fn new(sql: &'static str) -> Self {
+        Self { postgres: Cow::Borrowed(sql), sqlite: Cow::Borrowed(sql) }
+    }
+
+    /// A text for each engine.
+    pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
+        Self { postgres: Cow::Borrowed(postgres), sqlite: Cow::Borrowed(sqlite) }
+    }
+
+    /// The text for `engine`.
+    pub fn sql(&self, engine: Engine) -> &str {
+        match engine {
+            Engine::Postgres => &self.postgres,
+            Engine::Sqlite => &self.sqlite,
+        }
+    }
+
+    /// The same statement with each engine's text changed by `change`.
+    pub(crate) fn map(&self, change: impl Fn(Engine, &str) -> String) -> Self {
+        Self {
+            postgres: change(Engine::Postgres, &self.postgres).into(),
+            sqlite: change(Engine::Sqlite, &self.sqlite).into(),
+        }
+    }
+}
+
+impl From<&'static str> for Statement {
+    fn from(sql: &'static str) -> Self {
+        Self::new(sql)
+    }
+}
+
+impl From<String> for Statement {
+    fn from(sql: String) -> Self {
+        Self { postgres: sql.clone().into(), sqlite: sql.into() }
+    }
+}
+
+impl From<&Statement> for Statement {
+    fn from(statement: &Statement) -> Self {
+        statement.clone()
+    }
+}
+
+/// Whether a text begins as a statement that only reads.
+///
+/// The server is told to be read-only as well. This check comes first because a statement such as `SET` or
+/// `PRAGMA` could undo that, and because its error says what to call instead.
+pub(crate) fn begins_as_read(sql: &str) -> bool {
+    let word = first_word(sql);
+    ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"]
+        .iter()
+        .any(|read| word.eq_ignore_ascii_case(read))
+}
+
+fn first_word(sql: &str) -> &str {
+    let mut rest = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    loop {
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, after)| after);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, after)| after);
+        } else {
+            break;
+        }
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    }
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    &rest[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins_as_read;
+
+    #[test]
+    fn reads_are_known_behind_comments_and_parentheses() {
+        for sql in [
+            "select 1",
+            "  -- why\n SELECT 1",
+            "/* a */ (select 1) union select 2",
+            "WITH a AS (SELECT 1) TABLE a",
+        ] {
+            assert!(begins_as_read(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn whatever_could_write_or_undo_read_only_is_no_read() {
+        for sql in [
+            "INSERT INTO a VALUES (1)",
+            "SET default_transaction_read_only = off",
+            "PRAGMA query_only = 0",
+            "/* SELECT */ DELETE FROM a",
+            "-- SELECT",
+            "",
+            "selection",
+        ] {
+            assert!(!begins_as_read(sql), "{sql}");
+        }
+    }
+}

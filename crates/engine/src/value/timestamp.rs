@@ -1,0 +1,167 @@
+//! Moments in whole microseconds: the form that both engines keep exactly.
+
+use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Timelike, Utc};
+
+/// The length of `YYYY-MM-DD HH:MM:SS.ffffff`.
+const TEXT_LEN: usize = 26;
+
+/// The current time in whole microseconds, as databases keep it.
+///
+/// [`Utc::now`] has nanoseconds, which no column holds; binding it is refused rather than rounded.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// Refuses what would not come back equal.
+pub(super) fn check(moment: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    // A leap second is chrono's 60th second as nanoseconds from 1,000,000,000; no column keeps that.
+    if moment.nanosecond() % 1_000 != 0 || moment.nanosecond() >= 1_000_000_000 {
+        return Err(format!(
+            "{moment} is finer than the microseconds a column keeps; use now() or trunc_subsecs(6)"
+        ));
+    }
+    if !(1..=9999).contains(&moment.year()) {
+        return Err(format!("{moment} is outside the years 0001 to 9999"));
+    }
+    Ok(moment)
+}
+
+/// `YYYY-MM-DD HH:MM:SS.ffffff`, as SQLAlchemy writes it into SQLite.
+pub(crate) fn format_timestamp(moment: DateTime<Utc>) -> String {
+    let mut text = *b"0000-00-00 00:00:00.000000";
+    let fields: [(usize, usize, u32); 7] = [
+        (0, 4, moment.year().unsigned_abs()),
+        (5, 2, moment.month()),
+        (8, 2, moment.day()),
+        (11, 2, moment.hour()),
+        (14, 2, moment.minute()),
+        (17, 2, moment.second()),
+        (20, 6, moment.nanosecond() / 1_000),
+    ];
+    for (start, len, mut number) in fields {
+        for digit in text[start..start + len].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+    text.iter().copied().map(char::from).collect()
+}
+
+/// Reads what [`format_timestamp`] writes by position, and what other programs write by chrono.
+pub(crate) fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
+    parse_fixed(text.as_bytes()).or_else(|| parse_general(text))
+}
+
+fn parse_fixed(text: &[u8]) -> Option<DateTime<Utc>> {
+    let text: &[u8; TEXT_LEN] = text.try_into().ok()?;
+    let separators = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':'), (19, b'.')];
+    if separators.iter().any(|&(at, byte)| text[at] != byte) {
+        return None;
+    }
+    let year = number(&text[0..4])?;
+    let (month, day) = (number(&text[5..7])?, number(&text[8..10])?);
+    let (hour, minute, second) = (number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?);
+    let micros = number(&text[20..26])?;
+    if !(1..=12).contains(&month)
+        || day == 0
+        || day > days_in(year, month)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let seconds = days_from_civil(i64::from(year), i64::from(month), i64::from(day)) * 86_400
+        + i64::from(hour * 3_600 + minute * 60 + second);
+    DateTime::from_timestamp(seconds, micros * 1_000)
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + u32::from(digit))
+    })
+}
+
+fn days_in(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a Gregorian date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+/// `days_from_civil`), here for years from 0 on.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+fn parse_general(text: &str) -> Option<DateTime<Utc>> {
+    let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    match naive {
+        Some(naive) => Some(naive.and_utc()),
+        None => DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.with_timezone(&Utc)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 0001-01-01 and the last microsecond of 9999.
+    const RANGE: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+
+    proptest! {
+        #[test]
+        fn every_microsecond_survives_the_text_form(micros in RANGE) {
+            let moment = DateTime::from_timestamp_micros(micros).expect("in range");
+            let text = format_timestamp(moment);
+            prop_assert_eq!(parse_fixed(text.as_bytes()), Some(moment));
+            prop_assert_eq!(parse_general(&text), Some(moment));
+        }
+
+        #[test]
+        fn the_fixed_parser_accepts_only_what_chrono_accepts(
+            text in "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9]\\.[0-9]{6}"
+        ) {
+            prop_assert_eq!(parse_fixed(text.as_bytes()), parse_general(&text));
+        }
+    }
+
+    #[test]
+    fn other_programs_forms_are_read() {
+        let moment = DateTime::from_timestamp_micros(1_700_000_000_000_000).unwrap();
+        for text in [
+            "2023-11-14 22:13:20",
+            "2023-11-14T22:13:20",
+            "2023-11-14 22:13:20.0",
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T23:13:20+01:00",
+        ] {
+            assert_eq!(parse_timestamp(text), Some(moment), "{text}");
+        }
+    }
+
+    #[test]
+    fn nanoseconds_and_leap_seconds_are_refused() {
+        let moment = DateTime::from_timestamp(1_700_000_000, 1).unwrap();
+        assert!(check(moment).unwrap_err().contains("now()"));
+        let leap = DateTime::from_timestamp(1_483_228_799, 1_500_000_000).unwrap();
+        assert!(check(leap).is_err());
+    }
+
+    #[test]
+    fn now_can_be_bound() {
+        assert!(check(now()).is_ok());
+    }
+}

@@ -1,0 +1,68 @@
+//! Real databases for tests: throw-away PostgreSQL servers and SQLite files.
+//!
+//! * [`postgres()`] is one server shared by a whole test run, however many
+//!   processes the run has. A test takes a fresh [`Database`] from it, empty
+//!   or cloned from a [`Template`]. The server ends by itself some seconds
+//!   after the last process that uses it.
+//! * [`Cluster`] is a server of one's own, for tests that do to a server what
+//!   no other test must notice.
+//! * [`SqliteFile`] is a path for a SQLite database.
+//!
+//! Nothing outlives its owner, not even one that is killed: a small process
+//! watches each server and removes it together with its directory. Where
+//! PostgreSQL is not installed, tests fail with a text that says what to
+//! install; they never pass by being skipped.
+//!
+//! The crate is for Linux: it needs `/proc` and util-linux's `flock` and
+//! `setsid`.
+//!
+//! ```no_run
+//! use tallybook_testkit::{SqliteFile, postgres};
+//!
+//! async fn run(url: &str, sql: &str) {
+//!     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+//!         .await
+//!         .unwrap();
+//!     tokio::spawn(connection);
+//!     client.batch_execute(sql).await.unwrap();
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() {
+//!     let server = postgres().await;
+//!     let ledger = server
+//!         .template("ledger", async |url| {
+//!             run(&url, "CREATE TABLE entry (amount numeric NOT NULL)").await;
+//!         })
+//!         .await;
+//!
+//!     let database = server.database_from(&ledger, "an_entry_is_kept").await;
+//!     run(database.url(), "INSERT INTO entry VALUES (12.50)").await;
+//!
+//!     let file = SqliteFile::new("an_entry_is_kept");
+//!     assert!(file.url().starts_with("sqlite:////"));
+//! }
+//! ```
+
+mod account;
+mod address;
+mod binaries;
+mod cluster;
+mod database;
+mod error;
+mod identifier;
+mod random;
+mod server;
+mod shared;
+mod sqlite;
+mod state;
+mod supervisor;
+mod template;
+
+pub use binaries::Binaries;
+pub use cluster::Cluster;
+pub use database::Database;
+pub use error::Error;
+pub use shared::{Postgres, postgres};
+pub use sqlite::SqliteFile;
+pub use template::Template;

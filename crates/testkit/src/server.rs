@@ -1,0 +1,163 @@
+use std::{
+    env,
+    fs::{self, File},
+    io::Write,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::fs::statvfs;
+
+use crate::{Binaries, Error, account::Account, address::USER};
+
+const SETTINGS: &str = include_str!("server.conf");
+const ATTEMPTS: u32 = 10;
+const MEMORY: &str = "/dev/shm";
+const ROOM: u64 = 2 << 30;
+
+/// A server's directory and the programs that work on it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    binaries: Binaries,
+    account: Account,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Creates the directory, without anything in it. Removing it is the
+    /// caller's part.
+    pub(crate) fn new(binaries: Binaries) -> Result<Self, Error> {
+        let account = Account::for_servers()?;
+        let place = place();
+        let directory =
+            tempfile::Builder::new().prefix("tallybook-pg-").tempdir_in(&place).map_err(Error::at(&place))?;
+        account.give(directory.path()).map_err(Error::at(directory.path()))?;
+        Ok(Self { binaries, account, directory: directory.keep() })
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether a server runs in the directory. Asking the server itself would
+    /// take a busy one for dead.
+    pub(crate) fn runs_in(directory: &Path) -> bool {
+        let data = directory.join("data");
+        let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
+            return false;
+        };
+        // The id may have become another process's, after a reboot for instance.
+        let process = text.lines().next().unwrap_or_default();
+        fs::read_to_string(format!("/proc/{process}/cmdline"))
+            .is_ok_and(|command| command.contains(&*data.to_string_lossy()))
+    }
+
+    /// Fills the data directory.
+    pub(crate) fn initialise(&self, password: &str) -> Result<(), Error> {
+        let password_file = self.directory.join("password");
+        fs::write(&password_file, password)
+            .and_then(|()| self.account.give(&password_file))
+            .map_err(Error::at(&password_file))?;
+        let mut initdb = self.command("initdb");
+        initdb.arg("--pgdata").arg(self.data());
+        initdb.arg("--pwfile").arg(&password_file);
+        initdb.args(["--username", USER, "--auth", "scram-sha-256"]);
+        initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
+        run(&mut initdb)?;
+        fs::remove_file(&password_file).map_err(Error::at(&password_file))?;
+        self.configure()
+    }
+
+    fn configure(&self) -> Result<(), Error> {
+        let path = self.data().join("postgresql.conf");
+        File::options()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
+            .map_err(Error::at(&path))
+    }
+
+    /// Starts the server, waits until it answers, and returns its port.
+    pub(crate) fn start(&self) -> Result<u16, Error> {
+        let mut attempt = 1;
+        loop {
+            let port = free_port()?;
+            match self.start_on(port) {
+                Ok(()) => return Ok(port),
+                Err(_) if attempt < ATTEMPTS && self.found_port_taken() => attempt += 1,
+                Err(error) => return Err(self.with_log(&error)),
+            }
+        }
+    }
+
+    fn start_on(&self, port: u16) -> Result<(), Error> {
+        // Written anew by each attempt, since the log tells why one failed.
+        let _ = fs::remove_file(self.log());
+        let mut start = self.command("pg_ctl");
+        start.args(["start", "--wait", "--silent", "--pgdata"]);
+        start.arg(self.data());
+        start.arg("--log").arg(self.log());
+        start.arg("--options").arg(format!("-p {port}"));
+        run(&mut start)
+    }
+
+    /// Whether somebody took the port after it had been found free.
+    fn found_port_taken(&self) -> bool {
+        fs::read_to_string(self.log()).is_ok_and(|log| log.contains("Address already in use"))
+    }
+
+    fn with_log(&self, error: &Error) -> Error {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        Error::new(format!("{error}\nThe server's log:\n{log}"))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = self.account.command(&self.binaries.program(program));
+        // The account may have no right to enter the test's own directory.
+        command.current_dir(&self.directory);
+        // Messages are searched for English words.
+        command.env("LC_ALL", "C");
+        command
+    }
+}
+
+/// Where `TMPDIR` says; without it in memory, since creating a database is
+/// creating some hundred files, but only where there is room for plenty of
+/// them (a container may have little).
+fn place() -> PathBuf {
+    let roomy = || statvfs(MEMORY).is_ok_and(|memory| memory.f_bavail * memory.f_frsize >= ROOM);
+    if env::var_os("TMPDIR").is_none() && roomy() {
+        return MEMORY.into();
+    }
+    env::temp_dir()
+}
+
+fn free_port() -> Result<u16, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| Error::new(format!("no free port on 127.0.0.1: {error}")))
+}
+
+fn run(command: &mut Command) -> Result<(), Error> {
+    let program = command.get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).output().map_err(Error::at(Path::new(&program)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "{program} failed ({}):\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    )))
+}
