@@ -1,1 +1,35 @@
-//! x
+//! Tallybook: portfolios, positions, trades, executions and trading sessions, on SQLite and PostgreSQL.
+
+mod aggregates;
+mod changes;
+mod contents;
+mod error;
+mod ids;
+mod models;
+mod page;
+mod repositories;
+mod revisions;
+mod sql;
+mod table;
+mod words;
+
+pub use tallybook_engine as engine;
+pub use tallybook_engine::{Database, ReadSession, Session, Settings, WriteSession, now};
+
+pub use aggregates::{
+    PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades, TradeWithExecutions,
+};
+pub use changes::{Assignments, Changes};
+pub use contents::{Contents, contents};
+pub use error::{Error, Result};
+pub use ids::{ExecutionId, Id, PortfolioId, PositionId, SessionId, TradeId};
+pub use models::{
+    Execution, ExecutionChanges, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    Portfolio, PortfolioChanges, Position, PositionChanges, Trade, TradeChanges, TradingSession,
+    TradingSessionChanges,
+};
+pub use page::{Cursor, Page, Window};
+pub use repositories::{Executions, Portfolios, Positions, Repository, Trades, TradingSessions};
+pub use revisions::{REVISIONS, migrator, upgrade};
+pub use table::Table;
+pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

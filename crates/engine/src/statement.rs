@@ -35,6 +35,20 @@ impl Statement {
         Self { postgres: Cow::Borrowed(postgres), sqlite: Cow::Borrowed(sqlite) }
     }
 
+    /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as`IN rarray($1)`: a list bound to
+    /// one placeholder, so that the text does not change with its length.
+    ///
+    /// ```
+    /// use tallybook_engine::{Engine, Statement};
+    ///
+    /// let by_ids = Statement::with_lists("SELECT title FROM notes WHERE id = ANY($1)");
+    /// assert_eq!(by_ids.sql(Engine::Sqlite), "SELECT title FROM notes WHERE id IN rarray($1)");
+    /// ```
+    pub fn with_lists(postgres: impl Into<Cow<'static, str>>) -> Self {
+        let postgres = postgres.into();
+        Self { sqlite: postgres.replace("= ANY(", "IN rarray(").into(), postgres }
+    }
+
     /// The text for `engine`.
     pub fn sql(&self, engine: Engine) -> &str {
         match engine {

@@ -10,18 +10,16 @@ use crate::{Binaries, Error, address::Address, random, server::Server, superviso
 pub struct Cluster {
     server: Server,
     address: Address,
-    supervisor: Supervisor,
 }
 
 impl Cluster {
     /// Starts a server on a free port of 127.0.0.1 and waits until it answers.
     pub fn start() -> Result<Self, Error> {
         let server = Server::new(Binaries::find()?)?;
-        let supervisor = Supervisor::start(server.directory())?;
         let password = random::hex::<16>()?;
         server.initialise(&password)?;
         let port = server.start()?;
-        Ok(Self { server, address: Address { port, password }, supervisor })
+        Ok(Self { server, address: Address { port, password } })
     }
 
     /// The URL of one of the server's databases, as its superuser
@@ -61,6 +59,6 @@ impl Cluster {
 
     /// Lets the server live on without this process, under its supervisor.
     pub(crate) fn into_supervisor(self) -> Supervisor {
-        self.supervisor
+        self.server.into_supervisor()
     }
 }

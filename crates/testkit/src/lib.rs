@@ -13,8 +13,9 @@
 //! PostgreSQL is not installed, tests fail with a text that says what to
 //! install; they never pass by being skipped.
 //!
-//! The crate is for Linux: it needs `/proc` and util-linux's `flock` and
-//! `setsid`.
+//! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
+//! and `ipcrm`. Servers keep their data in memory, in `/dev/shm`, if that has
+//! room; `TMPDIR` puts them elsewhere.
 //!
 //! ```no_run
 //! use tallybook_testkit::{SqliteFile, postgres};
@@ -51,6 +52,7 @@ mod cluster;
 mod database;
 mod error;
 mod identifier;
+mod place;
 mod random;
 mod server;
 mod shared;

@@ -1,43 +1,44 @@
 use std::{
-    env,
     fs::{self, File},
     io::Write,
     net::{Ipv4Addr, TcpListener},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use rustix::fs::statvfs;
-
-use crate::{Binaries, Error, account::Account, address::USER};
+use crate::{Binaries, Error, account::Account, address::USER, place, supervisor::Supervisor};
 
 const SETTINGS: &str = include_str!("server.conf");
 const ATTEMPTS: u32 = 10;
-const MEMORY: &str = "/dev/shm";
-const ROOM: u64 = 2 << 30;
 
-/// A server's directory and the programs that work on it.
+/// A server's directory, and what works on it: the server's programs, and the
+/// supervisor that removes it in the end.
 #[derive(Debug)]
 pub(crate) struct Server {
     binaries: Binaries,
     account: Account,
     directory: PathBuf,
+    supervisor: Supervisor,
 }
 
 impl Server {
-    /// Creates the directory, without anything in it. Removing it is the
-    /// caller's part.
+    /// Creates the directory, with nothing in it.
     pub(crate) fn new(binaries: Binaries) -> Result<Self, Error> {
         let account = Account::for_servers()?;
-        let place = place();
-        let directory =
-            tempfile::Builder::new().prefix("tallybook-pg-").tempdir_in(&place).map_err(Error::at(&place))?;
+        let directory = place::new_directory()?;
         account.give(directory.path()).map_err(Error::at(directory.path()))?;
-        Ok(Self { binaries, account, directory: directory.keep() })
+        let supervisor = Supervisor::start(directory.path())?;
+        Ok(Self { binaries, account, directory: directory.keep(), supervisor })
     }
 
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Lets the server live on without this process.
+    pub(crate) fn into_supervisor(self) -> Supervisor {
+        self.supervisor
     }
 
     /// Whether a server runs in the directory. Asking the server itself would
@@ -64,7 +65,7 @@ impl Server {
         initdb.arg("--pwfile").arg(&password_file);
         initdb.args(["--username", USER, "--auth", "scram-sha-256"]);
         initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
-        run(&mut initdb)?;
+        self.run(&mut initdb)?;
         fs::remove_file(&password_file).map_err(Error::at(&password_file))?;
         self.configure()
     }
@@ -99,7 +100,7 @@ impl Server {
         start.arg(self.data());
         start.arg("--log").arg(self.log());
         start.arg("--options").arg(format!("-p {port}"));
-        run(&mut start)
+        self.run(&mut start)
     }
 
     /// Whether somebody took the port after it had been found free.
@@ -128,17 +129,27 @@ impl Server {
         command.env("LC_ALL", "C");
         command
     }
-}
 
-/// Where `TMPDIR` says; without it in memory, since creating a database is
-/// creating some hundred files, but only where there is room for plenty of
-/// them (a container may have little).
-fn place() -> PathBuf {
-    let roomy = || statvfs(MEMORY).is_ok_and(|memory| memory.f_bavail * memory.f_frsize >= ROOM);
-    if env::var_os("TMPDIR").is_none() && roomy() {
-        return MEMORY.into();
+    /// Runs one of the programs to its end, even if this process does not live
+    /// to see it: meanwhile the program is an owner too. An initdb that is
+    /// interrupted would leave shared memory behind, and a start a server.
+    fn run(&self, command: &mut Command) -> Result<(), Error> {
+        let name = command.get_program().display().to_string();
+        let output = self
+            .supervisor
+            .share()
+            .and_then(|owner| command.process_group(0).stdin(owner).output())
+            .map_err(Error::at(Path::new(&name)))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "{name} failed ({}):\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        )))
     }
-    env::temp_dir()
 }
 
 fn free_port() -> Result<u16, Error> {
@@ -146,18 +157,4 @@ fn free_port() -> Result<u16, Error> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(|error| Error::new(format!("no free port on 127.0.0.1: {error}")))
-}
-
-fn run(command: &mut Command) -> Result<(), Error> {
-    let program = command.get_program().display().to_string();
-    let output = command.stdin(Stdio::null()).output().map_err(Error::at(Path::new(&program)))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "{program} failed ({}):\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    )))
 }

@@ -1,14 +1,17 @@
 use std::{
+    io,
+    os::fd::AsFd,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
 use crate::Error;
 
+const OWNED: &str = "only handing over, which is the end, takes the pipe";
 const SCRIPT: &str = include_str!("supervisor.sh");
 
-/// A process that stops a server and removes its directory when its owner
-/// drops it, or dies.
+/// A process that stops a server and removes its directory as soon as nobody
+/// owns it any more: whoever holds the other end of a pipe is an owner.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     process: Child,
@@ -32,10 +35,15 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Makes one more process an owner, by what is to be its standard input.
+    pub(crate) fn share(&self) -> io::Result<Stdio> {
+        let pipe = self.process.stdin.as_ref().expect(OWNED);
+        Ok(pipe.as_fd().try_clone_to_owned()?.into())
+    }
+
     /// Gives the ownership away: to whichever process gets the pipe.
     pub(crate) fn hand_over(mut self) -> ChildStdin {
-        let pipe = self.process.stdin.take();
-        pipe.expect("the pipe is only ever taken here")
+        self.process.stdin.take().expect(OWNED)
     }
 }
 

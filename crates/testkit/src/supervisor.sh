@@ -1,10 +1,7 @@
 # Stops the server in the directory $1 and removes the directory, as soon as
-# the server's owner is gone.
+# all owners of the server are gone.
 directory=$1
 data=$directory/data
-
-# Nobody ever writes to the pipe: it ends when its owner closes it or dies.
-read -r _
 
 # By now the process id may be somebody else's, after a reboot for instance;
 # but only the server was started with this directory.
@@ -22,11 +19,17 @@ remove_segment() {
     ipcrm -M "$(awk 'NR == 7 { print $1 }' "$data/postmaster.pid")"
 }
 
-# More than once, because an owner may die while its initdb is still writing.
-for _ in $(seq 50); do
-    stop
-    remove_segment
-    rm -rf "$directory" && exit
-    sleep 0.1
-done
-exit 1
+# What a killed server has left running may write something for a moment more.
+remove_directory() {
+    for _ in $(seq 50); do
+        rm -rf "$directory" && return
+        sleep 0.1
+    done
+}
+
+# Nobody ever writes to the pipe: it ends when the last who could closes it or
+# dies.
+read -r _
+stop
+remove_segment
+remove_directory

@@ -20,6 +20,12 @@ async fn count(database: &Database, table: &str) -> i64 {
     client.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
+/// For a template that must not exist: the server may still have those of an
+/// earlier run.
+fn new_name(text: &str) -> String {
+    format!("{text} {}", std::process::id())
+}
+
 async fn fill(url: String) {
     run(&url, "CREATE TABLE t AS SELECT generate_series(1, 3)").await;
 }
@@ -96,7 +102,7 @@ async fn a_connection_that_setup_leaves_open_does_no_harm() {
         fill(url.clone()).await;
         let _ = keep.send(connect(&url).await);
     };
-    let template = server.template("left open", setup).await;
+    let template = server.template(&new_name("left open"), setup).await;
     let client = kept.await.unwrap();
     let database = server.database_from(&template, "clone").await;
     assert_eq!(count(&database, "t").await, 3);
@@ -105,17 +111,19 @@ async fn a_connection_that_setup_leaves_open_does_no_harm() {
 
 #[tokio::test]
 async fn a_setup_that_panics_leaves_nothing_in_use() {
-    let panicking = tokio::spawn(async {
+    let name = new_name("panicking");
+    let same = name.clone();
+    let panicking = tokio::spawn(async move {
         let setup = async |url| {
             fill(url).await;
             panic!("on purpose");
         };
-        postgres().await.template("panicking", setup).await
+        postgres().await.template(&same, setup).await
     });
     assert!(panicking.await.unwrap_err().is_panic());
 
     let server = postgres().await;
-    let template = server.template("panicking", fill).await;
+    let template = server.template(&name, fill).await;
     let database = server.database_from(&template, "clone").await;
     assert_eq!(count(&database, "t").await, 3);
 }

@@ -5,7 +5,7 @@ mod process;
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -99,6 +99,26 @@ fn a_server_that_died_is_replaced() {
     second.kill();
     eventually("removed", || is_empty(directory.path()));
     eventually("ended", || !is_in_use(directory.path()));
+}
+
+#[test]
+fn what_a_reboot_has_left_is_removed_and_its_process_id_spared() {
+    let directory = directory();
+    let left = directory.path().join("left");
+    fs::create_dir_all(left.join("data")).unwrap();
+    let id = std::process::id();
+    fs::write(left.join("data/postmaster.pid"), format!("{id}\n")).unwrap();
+    let user = fs::metadata(&left).unwrap().uid();
+    let state = directory.path().join(format!("tallybook-testkit-{user}"));
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("server"), format!("1\npassword\n{}\n", left.display())).unwrap();
+
+    let user = start_user(&directory);
+    assert_ne!(user.told, "1");
+    assert!(!left.exists());
+
+    user.kill();
+    eventually("removed", || is_empty(directory.path()));
 }
 
 #[tokio::test]

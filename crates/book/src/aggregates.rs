@@ -1,0 +1,82 @@
+//! Rows with their relations, each a type of its own: what was not loaded can't be read.
+//!
+//! ```compile_fail
+//! # async fn example(session: &mut tallybook::ReadSession) -> tallybook::Result<()> {
+//! use tallybook::Portfolios;
+//!
+//! let loaded = Portfolios::new(session).get_with_positions(7.into()).await?.unwrap();
+//! let trades = loaded.trades; // was not loaded, so it is not there
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
+
+/// A portfolio with its positions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PortfolioWithPositions {
+    /// The portfolio.
+    pub portfolio: Portfolio,
+    /// Its positions, newest first.
+    pub positions: Vec<Position>,
+}
+
+/// A portfolio with its trades.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PortfolioWithTrades {
+    /// The portfolio.
+    pub portfolio: Portfolio,
+    /// Its trades, newest first.
+    pub trades: Vec<Trade>,
+}
+
+/// A portfolio with all that refers to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PortfolioWithRelations {
+    /// The portfolio.
+    pub portfolio: Portfolio,
+    /// Its positions, newest first.
+    pub positions: Vec<Position>,
+    /// Its trades, newest first.
+    pub trades: Vec<Trade>,
+    /// Its trading sessions, newest first.
+    pub sessions: Vec<TradingSession>,
+}
+
+/// A trade with its executions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TradeWithExecutions {
+    /// The trade.
+    pub trade: Trade,
+    /// Its executions, newest first.
+    pub executions: Vec<Execution>,
+}
+
+/// Children by their parent, in the order in which they came.
+pub(crate) struct Children<K, T>(HashMap<K, Vec<T>>);
+
+impl<K: Eq + Hash, T> Children<K, T> {
+    pub(crate) fn new(rows: Vec<T>, parent: impl Fn(&T) -> K) -> Self {
+        let mut children = HashMap::new();
+        for row in rows {
+            children.entry(parent(&row)).or_insert_with(Vec::new).push(row);
+        }
+        Self(children)
+    }
+
+    pub(crate) fn take(&mut self, parent: &K) -> Vec<T> {
+        self.0.remove(parent).unwrap_or_default()
+    }
+}
+
+/// Gives each trade its executions.
+pub(crate) fn with_executions(trades: Vec<Trade>, executions: Vec<Execution>) -> Vec<TradeWithExecutions> {
+    let mut executions = Children::new(executions, |execution| execution.trade_id);
+    trades
+        .into_iter()
+        .map(|trade| TradeWithExecutions { executions: executions.take(&trade.id), trade })
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! What a database holds, so that a program does not write into one that is not its own.
+
+use tallybook_engine::{Database, Statement, all, params};
+
+use crate::error::Result;
+use crate::revisions::migrator;
+
+const TABLES: Statement = Statement::per_engine(
+    "SELECT table_name::text FROM information_schema.tables \
+     WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name",
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+);
+
+/// What a database holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contents {
+    /// No table at all.
+    Nothing,
+    /// A book, made by this program's revisions.
+    Book,
+    /// These tables, and no book.
+    Other(Vec<String>),
+}
+
+/// Looks what a database holds, and changes nothing.
+///
+/// # Errors
+/// What the database reports, or a book with revisions that this program does not know.
+pub async fn contents(db: &Database) -> Result<Contents> {
+    if migrator(db).current().await?.is_some() {
+        return Ok(Contents::Book);
+    }
+    let tables = db.read().await?.run(all::<(String,)>(TABLES, params![])).await?;
+    let others: Vec<_> =
+        tables.into_iter().map(|(name,)| name).filter(|name| name != "tallybook_revisions").collect();
+    Ok(if others.is_empty() { Contents::Nothing } else { Contents::Other(others) })
+}

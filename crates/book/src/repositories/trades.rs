@@ -1,0 +1,170 @@
+//! What only trades offer.
+
+use tallybook_engine::{Session, all, optional, params};
+
+use super::repository::{Repository, in_order, numbers};
+use crate::aggregates::{TradeWithExecutions, with_executions};
+use crate::error::Result;
+use crate::ids::{PortfolioId, SessionId, TradeId};
+use crate::models::{Execution, Trade};
+use crate::page::Window;
+use crate::sql::{select, statements};
+use crate::table::Table;
+use crate::words::TradeStatus;
+
+statements! {
+    BY_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
+    BY_STATUS = select::<Trade>("WHERE status = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
+    BY_PORTFOLIO_AND_STATUS = select::<Trade>(
+        "WHERE portfolio_id = $1 AND status = $2 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
+    );
+    BY_SESSION = select::<Trade>("WHERE session_id = $1 ORDER BY created_at DESC, id DESC");
+    BY_SESSIONS = select::<Trade>("WHERE session_id = ANY($1) ORDER BY created_at DESC, id DESC");
+    NEWEST_OF_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
+    NEWEST_OF_PORTFOLIOS = select::<Trade>(&format!("WHERE id IN ({NEWEST_IDS}) ORDER BY created_at DESC, id DESC"));
+    EXECUTIONS = select::<Execution>("WHERE trade_id = $1 ORDER BY executed_at DESC, id DESC");
+    EXECUTIONS_OF_MANY = select::<Execution>("WHERE trade_id = ANY($1) ORDER BY executed_at DESC, id DESC");
+    EXECUTIONS_OF_SESSION = executions_of("SELECT id FROM trades WHERE session_id = $1");
+    EXECUTIONS_OF_SESSIONS = executions_of("SELECT id FROM trades WHERE session_id = ANY($1)");
+    EXECUTIONS_OF_NEWEST = executions_of(
+        "SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
+    );
+    EXECUTIONS_OF_NEWEST_OF_MANY = executions_of(NEWEST_IDS);
+}
+
+/// The identifiers of the newest `$2` trades of each of the portfolios `$1`.
+const NEWEST_IDS: &str = "SELECT id FROM (\
+     SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place \
+     FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2";
+
+/// The executions of the trades that a subquery names: it travels beside the statement that reads the
+/// trades themselves, so neither has to wait for the other.
+fn executions_of(trades: &str) -> tallybook_engine::Statement {
+    select::<Execution>(&format!("WHERE trade_id IN ({trades}) ORDER BY executed_at DESC, id DESC"))
+}
+
+impl<S: Session> Repository<'_, S, Trade> {
+    /// The trades of a portfolio. One statement, by `ix_trades_portfolio_created`.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_portfolio(&mut self, portfolio: PortfolioId, window: Window) -> Result<Vec<Trade>> {
+        let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
+        Ok(self.session.fetch(all(&*BY_PORTFOLIO, params)).await?)
+    }
+
+    /// The trades with a status. One statement.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_status(&mut self, status: &TradeStatus, window: Window) -> Result<Vec<Trade>> {
+        let params = params![status, i64::from(window.limit), i64::from(window.skip)];
+        Ok(self.session.fetch(all(&*BY_STATUS, params)).await?)
+    }
+
+    /// The trades of a portfolio with a status. One statement, by `ix_trades_portfolio_status`.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_portfolio_and_status(
+        &mut self,
+        portfolio: PortfolioId,
+        status: &TradeStatus,
+        window: Window,
+    ) -> Result<Vec<Trade>> {
+        let params = params![portfolio, status, i64::from(window.limit), i64::from(window.skip)];
+        Ok(self.session.fetch(all(&*BY_PORTFOLIO_AND_STATUS, params)).await?)
+    }
+
+    /// The trades of a trading session. One statement, by `ix_trades_session_id`.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_session(&mut self, session: SessionId) -> Result<Vec<Trade>> {
+        Ok(self.session.fetch(all(&*BY_SESSION, params![session])).await?)
+    }
+
+    /// The trades of a trading session with their executions. Two statements, one round trip, one snapshot.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_session_with_executions(
+        &mut self,
+        session: SessionId,
+    ) -> Result<Vec<TradeWithExecutions>> {
+        let batch = (all(&*BY_SESSION, params![session]), all(&*EXECUTIONS_OF_SESSION, params![session]));
+        let (trades, executions) = self.session.fetch(batch).await?;
+        Ok(with_executions(trades, executions))
+    }
+
+    /// As [`get_by_session_with_executions`](Self::get_by_session_with_executions) for many sessions at
+    /// once, newest trade first. Two statements, one round trip.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_many_by_session_with_executions(
+        &mut self,
+        sessions: &[SessionId],
+    ) -> Result<Vec<TradeWithExecutions>> {
+        let list = numbers(sessions);
+        let batch = (all(&*BY_SESSIONS, params![list]), all(&*EXECUTIONS_OF_SESSIONS, params![list]));
+        let (trades, executions) = self.session.fetch(batch).await?;
+        Ok(with_executions(trades, executions))
+    }
+
+    /// A trade with its executions. Two statements, one round trip, one snapshot.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_with_executions(&mut self, id: TradeId) -> Result<Option<TradeWithExecutions>> {
+        let batch = (optional(&Trade::statements().by_id, params![id]), all(&*EXECUTIONS, params![id]));
+        let (trade, executions) = self.session.fetch(batch).await?;
+        Ok(trade.map(|trade| TradeWithExecutions { trade, executions }))
+    }
+
+    /// As [`get_with_executions`](Self::get_with_executions) for many, in the order of the identifiers. Two
+    /// statements, one round trip.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_many_with_executions(&mut self, ids: &[TradeId]) -> Result<Vec<TradeWithExecutions>> {
+        let list = numbers(ids);
+        let batch =
+            (all(&Trade::statements().by_ids, params![list]), all(&*EXECUTIONS_OF_MANY, params![list]));
+        let (trades, executions) = self.session.fetch(batch).await?;
+        Ok(with_executions(in_order(ids, trades), executions))
+    }
+
+    /// The newest trades of a portfolio, at most `limit`, with their executions. Two statements, one round
+    /// trip, one snapshot.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_by_portfolio_with_executions(
+        &mut self,
+        portfolio: PortfolioId,
+        limit: u32,
+    ) -> Result<Vec<TradeWithExecutions>> {
+        let params = || params![portfolio, i64::from(limit)];
+        let batch = (all(&*NEWEST_OF_PORTFOLIO, params()), all(&*EXECUTIONS_OF_NEWEST, params()));
+        let (trades, executions) = self.session.fetch(batch).await?;
+        Ok(with_executions(trades, executions))
+    }
+
+    /// As [`get_by_portfolio_with_executions`](Self::get_by_portfolio_with_executions) for many portfolios
+    /// at once, at most `limit` trades of each, newest first over all. Two statements, one round trip.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn get_many_by_portfolio_with_executions(
+        &mut self,
+        portfolios: &[PortfolioId],
+        limit: u32,
+    ) -> Result<Vec<TradeWithExecutions>> {
+        let list = numbers(portfolios);
+        let params = || params![list, i64::from(limit)];
+        let batch = (all(&*NEWEST_OF_PORTFOLIOS, params()), all(&*EXECUTIONS_OF_NEWEST_OF_MANY, params()));
+        let (trades, executions) = self.session.fetch(batch).await?;
+        Ok(with_executions(trades, executions))
+    }
+}

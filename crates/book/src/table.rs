@@ -1,0 +1,112 @@
+//! What the repositories need to know of a table.
+
+use chrono::{DateTime, Utc};
+use tallybook_engine::{Row, Statement};
+
+use crate::changes::Changes;
+use crate::ids::Id;
+use crate::sql::{insert, select};
+
+/// A table of the book. Sealed: the book has five.
+pub trait Table: Row + Clone + Sync + sealed::Sealed {
+    /// The type of its identifiers.
+    type Id: Id;
+    /// What is given to create a row.
+    type New: Row + Sync;
+    /// What may be changed of a row.
+    type Changes: Changes;
+    /// Its name in the database.
+    const NAME: &'static str;
+    /// What one of its rows is called in an error.
+    const NOUN: &'static str;
+    /// The indexed time by which its rows are ordered, newest first. Tables without one are ordered by their
+    /// identifiers, which the database gives in the order of creation.
+    const ORDER: Option<&'static str>;
+    /// Whether its rows say when they were last changed.
+    const TOUCH: bool;
+
+    /// The row's identifier.
+    fn id(&self) -> Self::Id;
+    /// The row's time in the column [`Table::ORDER`].
+    fn time(&self) -> Option<DateTime<Utc>>;
+    /// The statements that every table has, built once.
+    #[doc(hidden)]
+    fn statements() -> &'static Statements;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// The statements that every table has.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Statements {
+    pub(crate) by_id: Statement,
+    pub(crate) by_ids: Statement,
+    pub(crate) skip_limit: Statement,
+    pub(crate) first_page: Statement,
+    pub(crate) next_page: Statement,
+    pub(crate) count: Statement,
+    pub(crate) insert: Statement,
+    pub(crate) delete: Statement,
+}
+
+impl Statements {
+    pub(crate) fn new<T: Table>() -> Self {
+        let (order, behind) = match T::ORDER {
+            Some(time) => (format!("{time} DESC, id DESC"), format!("({time}, id) < ($2, $3)")),
+            None => ("id DESC".to_owned(), "id < $2".to_owned()),
+        };
+        Self {
+            by_id: select::<T>("WHERE id = $1"),
+            by_ids: select::<T>("WHERE id = ANY($1)"),
+            skip_limit: select::<T>(&format!("ORDER BY {order} LIMIT $1 OFFSET $2")),
+            first_page: select::<T>(&format!("ORDER BY {order} LIMIT $1")),
+            next_page: select::<T>(&format!("WHERE {behind} ORDER BY {order} LIMIT $1")),
+            count: format!("SELECT count(*) FROM {}", T::NAME).into(),
+            insert: insert::<T>(),
+            delete: format!("DELETE FROM {} WHERE id = $1", T::NAME).into(),
+        }
+    }
+}
+
+/// Makes a model a table.
+macro_rules! table {
+    (
+        $row:ident, $new:ident, $changes:ident, $id:ident, $name:literal, $noun:literal,
+        order: $order:ident, touch: $touch:literal
+    ) => {
+        impl $crate::table::sealed::Sealed for $row {}
+
+        impl $crate::table::Table for $row {
+            type Id = $id;
+            type New = $new;
+            type Changes = $changes;
+            const NAME: &'static str = $name;
+            const NOUN: &'static str = $noun;
+            const ORDER: Option<&'static str> = $crate::table::table!(@column $order);
+            const TOUCH: bool = $touch;
+
+            fn id(&self) -> $id {
+                self.id
+            }
+
+            fn time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+                $crate::table::table!(@time self $order)
+            }
+
+            fn statements() -> &'static $crate::table::Statements {
+                static STATEMENTS: std::sync::LazyLock<$crate::table::Statements> =
+                    std::sync::LazyLock::new($crate::table::Statements::new::<$row>);
+                &STATEMENTS
+            }
+        }
+    };
+    (@column none) => { None };
+    (@column $order:ident) => { Some(stringify!($order)) };
+    (@time $self:ident none) => { None };
+    (@time $self:ident $order:ident) => { Some($self.$order) };
+}
+
+pub(crate) use table;

@@ -1,0 +1,55 @@
+//! The engine alone, with tables of your own.
+//!
+//! `cargo run --example own_tables`
+
+use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
+use tallybook_engine::{Database, Result, Row, Settings, Statement, all, one, params};
+
+const REVISIONS: &[Revision] = &[Revision {
+    id: "0001",
+    name: "notes",
+    upgrade: &[Step::sql(
+        "create notes",
+        Statement::per_engine(
+            "CREATE TABLE notes (id bigserial PRIMARY KEY, author varchar(40) NOT NULL, stars bigint)",
+            "CREATE TABLE notes (id integer PRIMARY KEY, author varchar(40) NOT NULL, stars integer)",
+        ),
+    )],
+    downgrade: &[Step::sql("drop notes", Statement::new("DROP TABLE notes"))],
+}];
+
+#[derive(Debug, Row)]
+struct Note {
+    id: i64,
+    #[row(max = 40)]
+    author: String,
+    stars: Option<i64>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    Migrator::new(&db, REVISIONS).upgrade(&Goal::Head).await?;
+
+    // One transaction: Ok commits, Err or a panic rolls back.
+    let written = db
+        .write(async |session| -> Result<Vec<(i64,)>> {
+            let insert = |author: &str, stars: Option<i64>| {
+                one("INSERT INTO notes (author, stars) VALUES ($1, $2) RETURNING id", params![author, stars])
+            };
+            // Several statements, one round trip.
+            session.run(vec![insert("ada", Some(5)), insert("grace", None), insert("ada", Some(3))]).await
+        })
+        .await?;
+    println!("wrote the notes {:?}", written.value());
+
+    let mut session = db.read().await?;
+    let notes = session
+        .run(all::<Note>("SELECT id, author, stars FROM notes WHERE author = $1 ORDER BY id", params!["ada"]))
+        .await?;
+    for Note { id, author, stars } in notes {
+        println!("note {id} by {author}: {} stars", stars.unwrap_or(0));
+    }
+    println!("{:?}", session.counts());
+    Ok(())
+}
