@@ -5,7 +5,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
+use tallybook_engine::Encode;
+
 use crate::error::{Error, Result};
+use crate::ids::Id;
+use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
 use crate::table::Table;
 
 /// A window on a list: how many rows to leave out, and how many to return at most.
@@ -50,26 +54,49 @@ pub struct Page<T> {
 /// A place in a list: behind the last row of a page. The page behind it is found by an index, however deep
 /// it lies, and rows that come or go meanwhile neither shift nor repeat the others.
 ///
-/// It travels as a text: `to_string` and `parse`.
+/// It travels as a text, by `to_string` and `parse`, and leads on only in the list of its own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    pub(crate) time: Option<DateTime<Utc>>,
-    pub(crate) id: i64,
+    table: &'static str,
+    /// In the column [`Table::ORDER`], where the table has one.
+    time: Option<DateTime<Utc>>,
+    id: i64,
 }
 
 impl Cursor {
     pub(crate) fn behind<T: Table>(row: &T) -> Self {
-        use crate::ids::Id;
-        Self { time: row.time(), id: row.id().get() }
+        Self { table: T::NAME, time: row.time(), id: row.id().get() }
+    }
+
+    /// The time and the identifier, for the table that it was made for.
+    pub(crate) fn place<T: Table>(&self) -> Result<(Option<DateTime<Utc>>, i64)> {
+        if self.table == T::NAME { Ok((self.time, self.id)) } else { Err(Error::cursor(&self.to_string())) }
+    }
+
+    fn parse<T: Table>(place: &str) -> Option<Self> {
+        let (time, id) = match T::ORDER {
+            Some(_) => place.split_once('.').map(|(micros, id)| (Some(micros), id))?,
+            None => (None, place),
+        };
+        let time = match time {
+            Some(micros) => {
+                let time = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+                time.encode().ok()?;
+                Some(time)
+            }
+            None => None,
+        };
+        Some(Self { table: T::NAME, time, id: id.parse().ok()? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.time {
-            Some(time) => write!(f, "{}.{}", time.timestamp_micros(), self.id),
-            None => write!(f, "{}", self.id),
+        f.write_str(self.table)?;
+        if let Some(time) = self.time {
+            write!(f, ".{}", time.timestamp_micros())?;
         }
+        write!(f, ".{}", self.id)
     }
 }
 
@@ -78,11 +105,15 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
-            let (time, id) = match text.split_once('.') {
-                Some((micros, id)) => (Some(DateTime::from_timestamp_micros(micros.parse().ok()?)?), id),
-                None => (None, text),
-            };
-            Some(Self { time, id: id.parse().ok()? })
+            let (table, place) = text.split_once('.')?;
+            match table {
+                Portfolio::NAME => Self::parse::<Portfolio>(place),
+                Position::NAME => Self::parse::<Position>(place),
+                Trade::NAME => Self::parse::<Trade>(place),
+                Execution::NAME => Self::parse::<Execution>(place),
+                TradingSession::NAME => Self::parse::<TradingSession>(place),
+                _ => None,
+            }
         };
         parse().ok_or_else(|| Error::cursor(text))
     }
@@ -94,14 +125,25 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_the_way_through_a_url() {
-        for text in ["1700000000000000.42", "7"] {
+        for text in ["trades.1700000000000000.42", "portfolios.7"] {
             assert_eq!(text.parse::<Cursor>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in ["", "x", "1.2.3", "1.", "99999999999999999999"] {
+        for text in [
+            "",
+            "trades",
+            "orders.7",
+            "trades.7",
+            "trades.1.2.3",
+            "trades.1.",
+            "portfolios.1700000000000000.42",
+            "portfolios.99999999999999999999",
+            // Behind the year 9999, which no column keeps on both engines.
+            "trades.999999999999999999.1",
+        ] {
             assert!(text.parse::<Cursor>().unwrap_err().is_cursor(), "{text}");
         }
     }

@@ -73,6 +73,8 @@ pub(crate) enum Kind {
     Timeout { step: Step, after: Duration, detail: String },
     /// The database refused or failed a statement.
     Database { class: Class, code: String, message: String },
+    /// The database was closed.
+    Closed,
     /// The connection broke while a statement was under way.
     Lost,
     /// The connection broke while COMMIT was under way: it may or may not have happened.
@@ -265,6 +267,7 @@ impl fmt::Display for Kind {
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
             Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
+            Kind::Closed => f.write_str("the database was closed by Database::close"),
             Kind::Lost => f.write_str("the connection to the database was lost"),
             Kind::CommitUnknown => f.write_str(
                 "the connection was lost while COMMIT was under way: the transaction may or may not have \

@@ -27,7 +27,9 @@ pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one
 #[doc(hidden)]
 pub use query::{Query, Request};
 pub use row::{Cell, Cells, Column, Decode, Misfit, Row};
-pub use session::{BulkLoad, CommitToken, Committed, Counts, Plan, ReadSession, Session, WriteSession};
+pub use session::{
+    BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
+};
 pub use settings::{DatabaseUrl, Engine, LogSettings, PoolSettings, ReplicaSettings, Settings};
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};

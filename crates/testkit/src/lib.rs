@@ -48,6 +48,7 @@
 mod account;
 mod address;
 mod binaries;
+mod both_engines;
 mod cluster;
 mod database;
 mod error;

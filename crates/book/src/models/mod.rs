@@ -24,8 +24,6 @@ macro_rules! model {
     };
 }
 
-pub(crate) use model;
-
 mod execution;
 mod portfolio;
 mod position;

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-use tallybook_engine::{Row, Session, Statement, WriteSession, all, execute, now, one, optional, params};
+use tallybook_engine::{
+    BulkLoad, Encode, Engine, Row, Session, Statement, Value, WriteSession, all, execute, now, one, optional,
+    params,
+};
 
 use crate::changes::Changes;
 use crate::error::{Error, Result};
@@ -98,15 +101,11 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     pub async fn get_page(&mut self, after: Option<&Cursor>, limit: u32) -> Result<Page<T>> {
         // One row more than asked for tells whether there is a next page.
         let most = i64::from(limit) + 1;
-        let query = match after {
-            None => all::<T>(&T::statements().first_page, params![most]),
-            Some(Cursor { time: Some(time), id }) if T::ORDER.is_some() => {
-                all(&T::statements().next_page, params![most, time, id])
-            }
-            Some(Cursor { time: None, id }) if T::ORDER.is_none() => {
-                all(&T::statements().next_page, params![most, id])
-            }
-            Some(other) => return Err(Error::cursor(&other.to_string())),
+        let statements = T::statements();
+        let query = match after.map(Cursor::place::<T>).transpose()? {
+            None => all::<T>(&statements.first_page, params![most]),
+            Some((Some(time), id)) => all(&statements.next_page, params![most, time, id]),
+            Some((None, id)) => all(&statements.next_page, params![most, id]),
         };
         let mut rows = self.session.fetch(query).await?;
         let more = rows.len() > limit as usize;
@@ -164,10 +163,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
             return self.get(id).await?.ok_or_else(not_found);
         }
         if T::TOUCH {
-            assignments.set("updated_at", tallybook_engine::Encode::encode(&now()));
+            assignments.set("updated_at", now().encode());
         }
         let (set, mut values) = assignments.into_set_clause::<T>()?;
-        values.push(tallybook_engine::Value::Int(id.get()));
+        values.push(Value::Int(id.get()));
         let sql =
             format!("UPDATE {} SET {set} WHERE id = ${} RETURNING {}", T::NAME, values.len(), T::COLUMN_LIST);
         self.session.run(optional(Statement::from(sql), values)).await?.ok_or_else(not_found)
@@ -179,6 +178,36 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     /// [`Error::is_foreign_key_violation`](crate::Error::is_foreign_key_violation) when others refer to it.
     pub async fn delete(&mut self, id: T::Id) -> Result<bool> {
         Ok(self.session.run(execute(&T::statements().delete, params![id])).await? > 0)
+    }
+}
+
+impl<T: Table> Repository<'_, WriteSession, T> {
+    /// Loads many rows with the identifiers they have: COPY on PostgreSQL, prepared inserts on SQLite. The
+    /// columns are those of the model; `columns` picks some of them, in another order.
+    ///
+    /// Call [`align_ids`](Self::align_ids) when the load is finished.
+    ///
+    /// # Errors
+    /// When the table or a column does not exist.
+    pub async fn load(&mut self, columns: Option<&[&str]>) -> Result<BulkLoad<'_>> {
+        let own: Vec<&str> = T::COLUMNS.iter().map(|column| column.name).collect();
+        Ok(self.session.load(T::NAME, columns.unwrap_or(&own)).await?)
+    }
+
+    /// Makes the next created row's identifier higher than all that were loaded. SQLite does so by itself.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn align_ids(&mut self) -> Result<()> {
+        if self.session.engine() == Engine::Postgres {
+            let table = T::NAME;
+            let sql = format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce((SELECT max(id) FROM {table}), 1), \
+                 EXISTS (SELECT 1 FROM {table}))"
+            );
+            self.session.run(one::<(i64,)>(Statement::from(sql), params![])).await?;
+        }
+        Ok(())
     }
 }
 

@@ -137,6 +137,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Closes it; on SQLite, waits until that is done.
+    pub(crate) async fn close(self) {
+        match self.link {
+            Link::Sqlite(connection) => connection.close().await,
+            Link::Postgres(_) => {}
+        }
+    }
+
     /// One round trip to see that the other side answers.
     pub(crate) async fn ping(&mut self) -> Result<()> {
         match &mut self.link {

@@ -89,6 +89,19 @@ impl Pool {
         Ok(Checkout::new(Arc::clone(shared), opened, permit))
     }
 
+    /// Waits for what is lent, at most as long as a caller would wait for a connection, lends no more, and
+    /// closes what is at rest.
+    pub(crate) async fn close(&self) {
+        let shared = &self.0;
+        let _ = timeout(shared.settings.timeout, shared.permits.acquire_many(shared.limit() as u32)).await;
+        shared.permits.close();
+        let idle = std::mem::take(&mut *shared.idle());
+        for idle in idle {
+            idle.connection.close().await;
+            shared.closed("pool closed");
+        }
+    }
+
     pub(crate) fn status(&self) -> PoolStatus {
         self.0.status()
     }
@@ -103,7 +116,8 @@ impl Shared {
         let acquire = Arc::clone(&self.permits).acquire_owned();
         match timeout_at(deadline.into(), acquire).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(self.timed_out(Step::Waiting, "")),
+            Ok(Err(_)) => Err(Error::new(Kind::Closed)),
+            Err(_) => Err(self.timed_out(Step::Waiting, "")),
         }
     }
 
@@ -121,6 +135,10 @@ impl Shared {
                 return Some(Opened { connection: idle.connection, born: idle.born });
             }
         }
+    }
+
+    fn limit(&self) -> usize {
+        self.settings.size + self.settings.max_overflow
     }
 
     fn is_old(&self, born: Instant) -> bool {
@@ -199,7 +217,7 @@ impl Shared {
     }
 
     fn status(&self) -> PoolStatus {
-        let limit = self.settings.size + self.settings.max_overflow;
+        let limit = self.limit();
         PoolStatus {
             name: self.name,
             limit,

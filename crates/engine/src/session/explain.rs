@@ -2,15 +2,16 @@
 
 use serde_json::Value as Json;
 
-use super::Session;
+use super::access::sealed::Sealed;
+use super::{Counts, Session};
 use crate::error::{Error, Kind, Result};
-use crate::query::{ReadBatch, all, queries};
+use crate::query::{ReadBatch, all, check, queries};
 use crate::settings::Engine;
 use crate::statement::Statement;
-use crate::value::Params;
+use crate::value::Value;
 
 /// The plan of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The names of the indexes it uses, in the order of the plan. SQLite calls a lookup by its integer
@@ -27,23 +28,89 @@ impl Plan {
     }
 }
 
-pub(super) async fn run<S: Session, B: ReadBatch>(session: &mut S, mut query: B) -> Result<Plan> {
-    let mut plan = Plan { indexes: Vec::new(), text: String::new() };
-    let requests: Vec<(Statement, Params)> = queries(&mut query)
+/// A session that asks the database, before each batch, how it would run it.
+///
+/// Code that takes any session can so be asked for its plans without being changed:
+///
+/// ```
+/// # use tallybook_engine::{Database, Explainer, Result, Session, Settings, all, execute, params};
+/// async fn titles(session: &mut impl Session) -> Result<Vec<(String,)>> {
+///     session.fetch(all("SELECT title FROM notes WHERE id = $1", params![1])).await
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// # let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+/// # db.write(async |session| -> Result<u64> {
+/// #     session.run(execute("CREATE TABLE notes (id integer primary key, title text)", params![])).await
+/// # }).await?.into_value();
+/// let mut session = db.read().await?;
+/// let mut explainer = Explainer::new(&mut session);
+/// titles(&mut explainer).await?;
+/// assert!(explainer.plan().uses("INTEGER PRIMARY KEY"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Explainer<'s, S> {
+    session: &'s mut S,
+    plan: Plan,
+}
+
+impl<'s, S> Explainer<'s, S> {
+    /// Wraps a session.
+    pub fn new(session: &'s mut S) -> Self {
+        Self { session, plan: Plan::default() }
+    }
+
+    /// The plans of all batches so far, as one.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl<S> Sealed for Explainer<'_, S> {}
+
+impl<S: Session> Session for Explainer<'_, S> {
+    async fn fetch<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
+        explain(self.session, &mut batch, &mut self.plan).await?;
+        self.session.fetch(batch).await
+    }
+
+    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
+        self.session.explain(query).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.session.counts()
+    }
+
+    fn engine(&self) -> Engine {
+        self.session.engine()
+    }
+}
+
+/// Asks for the plan of each query of a batch, which stays as it is.
+pub(super) async fn explain<S: Session, B: ReadBatch>(
+    session: &mut S,
+    batch: &mut B,
+    plan: &mut Plan,
+) -> Result<()> {
+    check(batch)?;
+    let requests: Vec<(Statement, Vec<Value>)> = queries(batch)
         .into_iter()
         .map(|query| {
             let request = query.request();
-            let params = std::mem::replace(&mut request.params, Ok(Vec::new()));
-            (explained(&request.statement), Params::from(params))
+            (explained(&request.statement), request.values().to_vec())
         })
         .collect();
-    for (statement, params) in requests {
+    for (statement, values) in requests {
         match session.engine() {
-            Engine::Postgres => postgres(&mut plan, session.fetch(all(statement, params)).await?)?,
-            Engine::Sqlite => sqlite(&mut plan, session.fetch(all(statement, params)).await?),
+            Engine::Postgres => postgres(plan, session.fetch(all(statement, values)).await?)?,
+            Engine::Sqlite => sqlite(plan, session.fetch(all(statement, values)).await?),
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 fn explained(statement: &Statement) -> Statement {

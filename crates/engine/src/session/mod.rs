@@ -11,7 +11,7 @@ mod write;
 
 pub use access::Session;
 pub use counts::Counts;
-pub use explain::Plan;
+pub use explain::{Explainer, Plan};
 pub use load::BulkLoad;
 pub use read::ReadSession;
 pub use token::{CommitToken, Committed};

@@ -1,7 +1,7 @@
 //! Sessions that can only read.
 
 use super::access::sealed::Sealed;
-use super::explain::{self, Plan};
+use super::explain::{Plan, explain};
 use super::flight::Lane;
 use super::{Counts, Session};
 use crate::driver::{Begin, Bounds, End};
@@ -99,8 +99,10 @@ impl Session for ReadSession {
         self.run(batch).await
     }
 
-    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
-        explain::run(self, query).await
+    async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
+        let mut plan = Plan::default();
+        explain(self, &mut query, &mut plan).await?;
+        Ok(plan)
     }
 
     fn counts(&self) -> Counts {

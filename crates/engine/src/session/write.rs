@@ -1,7 +1,7 @@
 //! Write transactions.
 
 use super::access::sealed::Sealed;
-use super::explain::{self, Plan};
+use super::explain::{Plan, explain};
 use super::flight::Lane;
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::driver::{Begin, Bounds};
@@ -134,8 +134,10 @@ impl Session for WriteSession {
         self.run(batch).await
     }
 
-    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
-        explain::run(self, query).await
+    async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
+        let mut plan = Plan::default();
+        explain(self, &mut query, &mut plan).await?;
+        Ok(plan)
     }
 
     fn counts(&self) -> Counts {

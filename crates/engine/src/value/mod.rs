@@ -5,6 +5,7 @@ mod decimal;
 mod encode;
 mod kind;
 mod params;
+mod text;
 mod timestamp;
 
 pub use encode::Encode;

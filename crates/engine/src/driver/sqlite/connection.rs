@@ -1,7 +1,7 @@
 //! One connection to SQLite and its thread.
 
-use std::sync::{Arc, Weak, mpsc};
-use std::thread;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection as Sqlite, InterruptHandle};
 use tokio::sync::oneshot;
@@ -15,8 +15,7 @@ type Work = Box<dyn FnOnce(&mut Sqlite) + Send>;
 pub(crate) struct Connection {
     thread: Handle,
     interrupt: InterruptHandle,
-    /// Upgrades as long as the thread runs.
-    alive: Weak<()>,
+    join: JoinHandle<()>,
 }
 
 impl Connection {
@@ -24,35 +23,37 @@ impl Connection {
     pub(super) async fn spawn(open: impl FnOnce() -> Result<Sqlite> + Send + 'static) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
-        let alive = Arc::new(());
-        let thread_alive = Arc::downgrade(&alive);
-        thread::Builder::new()
+        let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || {
-                let _alive = alive;
-                match open() {
-                    Ok(mut sqlite) => {
-                        // The receiver is gone if the opening was abandoned; then the inbox is closed too.
-                        let _ = ready.send(Ok(sqlite.get_interrupt_handle()));
-                        while let Ok(work) = inbox.recv() {
-                            work(&mut sqlite);
-                        }
+            .spawn(move || match open() {
+                Ok(mut sqlite) => {
+                    // The receiver is gone if the opening was abandoned; then the inbox is closed too.
+                    let _ = ready.send(Ok(sqlite.get_interrupt_handle()));
+                    while let Ok(work) = inbox.recv() {
+                        work(&mut sqlite);
                     }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                    }
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
                 }
             })
             .map_err(|error| {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
         let interrupt = opened.await.map_err(|_| Error::new(Kind::Lost))??;
-        Ok(Self { thread: Handle(work), interrupt, alive: thread_alive })
+        Ok(Self { thread: Handle(work), interrupt, join })
     }
 
     /// Whether the thread ended, which only a panic on it does.
     pub(crate) fn is_closed(&self) -> bool {
-        self.alive.strong_count() == 0
+        self.join.is_finished()
+    }
+
+    /// Closes it and waits until it is closed: the last connection to a file moves its log into it.
+    pub(crate) async fn close(self) {
+        let Self { thread, join, .. } = self;
+        drop(thread);
+        let _ = tokio::task::spawn_blocking(move || join.join()).await;
     }
 
     pub(crate) async fn commit(&mut self) -> Result<()> {

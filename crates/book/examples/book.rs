@@ -1,0 +1,49 @@
+//! The book from opening a database to an eager load.
+//!
+//! `cargo run --example book`
+
+use tallybook::{
+    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions, Result,
+    Settings, TradeChanges, TradeStatus, Trades, upgrade,
+};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // An embedded file needs no set-up: "sqlite:///./tallybook.db". This one is gone with the program.
+    let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    upgrade(&db).await?;
+
+    // One transaction: all of it or nothing.
+    let portfolio = db
+        .write(async |session| -> Result<_> {
+            let portfolio = Portfolios::new(session).create(&NewPortfolio::new("Pension")).await?;
+            let price = "187.23".parse().expect("a decimal");
+            Positions::new(session).create(&NewPosition::new(portfolio.id, "AAPL", 100.into(), price)).await?;
+            let trade = NewTrade::market(portfolio.id, Action::Buy, "AAPL", 100.into());
+            let trade = Trades::new(session).create(&trade).await?;
+            Executions::new(session).create(&NewExecution::new(trade.id, "AAPL", 100.into(), price)).await?;
+            let filled = TradeChanges::new().status(TradeStatus::Filled).filled_quantity(100);
+            Trades::new(session).update(trade.id, filled).await?;
+            Ok(portfolio)
+        })
+        .await?
+        .into_value();
+
+    let mut session = db.read().await?;
+    let before = session.counts();
+    let book = Portfolios::new(&mut session).get_with_all_relations(portfolio.id).await?.expect("just created");
+    println!("{}: {} of {}", book.portfolio.name, book.portfolio.current_capital, book.portfolio.currency);
+    for position in &book.positions {
+        println!("  holds {} {} at {}", position.quantity, position.symbol, position.average_cost);
+    }
+    for trade in Trades::new(&mut session).get_by_portfolio_with_executions(portfolio.id, 10).await? {
+        println!("  {} {}: {} fills", trade.trade.action, trade.trade.symbol, trade.executions.len());
+    }
+    let after = session.counts();
+    println!(
+        "{} statements in {} round trips",
+        after.statements - before.statements,
+        after.round_trips - before.round_trips
+    );
+    Ok(())
+}

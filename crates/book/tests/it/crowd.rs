@@ -1,0 +1,101 @@
+//! A book of many parents, to load them with their children.
+//!
+//! Portfolios, trading sessions and trades number [`PARENTS`] at least. The first three of each have
+//! [`SIZES`] children of every kind; the others have few, and some have none.
+
+use chrono::{DateTime, Utc};
+use tallybook::{
+    Action, Database, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    Portfolio, PortfolioId, Position, SessionId, SessionType, Trade, TradeId, TradingSession,
+};
+
+use crate::original::{Filling, Original};
+use crate::support::{analyze, load, time, write};
+
+pub const PARENTS: i64 = 5_000;
+pub const SIZES: [i64; 3] = [1, 100, 5_000];
+
+pub static CROWD: Original = Original::new("crowd", |db| -> Filling { Box::pin(fill(db)) });
+
+async fn fill(db: Database) {
+    write(&db, async |session| {
+        load::<Portfolio>(session, (1..=PARENTS).map(portfolio)).await;
+        load::<Position>(session, children().map(position)).await;
+        load::<TradingSession>(session, children().map(trading_session)).await;
+        load::<Trade>(session, children().map(trade)).await;
+        load::<Execution>(session, children().map(execution)).await;
+        Ok(())
+    })
+    .await;
+    analyze(&db).await;
+}
+
+/// A child of every kind.
+struct Child {
+    number: i64,
+    parent: i64,
+}
+
+impl Child {
+    /// In no order, and shared by some.
+    fn moment(&self) -> DateTime<Utc> {
+        time(self.number * 7_919 % 9_973)
+    }
+}
+
+/// Squares have few remainders, so that many of the other parents are left without a child.
+fn children() -> impl Iterator<Item = Child> {
+    let many = SIZES.iter().zip(1..).flat_map(|(&size, parent)| (0..size).map(move |_| parent));
+    let few = (1..=PARENTS).map(|number| number * number % PARENTS).filter(|&parent| parent > 3);
+    many.chain(few).zip(0..).map(|(parent, number)| Child { number, parent })
+}
+
+fn portfolio(number: i64) -> NewPortfolio {
+    let time = time(number);
+    NewPortfolio {
+        created_at: time,
+        updated_at: time,
+        initial_capital: (number * 100).into(),
+        ..NewPortfolio::new(format!("portfolio {number}"))
+    }
+}
+
+fn position(child: Child) -> NewPosition {
+    let time = child.moment();
+    NewPosition {
+        entry_date: Some(time),
+        created_at: time,
+        updated_at: time,
+        ..NewPosition::new(PortfolioId(child.parent), symbol(&child), child.number.into(), 10.into())
+    }
+}
+
+fn trading_session(child: Child) -> NewTradingSession {
+    NewTradingSession {
+        total_trades: child.number,
+        started_at: child.moment(),
+        ..NewTradingSession::new(PortfolioId(child.parent), SessionType::Paper)
+    }
+}
+
+fn trade(child: Child) -> NewTrade {
+    let time = child.moment();
+    let alone = child.parent > 3 && child.number % 4 == 0;
+    NewTrade {
+        session_id: (!alone).then_some(SessionId(child.parent)),
+        created_at: time,
+        updated_at: time,
+        ..NewTrade::market(PortfolioId(child.parent), Action::Buy, symbol(&child), child.number.into())
+    }
+}
+
+fn execution(child: Child) -> NewExecution {
+    NewExecution {
+        executed_at: child.moment(),
+        ..NewExecution::new(TradeId(child.parent), symbol(&child), child.number.into(), 10.into())
+    }
+}
+
+fn symbol(child: &Child) -> String {
+    format!("S{}", child.number % 50)
+}

@@ -1,0 +1,21 @@
+//! The book on real databases: the same cases on SQLite files and on PostgreSQL.
+
+mod catalog;
+mod changes;
+mod contents;
+mod crowd;
+mod crud;
+mod design;
+mod eager;
+mod indexes;
+mod loops;
+mod market;
+mod original;
+mod pages;
+mod refusals;
+mod sample;
+mod schema;
+mod statements;
+mod support;
+mod torn;
+mod words;

@@ -1,0 +1,84 @@
+//! A book as planners meet it: 200 portfolios of very different sizes, 20,000 trades.
+
+use chrono::{DateTime, Utc};
+use tallybook::{
+    Action, Database, NewPortfolio, NewPosition, NewTrade, NewTradingSession, Portfolio, PortfolioId,
+    Position, SessionId, SessionType, Trade, TradeStatus, TradingSession,
+};
+
+use crate::original::{Filling, Original};
+use crate::support::{analyze, load, time, write};
+
+pub static MARKET: Original = Original::new("market", |db| -> Filling { Box::pin(fill(db)) });
+
+pub const PORTFOLIOS: i64 = 200;
+const SESSIONS: i64 = 400;
+const POSITIONS: i64 = 8_000;
+const TRADES: i64 = 20_000;
+
+/// The portfolio with most of everything.
+pub const LARGEST: PortfolioId = PortfolioId(1);
+
+async fn fill(db: Database) {
+    write(&db, async |session| {
+        load::<Portfolio>(session, (1..=PORTFOLIOS).map(portfolio)).await;
+        load::<Position>(session, (0..POSITIONS).map(position)).await;
+        load::<TradingSession>(session, (0..SESSIONS).map(trading_session)).await;
+        load::<Trade>(session, (0..TRADES).map(trade)).await;
+        Ok(())
+    })
+    .await;
+    analyze(&db).await;
+}
+
+/// One of `1..=count`, the first ones far more often: a tenth of all is the first one's alone.
+fn skewed(number: i64, count: i64) -> i64 {
+    let place = (number * 7_919 % 10_007) as f64 / 10_007.0;
+    1 + (place.powi(3) * count as f64) as i64
+}
+
+fn portfolio(number: i64) -> NewPortfolio {
+    NewPortfolio { created_at: time(number), ..NewPortfolio::new(format!("portfolio {number}")) }
+}
+
+fn position(number: i64) -> NewPosition {
+    let portfolio = PortfolioId(skewed(number, PORTFOLIOS));
+    NewPosition::new(portfolio, symbol(number), number.into(), 10.into())
+}
+
+fn trading_session(number: i64) -> NewTradingSession {
+    NewTradingSession {
+        started_at: time(number * 1_000),
+        ..NewTradingSession::new(PortfolioId(1 + number % PORTFOLIOS), SessionType::Paper)
+    }
+}
+
+fn trade(number: i64) -> NewTrade {
+    let time: DateTime<Utc> = time(number * 20);
+    NewTrade {
+        session_id: (number % 3 != 0).then(|| SessionId(skewed(number, SESSIONS))),
+        status: status(number),
+        created_at: time,
+        updated_at: time,
+        ..NewTrade::market(
+            PortfolioId(skewed(number, PORTFOLIOS)),
+            Action::Buy,
+            symbol(number),
+            number.into(),
+        )
+    }
+}
+
+/// Most trades are filled, and a few are rejected.
+fn status(number: i64) -> TradeStatus {
+    match number % 100 {
+        0 => TradeStatus::Rejected,
+        1..=4 => TradeStatus::Pending,
+        5..=9 => TradeStatus::Cancelled,
+        _ => TradeStatus::Filled,
+    }
+}
+
+pub fn symbol(number: i64) -> String {
+    format!("S{}", number % 300)
+}

@@ -1,0 +1,76 @@
+//! What all cases begin with.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use tallybook::engine::{Row, Statement, Value, all, execute, params};
+use tallybook::{Database, Repository, Result, Session, Settings, Table, WriteSession, upgrade};
+
+pub async fn open(url: &str) -> Database {
+    Database::open(Settings::new(url).unwrap()).await.unwrap()
+}
+
+/// A database with the book's tables, empty.
+pub async fn book(url: &str) -> Database {
+    let db = open(url).await;
+    upgrade(&db).await.unwrap();
+    db
+}
+
+/// Runs a transaction that succeeds.
+pub async fn write<T>(db: &Database, work: impl AsyncFnOnce(&mut WriteSession) -> Result<T>) -> T {
+    db.write(work).await.unwrap().into_value()
+}
+
+/// Runs one statement of the test's own.
+pub async fn sql(db: &Database, statement: impl Into<Statement>) {
+    let statement = execute(statement, params![]);
+    write(db, async |session| Ok(session.run(statement).await?)).await;
+}
+
+/// What a query of the test's own finds.
+pub async fn rows<T: Row>(session: &mut impl Session, statement: impl Into<Statement>) -> Vec<T> {
+    session.fetch(all(statement, params![])).await.unwrap()
+}
+
+/// Bulk loads rows, to which the database gives the identifiers 1, 2, 3, … of an empty table.
+pub async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<Item = T::New>) {
+    let columns: Vec<_> = T::New::COLUMNS.iter().map(|column| column.name).collect();
+    let mut repository = Repository::<_, T>::new(session);
+    let mut load = repository.load(Some(&columns)).await.unwrap();
+    for row in rows {
+        load.write(&row).await.unwrap();
+    }
+    load.finish().await.unwrap();
+}
+
+/// The statistics that planners go by.
+pub async fn analyze(db: &Database) {
+    sql(db, "ANALYZE").await;
+}
+
+/// The values of a row by its columns.
+pub fn fields<T: Row>(row: &T) -> Vec<(&'static str, Value)> {
+    T::COLUMNS.iter().map(|column| column.name).zip(row.encode().unwrap()).collect()
+}
+
+/// So many seconds after the beginning of 2024.
+pub fn time(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_704_067_200 + seconds, 0).unwrap()
+}
+
+pub fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// Calls a generic case for each of the five tables.
+macro_rules! for_each_table {
+    ($case:ident($($argument:expr),*)) => {
+        $case::<tallybook::Portfolio>($($argument),*).await;
+        $case::<tallybook::Position>($($argument),*).await;
+        $case::<tallybook::TradingSession>($($argument),*).await;
+        $case::<tallybook::Trade>($($argument),*).await;
+        $case::<tallybook::Execution>($($argument),*).await;
+    };
+}
+
+pub(crate) use for_each_table;

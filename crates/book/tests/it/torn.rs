@@ -1,0 +1,137 @@
+//! A writer keeps rows in step; whoever loads them together finds them in step.
+
+use std::collections::HashSet;
+
+use rust_decimal::Decimal;
+use tallybook::{
+    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, PortfolioChanges,
+    PortfolioId, Portfolios, PositionChanges, PositionId, Positions, ReadSession, Result, SessionId, SessionType, NewTradingSession, TradeChanges, TradeId,
+    TradeWithExecutions, Trades, TradingSessions, WriteSession,
+};
+use tallybook_testkit::both_engines;
+use tokio::task::JoinHandle;
+
+use crate::support::{book, write};
+
+const PORTFOLIO: PortfolioId = PortfolioId(1);
+const POSITION: PositionId = PositionId(1);
+const SESSION: SessionId = SessionId(1);
+const TRADE: TradeId = TradeId(1);
+
+/// A portfolio whose capital is the quantity of its position, and a trade whose filled quantity is the sum of
+/// its executions.
+async fn in_step(session: &mut WriteSession) -> Result<()> {
+    let new = NewPortfolio { current_capital: 0.into(), ..NewPortfolio::new("in step") };
+    Portfolios::new(session).create(&new).await?;
+    Positions::new(session).create(&NewPosition::new(PORTFOLIO, "A", 0.into(), 1.into())).await?;
+    TradingSessions::new(session).create(&NewTradingSession::new(PORTFOLIO, SessionType::Live)).await?;
+    let new = NewTrade::market(PORTFOLIO, Action::Buy, "A", 1_000_000.into());
+    Trades::new(session).create(&NewTrade { session_id: Some(SESSION), ..new }).await?;
+    Ok(())
+}
+
+async fn step(session: &mut WriteSession, number: i64) -> Result<()> {
+    let number = Decimal::from(number);
+    Portfolios::new(session).update(PORTFOLIO, PortfolioChanges::new().current_capital(number)).await?;
+    Positions::new(session).update(POSITION, PositionChanges::new().quantity(number)).await?;
+    Trades::new(session).update(TRADE, TradeChanges::new().filled_quantity(number)).await?;
+    let execution = NewExecution::new(TRADE, "A", Decimal::ONE, Decimal::ONE);
+    Executions::new(session).create(&execution).await?;
+    Ok(())
+}
+
+/// Takes step after step until it is dropped.
+struct Writer(JoinHandle<()>);
+
+impl Writer {
+    async fn start(db: &Database) -> Self {
+        write(db, in_step).await;
+        let db = db.clone();
+        Self(tokio::spawn(async move {
+            for number in 1.. {
+                write(&db, async |session| step(session, number).await).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Loads some hundred times, and on until it came between many steps; `load` returns the two that are to be
+/// equal.
+async fn is_never_torn(db: &Database, load: impl AsyncFn(&mut ReadSession) -> (Decimal, Decimal)) {
+    let writer = Writer::start(db).await;
+    let mut seen = HashSet::new();
+    let mut loads = 0;
+    while loads < 300 || seen.len() < 50 {
+        let (one, other) = load(&mut db.read().await.unwrap()).await;
+        assert_eq!(one, other, "after {loads} loads");
+        seen.insert(one);
+        loads += 1;
+        assert!(!writer.0.is_finished(), "the writer failed");
+    }
+}
+
+fn filled(found: &TradeWithExecutions) -> (Decimal, Decimal) {
+    (found.trade.filled_quantity, found.executions.iter().map(|execution| execution.quantity).sum())
+}
+
+both_engines! {
+    async fn a_portfolio_and_its_positions_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            let found = Portfolios::new(session).get_with_positions(PORTFOLIO).await.unwrap().unwrap();
+            (found.portfolio.current_capital, found.positions[0].quantity)
+        })
+        .await;
+    }
+
+    async fn many_portfolios_and_their_positions_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            let found = Portfolios::new(session).get_many_with_positions(&[PORTFOLIO]).await.unwrap();
+            (found[0].portfolio.current_capital, found[0].positions[0].quantity)
+        })
+        .await;
+    }
+
+    async fn a_portfolio_and_its_trades_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            let found = Portfolios::new(session).get_with_trades(PORTFOLIO).await.unwrap().unwrap();
+            (found.portfolio.current_capital, found.trades[0].filled_quantity)
+        })
+        .await;
+    }
+
+    async fn a_portfolio_and_all_its_relations_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            let found = Portfolios::new(session).get_with_all_relations(PORTFOLIO).await.unwrap().unwrap();
+            assert_eq!(found.positions[0].quantity, found.trades[0].filled_quantity);
+            (found.portfolio.current_capital, found.trades[0].filled_quantity)
+        })
+        .await;
+    }
+
+    async fn a_trade_and_its_executions_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            filled(&Trades::new(session).get_with_executions(TRADE).await.unwrap().unwrap())
+        })
+        .await;
+    }
+
+    async fn the_trades_of_a_session_and_their_executions_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            filled(&Trades::new(session).get_by_session_with_executions(SESSION).await.unwrap()[0])
+        })
+        .await;
+    }
+
+    async fn the_trades_of_a_portfolio_and_their_executions_are_of_one_moment(url: &str) {
+        is_never_torn(&book(url).await, async |session| {
+            filled(&Trades::new(session).get_by_portfolio_with_executions(PORTFOLIO, 10).await.unwrap()[0])
+        })
+        .await;
+    }
+}

@@ -1,0 +1,63 @@
+//! The same read, the naive way beside the eager one.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use tallybook::{Database, Executions, ReadSession, Trades, Window};
+
+use super::measure::{Measured, Meter};
+use super::reads::PAGE;
+use super::samples::Samples;
+
+/// The figures of both ways.
+#[derive(Debug, Serialize)]
+pub(super) struct NPlusOne {
+    pub(super) naive: Measured,
+    pub(super) eager: Measured,
+}
+
+/// Takes both ways in turn, so that both see the same machine.
+pub(super) async fn measure(
+    db: &Database,
+    samples: &Samples,
+    runs: u32,
+    bar: &ProgressBar,
+) -> Result<NPlusOne> {
+    let mut session = db.read().await?;
+    let (mut naive_meter, mut eager_meter) = (Meter::new()?, Meter::new()?);
+    for _ in 0..runs.div_ceil(4) {
+        timed(&mut session, samples, &mut naive_meter, naive).await?;
+        timed(&mut session, samples, &mut eager_meter, eager).await?;
+    }
+    bar.inc(2);
+    Ok(NPlusOne { naive: naive_meter.finish(), eager: eager_meter.finish() })
+}
+
+async fn timed(
+    session: &mut ReadSession,
+    samples: &Samples,
+    meter: &mut Meter,
+    way: impl AsyncFn(&mut ReadSession, &Samples) -> Result<()>,
+) -> Result<()> {
+    let before = session.counts();
+    let start = Instant::now();
+    way(session, samples).await?;
+    meter.add(start.elapsed(), before, session.counts())
+}
+
+/// A statement for the trades, then one for each trade's executions.
+async fn naive(session: &mut ReadSession, samples: &Samples) -> Result<()> {
+    let trades = Trades::new(session).get_by_portfolio(samples.busiest, Window::first(PAGE)).await?;
+    for trade in trades {
+        Executions::new(session).get_by_trade(trade.id).await?;
+    }
+    Ok(())
+}
+
+/// Two statements in one round trip.
+async fn eager(session: &mut ReadSession, samples: &Samples) -> Result<()> {
+    Trades::new(session).get_by_portfolio_with_executions(samples.busiest, PAGE).await?;
+    Ok(())
+}

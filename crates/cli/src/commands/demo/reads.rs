@@ -1,0 +1,154 @@
+//! The six eager methods and the four indexed queries.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use tallybook::engine::Explainer;
+use tallybook::{Database, Portfolios, Positions, Session, TradeStatus, Trades, Window};
+
+use super::measure::{Measured, Meter};
+use super::samples::Samples;
+
+/// What is measured, for the progress bar: ten reads and two ways of one.
+pub(super) const COUNT: u64 = READS.len() as u64 + 2;
+
+/// Trades that are read with their executions.
+pub(super) const PAGE: u32 = 100;
+
+/// Trades on the first page of a list.
+const LIST: Window = Window::first(20);
+
+/// A read, its figures and the indexes that the database's own plan names.
+#[derive(Debug, Serialize)]
+pub(super) struct Reading {
+    pub(super) name: &'static str,
+    #[serde(flatten)]
+    pub(super) measured: Measured,
+    pub(super) index: String,
+}
+
+/// One of the reads.
+#[derive(Clone, Copy)]
+enum Read {
+    PortfolioWithPositions,
+    PortfolioWithTrades,
+    PortfolioWithAllRelations,
+    TradeWithExecutions,
+    TradesOfPortfolioWithExecutions,
+    TradesOfSessionWithExecutions,
+    TradesOfSession,
+    PositionOfSymbol,
+    TradesOfPortfolioWithStatus,
+    NewestTradesOfPortfolio,
+}
+
+const READS: [Read; 10] = [
+    Read::PortfolioWithPositions,
+    Read::PortfolioWithTrades,
+    Read::PortfolioWithAllRelations,
+    Read::TradeWithExecutions,
+    Read::TradesOfPortfolioWithExecutions,
+    Read::TradesOfSessionWithExecutions,
+    Read::TradesOfSession,
+    Read::PositionOfSymbol,
+    Read::TradesOfPortfolioWithStatus,
+    Read::NewestTradesOfPortfolio,
+];
+
+impl Read {
+    fn name(self) -> &'static str {
+        match self {
+            Read::PortfolioWithPositions => "portfolios.get_with_positions",
+            Read::PortfolioWithTrades => "portfolios.get_with_trades",
+            Read::PortfolioWithAllRelations => "portfolios.get_with_all_relations",
+            Read::TradeWithExecutions => "trades.get_with_executions",
+            Read::TradesOfPortfolioWithExecutions => "trades.get_by_portfolio_with_executions",
+            Read::TradesOfSessionWithExecutions => "trades.get_by_session_with_executions",
+            Read::TradesOfSession => "trades.get_by_session",
+            Read::PositionOfSymbol => "positions.get_by_symbol",
+            Read::TradesOfPortfolioWithStatus => "trades.get_by_portfolio_and_status",
+            Read::NewestTradesOfPortfolio => "trades.get_by_portfolio",
+        }
+    }
+
+    /// Reads with the samples whose turn it is.
+    async fn run<S: Session>(self, session: &mut S, samples: &Samples, turn: usize) -> Result<()> {
+        let portfolio = at(&samples.portfolios, turn);
+        match self {
+            Read::PortfolioWithPositions => {
+                drop(Portfolios::new(session).get_with_positions(portfolio).await?)
+            }
+            Read::PortfolioWithTrades => drop(Portfolios::new(session).get_with_trades(portfolio).await?),
+            Read::PortfolioWithAllRelations => {
+                drop(Portfolios::new(session).get_with_all_relations(portfolio).await?)
+            }
+            Read::TradeWithExecutions => {
+                drop(Trades::new(session).get_with_executions(at(&samples.trades, turn)).await?);
+            }
+            Read::TradesOfPortfolioWithExecutions => {
+                drop(Trades::new(session).get_by_portfolio_with_executions(portfolio, PAGE).await?);
+            }
+            Read::TradesOfSessionWithExecutions => {
+                drop(Trades::new(session).get_by_session_with_executions(at(&samples.sessions, turn)).await?);
+            }
+            Read::TradesOfSession => {
+                drop(Trades::new(session).get_by_session(at(&samples.sessions, turn)).await?)
+            }
+            Read::PositionOfSymbol => {
+                let (portfolio, symbol) = &samples.positions[turn % samples.positions.len()];
+                drop(Positions::new(session).get_by_symbol(*portfolio, symbol).await?);
+            }
+            Read::TradesOfPortfolioWithStatus => {
+                drop(
+                    Trades::new(session)
+                        .get_by_portfolio_and_status(portfolio, &TradeStatus::Pending, LIST)
+                        .await?,
+                );
+            }
+            Read::NewestTradesOfPortfolio => {
+                drop(Trades::new(session).get_by_portfolio(portfolio, LIST).await?)
+            }
+        }
+        Ok(())
+    }
+}
+
+fn at<T: Copy>(samples: &[T], turn: usize) -> T {
+    samples[turn % samples.len()]
+}
+
+/// Runs every read `runs` times, after a warm-up, and asks for its plan.
+pub(super) async fn measure(
+    db: &Database,
+    samples: &Samples,
+    runs: u32,
+    bar: &ProgressBar,
+) -> Result<Vec<Reading>> {
+    let mut readings = Vec::with_capacity(READS.len());
+    for read in READS {
+        let mut session = db.read().await?;
+        let index = indexes(read, &mut session, samples).await?;
+        let mut meter = Meter::new()?;
+        for turn in 0..runs as usize {
+            let before = session.counts();
+            let start = Instant::now();
+            read.run(&mut session, samples, turn).await?;
+            meter.add(start.elapsed(), before, session.counts())?;
+        }
+        readings.push(Reading { name: read.name(), measured: meter.finish(), index });
+        bar.inc(1);
+    }
+    Ok(readings)
+}
+
+/// The indexes of all statements of a read, by the database's own plan; it also warms the statements up.
+async fn indexes<S: Session>(read: Read, session: &mut S, samples: &Samples) -> Result<String> {
+    let mut explainer = Explainer::new(session);
+    read.run(&mut explainer, samples, 0).await?;
+    let mut names = explainer.plan().indexes.clone();
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    Ok(names.join(", "))
+}

@@ -1,0 +1,68 @@
+//! `tallybook import`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use serde_json::json;
+use tallybook::{Database, Repository, Table, WriteSession};
+
+use super::for_table;
+use crate::args::Import;
+use crate::csv::Reader;
+use crate::database::Target;
+use crate::{output, progress};
+
+pub(super) async fn run(target: Target, import: &Import, as_json: bool) -> Result<()> {
+    let (input, bar) = open(&import.file)?;
+    let db = target.open_book().await?;
+    let rows = for_table!(import.table, load(&db, input, &bar))
+        .with_context(|| format!("nothing of {} was imported", import.file.display()))?;
+    db.close().await;
+    bar.finish_and_clear();
+    if as_json {
+        output::json(&json!({ "rows": rows }))?;
+    } else {
+        output::line(format!("imported {} rows", output::thousands(rows)))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, ProgressBar)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), progress::count("importing")));
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bar = progress::bytes("importing", file.metadata()?.len());
+    Ok((Box::new(file), bar))
+}
+
+/// Loads the whole file in one transaction.
+async fn load<T: Table>(db: &Database, input: Box<dyn Read + Send>, bar: &ProgressBar) -> Result<u64> {
+    let mut reader = Reader::new::<T>(input)?;
+    let mut session = db.begin().await?;
+    let rows = fill::<T>(&mut session, &mut reader, bar).await?;
+    Repository::<_, T>::new(&mut session).align_ids().await?;
+    session.commit().await?;
+    Ok(rows)
+}
+
+async fn fill<T: Table>(
+    session: &mut WriteSession,
+    reader: &mut Reader<Box<dyn Read + Send>>,
+    bar: &ProgressBar,
+) -> Result<u64> {
+    let columns = reader.columns();
+    let mut repository = Repository::<_, T>::new(session);
+    let mut load = repository.load(Some(&columns)).await?;
+    while let Some((line, values)) = reader.next()? {
+        load.write_values(values).await.with_context(|| format!("at line {line}"))?;
+        match bar.length() {
+            Some(_) => bar.set_position(reader.bytes()),
+            None => bar.inc(1),
+        }
+    }
+    Ok(load.finish().await?)
+}

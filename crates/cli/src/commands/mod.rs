@@ -1,0 +1,38 @@
+//! The commands.
+
+mod demo;
+mod export;
+mod import;
+mod migrate;
+mod seed;
+
+use anyhow::Result;
+
+use crate::args::{Args, Command};
+use crate::database::Target;
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    let target = Target::new(args.database);
+    match args.command {
+        Command::Demo(demo) => demo::run(target, &demo, args.json).await,
+        Command::Migrate(command) => migrate::run(target, &command, args.json).await,
+        Command::Seed(seed) => seed::run(target, &seed, args.json).await,
+        Command::Import(import) => import::run(target, &import, args.json).await,
+        Command::Export(export) => export::run(target, &export, args.json).await,
+    }
+}
+
+/// Calls a generic function with the model of a table.
+macro_rules! for_table {
+    ($table:expr, $function:ident($($argument:expr),*)) => {
+        match $table {
+            $crate::args::TableName::Portfolios => $function::<tallybook::Portfolio>($($argument),*).await,
+            $crate::args::TableName::Positions => $function::<tallybook::Position>($($argument),*).await,
+            $crate::args::TableName::Trades => $function::<tallybook::Trade>($($argument),*).await,
+            $crate::args::TableName::Executions => $function::<tallybook::Execution>($($argument),*).await,
+            $crate::args::TableName::TradingSessions => $function::<tallybook::TradingSession>($($argument),*).await,
+        }
+    };
+}
+
+use for_table;

@@ -1,0 +1,30 @@
+//! The first line of a CSV file: which column each field belongs to.
+
+use anyhow::{Result, bail};
+use csv::StringRecord;
+use tallybook::Table;
+use tallybook_engine::{Column, Row};
+
+/// The columns of the file, in the order of its fields.
+pub(super) fn columns<T: Table>(header: &StringRecord) -> Result<Vec<&'static Column>> {
+    let known = <T as Row>::COLUMNS;
+    let mut columns = Vec::with_capacity(header.len());
+    for name in header {
+        let Some(column) = known.iter().find(|column| column.name == name) else {
+            bail!("line 1: {} has no column {name:?}; it has {}", T::NAME, T::COLUMN_LIST);
+        };
+        if columns.contains(&column) {
+            bail!("line 1: the column {name:?} stands there twice");
+        }
+        columns.push(column);
+    }
+    let missing: Vec<_> = known
+        .iter()
+        .filter(|column| !column.nullable && column.name != "id" && !columns.contains(column))
+        .map(|column| column.name)
+        .collect();
+    if !missing.is_empty() {
+        bail!("line 1: the columns {} are missing and can't be empty", missing.join(", "));
+    }
+    Ok(columns)
+}

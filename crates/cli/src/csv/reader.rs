@@ -1,0 +1,57 @@
+//! Reading a CSV file row by row.
+
+use std::io::Read;
+
+use anyhow::{Result, bail};
+use csv::StringRecord;
+use tallybook::Table;
+use tallybook_engine::{Column, Value};
+
+use super::field::to_value;
+use super::header;
+
+/// The rows of a file, as values in the order of its columns.
+pub(crate) struct Reader<R> {
+    csv: csv::Reader<R>,
+    columns: Vec<&'static Column>,
+    record: StringRecord,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header.
+    pub(crate) fn new<T: Table>(input: R) -> Result<Self> {
+        let mut csv = csv::ReaderBuilder::new().from_reader(input);
+        let columns = header::columns::<T>(csv.headers()?)?;
+        Ok(Self { csv, columns, record: StringRecord::new() })
+    }
+
+    /// The columns of the file.
+    pub(crate) fn columns(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
+
+    /// The next row, with the line it begins on; an error names the line, the column, the value and what
+    /// was expected.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Vec<Value>)>> {
+        // The csv crate's own error names the line and the number of fields.
+        if !self.csv.read_record(&mut self.record)? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, field) in self.columns.iter().zip(&self.record) {
+            match to_value(column, field)
+                .and_then(|value| column.check(value).map_err(|error| error.to_string()))
+            {
+                Ok(value) => values.push(value),
+                Err(problem) => bail!("line {line}, column {}: {field:?}: {problem}", column.name),
+            }
+        }
+        Ok(Some((line, values)))
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.csv.position().byte()
+    }
+}

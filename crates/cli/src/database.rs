@@ -1,0 +1,55 @@
+//! Opening the database that a command works on.
+
+use anyhow::{Result, bail};
+use tallybook::{Contents, Database, REVISIONS, Settings, contents, migrator};
+
+/// Which database was asked for: one on the command line, or that of the environment.
+pub(crate) struct Target(Option<String>);
+
+impl Target {
+    pub(crate) fn new(url: Option<String>) -> Self {
+        Self(url)
+    }
+
+    /// The one asked for, else that of the environment, with the environment's other settings.
+    pub(crate) async fn open(self) -> Result<Database> {
+        Ok(Database::open(self.settings()?).await?)
+    }
+
+    /// The one asked for, else `default`; never that of the environment.
+    pub(crate) async fn open_or(self, default: &str) -> Result<Database> {
+        Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).open().await
+    }
+
+    /// A database that holds the whole book.
+    pub(crate) async fn open_book(self) -> Result<Database> {
+        let db = self.open().await?;
+        check_is_book(&db).await?;
+        Ok(db)
+    }
+
+    fn settings(self) -> Result<Settings> {
+        let mut settings = Settings::from_env()?;
+        if let Some(url) = self.0 {
+            settings.database_url = Settings::new(&url)?.database_url;
+        }
+        Ok(settings)
+    }
+}
+
+async fn check_is_book(db: &Database) -> Result<()> {
+    let url = &db.settings().database_url;
+    if contents(db).await? != Contents::Book {
+        bail!("{url} holds no book yet\nnext: tallybook migrate upgrade");
+    }
+    let head = REVISIONS.last().map(|revision| revision.id);
+    let current = migrator(db).current().await?;
+    if current != head {
+        bail!(
+            "{url} is at revision {}, this program needs {}\nnext: tallybook migrate upgrade",
+            current.unwrap_or("base"),
+            head.unwrap_or("base")
+        );
+    }
+    Ok(())
+}

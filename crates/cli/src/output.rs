@@ -1,0 +1,99 @@
+//! What is printed: results to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+/// Sends the log to standard error, from warnings on and the engine's own from info on; RUST_LOG changes
+/// that.
+pub(crate) fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tallybook=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// Says what failed, with its causes unless the message already holds them.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    // A closed pipe (`| head`) is no failure worth a message.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::FAILURE;
+    }
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str("\n  because: ");
+            text.push_str(&cause);
+        }
+    }
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::FAILURE
+}
+
+/// Prints a line.
+pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
+    writeln!(io::stdout(), "{}", text.as_ref())
+}
+
+/// Prints a value as one JSON object.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    line(serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a table; the columns named in `numbers` are aligned right.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_header(header.iter().copied()).add_rows(rows);
+    for &column in numbers {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    line(table.to_string())
+}
+
+/// A number of microseconds as people read it.
+pub(crate) fn micros(micros: u64) -> String {
+    match micros {
+        0..10_000 => format!("{micros} µs"),
+        10_000..10_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.1} s", micros as f64 / 1e6),
+    }
+}
+
+/// A number with a comma at each thousand.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{micros, thousands};
+
+    #[test]
+    fn thousands_are_separated() {
+        let texts: Vec<_> = [0, 999, 1_000, 1_234_567].into_iter().map(thousands).collect();
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn times_are_shown_in_a_unit_that_fits() {
+        let texts: Vec<_> = [7, 9_999, 12_340, 12_340_000].into_iter().map(micros).collect();
+        assert_eq!(texts, ["7 µs", "9999 µs", "12.3 ms", "12.3 s"]);
+    }
+}

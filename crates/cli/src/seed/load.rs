@@ -1,0 +1,86 @@
+//! Bulk load of a made-up book, in one transaction.
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use tallybook::engine::{execute, params};
+use tallybook::{Database, Portfolio, Repository, Table, WriteSession};
+
+use super::market::Market;
+use super::portfolio::{LastIds, Rows, make};
+use super::sizes::sizes;
+use crate::args::Size;
+
+/// Trades that are made before they are loaded: what is kept in memory.
+const TRADES_PER_LOAD: usize = 50_000;
+
+/// How many rows were made.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Seeded {
+    pub(crate) portfolios: i64,
+    pub(crate) positions: i64,
+    pub(crate) trades: i64,
+    pub(crate) executions: i64,
+    pub(crate) trading_sessions: i64,
+}
+
+/// Whether the book has no portfolio yet, and so nothing else.
+async fn is_empty(session: &mut WriteSession) -> Result<bool> {
+    Ok(Repository::<_, Portfolio>::new(session).count().await? == 0)
+}
+
+/// Fills an empty book; `None` if it is not empty.
+pub(crate) async fn load(db: &Database, size: Size, bar: &ProgressBar) -> Result<Option<Seeded>> {
+    let mut session = db.begin().await?;
+    if !is_empty(&mut session).await? {
+        return Ok(None);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(size.seed);
+    let market = Market::new(&mut rng);
+    let mut ids = LastIds::default();
+    let mut rows = Rows::default();
+    for trades in sizes(size.portfolios, size.trades, &mut rng) {
+        make(&market, trades, &mut ids, &mut rng, &mut rows);
+        if rows.trades.len() >= TRADES_PER_LOAD {
+            send(&mut session, std::mem::take(&mut rows), bar).await?;
+        }
+    }
+    send(&mut session, rows, bar).await?;
+    finish(session).await?;
+    Ok(Some(Seeded {
+        portfolios: ids.portfolio,
+        positions: ids.position,
+        trades: ids.trade,
+        executions: ids.execution,
+        trading_sessions: ids.session,
+    }))
+}
+
+/// Loads parents before their children.
+async fn send(session: &mut WriteSession, rows: Rows, bar: &ProgressBar) -> Result<()> {
+    send_table(session, rows.portfolios, |_| {}).await?;
+    send_table(session, rows.sessions, |_| {}).await?;
+    send_table(session, rows.trades, |_| bar.inc(1)).await?;
+    send_table(session, rows.executions, |_| {}).await?;
+    send_table(session, rows.positions, |_| {}).await
+}
+
+async fn send_table<T: Table>(session: &mut WriteSession, rows: Vec<T>, loaded: impl Fn(&T)) -> Result<()> {
+    let mut repository = Repository::<_, T>::new(session);
+    let mut load = repository.load(None).await?;
+    for row in rows {
+        load.write(&row).await?;
+        loaded(&row);
+    }
+    load.finish().await?;
+    Ok(repository.align_ids().await?)
+}
+
+/// Commits, with fresh statistics: a planner that knows nothing of the new rows would ignore the indexes.
+async fn finish(mut session: WriteSession) -> Result<()> {
+    session.run(execute("ANALYZE", params![])).await?;
+    session.commit().await?;
+    Ok(())
+}

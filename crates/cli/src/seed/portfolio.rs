@@ -1,0 +1,130 @@
+//! One portfolio with all that belongs to it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rust_decimal::Decimal;
+use tallybook::{
+    Execution, Portfolio, PortfolioId, Position, SessionId, SessionStatus, SessionType, Trade, TradingSession,
+};
+
+use super::market::{Market, opening, span};
+use super::trading::Trader;
+
+/// The last identifier that was given, for each table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LastIds {
+    pub(super) portfolio: i64,
+    pub(super) position: i64,
+    pub(super) trade: i64,
+    pub(super) execution: i64,
+    pub(super) session: i64,
+}
+
+/// The next identifier.
+pub(super) fn next(last: &mut i64) -> i64 {
+    *last += 1;
+    *last
+}
+
+/// Rows that belong together.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) portfolios: Vec<Portfolio>,
+    pub(super) sessions: Vec<TradingSession>,
+    pub(super) trades: Vec<Trade>,
+    pub(super) executions: Vec<Execution>,
+    pub(super) positions: Vec<Position>,
+}
+
+/// Makes a portfolio with `trades` trades and adds its rows.
+pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut ChaCha8Rng, rows: &mut Rows) {
+    let id = PortfolioId(next(&mut ids.portfolio));
+    let began = opening() + span().min(TimeDelta::hours(rng.random_range(1..span().num_hours() / 2)));
+    let ended = opening() + span();
+    let capital = Decimal::from(rng.random_range(1..=50_u32) * 20_000);
+
+    let sessions = sessions(id, began, ended, ids, rng);
+    let mut trader = Trader::new(market, id, sessions, rng);
+    for at in times(began, ended, trades, rng) {
+        trader.trade(at, ended, ids, rng, rows);
+    }
+    let profit = trader.profit();
+    let (sessions, positions) = trader.finish(ended, ids);
+
+    rows.portfolios.push(Portfolio {
+        id,
+        name: format!("{} {:05}", STRATEGIES[rng.random_range(0..STRATEGIES.len())], id.0),
+        description: rng.random_bool(0.5).then(|| "Made by `tallybook seed`".to_owned()),
+        initial_capital: capital,
+        current_capital: capital + profit,
+        currency: "USD".to_owned(),
+        created_at: began,
+        updated_at: ended,
+        metadata_json: None,
+    });
+    rows.sessions.extend(sessions);
+    rows.positions.extend(positions);
+}
+
+const STRATEGIES: [&str; 6] = ["Momentum", "Value", "Mean reversion", "Income", "Growth", "Market neutral"];
+
+/// Moments in order, in whole microseconds.
+fn times(from: DateTime<Utc>, to: DateTime<Utc>, count: u32, rng: &mut ChaCha8Rng) -> Vec<DateTime<Utc>> {
+    let micros = (to - from).num_microseconds().unwrap_or(i64::MAX);
+    let mut offsets: Vec<i64> = (0..count).map(|_| rng.random_range(0..micros)).collect();
+    offsets.sort_unstable();
+    offsets.into_iter().map(|offset| from + TimeDelta::microseconds(offset)).collect()
+}
+
+/// One to six sessions, one after another with pauses between; most often the last is still active.
+fn sessions(
+    portfolio: PortfolioId,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    ids: &mut LastIds,
+    rng: &mut ChaCha8Rng,
+) -> Vec<TradingSession> {
+    let count = rng.random_range(1..=6);
+    let length = (to - from) / count;
+    (0..count)
+        .map(|index| {
+            let started_at = from + length * index;
+            let active = index + 1 == count && rng.random_bool(0.7);
+            let pause = length * rng.random_range(5..25) / 100;
+            let session_type = match rng.random_range(0..10) {
+                0..4 => SessionType::Live,
+                4..8 => SessionType::Paper,
+                _ => SessionType::Backtest,
+            };
+            TradingSession {
+                id: SessionId(next(&mut ids.session)),
+                portfolio_id: portfolio,
+                name: Some(format!("{session_type} {}", index + 1)),
+                session_type,
+                status: if active { SessionStatus::Active } else { SessionStatus::Stopped },
+                description: None,
+                max_position_size: Some(Decimal::from(rng.random_range(1..=20) * 5_000)),
+                max_portfolio_exposure: Some(Decimal::new(rng.random_range(50..=100), 2)),
+                stop_loss_percentage: Some(Decimal::new(rng.random_range(20..=100), 1)),
+                take_profit_percentage: Some(Decimal::new(rng.random_range(50..=300), 1)),
+                starting_capital: Decimal::from(100_000),
+                current_capital: Decimal::from(100_000),
+                total_pnl: Decimal::ZERO,
+                total_trades: 0,
+                winning_trades: 0,
+                losing_trades: 0,
+                started_at,
+                stopped_at: (!active).then(|| whole_micros(started_at + length - pause)),
+                metadata_json: None,
+            }
+        })
+        .map(|session| TradingSession { started_at: whole_micros(session.started_at), ..session })
+        .collect()
+}
+
+/// Without the nanoseconds that dividing a span leaves.
+fn whole_micros(moment: DateTime<Utc>) -> DateTime<Utc> {
+    use chrono::SubsecRound;
+    moment.trunc_subsecs(6)
+}

@@ -1,0 +1,58 @@
+//! Values as texts, for files that people and other programs read.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+
+use super::{Encode, Kind, Value, decimal_from_f64, format_timestamp, parse_timestamp};
+
+impl Kind {
+    /// Reads the text form of a value of this kind, as [`Value`]'s `Display` writes it.
+    ///
+    /// ```
+    /// use tallybook_engine::Kind;
+    ///
+    /// let value = Kind::Decimal.parse("12.50").unwrap();
+    /// assert_eq!(value.to_string(), "12.5");
+    /// assert!(Kind::Decimal.parse("NaN").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        let unfit = || format!("expected {self}");
+        match self {
+            Kind::Bool => match text {
+                "true" => Ok(Value::Bool(true)),
+                "false" => Ok(Value::Bool(false)),
+                _ => Err("expected true or false".to_owned()),
+            },
+            Kind::Int => text.parse().map(Value::Int).map_err(|_| unfit()),
+            Kind::Float => text.parse::<f64>().map_err(|_| unfit())?.encode(),
+            Kind::Decimal => Decimal::from_str_exact(text).map_err(|_| unfit())?.encode(),
+            Kind::Text => text.encode(),
+            Kind::Timestamp => parse_timestamp(text).ok_or_else(unfit)?.encode(),
+            Kind::Bytes | Kind::Ints | Kind::Texts => Err(format!("{self} has no text form")),
+        }
+    }
+}
+
+/// The text form; NULL is empty, and a double is its shortest decimal.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null(_) => Ok(()),
+            Value::Bool(value) => value.fmt(f),
+            Value::Int(value) => value.fmt(f),
+            Value::Float(value) => match decimal_from_f64(*value) {
+                Some(decimal) => decimal.fmt(f),
+                None => value.fmt(f),
+            },
+            Value::Text(value) => value.fmt(f),
+            Value::Timestamp(value) => f.write_str(&format_timestamp(*value)),
+            Value::Bytes(value) => write!(f, "{} bytes", value.len()),
+            Value::Ints(values) => write!(f, "{values:?}"),
+            Value::Texts(values) => write!(f, "{values:?}"),
+        }
+    }
+}
