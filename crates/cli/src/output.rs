@@ -1,5 +1,6 @@
 //! What is printed: results to standard output, everything else to standard error.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -18,19 +19,18 @@ pub(crate) fn start_log() {
         .init();
 }
 
-/// Says what failed, with its causes unless the message already holds them.
+/// Says what failed, with its causes down to the book's or the engine's own error, which tells all.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // A closed pipe (`| head`) is no failure worth a message.
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::FAILURE;
     }
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text.push_str("\n  because: ");
-            text.push_str(&cause);
-        }
-    }
+    let whole = |cause: &(dyn Error + 'static)| {
+        cause.is::<tallybook::Error>() || cause.is::<tallybook_engine::Error>()
+    };
+    let last = error.chain().position(whole).unwrap_or(usize::MAX);
+    let causes: Vec<_> = error.chain().take(last.saturating_add(1)).map(ToString::to_string).collect();
+    let text = format!("error: {}", causes.join("\n  because: "));
     let _ = writeln!(io::stderr(), "{text}");
     ExitCode::FAILURE
 }

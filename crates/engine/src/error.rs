@@ -21,6 +21,8 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: Kind,
+    /// The row of a result or of a bulk load, counted from 1.
+    row: Option<usize>,
     statement: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -80,7 +82,7 @@ pub(crate) enum Kind {
     /// The connection broke while COMMIT was under way: it may or may not have happened.
     CommitUnknown,
     /// A row did not fit the struct that was to hold it.
-    Decode { row: Option<usize>, column: String, expected: String, found: String },
+    Decode { column: String, expected: String, found: String },
     /// A value can't be stored without changing it.
     Value { place: String, problem: String },
     /// A statement that may write was given to a read session.
@@ -95,7 +97,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, statement: None, source: None }))
+        Self(Box::new(Inner { kind, row: None, statement: None, source: None }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -109,11 +111,9 @@ impl Error {
         self
     }
 
-    /// Names the row of a result in which a value did not fit, counted from 1.
+    /// Names the row of a result or of a bulk load in which something did not fit, counted from 1.
     pub(crate) fn at_row(mut self, number: usize) -> Self {
-        if let Kind::Decode { row, .. } = &mut self.0.kind {
-            row.get_or_insert(number);
-        }
+        self.0.row.get_or_insert(number);
         self
     }
 
@@ -144,12 +144,7 @@ impl Error {
     }
 
     pub(crate) fn misfit(column: impl Into<String>, expected: ValueKind, found: impl Into<String>) -> Self {
-        Self::new(Kind::Decode {
-            row: None,
-            column: column.into(),
-            expected: expected.to_string(),
-            found: found.into(),
-        })
+        Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
     }
 
     fn class(&self) -> Option<Class> {
@@ -247,6 +242,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(row) = self.0.row {
+            write!(f, "row {row}, ")?;
+        }
         self.0.kind.fmt(f)?;
         match &self.0.statement {
             Some(sql) => write!(f, " (in `{sql}`)"),
@@ -273,10 +271,7 @@ impl fmt::Display for Kind {
                 "the connection was lost while COMMIT was under way: the transaction may or may not have \
                  happened; look for its rows before writing again",
             ),
-            Kind::Decode { row, column, expected, found } => {
-                if let Some(row) = row {
-                    write!(f, "row {row}, ")?;
-                }
+            Kind::Decode { column, expected, found } => {
                 write!(f, "{column}: expected {expected}, found {found}")
             }
             Kind::Value { place, problem } => write!(f, "{place}: {problem}"),

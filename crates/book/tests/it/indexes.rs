@@ -2,16 +2,16 @@
 
 use tallybook::engine::{Engine, Explainer, Plan};
 use tallybook::{
-    Cursor, Database, Execution, Page, Portfolio, PortfolioId, Position, Positions, Repository, Result,
-    Session, SessionId, Table, Trade, TradeStatus, Trades, TradingSession, Window,
+    Cursor, Database, Page, Positions, ReadSession, Repository, Result, Session, SessionId, Table, TradeStatus,
+    Trades, Window,
 };
 
 use crate::crowd::CROWD;
 use crate::market::{LARGEST, MARKET, symbol};
 use crate::original::on_copies;
-use crate::support::rows;
+use crate::support::{for_each_table, rows};
 
-type Explained<'s> = Explainer<'s, tallybook::ReadSession>;
+type Explained<'s> = Explainer<'s, ReadSession>;
 
 /// The plan of what `query` runs.
 async fn plan<T>(db: &Database, query: impl AsyncFnOnce(&mut Explained<'_>) -> Result<T>) -> Plan {
@@ -61,4 +61,87 @@ on_copies! { of MARKET:
             async |s: &mut Explained<'_>| Trades::new(s).get_by_portfolio(LARGEST, Window::first(20)).await;
         assert_uses(&plan(db, newest).await, "ix_trades_portfolio_created");
     }
+}
+
+/// A cursor behind at least four fifths of all rows.
+async fn deep<T: Table>(session: &mut impl Session) -> Cursor {
+    let mut repository = Repository::<_, T>::new(session);
+    let all = repository.count().await.unwrap();
+    let mut cursor = None;
+    let mut passed = 0;
+    while passed < all * 4 / 5 {
+        let Page { rows, next } = repository.get_page(cursor.as_ref(), 500).await.unwrap();
+        passed += rows.len() as u64;
+        cursor = next;
+    }
+    cursor.unwrap()
+}
+
+/// By its time, or by its identifier where a table is ordered so.
+fn ordering_index<T: Table>(engine: Engine) -> String {
+    match (T::ORDER, engine) {
+        (Some(column), _) => format!("ix_{}_{column}", T::NAME),
+        (None, Engine::Postgres) => format!("{}_pkey", T::NAME),
+        (None, Engine::Sqlite) => "INTEGER PRIMARY KEY".to_owned(),
+    }
+}
+
+async fn finds_a_deep_page_by_index<T: Table>(db: &Database) {
+    let cursor = deep::<T>(&mut db.read().await.unwrap()).await;
+    let page = plan(db, async |s| Repository::<_, T>::new(s).get_page(Some(&cursor), 20).await).await;
+    assert_uses(&page, &ordering_index::<T>(db.engine()));
+    match db.engine() {
+        Engine::Postgres => {
+            assert!(page.text.contains("Index Cond"), "{}", page.text);
+            assert!(!page.text.contains(r#""Node Type": "Sort""#), "{}", page.text);
+            assert!(!page.text.contains("Seq Scan"), "{}", page.text);
+        }
+        Engine::Sqlite => {
+            assert!(page.text.contains("SEARCH"), "{}", page.text);
+            assert!(!page.text.contains("SCAN"), "{}", page.text);
+            assert!(!page.text.contains("TEMP B-TREE"), "{}", page.text);
+        }
+    }
+}
+
+async fn finds_the_first_page_by_index<T: Table>(db: &Database) {
+    let page = plan(db, async |s| Repository::<_, T>::new(s).get_page(None, 20).await).await;
+    assert!(!page.text.contains(r#""Node Type": "Sort""#), "{}", page.text);
+    assert!(!page.text.contains("TEMP B-TREE"), "{}", page.text);
+}
+
+/// How many rows of a table PostgreSQL has read in this transaction.
+async fn rows_read<T: Table>(session: &mut impl Session) -> i64 {
+    let sql = format!(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = '{}'",
+        T::NAME
+    );
+    rows::<(i64,)>(session, sql).await[0].0
+}
+
+async fn reads_little_for_a_deep_page<T: Table>(db: &Database) {
+    let mut session = db.begin().await.unwrap();
+    let cursor = deep::<T>(&mut session).await;
+    let before = rows_read::<T>(&mut session).await;
+    let page = Repository::<_, T>::new(&mut session).get_page(Some(&cursor), 20).await.unwrap();
+    let read = rows_read::<T>(&mut session).await - before;
+    assert_eq!(page.rows.len(), 20);
+    // One more tells whether there is a next page; a few share a moment with the last or the first.
+    assert!((21..=25).contains(&read), "{} read {read} rows", T::NAME);
+}
+
+on_copies! { of CROWD:
+    async fn a_deep_page_is_found_by_an_index(db: &Database) {
+        for_each_table!(finds_a_deep_page_by_index(db));
+    }
+
+    async fn the_first_page_is_not_sorted_for(db: &Database) {
+        for_each_table!(finds_the_first_page_by_index(db));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_reads_no_more_than_a_page_however_deep_it_lies() {
+    let (db, _database) = CROWD.on_postgres("postgres_reads_no_more_than_a_page").await;
+    for_each_table!(reads_little_for_a_deep_page(&db));
 }

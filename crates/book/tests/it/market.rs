@@ -31,7 +31,7 @@ async fn fill(db: Database) {
     analyze(&db).await;
 }
 
-/// One of `1..=count`, the first ones far more often: a tenth of all is the first one's alone.
+/// One of `1..=count`, the first ones far more often: a sixth of all is the first one's alone.
 fn skewed(number: i64, count: i64) -> i64 {
     let place = (number * 7_919 % 10_007) as f64 / 10_007.0;
     1 + (place.powi(3) * count as f64) as i64

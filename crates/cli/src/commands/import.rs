@@ -57,8 +57,8 @@ async fn fill<T: Table>(
     let columns = reader.columns();
     let mut repository = Repository::<_, T>::new(session);
     let mut load = repository.load(Some(&columns)).await?;
-    while let Some((line, values)) = reader.next()? {
-        load.write_values(values).await.with_context(|| format!("at line {line}"))?;
+    while let Some(values) = reader.next()? {
+        load.write_values(values).await?;
         match bar.length() {
             Some(_) => bar.set_position(reader.bytes()),
             None => bar.inc(1),

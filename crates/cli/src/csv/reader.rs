@@ -30,24 +30,26 @@ impl<R: Read> Reader<R> {
         self.columns.iter().map(|column| column.name).collect()
     }
 
-    /// The next row, with the line it begins on; an error names the line, the column, the value and what
+    /// The next row; an error names the line, the column, the value and what
     /// was expected.
-    pub(crate) fn next(&mut self) -> Result<Option<(u64, Vec<Value>)>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<Value>>> {
         // The csv crate's own error names the line and the number of fields.
         if !self.csv.read_record(&mut self.record)? {
             return Ok(None);
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
         let mut values = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(&self.record) {
             match to_value(column, field)
                 .and_then(|value| column.check(value).map_err(|error| error.to_string()))
             {
                 Ok(value) => values.push(value),
-                Err(problem) => bail!("line {line}, column {}: {field:?}: {problem}", column.name),
+                Err(problem) => {
+                    let line = self.record.position().map_or(0, csv::Position::line);
+                    bail!("line {line}, column {}: {field:?}: {problem}", column.name)
+                }
             }
         }
-        Ok(Some((line, values)))
+        Ok(Some(values))
     }
 
     /// Bytes read so far.

@@ -124,7 +124,6 @@ fn postgres(plan: &mut Plan, rows: Vec<(String,)>) -> Result<()> {
     for (text,) in rows {
         let json: Json = serde_json::from_str(&text).map_err(|error| {
             Error::new(Kind::Decode {
-                row: None,
                 column: "the plan".to_owned(),
                 expected: "JSON".to_owned(),
                 found: error.to_string(),

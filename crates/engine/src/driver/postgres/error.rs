@@ -11,7 +11,12 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
             code: db.code().code().to_owned(),
             message: message(db),
         };
-        return Error::new(kind).with_source(error);
+        let row = copied_row(db);
+        let converted = Error::new(kind).with_source(error);
+        return match row {
+            Some(row) => converted.at_row(row),
+            None => converted,
+        };
     }
     if let Some(source) = std::error::Error::source(&error)
         && !error.is_closed()
@@ -51,4 +56,10 @@ fn message(db: &DbError) -> String {
 /// Whether prepared statements no longer fit the tables or are gone, so that they must be made anew.
 pub(super) fn spoils_prepared(error: &Error) -> bool {
     matches!(error.code(), Some("0A000" | "26000"))
+}
+
+/// The row of a COPY that failed, from a context such as `COPY trades, line 3`.
+fn copied_row(db: &DbError) -> Option<usize> {
+    let (_, behind) = db.where_()?.strip_prefix("COPY ")?.split_once(", line ")?;
+    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

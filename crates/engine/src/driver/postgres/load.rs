@@ -16,6 +16,7 @@ use crate::value::Value;
 pub(crate) struct Load {
     writer: Pin<Box<BinaryCopyInWriter>>,
     columns: Vec<(String, Type)>,
+    rows: usize,
 }
 
 impl Connection {
@@ -29,6 +30,7 @@ impl Connection {
         Ok(Load {
             writer: Box::pin(BinaryCopyInWriter::new(sink, &types)),
             columns: columns.iter().map(|&name| name.to_owned()).zip(types).collect(),
+            rows: 0,
         })
     }
 }
@@ -47,7 +49,9 @@ impl Load {
                 ));
             }
         }
-        self.writer.as_mut().write_raw(row.iter().map(Param)).await.map_err(convert)
+        self.rows += 1;
+        let written = self.writer.as_mut().write_raw(row.iter().map(Param)).await;
+        written.map_err(|error| convert(error).at_row(self.rows))
     }
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {

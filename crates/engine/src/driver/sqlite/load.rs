@@ -1,5 +1,7 @@
 //! Bulk load by one prepared insert, many rows to a hop.
 
+use rusqlite::Statement;
+
 use super::Connection;
 use super::connection::Handle;
 use super::error::convert;
@@ -46,15 +48,14 @@ impl Load {
     async fn send(&mut self) -> Result<()> {
         let rows = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_PER_HOP));
         let count = rows.len() as u64;
+        let before = self.loaded.rows as usize;
         let insert = self.insert.clone();
         self.thread
             .call(move |sqlite| {
                 let mut statement = sqlite.prepare_cached(&insert).map_err(convert)?;
-                for row in rows {
-                    for (index, value) in row.iter().enumerate() {
-                        bind(&mut statement, index + 1, value).map_err(convert)?;
-                    }
-                    statement.raw_execute().map_err(convert)?;
+                for (index, row) in rows.iter().enumerate() {
+                    insert_row(&mut statement, row)
+                        .map_err(|error| convert(error).at_row(before + index + 1))?;
                 }
                 Ok::<_, Error>(())
             })
@@ -71,4 +72,11 @@ impl Load {
         }
         Ok(self.loaded)
     }
+}
+
+fn insert_row(statement: &mut Statement<'_>, row: &[Value]) -> rusqlite::Result<usize> {
+    for (index, value) in row.iter().enumerate() {
+        bind(statement, index + 1, value)?;
+    }
+    statement.raw_execute()
 }

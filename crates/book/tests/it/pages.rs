@@ -1,0 +1,168 @@
+//! Walking a list page by page.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::test_runner::{Config, TestRunner};
+use tallybook::{Cursor, Database, Executions, Id, Page, Repository, Table, Trades, Window, WriteSession};
+use tallybook_testkit::both_engines;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+use crate::sample::{Sample, parents};
+use crate::support::{book, for_each_table, time};
+
+const ALL: Window = Window::first(u32::MAX);
+
+/// Tries a law on generated cases, each in a transaction that is undone.
+async fn holds<V: std::fmt::Debug>(
+    db: &Database,
+    cases: impl Strategy<Value = V>,
+    law: impl AsyncFn(&mut WriteSession, V),
+) {
+    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
+    let tried = TestRunner::new(config).run(&cases, |case| {
+        block_in_place(|| {
+            Handle::current().block_on(async {
+                let mut session = db.begin().await.unwrap();
+                law(&mut session, case).await;
+                session.roll_back().await.unwrap();
+            });
+        });
+        Ok(())
+    });
+    tried.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// A row for each moment; a few moments for many rows, so that identifiers have to break ties.
+async fn create<T: Sample>(session: &mut WriteSession, moments: &[i64]) -> Vec<T> {
+    let new: Vec<_> =
+        moments.iter().enumerate().map(|(number, &moment)| T::full(number, time(moment))).collect();
+    Repository::<_, T>::new(session).create_many(&new).await.unwrap()
+}
+
+async fn get_page<T: Table>(session: &mut WriteSession, after: Option<&Cursor>, limit: u32) -> Page<T> {
+    // On its way to the next call a cursor is a text.
+    let after = after.map(|cursor| cursor.to_string().parse().unwrap());
+    Repository::<_, T>::new(session).get_page(after.as_ref(), limit).await.unwrap()
+}
+
+fn ids<T: Table>(rows: &[T]) -> Vec<T::Id> {
+    rows.iter().map(T::id).collect()
+}
+
+/// The order that every list has.
+fn key<T: Table>(row: &T) -> Reverse<(Option<chrono::DateTime<chrono::Utc>>, i64)> {
+    Reverse((row.time(), row.id().get()))
+}
+
+async fn pages_are_the_list<T: Sample>(db: &Database) {
+    holds(db, (vec(0..4_i64, 0..40), 1..9_u32), async |session, (moments, limit)| {
+        let mut expected = Repository::<_, T>::new(session).get_many(ALL).await.unwrap();
+        expected.extend(create::<T>(session, &moments).await);
+        expected.sort_by_key(key);
+        assert_eq!(Repository::<_, T>::new(session).get_many(ALL).await.unwrap(), expected);
+
+        let mut walked = Vec::new();
+        let mut next = None;
+        loop {
+            let page = get_page::<T>(session, next.as_ref(), limit).await;
+            assert!(page.next.is_none() || page.rows.len() == limit as usize);
+            walked.extend(page.rows);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(walked, expected);
+
+        let window = Window::first(limit).skip(limit);
+        let second = Repository::<_, T>::new(session).get_many(window).await.unwrap();
+        let expected: Vec<_> = expected.into_iter().skip(limit as usize).take(limit as usize).collect();
+        assert_eq!(second, expected);
+    })
+    .await;
+}
+
+/// What happens to a list between two pages.
+#[derive(Clone, Debug)]
+enum Event {
+    Nothing,
+    Insert(i64),
+    /// The row at this place of those that were there at first.
+    Delete(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::Nothing),
+        (0..4_i64).prop_map(Event::Insert),
+        any::<usize>().prop_map(Event::Delete)
+    ]
+}
+
+async fn pages_bear_changes<T: Sample>(db: &Database) {
+    let cases = (vec(0..4_i64, 1..40), 1..9_u32, vec(event(), 40));
+    holds(db, cases, async |session, (moments, limit, events)| {
+        let created = create::<T>(session, &moments).await;
+        let mut lasting: HashSet<_> = ids(&created).into_iter().collect();
+        let mut walked = Vec::new();
+        let mut next = None;
+        for (number, event) in events.into_iter().enumerate() {
+            let page = get_page::<T>(session, next.as_ref(), limit).await;
+            walked.extend(page.rows);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+            match event {
+                Event::Nothing => {}
+                Event::Insert(moment) => {
+                    let new = T::full(1_000 + number, time(moment));
+                    Repository::<_, T>::new(session).create(&new).await.unwrap();
+                }
+                Event::Delete(place) => {
+                    let id = created[place % created.len()].id();
+                    Repository::<_, T>::new(session).delete(id).await.unwrap();
+                    lasting.remove(&id);
+                }
+            }
+        }
+        assert_eq!(next, None, "the walk came to its end");
+        assert!(walked.is_sorted_by_key(key));
+        let once: HashSet<_> = ids(&walked).into_iter().collect();
+        assert_eq!(once.len(), walked.len(), "no row comes twice");
+        assert!(once.is_superset(&lasting), "no row is passed over");
+    })
+    .await;
+}
+
+both_engines! {
+    async fn pages_put_together_are_the_list_in_its_order(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(pages_are_the_list(&db));
+    }
+
+    async fn rows_that_come_or_go_neither_shift_nor_repeat_others(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(pages_bear_changes(&db));
+    }
+
+    async fn the_cursor_of_another_table_is_refused_before_anything_is_sent(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        let mut session = db.begin().await.unwrap();
+        create::<tallybook::Trade>(&mut session, &[1, 2]).await;
+        let cursor = get_page::<tallybook::Trade>(&mut session, None, 1).await.next.unwrap();
+        let before = session.counts();
+        let error = Executions::new(&mut session).get_page(Some(&cursor), 1).await.unwrap_err();
+        assert!(error.is_cursor(), "{error}");
+        assert!(error.to_string().contains(&cursor.to_string()), "{error}");
+        assert_eq!(session.counts(), before);
+        assert_eq!(Trades::new(&mut session).get_page(Some(&cursor), 1).await.unwrap().rows.len(), 1);
+    }
+}

@@ -1,0 +1,180 @@
+//! A row of each table with something in every field, and one with nothing in every field that may be empty.
+
+use chrono::{DateTime, Utc};
+use tallybook::{
+    Action, Database, Execution, ExecutionType, NewExecution, NewPortfolio, NewPosition, NewTrade,
+    NewTradingSession, OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType, SessionId,
+    SessionStatus, SessionType, Table, Trade, TradeId, TradeStatus, Trades, TradingSession, TradingSessions,
+};
+
+use crate::support::{decimal, time, write};
+
+/// What [`parents`] creates in an empty book.
+pub const PORTFOLIO: PortfolioId = PortfolioId(1);
+pub const SESSION: SessionId = SessionId(1);
+pub const TRADE: TradeId = TradeId(1);
+
+/// The rows that samples refer to.
+pub async fn parents(db: &Database) {
+    write(db, async |session| {
+        Portfolios::new(session).create(&NewPortfolio::new("parent")).await?;
+        TradingSessions::new(session).create(&NewTradingSession::new(PORTFOLIO, SessionType::Live)).await?;
+        Trades::new(session).create(&NewTrade::market(PORTFOLIO, Action::Buy, "A", 1.into())).await?;
+        Ok(())
+    })
+    .await;
+}
+
+pub trait Sample: Table {
+    /// Something in every field; `number` where no two rows may have the same, `time` where the order is by
+    /// time.
+    fn full(number: usize, time: DateTime<Utc>) -> Self::New;
+    /// Nothing where nothing has to be.
+    fn bare(number: usize) -> Self::New;
+}
+
+impl Sample for Portfolio {
+    fn full(number: usize, at: DateTime<Utc>) -> NewPortfolio {
+        NewPortfolio {
+            name: format!("Größe №{number}"),
+            description: Some("what it's \"for\"".to_owned()),
+            initial_capital: decimal("123456789.012345"),
+            current_capital: decimal("-0.000000000001"),
+            currency: "EUR".to_owned(),
+            created_at: at,
+            updated_at: time(1),
+            metadata_json: Some(r#"{"a": [1, null]}"#.to_owned()),
+        }
+    }
+
+    fn bare(number: usize) -> NewPortfolio {
+        NewPortfolio { description: None, metadata_json: None, ..Self::full(number, time(2)) }
+    }
+}
+
+impl Sample for Position {
+    fn full(_: usize, at: DateTime<Utc>) -> NewPosition {
+        NewPosition {
+            portfolio_id: PORTFOLIO,
+            symbol: "BRK.B".to_owned(),
+            quantity: decimal("0.00000001"),
+            average_cost: decimal("612345.25"),
+            current_price: decimal("612345.3"),
+            unrealized_pnl: decimal("-17.1"),
+            realized_pnl: decimal("1000000"),
+            position_type: PositionType::Short,
+            entry_date: Some(time(3)),
+            created_at: at,
+            updated_at: time(1),
+            metadata_json: Some("{}".to_owned()),
+        }
+    }
+
+    fn bare(number: usize) -> NewPosition {
+        NewPosition { entry_date: None, metadata_json: None, ..Self::full(number, time(2)) }
+    }
+}
+
+impl Sample for TradingSession {
+    fn full(_: usize, at: DateTime<Utc>) -> NewTradingSession {
+        NewTradingSession {
+            portfolio_id: PORTFOLIO,
+            session_type: SessionType::Backtest,
+            status: SessionStatus::Paused,
+            name: Some("morning".to_owned()),
+            description: Some(String::new()),
+            max_position_size: Some(decimal("0.1")),
+            max_portfolio_exposure: Some(decimal("0.2")),
+            stop_loss_percentage: Some(decimal("0.3")),
+            take_profit_percentage: Some(decimal("0.4")),
+            starting_capital: decimal("0.5"),
+            current_capital: decimal("0.6"),
+            total_pnl: decimal("0.7"),
+            total_trades: 8,
+            winning_trades: 9,
+            losing_trades: 10,
+            started_at: at,
+            stopped_at: Some(time(4)),
+            metadata_json: Some("[]".to_owned()),
+        }
+    }
+
+    fn bare(number: usize) -> NewTradingSession {
+        NewTradingSession {
+            name: None,
+            description: None,
+            max_position_size: None,
+            max_portfolio_exposure: None,
+            stop_loss_percentage: None,
+            take_profit_percentage: None,
+            stopped_at: None,
+            metadata_json: None,
+            ..Self::full(number, time(2))
+        }
+    }
+}
+
+impl Sample for Trade {
+    fn full(_: usize, at: DateTime<Utc>) -> NewTrade {
+        NewTrade {
+            portfolio_id: PORTFOLIO,
+            session_id: Some(SESSION),
+            symbol: "A".to_owned(),
+            action: Action::Sell,
+            quantity: decimal("1.1"),
+            order_type: OrderType::StopLimit,
+            limit_price: Some(decimal("2.2")),
+            stop_price: Some(decimal("3.3")),
+            status: TradeStatus::PartiallyFilled,
+            filled_quantity: decimal("4.4"),
+            average_fill_price: Some(decimal("5.5")),
+            created_at: at,
+            updated_at: time(1),
+            filled_at: Some(at + chrono::TimeDelta::microseconds(1)),
+            decision_rationale: Some("a hunch".to_owned()),
+            confidence_score: Some(decimal("0.99")),
+            metadata_json: Some("7".to_owned()),
+        }
+    }
+
+    fn bare(number: usize) -> NewTrade {
+        NewTrade {
+            session_id: None,
+            limit_price: None,
+            stop_price: None,
+            average_fill_price: None,
+            filled_at: None,
+            decision_rationale: None,
+            confidence_score: None,
+            metadata_json: None,
+            ..Self::full(number, time(2))
+        }
+    }
+}
+
+impl Sample for Execution {
+    fn full(number: usize, at: DateTime<Utc>) -> NewExecution {
+        NewExecution {
+            trade_id: TRADE,
+            symbol: "A".to_owned(),
+            quantity: decimal("1"),
+            price: decimal("99999999999.9999"),
+            execution_type: ExecutionType::PartialFill,
+            commission: decimal("0.01"),
+            fees: decimal("0.02"),
+            exchange: Some("XETRA".to_owned()),
+            execution_id: Some(format!("fill {number}")),
+            executed_at: at,
+            metadata_json: Some("null".to_owned()),
+        }
+    }
+
+    fn bare(number: usize) -> NewExecution {
+        NewExecution {
+            exchange: None,
+            execution_id: None,
+            metadata_json: None,
+            ..Self::full(number, time(2))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `tallybook demo`.
+
+use tallybook_testkit::both_engines;
+
+use crate::support::Program;
+
+const SMALL: &str = "--portfolios 20 --trades 2000 --runs 5";
+
+#[test]
+fn without_a_database_the_demo_makes_an_sqlite_file() {
+    let program = Program::new();
+    // DATABASE_URL may point to production: the demo must not touch it.
+    let variables = [("DATABASE_URL", "postgresql://ada@127.0.0.1:1/production")];
+    let out = program.run_with(&format!("demo {SMALL}"), &variables, "").ok();
+    assert!(out.contains("tallybook-demo.db"), "{out}");
+    assert!(program.directory().join("tallybook-demo.db").exists());
+    assert!(
+        !program.directory().join("tallybook-demo.db-wal").exists(),
+        "the file is whole when the demo ends"
+    );
+}
+
+both_engines! {
+    async fn the_demo_works_twice(url: &str) {
+        let program = Program::new();
+        let first = program.run(&format!("demo {SMALL} --database {url}")).ok();
+        assert!(first.contains("seeded 20 portfolios"), "{first}");
+        let second = program.run(&format!("demo {SMALL} --database {url}")).ok();
+        assert!(!second.contains("seeded"), "{second}");
+    }
+
+    async fn the_demos_json_has_every_read_with_its_counts(url: &str) {
+        let json = Program::new().run(&format!("demo {SMALL} --json --database {url}")).json();
+        assert_eq!(json["engine"], if url.starts_with("sqlite") { "sqlite" } else { "postgresql" });
+        let reads = json["reads"].as_array().unwrap();
+        assert_eq!(reads.len(), 10);
+        for read in reads {
+            assert_eq!(read["round_trips"], 1, "{read}");
+            assert!(read["statements"].as_u64().unwrap() >= 1, "{read}");
+            assert!(read["rows"].is_u64() && read["index"].is_string(), "{read}");
+            assert!(read["p50_us"].as_u64().unwrap() <= read["p99_us"].as_u64().unwrap(), "{read}");
+        }
+        let (naive, eager) = (&json["n_plus_one"]["naive"], &json["n_plus_one"]["eager"]);
+        assert_eq!(naive["rows"], eager["rows"], "both ways read the same");
+        assert_eq!((&eager["statements"], &eager["round_trips"]), (&2.into(), &1.into()));
+        assert_eq!(naive["statements"], naive["round_trips"]);
+        assert!(naive["statements"].as_u64().unwrap() > 10, "{naive}");
+    }
+
+    async fn the_demo_leaves_a_database_that_is_no_book_as_it_is(url: &str) {
+        use tallybook_engine::{Database, Settings, all, execute, params};
+
+        let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
+        let create = "CREATE TABLE invoices (id integer)";
+        db.write(async |session| session.run(execute(create, params![])).await).await.unwrap().into_value();
+
+        let error = Program::new().run(&format!("demo {SMALL} --database {url}")).fails(1);
+        assert!(error.contains("invoices") && error.contains("left as it is"), "{error}");
+        let tables = match url.starts_with("sqlite") {
+            true => "SELECT name FROM sqlite_master",
+            false => "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
+        };
+        let names = db.read().await.unwrap().run(all::<(String,)>(tables, params![])).await.unwrap();
+        assert_eq!(names, [("invoices".to_owned(),)]);
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as its users run it.
+
+mod bad_input;
+mod csv;
+mod demo;
+mod help;
+mod migrate;
+mod seed;
+mod support;

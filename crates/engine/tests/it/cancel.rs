@@ -1,0 +1,251 @@
+//! Futures dropped at every await point: nothing leaks, and no connection stays in a transaction.
+
+use std::time::Duration;
+
+use tallybook_engine::{
+    Database, Engine, Error, Result, Row, Settings, Statement, all, execute, one, params,
+};
+
+use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, polled, read, write};
+
+/// Few connections, so that one that leaks is missed at once.
+fn tight(settings: &mut Settings) {
+    settings.pool.size = 2;
+    settings.pool.max_overflow = 1;
+    settings.pool.timeout = Duration::from_secs(10);
+}
+
+/// Drops the future after 0, 1, 2, … polls, several times each, until all those of one number complete.
+async fn drop_after_every_poll<T>(start: impl AsyncFn() -> Result<T>) {
+    for polls in 0..1_000 {
+        let mut completed = 0;
+        for _ in 0..4 {
+            if let Some(outcome) = polled(polls, start()).await {
+                outcome.unwrap();
+                completed += 1;
+            }
+        }
+        if completed == 4 {
+            assert!(polls > 1, "it was dropped at least once on its way");
+            return;
+        }
+    }
+    panic!("it never completes");
+}
+
+/// All connections are there, and each of them reads and writes.
+async fn all_usable(db: &Database) {
+    at_rest(db).await;
+    let limit = db.pools().iter().map(|pool| pool.limit).max().unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..limit {
+        let mut session = db.read().await.unwrap();
+        session.run((count(), count())).await.unwrap();
+        sessions.push(session);
+    }
+    drop(sessions);
+    write(db, "UPDATE notes SET title = title").await;
+    assert!(db.pools().iter().all(|pool| pool.waiting == 0));
+}
+
+fn count() -> tallybook_engine::One<(i64,)> {
+    one("SELECT count(*) FROM notes", params![])
+}
+
+/// A read that takes half a minute, if nobody stops it.
+fn long_read() -> tallybook_engine::One<(i64,)> {
+    one(
+        Statement::per_engine(
+            "SELECT 1::bigint FROM pg_sleep(30)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT count(*) FROM n",
+        ),
+        params![],
+    )
+}
+
+#[derive(Row)]
+struct Note {
+    id: i64,
+    title: String,
+}
+
+tallybook_testkit::both_engines! {
+    async fn reads_can_be_dropped_at_any_point(url: &str) {
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        drop_after_every_poll(async || {
+            let mut session = db.read().await?;
+            session.run(count()).await?;
+            session.run((count(), count())).await
+        })
+        .await;
+        drop_after_every_poll(async || {
+            let mut session = db.snapshot().await?;
+            session.run(count()).await?;
+            session.run(count()).await
+        })
+        .await;
+        all_usable(&db).await;
+    }
+
+    async fn writes_can_be_dropped_at_any_point_and_happen_whole_or_not(url: &str) {
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        write(&db, "CREATE TABLE copies (id integer)").await;
+        let next = std::sync::atomic::AtomicI64::new(0);
+        drop_after_every_poll(async || {
+            let id = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let title = format!("note {id}");
+            db.write(async |session| -> Result<()> {
+                session.run(execute("INSERT INTO notes (id, title) VALUES ($1, $2)", params![id, title])).await?;
+                session.run(execute("INSERT INTO copies VALUES ($1)", params![id])).await?;
+                Ok(())
+            })
+            .await
+        })
+        .await;
+        all_usable(&db).await;
+        assert!(count_notes(&db).await >= 4);
+        let apart = read::<(i64,)>(
+            &db,
+            "SELECT id FROM notes WHERE id NOT IN (SELECT id FROM copies) \
+             UNION ALL SELECT id FROM copies WHERE id NOT IN (SELECT id FROM notes)",
+        )
+        .await;
+        assert_eq!(apart, []);
+    }
+
+    async fn a_roll_back_can_be_dropped_at_any_point(url: &str) {
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        drop_after_every_poll(async || {
+            let mut session = db.begin().await?;
+            session.run(execute("INSERT INTO notes (id, title) VALUES (1, 'one')", params![])).await?;
+            session.roll_back().await
+        })
+        .await;
+        all_usable(&db).await;
+        assert_eq!(count_notes(&db).await, 0);
+    }
+
+    async fn waiting_for_a_connection_can_be_dropped_at_any_point(url: &str) {
+        let db = open_with(url, |settings| {
+            tight(settings);
+            settings.pool.size = 1;
+            settings.pool.max_overflow = 0;
+        })
+        .await;
+        create_notes(&db).await;
+        for polls in 0..8 {
+            let held = db.read().await.unwrap();
+            assert!(polled(polls, db.read()).await.is_none());
+            // One gives up in front of one that stays.
+            let (gives_up, stays) = (db.clone(), db.clone());
+            let gives_up = tokio::spawn(async move { gives_up.read().await.map(drop) });
+            eventually("it waits", async || db.pools().iter().any(|pool| pool.waiting == 1)).await;
+            let stays = tokio::spawn(async move { stays.read().await?.run(count()).await });
+            eventually("both wait", async || db.pools().iter().any(|pool| pool.waiting == 2)).await;
+            gives_up.abort();
+            assert!(gives_up.await.unwrap_err().is_cancelled());
+            drop(held);
+            assert_eq!(stays.await.unwrap().unwrap(), (0,));
+        }
+        all_usable(&db).await;
+    }
+
+    async fn opening_can_be_dropped_at_any_point(url: &str) {
+        drop_after_every_poll(async || Database::open(Settings::new(url)?).await).await;
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        all_usable(&db).await;
+    }
+
+    async fn a_bulk_load_can_be_dropped_at_any_point_and_happens_whole_or_not(url: &str) {
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        drop_after_every_poll(async || {
+            let clear = execute("DELETE FROM notes", params![]);
+            db.write(async |session| session.run(clear).await).await?;
+            db.write(async |session| -> Result<u64> {
+                let mut load = session.load("notes", &["id", "title"]).await?;
+                for id in 0..2_500 {
+                    load.write(&Note { id, title: format!("note {id}") }).await?;
+                }
+                load.finish().await
+            })
+            .await
+        })
+        .await;
+        all_usable(&db).await;
+        assert_eq!(count_notes(&db).await, 2_500);
+    }
+
+    async fn a_long_statement_that_is_dropped_ends_and_gives_its_connection_back(url: &str) {
+        let db = open_with(url, |settings| {
+            tight(settings);
+            settings.pool.size = 1;
+            settings.pool.max_overflow = 0;
+        })
+        .await;
+        create_notes(&db).await;
+        // In flight.
+        let mut session = db.read().await.unwrap();
+        tokio::time::timeout(Duration::from_millis(200), session.run(long_read())).await.unwrap_err();
+        drop(session);
+        all_usable(&db).await;
+        // In a transaction that wrote.
+        let mut session = db.begin().await.unwrap();
+        session.run(execute("INSERT INTO notes (id, title) VALUES (1, 'one')", params![])).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(200), session.run(long_read())).await.unwrap_err();
+        drop(session);
+        all_usable(&db).await;
+        assert_eq!(count_notes(&db).await, 0);
+        // Before the other side has even begun with it, and behind a quick one.
+        for polls in 1..=2 {
+            for _ in 0..5 {
+                let mut session = db.read().await.unwrap();
+                assert!(polled(polls, session.run((count(), long_read()))).await.is_none());
+                drop(session);
+                all_usable(&db).await;
+            }
+        }
+    }
+
+    async fn a_session_outlives_a_read_that_was_dropped(url: &str) {
+        let db = open_with(url, tight).await;
+        create_notes(&db).await;
+        for mut session in [db.read().await.unwrap(), db.snapshot().await.unwrap()] {
+            for polls in 0..4 {
+                polled(polls, session.run((count(), count()))).await;
+                let numbers = all::<(i64,)>("SELECT 1 UNION ALL SELECT 2 ORDER BY 1", params![]);
+                assert_eq!(session.run(numbers).await.unwrap(), [(1,), (2,)]);
+            }
+        }
+        all_usable(&db).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_statement_never_harms_the_next_one() -> Result<(), Error> {
+    let database = tallybook_testkit::postgres().await.database("a_cancelled_statement").await;
+    let db = open_with(database.url(), |settings| {
+        tight(settings);
+        settings.pool.size = 1;
+        settings.pool.max_overflow = 0;
+    })
+    .await;
+    assert_eq!(db.engine(), Engine::Postgres);
+    // They end about when the engine loses its patience and cancels them.
+    for milliseconds in 45..65 {
+        let mut session = db.read().await?;
+        let sleep = format!("SELECT 1::bigint FROM pg_sleep({milliseconds} / 1000.0)");
+        assert!(polled(1, session.run(one::<(i64,)>(sleep, params![]))).await.is_none());
+        drop(session);
+        for _ in 0..5 {
+            let mut session = db.read().await?;
+            let next = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(0.002)", params![]);
+            assert_eq!(session.run(next).await?, (1,));
+        }
+    }
+    Ok(())
+}

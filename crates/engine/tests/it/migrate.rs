@@ -1,0 +1,212 @@
+//! Revisions, applied and rolled back.
+
+use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
+use tallybook_engine::{Database, Engine, Statement};
+
+use crate::support::{open, read, try_read, write};
+
+const NOTES: Revision = Revision {
+    id: "0001",
+    name: "notes",
+    upgrade: &[Step::sql("create notes", Statement::new("CREATE TABLE notes (id integer PRIMARY KEY)"))],
+    downgrade: &[Step::sql("drop notes", Statement::new("DROP TABLE notes"))],
+};
+
+const TITLES: Revision = Revision {
+    id: "0002",
+    name: "titles",
+    upgrade: &[
+        Step::sql("add the title", Statement::new("ALTER TABLE notes ADD COLUMN title varchar(80)")),
+        Step::sql("index the title", Statement::new("CREATE INDEX ix_notes_title ON notes (title)")),
+    ],
+    downgrade: &[
+        Step::sql("drop the index", Statement::new("DROP INDEX ix_notes_title")),
+        Step::sql("drop the title", Statement::new("ALTER TABLE notes DROP COLUMN title")),
+    ],
+};
+
+const TAGS: Revision = Revision {
+    id: "0003",
+    name: "tags",
+    upgrade: &[Step::sql("create tags", Statement::new("CREATE TABLE tags (note integer REFERENCES notes)"))],
+    downgrade: &[Step::sql("drop tags", Statement::new("DROP TABLE tags"))],
+};
+
+const BROKEN: Revision = Revision {
+    id: "0002",
+    name: "broken",
+    upgrade: &[
+        Step::sql("create stars", Statement::new("CREATE TABLE stars (note integer)")),
+        Step::sql("fill stars", Statement::new("INSERT INTO stars SELECT id FROM nowhere")),
+    ],
+    downgrade: &[],
+};
+
+const ALL: &[Revision] = &[NOTES, TITLES, TAGS];
+
+/// The tables and indexes that there are.
+async fn schema(db: &Database) -> Vec<String> {
+    let rows = read::<(String,)>(
+        db,
+        Statement::per_engine(
+            "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+             AND relname NOT LIKE '%_pkey' ORDER BY 1",
+            "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1",
+        ),
+    )
+    .await;
+    rows.into_iter().map(|(name,)| name).collect()
+}
+
+fn ids(changes: &[tallybook_engine::migrate::Change]) -> Vec<&str> {
+    changes.iter().map(|change| change.id).collect()
+}
+
+tallybook_testkit::both_engines! {
+    async fn an_upgrade_applies_all_and_a_second_one_nothing(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        assert_eq!(migrator.current().await.unwrap(), None);
+        assert_eq!(ids(&migrator.upgrade(&Goal::Head).await.unwrap()), ["0001", "0002", "0003"]);
+        assert_eq!(migrator.current().await.unwrap(), Some("0003"));
+        assert_eq!(schema(&db).await, ["ix_notes_title", "notes", "tags", "tallybook_revisions"]);
+        assert_eq!(migrator.upgrade(&Goal::Head).await.unwrap(), []);
+    }
+
+    async fn down_and_up_again_leads_to_the_same_schema_and_keeps_the_rows(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        migrator.upgrade(&Goal::Head).await.unwrap();
+        let before = schema(&db).await;
+        write(&db, "INSERT INTO notes (id, title) VALUES (1, 'one')").await;
+        assert_eq!(ids(&migrator.downgrade(&Goal::Revision("0001".to_owned())).await.unwrap()), ["0003", "0002"]);
+        assert_eq!(schema(&db).await, ["notes", "tallybook_revisions"]);
+        assert_eq!(ids(&migrator.upgrade(&Goal::Head).await.unwrap()), ["0002", "0003"]);
+        assert_eq!(schema(&db).await, before);
+        assert_eq!(read::<(i64, Option<String>)>(&db, "SELECT id, title FROM notes").await, [(1, None)]);
+    }
+
+    async fn goals_lead_where_they_say(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        let goal = |text: &str| text.parse::<Goal>().unwrap();
+        assert_eq!(ids(&migrator.upgrade(&goal("+1")).await.unwrap()), ["0001"]);
+        assert_eq!(ids(&migrator.upgrade(&goal("+2")).await.unwrap()), ["0002", "0003"]);
+        assert_eq!(ids(&migrator.downgrade(&goal("-1")).await.unwrap()), ["0003"], "-1 is one step");
+        assert_eq!(migrator.current().await.unwrap(), Some("0002"));
+        assert_eq!(migrator.upgrade(&goal("0002")).await.unwrap(), [], "it is there already");
+        assert_eq!(ids(&migrator.downgrade(&goal("base")).await.unwrap()), ["0002", "0001"]);
+        assert_eq!(migrator.current().await.unwrap(), None);
+        assert_eq!(ids(&migrator.upgrade(&goal("0002")).await.unwrap()), ["0001", "0002"]);
+        assert_eq!(ids(&migrator.upgrade(&goal("head")).await.unwrap()), ["0003"]);
+    }
+
+    async fn a_goal_that_is_not_ahead_is_an_error_and_changes_nothing(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        migrator.upgrade(&"0002".parse().unwrap()).await.unwrap();
+        let told = async |outcome: Result<_, tallybook_engine::Error>| -> String {
+            let error = outcome.map(|_: Vec<tallybook_engine::migrate::Change>| ()).unwrap_err();
+            assert!(error.is_revision(), "{error}");
+            error.to_string()
+        };
+        let text = told(migrator.upgrade(&"0009".parse().unwrap()).await).await;
+        assert_eq!(text, "there is no revision \"0009\"; there are 0001, 0002, 0003");
+        let text = told(migrator.upgrade(&"+2".parse().unwrap()).await).await;
+        assert_eq!(text, "cannot go +2 from here: 2 of 3 revisions are applied");
+        let text = told(migrator.downgrade(&"-3".parse().unwrap()).await).await;
+        assert_eq!(text, "cannot go -3 from here: 2 of 3 revisions are applied");
+        let text = told(migrator.upgrade(&"0001".parse().unwrap()).await).await;
+        assert!(text.contains("use downgrade"), "{text}");
+        let text = told(migrator.downgrade(&"head".parse().unwrap()).await).await;
+        assert!(text.contains("use upgrade"), "{text}");
+        assert_eq!(migrator.current().await.unwrap(), Some("0002"));
+    }
+
+    async fn the_history_tells_what_is_applied_since_when(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        assert!(migrator.history().await.unwrap().iter().all(|entry| entry.applied_at.is_none()));
+        assert_eq!(schema(&db).await, [""; 0], "looking changes nothing");
+        let before = tallybook_engine::now();
+        migrator.upgrade(&"0002".parse().unwrap()).await.unwrap();
+        let history = migrator.history().await.unwrap();
+        assert_eq!(history.iter().map(|entry| entry.name).collect::<Vec<_>>(), ["notes", "titles", "tags"]);
+        let applied: Vec<_> = history.iter().map(|entry| entry.applied_at).collect();
+        assert!(applied[0] >= Some(before) && applied[1] >= applied[0], "{applied:?}");
+        assert_eq!(applied[2], None);
+    }
+
+    async fn a_step_that_fails_is_named_and_only_its_revision_is_undone(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, &[NOTES, BROKEN, TAGS]);
+        let error = migrator.upgrade(&Goal::Head).await.unwrap_err();
+        assert!(error.is_revision(), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("revision 0002 (broken) stopped at the step \"fill stars\" and was rolled back: "), "{text}");
+        assert!(text.contains("nowhere"), "{text}");
+        assert!(std::error::Error::source(&error).is_some());
+        assert_eq!(migrator.current().await.unwrap(), Some("0001"));
+        assert_eq!(schema(&db).await, ["notes", "tallybook_revisions"]);
+        // With the revision mended it goes on from there.
+        assert_eq!(ids(&Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap()), ["0002", "0003"]);
+    }
+
+    async fn a_revision_that_this_program_does_not_know_stops_everything(url: &str) {
+        let db = open(url).await;
+        Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap();
+        let older = Migrator::new(&db, &ALL[..2]);
+        for error in [
+            older.current().await.unwrap_err(),
+            older.history().await.unwrap_err(),
+            older.upgrade(&Goal::Head).await.unwrap_err(),
+            older.downgrade(&Goal::Base).await.unwrap_err(),
+        ] {
+            assert!(error.is_revision() && error.to_string().contains("revision \"0003\""), "{error}");
+        }
+        assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM tallybook_revisions").await, [(3,)]);
+    }
+
+    async fn a_gap_in_what_is_applied_stops_everything(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        migrator.upgrade(&Goal::Head).await.unwrap();
+        write(&db, "DELETE FROM tallybook_revisions WHERE id = '0002'").await;
+        let error = migrator.upgrade(&Goal::Head).await.unwrap_err();
+        assert!(error.to_string().contains("\"0003\" is applied but \"0002\" before it is not"), "{error}");
+    }
+
+    async fn four_runners_at_once_apply_each_revision_once(url: &str) {
+        // Each its own process, as far as the database can tell.
+        let runners: Vec<_> = (0..4)
+            .map(|_| {
+                let url = url.to_owned();
+                tokio::spawn(async move {
+                    let db = open(&url).await;
+                    let changes = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap();
+                    changes.into_iter().map(|change| change.id).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut applied = Vec::new();
+        for runner in runners {
+            applied.extend(runner.await.unwrap());
+        }
+        applied.sort_unstable();
+        assert_eq!(applied, ["0001", "0002", "0003"]);
+        let db = open(url).await;
+        assert_eq!(Migrator::new(&db, ALL).current().await.unwrap(), Some("0003"));
+    }
+
+    async fn a_runner_does_not_need_the_pool(url: &str) {
+        let db = crate::support::open_with(url, |settings| {
+            settings.pool.size = 1;
+            settings.pool.max_overflow = 0;
+        })
+        .await;
+        let _all_there_are = (db.read().await.unwrap(), (db.engine() == Engine::Sqlite).then_some(()));
+        Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap();
+        drop(_all_there_are);
+        assert_eq!(try_read::<(i64,)>(&db, "SELECT id FROM notes").await.unwrap(), []);
+    }
+}

@@ -1,0 +1,202 @@
+//! The twelve variables.
+
+use std::fs;
+use std::io::Write;
+use std::time::Duration;
+
+use tallybook_engine::{Database, Engine, Result, Settings};
+
+use crate::support::in_own_process;
+
+fn from(variables: &[(&str, &str)]) -> Result<Settings> {
+    Settings::from_lookup(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn without_any_variable_the_defaults_hold() {
+    let settings = from(&[]).unwrap();
+    assert_eq!(settings.database_url.to_string(), "sqlite:///./tallybook.db");
+    assert_eq!(settings.pool.size, 5);
+    assert_eq!(settings.pool.max_overflow, 10);
+    assert_eq!(settings.pool.timeout, Duration::from_secs(30));
+    assert_eq!(settings.pool.recycle, Some(Duration::from_secs(3600)));
+    assert!(settings.pool.pre_ping);
+    assert!(!settings.pool.echo);
+    assert!(!settings.log.echo);
+    assert!(!settings.log.timing);
+    assert_eq!(settings.log.slow_threshold, Duration::from_secs(1));
+    assert!(!settings.replica.enabled);
+    assert_eq!(settings.replica.urls, []);
+}
+
+#[test]
+fn every_variable_sets_its_setting() {
+    let settings = from(&[
+        ("DATABASE_URL", "postgresql+asyncpg://ada:secret@db.example:5433/book"),
+        ("DATABASE_ECHO", "true"),
+        ("DB_POOL_SIZE", "20"),
+        ("DB_MAX_OVERFLOW", "0"),
+        ("DB_POOL_TIMEOUT", "2.5"),
+        ("DB_POOL_RECYCLE", "-1"),
+        ("DB_POOL_PRE_PING", "False"),
+        ("DB_ECHO_POOL", "1"),
+        ("DB_ENABLE_QUERY_LOGGING", "yes"),
+        ("DB_SLOW_QUERY_THRESHOLD", "0.25"),
+        ("DB_ENABLE_READ_REPLICA", "on"),
+        ("DB_READ_REPLICA_URL", "postgresql://ada:secret@one/book, postgresql://ada:secret@two/book"),
+    ])
+    .unwrap();
+    assert_eq!(settings.database_url.engine(), Engine::Postgres);
+    assert!(settings.log.echo);
+    assert_eq!((settings.pool.size, settings.pool.max_overflow), (20, 0));
+    assert_eq!(settings.pool.timeout, Duration::from_millis(2500));
+    assert_eq!(settings.pool.recycle, None);
+    assert!(!settings.pool.pre_ping);
+    assert!(settings.pool.echo);
+    assert!(settings.log.timing);
+    assert_eq!(settings.log.slow_threshold, Duration::from_millis(250));
+    assert!(settings.replica.enabled);
+    let replicas: Vec<_> = settings.replica.urls.iter().map(ToString::to_string).collect();
+    assert_eq!(replicas, ["postgresql://ada:***@one/book", "postgresql://ada:***@two/book"]);
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_variable_and_what_it_may_hold() {
+    for (variable, held, may_hold) in [
+        ("DATABASE_ECHO", "maybe", "true or false"),
+        ("DB_POOL_SIZE", "five", "a whole number from 1 to 10000"),
+        ("DB_POOL_SIZE", "0", "a whole number from 1 to 10000"),
+        ("DB_POOL_SIZE", "-1", "a whole number from 1 to 10000"),
+        ("DB_POOL_SIZE", "", "a whole number from 1 to 10000"),
+        ("DB_MAX_OVERFLOW", "-10", "a whole number from 0 to 10000"),
+        ("DB_MAX_OVERFLOW", "1.5", "a whole number from 0 to 10000"),
+        ("DB_POOL_TIMEOUT", "0", "a number of seconds from 0.001 to 86400"),
+        ("DB_POOL_TIMEOUT", "soon", "a number of seconds from 0.001 to 86400"),
+        ("DB_POOL_TIMEOUT", "NaN", "a number of seconds from 0.001 to 86400"),
+        ("DB_POOL_TIMEOUT", "inf", "a number of seconds from 0.001 to 86400"),
+        ("DB_POOL_RECYCLE", "0", "a whole number of seconds from 1, or -1 for never"),
+        ("DB_POOL_RECYCLE", "-2", "a whole number of seconds from 1, or -1 for never"),
+        ("DB_POOL_PRE_PING", "2", "true or false"),
+        ("DB_ECHO_POOL", "ja", "true or false"),
+        ("DB_ENABLE_QUERY_LOGGING", "", "true or false"),
+        ("DB_SLOW_QUERY_THRESHOLD", "-0.1", "a number of seconds from 0 to 86400"),
+        ("DB_ENABLE_READ_REPLICA", "enabled", "true or false"),
+    ] {
+        let error = from(&[(variable, held)]).unwrap_err();
+        assert!(error.is_settings());
+        assert_eq!(error.to_string(), format!("{variable} holds {held:?}; it may hold {may_hold}"));
+    }
+}
+
+#[test]
+fn a_url_of_an_unknown_scheme_is_told_with_those_that_are_known() {
+    for variable in ["DATABASE_URL", "DB_READ_REPLICA_URL"] {
+        let error = from(&[(variable, "mysql://ada:secret@db/book")]).unwrap_err();
+        assert!(error.is_settings());
+        let error = error.to_string();
+        assert!(
+            error.starts_with(&format!(
+                "{variable} holds \"mysql://ada:***@db/book\" (its scheme is unknown); it may hold "
+            )),
+            "{error}"
+        );
+        assert!(error.contains("sqlite:///") && error.contains("postgresql://"), "{error}");
+    }
+}
+
+#[test]
+fn a_replica_that_is_enabled_needs_a_url() {
+    for url in [None, Some(("DB_READ_REPLICA_URL", "")), Some(("DB_READ_REPLICA_URL", " , "))] {
+        let mut variables = vec![("DB_ENABLE_READ_REPLICA", "true")];
+        variables.extend(url);
+        let error = from(&variables).unwrap_err();
+        assert!(error.is_settings());
+        let error = error.to_string();
+        assert!(error.starts_with("DB_READ_REPLICA_URL holds nothing"), "{error}");
+        assert!(error.contains("DB_ENABLE_READ_REPLICA is true"), "{error}");
+    }
+}
+
+#[test]
+fn a_comma_in_the_password_of_a_replica_shows_no_part_of_it() {
+    let error = from(&[("DB_READ_REPLICA_URL", "postgresql://ada:Secret,Secret@db/book")]).unwrap_err();
+    assert!(error.to_string().starts_with("DB_READ_REPLICA_URL holds "), "{error}");
+    assert!(!format!("{error} {error:?}").contains("Secret"), "{error:?}");
+}
+
+#[test]
+fn no_settings_show_a_password() {
+    let settings = from(&[
+        ("DATABASE_URL", "postgresql://ada:Secret@db/book"),
+        ("DB_READ_REPLICA_URL", "postgresql://ada:Secret@one/book,postgresql://two/book?password=Secret"),
+    ])
+    .unwrap();
+    let shown = format!("{settings:?} {settings:#?} {}", settings.database_url);
+    assert!(shown.contains("ada:***@db"), "{shown}");
+    assert!(!shown.contains("Secret"), "{shown}");
+}
+
+#[tokio::test]
+async fn settings_that_were_changed_in_code_are_checked_when_the_database_opens() {
+    let changes: [(&str, fn(&mut Settings)); 6] = [
+        ("pool.size", |settings| settings.pool.size = 0),
+        ("pool.size", |settings| settings.pool.size = usize::MAX),
+        ("pool.max_overflow", |settings| settings.pool.max_overflow = usize::MAX),
+        ("pool.timeout", |settings| settings.pool.timeout = Duration::ZERO),
+        ("pool.timeout", |settings| settings.pool.timeout = Duration::MAX),
+        ("replica", |settings| settings.replica.enabled = true),
+    ];
+    for (name, change) in changes {
+        let mut settings = Settings::new("sqlite::memory:").unwrap();
+        change(&mut settings);
+        let error = Database::open(settings).await.err().expect(name);
+        assert!(error.is_settings() && error.to_string().starts_with(name), "{error}");
+    }
+}
+
+#[test]
+#[ignore = "a program for the tests below, which run it in a process of its own"]
+fn print_the_settings_of_this_process() {
+    let report = match Settings::from_env() {
+        Ok(settings) => format!("{settings:?}"),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    writeln!(std::io::stdout(), "{report}").unwrap();
+}
+
+const PRINT: &str = "settings::print_the_settings_of_this_process";
+
+#[test]
+fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(".env"), "# ours\nDB_POOL_SIZE=7\nexport DB_MAX_OVERFLOW='8'\n").unwrap();
+    let printed = in_own_process(PRINT, directory.path(), &[("DB_POOL_SIZE", "3")]);
+    assert!(printed.contains("size: 3, max_overflow: 8, timeout: 30s"), "{printed}");
+}
+
+#[test]
+fn without_a_file_the_environment_alone_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let printed = in_own_process(PRINT, directory.path(), &[("DB_POOL_SIZE", "3")]);
+    assert!(printed.contains("size: 3, max_overflow: 10"), "{printed}");
+}
+
+#[test]
+fn a_line_that_does_not_parse_is_told_by_its_number_and_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = "DB_POOL_SIZE=7\nDATABASE_URL=postgresql://ada:Secret word@db/book\n";
+    fs::write(directory.path().join(".env"), lines).unwrap();
+    let printed = in_own_process(PRINT, directory.path(), &[]);
+    assert!(printed.contains(".env, entry 2 holds something that does not parse"), "{printed}");
+    assert!(!printed.contains("Secret") && !printed.contains("word"), "{printed}");
+}
+
+#[test]
+fn a_file_that_is_a_directory_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join(".env")).unwrap();
+    let printed = in_own_process(PRINT, directory.path(), &[]);
+    assert!(printed.contains(".env") && printed.contains("something unreadable"), "{printed}");
+}
