@@ -3,8 +3,8 @@
 //! `cargo run --example book`
 
 use tallybook::{
-    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions, Result,
-    Settings, TradeChanges, TradeStatus, Trades, upgrade,
+    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions,
+    Result, Settings, TradeChanges, TradeStatus, Trades, upgrade,
 };
 
 #[tokio::main]
@@ -18,7 +18,9 @@ async fn main() -> Result<()> {
         .write(async |session| -> Result<_> {
             let portfolio = Portfolios::new(session).create(&NewPortfolio::new("Pension")).await?;
             let price = "187.23".parse().expect("a decimal");
-            Positions::new(session).create(&NewPosition::new(portfolio.id, "AAPL", 100.into(), price)).await?;
+            Positions::new(session)
+                .create(&NewPosition::new(portfolio.id, "AAPL", 100.into(), price))
+                .await?;
             let trade = NewTrade::market(portfolio.id, Action::Buy, "AAPL", 100.into());
             let trade = Trades::new(session).create(&trade).await?;
             Executions::new(session).create(&NewExecution::new(trade.id, "AAPL", 100.into(), price)).await?;
@@ -31,7 +33,8 @@ async fn main() -> Result<()> {
 
     let mut session = db.read().await?;
     let before = session.counts();
-    let book = Portfolios::new(&mut session).get_with_all_relations(portfolio.id).await?.expect("just created");
+    let book =
+        Portfolios::new(&mut session).get_with_all_relations(portfolio.id).await?.expect("just created");
     println!("{}: {} of {}", book.portfolio.name, book.portfolio.current_capital, book.portfolio.currency);
     for position in &book.positions {
         println!("  holds {} {} at {}", position.quantity, position.symbol, position.average_cost);

@@ -1,21 +1,18 @@
 //! The texts that all tables share, made from their columns.
 
-use tallybook_engine::{Row, Statement};
-
-use crate::table::Table;
+use tallybook_engine::Statement;
 
 /// `SELECT <columns> FROM <table> <rest>`.
 ///
 /// `rest` is PostgreSQL's text; its `= ANY($n)` is SQLite's `IN rarray($n)`.
-pub(crate) fn select<T: Table>(rest: &str) -> Statement {
-    Statement::with_lists(format!("SELECT {} FROM {} {rest}", T::COLUMN_LIST, T::NAME))
+pub(crate) fn select(table: &str, columns: &str, rest: &str) -> Statement {
+    Statement::with_lists(format!("SELECT {columns} FROM {table} {rest}"))
 }
 
-/// `INSERT INTO <table> (…) VALUES (…) RETURNING <columns>`.
-pub(crate) fn insert<T: Table>() -> Statement {
-    let marks = (1..=T::New::COLUMNS.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-    let columns = <T::New as Row>::COLUMN_LIST;
-    format!("INSERT INTO {} ({columns}) VALUES ({marks}) RETURNING {}", T::NAME, T::COLUMN_LIST).into()
+/// `INSERT INTO <table> (<given>) VALUES (…) RETURNING <columns>`.
+pub(crate) fn insert(table: &str, given: &str, columns: &str) -> Statement {
+    let marks = (1..=given.split(',').count()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {table} ({given}) VALUES ({marks}) RETURNING {columns}").into()
 }
 
 /// Declares statements that are built once.

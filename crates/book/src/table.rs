@@ -5,7 +5,7 @@ use tallybook_engine::{Row, Statement};
 
 use crate::changes::Changes;
 use crate::ids::Id;
-use crate::sql::{insert, select};
+use crate::sql;
 
 /// A table of the book. Sealed: the book has five.
 pub trait Table: Row + Clone + Sync + sealed::Sealed {
@@ -38,6 +38,11 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
+/// `SELECT <all columns> FROM <the table> <rest>`; see [`sql::select`].
+pub(crate) fn select<T: Table>(rest: &str) -> Statement {
+    sql::select(T::NAME, T::COLUMN_LIST, rest)
+}
+
 /// The statements that every table has.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -65,7 +70,7 @@ impl Statements {
             first_page: select::<T>(&format!("ORDER BY {order} LIMIT $1")),
             next_page: select::<T>(&format!("WHERE {behind} ORDER BY {order} LIMIT $1")),
             count: format!("SELECT count(*) FROM {}", T::NAME).into(),
-            insert: insert::<T>(),
+            insert: sql::insert(T::NAME, <T::New as Row>::COLUMN_LIST, T::COLUMN_LIST),
             delete: format!("DELETE FROM {} WHERE id = $1", T::NAME).into(),
         }
     }

@@ -6,7 +6,8 @@ use super::repository::Repository;
 use crate::error::Result;
 use crate::ids::TradeId;
 use crate::models::Execution;
-use crate::sql::{select, statements};
+use crate::sql::statements;
+use crate::table::select;
 
 statements! {
     BY_TRADE = select::<Execution>("WHERE trade_id = $1 ORDER BY executed_at DESC, id DESC");

@@ -7,8 +7,8 @@ use crate::aggregates::{Children, PortfolioWithPositions, PortfolioWithRelations
 use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::{Portfolio, Position, Trade, TradingSession};
-use crate::sql::{select, statements};
-use crate::table::Table;
+use crate::sql::statements;
+use crate::table::{Table, select};
 
 statements! {
     BY_NAME = select::<Portfolio>("WHERE name = $1");

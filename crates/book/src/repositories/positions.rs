@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::Position;
 use crate::page::Window;
-use crate::sql::{select, statements};
+use crate::sql::statements;
+use crate::table::select;
 
 statements! {
     BY_PORTFOLIO = select::<Position>("WHERE portfolio_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3");

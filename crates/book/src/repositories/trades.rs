@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::ids::{PortfolioId, SessionId, TradeId};
 use crate::models::{Execution, Trade};
 use crate::page::Window;
-use crate::sql::{select, statements};
-use crate::table::Table;
+use crate::sql::statements;
+use crate::table::{Table, select};
 use crate::words::TradeStatus;
 
 statements! {

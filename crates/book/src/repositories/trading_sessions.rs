@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::TradingSession;
 use crate::page::Window;
-use crate::sql::{select, statements};
+use crate::sql::statements;
+use crate::table::select;
 use crate::words::SessionStatus;
 
 statements! {

@@ -2,8 +2,8 @@
 
 use tallybook::engine::{Engine, Explainer, Plan};
 use tallybook::{
-    Cursor, Database, Page, Positions, ReadSession, Repository, Result, Session, SessionId, Table, TradeStatus,
-    Trades, Window,
+    Cursor, Database, Page, Positions, ReadSession, Repository, Result, Session, SessionId, Table,
+    TradeStatus, Trades, Window,
 };
 
 use crate::crowd::CROWD;

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use rust_decimal::Decimal;
 use tallybook::{
-    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, PortfolioChanges,
-    PortfolioId, Portfolios, PositionChanges, PositionId, Positions, ReadSession, Result, SessionId, SessionType, NewTradingSession, TradeChanges, TradeId,
-    TradeWithExecutions, Trades, TradingSessions, WriteSession,
+    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    PortfolioChanges, PortfolioId, Portfolios, PositionChanges, PositionId, Positions, ReadSession, Result,
+    SessionId, SessionType, TradeChanges, TradeId, TradeWithExecutions, Trades, TradingSessions,
+    WriteSession,
 };
 use tallybook_testkit::both_engines;
 use tokio::task::JoinHandle;

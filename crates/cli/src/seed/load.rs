@@ -9,7 +9,8 @@ use tallybook::engine::{execute, params};
 use tallybook::{Database, Portfolio, Repository, Table, WriteSession};
 
 use super::market::Market;
-use super::portfolio::{LastIds, Rows, make};
+use super::portfolio::make;
+use super::rows::{LastIds, Rows};
 use super::sizes::sizes;
 use crate::args::Size;
 

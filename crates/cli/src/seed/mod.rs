@@ -4,6 +4,7 @@
 mod load;
 mod market;
 mod portfolio;
+mod rows;
 mod sizes;
 mod trading;
 

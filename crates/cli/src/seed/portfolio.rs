@@ -4,38 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
-use tallybook::{
-    Execution, Portfolio, PortfolioId, Position, SessionId, SessionStatus, SessionType, Trade, TradingSession,
-};
+use tallybook::{Portfolio, PortfolioId, SessionId, SessionStatus, SessionType, TradingSession};
 
 use super::market::{Market, opening, span};
+use super::rows::{LastIds, Rows, next};
 use super::trading::Trader;
-
-/// The last identifier that was given, for each table.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LastIds {
-    pub(super) portfolio: i64,
-    pub(super) position: i64,
-    pub(super) trade: i64,
-    pub(super) execution: i64,
-    pub(super) session: i64,
-}
-
-/// The next identifier.
-pub(super) fn next(last: &mut i64) -> i64 {
-    *last += 1;
-    *last
-}
-
-/// Rows that belong together.
-#[derive(Default)]
-pub(super) struct Rows {
-    pub(super) portfolios: Vec<Portfolio>,
-    pub(super) sessions: Vec<TradingSession>,
-    pub(super) trades: Vec<Trade>,
-    pub(super) executions: Vec<Execution>,
-    pub(super) positions: Vec<Position>,
-}
 
 /// Makes a portfolio with `trades` trades and adds its rows.
 pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut ChaCha8Rng, rows: &mut Rows) {

@@ -12,7 +12,7 @@ use tallybook::{
 };
 
 use super::market::Market;
-use super::portfolio::{LastIds, Rows, next};
+use super::rows::{LastIds, Rows, next};
 
 const EXCHANGES: [&str; 4] = ["NASDAQ", "NYSE", "ARCA", "BATS"];
 

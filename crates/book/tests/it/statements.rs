@@ -1,0 +1,192 @@
+//! Every statement of the book runs on both engines, and every column fits its model.
+
+use tallybook::engine::{Engine, Kind, Row, Statement};
+use tallybook::{
+    Database, Executions, Portfolios, Positions, Repository, SessionStatus, Table, TradeStatus, Trades,
+    TradingSessions, Window,
+};
+use tallybook_testkit::both_engines;
+
+use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
+use crate::support::{book, fields, for_each_table, load, rows, time, write};
+
+const ALL: Window = Window::first(100);
+
+/// With a fraction of a second, as most moments have.
+fn moment() -> chrono::DateTime<chrono::Utc> {
+    time(86_399) + chrono::TimeDelta::microseconds(999_999)
+}
+
+async fn keeps_every_field<T: Sample>(db: &Database) {
+    for new in [T::full(1, moment()), T::bare(2)] {
+        let created = write(db, async |session| Repository::<_, T>::new(session).create(&new).await).await;
+        assert_eq!(fields(&created)[1..], fields(&new));
+        let mut session = db.read().await.unwrap();
+        let read = Repository::<_, T>::new(&mut session).get(created.id()).await.unwrap();
+        assert_eq!(read, Some(created));
+    }
+}
+
+async fn keeps_every_loaded_field<T: Sample>(db: &Database) {
+    write(db, async |session| {
+        let mut known = Repository::<_, T>::new(session).count().await?;
+        load::<T>(session, [T::full(1, moment()), T::bare(2)]).await;
+        let loaded = Repository::<_, T>::new(session).get_many(ALL).await?;
+        for new in [T::full(1, moment()), T::bare(2)] {
+            assert!(loaded.iter().any(|row| fields(row)[1..] == fields(&new)), "{}", T::NAME);
+            known += 1;
+        }
+        assert_eq!(loaded.len() as u64, known);
+        Ok(())
+    })
+    .await;
+}
+
+async fn reads_itself<T: Sample>(db: &Database) {
+    write(db, async |session| {
+        let mut repository = Repository::<_, T>::new(session);
+        let created = repository.create_many(&[T::full(1, time(0)), T::bare(2)]).await?;
+        let ids: Vec<_> = created.iter().map(T::id).collect();
+        assert_eq!(repository.get_by_ids(&ids).await?, created);
+        assert!(repository.count().await? >= 2);
+        assert!(repository.get_many(ALL).await?.len() >= 2);
+        let page = repository.get_page(None, 1).await?;
+        assert_eq!(repository.get_page(page.next.as_ref(), 1).await?.rows.len(), 1);
+        assert!(repository.delete(ids[0]).await?);
+        repository.align_ids().await
+    })
+    .await;
+}
+
+/// A column as the catalog has it: name, whether it may be NULL, its type, and the most characters it takes.
+type Found = (String, bool, String, Option<i64>);
+
+fn columns_of<T: Table>() -> Statement {
+    let postgres = format!(
+        "SELECT column_name::text, is_nullable = 'YES', data_type::text, character_maximum_length::bigint \
+         FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '{}'",
+        T::NAME
+    );
+    let sqlite = format!(
+        "SELECT name, NOT \"notnull\", lower(type), \
+           CASE WHEN type LIKE '%(%' THEN CAST(substr(type, instr(type, '(') + 1) AS INTEGER) END \
+         FROM pragma_table_info('{}')",
+        T::NAME
+    );
+    Statement::per_engine(postgres.leak(), sqlite.leak())
+}
+
+fn type_of(kind: Kind, max: Option<usize>, engine: Engine) -> String {
+    let name = match (kind, max, engine) {
+        (Kind::Int, ..) => "integer",
+        (Kind::Decimal, _, Engine::Postgres) => "double precision",
+        (Kind::Decimal, _, Engine::Sqlite) => "float",
+        (Kind::Timestamp, _, Engine::Postgres) => "timestamp without time zone",
+        (Kind::Timestamp, _, Engine::Sqlite) => "datetime",
+        (Kind::Text, None, _) => "text",
+        (Kind::Text, Some(_), Engine::Postgres) => "character varying",
+        (Kind::Text, Some(max), Engine::Sqlite) => return format!("varchar({max})"),
+        (other, ..) => panic!("the book has no column of {other}"),
+    };
+    name.to_owned()
+}
+
+async fn agrees_with_the_catalog<T: Table>(db: &Database) {
+    let mut found = rows::<Found>(&mut db.read().await.unwrap(), columns_of::<T>()).await;
+    found.sort();
+    let mut expected: Vec<Found> = T::COLUMNS
+        .iter()
+        .map(|column| {
+            let ty = type_of(column.kind, column.max, db.engine());
+            (column.name.to_owned(), column.nullable, ty, column.max.map(|max| max as i64))
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    // What is given to create a row is the same but for the identifier.
+    assert_eq!(T::New::COLUMNS, &T::COLUMNS[1..]);
+    assert_eq!(T::COLUMNS[0].name, "id");
+}
+
+both_engines! {
+    async fn every_field_comes_back_as_it_was_created(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(keeps_every_field(&db));
+    }
+
+    async fn every_field_comes_back_as_it_was_loaded(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(keeps_every_loaded_field(&db));
+    }
+
+    async fn the_columns_of_models_are_those_of_the_catalog(url: &str) {
+        let db = book(url).await;
+        for_each_table!(agrees_with_the_catalog(&db));
+    }
+
+    async fn every_statement_that_all_tables_have_runs(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(reads_itself(&db));
+    }
+
+    async fn every_statement_of_a_single_table_finds_a_row(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        for_each_table!(keeps_every_field(&db));
+        let mut session = db.read().await.unwrap();
+
+        let mut portfolios = Portfolios::new(&mut session);
+        assert_eq!(portfolios.get_by_name("parent").await.unwrap().unwrap().id, PORTFOLIO);
+        assert!(!portfolios.get_with_positions(PORTFOLIO).await.unwrap().unwrap().positions.is_empty());
+        assert!(!portfolios.get_with_trades(PORTFOLIO).await.unwrap().unwrap().trades.is_empty());
+        let found = portfolios.get_with_all_relations(PORTFOLIO).await.unwrap().unwrap();
+        assert!(![found.positions.len(), found.trades.len(), found.sessions.len()].contains(&0));
+        let many = [PORTFOLIO];
+        assert!(!portfolios.get_many_with_positions(&many).await.unwrap()[0].positions.is_empty());
+        assert!(!portfolios.get_many_with_trades(&many).await.unwrap()[0].trades.is_empty());
+        assert!(!portfolios.get_many_with_all_relations(&many).await.unwrap()[0].sessions.is_empty());
+
+        let mut positions = Positions::new(&mut session);
+        assert!(!positions.get_by_portfolio(PORTFOLIO, ALL).await.unwrap().is_empty());
+        assert!(!positions.get_by_symbol(PORTFOLIO, "BRK.B").await.unwrap().is_empty());
+
+        let mut sessions = TradingSessions::new(&mut session);
+        assert!(!sessions.get_by_portfolio(PORTFOLIO, ALL).await.unwrap().is_empty());
+        assert!(!sessions.get_by_status(&SessionStatus::Paused, ALL).await.unwrap().is_empty());
+        assert_eq!(sessions.get_active(ALL).await.unwrap()[0].id, SESSION);
+
+        let mut trades = Trades::new(&mut session);
+        let status = TradeStatus::PartiallyFilled;
+        assert!(!trades.get_by_portfolio(PORTFOLIO, ALL).await.unwrap().is_empty());
+        assert!(!trades.get_by_status(&status, ALL).await.unwrap().is_empty());
+        assert!(!trades.get_by_portfolio_and_status(PORTFOLIO, &status, ALL).await.unwrap().is_empty());
+        assert!(!trades.get_by_session(SESSION).await.unwrap().is_empty());
+        assert!(!trades.get_by_session_with_executions(SESSION).await.unwrap().is_empty());
+        assert!(!trades.get_many_by_session_with_executions(&[SESSION]).await.unwrap().is_empty());
+        assert!(!trades.get_with_executions(TRADE).await.unwrap().unwrap().executions.is_empty());
+        assert!(!trades.get_many_with_executions(&[TRADE]).await.unwrap()[0].executions.is_empty());
+        assert!(!trades.get_by_portfolio_with_executions(PORTFOLIO, 9).await.unwrap().is_empty());
+        assert!(!trades.get_many_by_portfolio_with_executions(&many, 9).await.unwrap().is_empty());
+
+        assert!(!Executions::new(&mut session).get_by_trade(TRADE).await.unwrap().is_empty());
+    }
+
+    async fn identifiers_go_on_behind_those_that_were_loaded(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        let created = write(&db, async |session| {
+            let mut portfolios = Portfolios::new(session);
+            let parent = portfolios.get(PORTFOLIO).await?.unwrap();
+            let mut load = portfolios.load(None).await?;
+            load.write(&tallybook::Portfolio { id: 1_000.into(), name: "loaded".to_owned(), ..parent }).await?;
+            load.finish().await?;
+            portfolios.align_ids().await?;
+            portfolios.create(&tallybook::NewPortfolio::new("next")).await
+        })
+        .await;
+        assert_eq!(created.id, 1_001.into());
+    }
+}
