@@ -1,6 +1,6 @@
 //! Rows with their relations, each a type of its own: what was not loaded can't be read.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0609
 //! # async fn example(session: &mut tallybook::ReadSession) -> tallybook::Result<()> {
 //! use tallybook::Portfolios;
 //!

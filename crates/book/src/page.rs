@@ -75,19 +75,16 @@ impl Cursor {
 
     fn parse<T: Table>(place: &str) -> Option<Self> {
         let (time, id) = match T::ORDER {
-            Some(_) => place.split_once('.').map(|(micros, id)| (Some(micros), id))?,
+            Some(_) => place.split_once('.').and_then(|(micros, id)| Some((Some(moment(micros)?), id)))?,
             None => (None, place),
-        };
-        let time = match time {
-            Some(micros) => {
-                let time = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-                time.encode().ok()?;
-                Some(time)
-            }
-            None => None,
         };
         Some(Self { table: T::NAME, time, id: id.parse().ok()? })
     }
+}
+
+/// A moment that a column may hold.
+fn moment(micros: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros.parse().ok()?).filter(|moment| moment.encode().is_ok())
 }
 
 impl fmt::Display for Cursor {

@@ -1,5 +1,6 @@
 //! The database: where sessions come from.
 
+use std::fmt;
 use std::ops::AsyncFnOnce;
 use std::sync::Arc;
 
@@ -39,7 +40,6 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     engine: Engine,
     settings: Settings,
-    connector: Connector,
     reads: Pool,
     writes: Pool,
     log: Log,
@@ -76,7 +76,7 @@ impl Database {
             ),
         };
         drop(writes.checkout().await?);
-        Ok(Self(Arc::new(Inner { engine, settings, connector, reads, writes, log })))
+        Ok(Self(Arc::new(Inner { engine, settings, reads, writes, log })))
     }
 
     /// A session that only reads. It may be of any age that the primary has: on SQLite and without replicas
@@ -162,7 +162,16 @@ impl Database {
 
     /// A connection of its own, outside the pools, for work that must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        self.0.connector.connect(Role::Write).await
+        self.0.writes.connect().await
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("url", &self.0.settings.database_url)
+            .field("pools", &self.pools())
+            .finish()
     }
 }
 

@@ -276,7 +276,8 @@ impl fmt::Display for Kind {
             }
             Kind::Value { place, problem } => write!(f, "{place}: {problem}"),
             Kind::WriteInRead => f.write_str(
-                "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only; use Database::write",
+                "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only, and no set_config; use \
+                 Database::write",
             ),
             Kind::TransactionFailed { earlier } => write!(
                 f,

@@ -19,14 +19,14 @@ mod value;
 pub use tallybook_macros::Row;
 
 pub use database::Database;
-#[doc(hidden)]
-pub use driver::{PgRow, SqliteRow};
 pub use error::{Error, Result, Step};
 pub use pool::PoolStatus;
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]
 pub use query::{Query, Request};
 pub use row::{Cell, Cells, Column, Decode, Misfit, Row};
+#[doc(hidden)]
+pub use row::{PgRow, SqliteRow};
 pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use crate::driver::{PgRow, SqliteRow};
 use crate::error::{Error, Kind, Result};
-use crate::row::{Column, Row};
+use crate::row::{Column, PgRow, Row, SqliteRow};
 use crate::settings::Engine;
 use crate::statement::Statement;
 use crate::value::{Params, Value};

@@ -35,7 +35,7 @@ impl Statement {
         Self { postgres: Cow::Borrowed(postgres), sqlite: Cow::Borrowed(sqlite) }
     }
 
-    /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as`IN rarray($1)`: a list bound to
+    /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as `IN rarray($1)`: a list bound to
     /// one placeholder, so that the text does not change with its length.
     ///
     /// ```
@@ -84,15 +84,21 @@ impl From<&Statement> for Statement {
     }
 }
 
-/// Whether a text begins as a statement that only reads.
+/// Whether a text is that of a statement that only reads, as far as a text can tell.
 ///
 /// The server is told to be read-only as well. This check comes first because a statement such as `SET` or
-/// `PRAGMA` could undo that, and because its error says what to call instead.
-pub(crate) fn begins_as_read(sql: &str) -> bool {
+/// `PRAGMA`, or PostgreSQL's function `set_config`, could undo that, and because its error says what to call
+/// instead.
+pub(crate) fn is_read(sql: &str) -> bool {
     let word = first_word(sql);
     ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"]
         .iter()
         .any(|read| word.eq_ignore_ascii_case(read))
+        && !mentions(sql, b"set_config")
+}
+
+fn mentions(sql: &str, word: &[u8]) -> bool {
+    sql.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
 fn first_word(sql: &str) -> &str {
@@ -113,7 +119,7 @@ fn first_word(sql: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::begins_as_read;
+    use super::is_read;
 
     #[test]
     fn reads_are_known_behind_comments_and_parentheses() {
@@ -123,7 +129,7 @@ mod tests {
             "/* a */ (select 1) union select 2",
             "WITH a AS (SELECT 1) TABLE a",
         ] {
-            assert!(begins_as_read(sql), "{sql}");
+            assert!(is_read(sql), "{sql}");
         }
     }
 
@@ -133,12 +139,13 @@ mod tests {
             "INSERT INTO a VALUES (1)",
             "SET default_transaction_read_only = off",
             "PRAGMA query_only = 0",
+            "SELECT Set_Config('default_transaction_read_only', 'off', false)",
             "/* SELECT */ DELETE FROM a",
             "-- SELECT",
             "",
             "selection",
         ] {
-            assert!(!begins_as_read(sql), "{sql}");
+            assert!(!is_read(sql), "{sql}");
         }
     }
 }

@@ -45,7 +45,7 @@ const ROWS_PER_FLIGHT: usize = 1_000;
 ///
 /// A read session has no `create`, `update` or `delete`:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// # async fn example(session: &mut tallybook::ReadSession) -> tallybook::Result<()> {
 /// use tallybook::{NewPortfolio, Portfolios};
 ///

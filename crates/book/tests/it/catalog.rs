@@ -6,7 +6,7 @@ use tallybook::engine::Engine;
 use crate::support::rows;
 
 /// Tables with their columns, keys, indexes and sequences: a line for each.
-pub async fn catalog(session: &mut impl Session) -> Vec<String> {
+pub(crate) async fn catalog(session: &mut impl Session) -> Vec<String> {
     let queries = match session.engine() {
         Engine::Postgres => POSTGRES,
         Engine::Sqlite => SQLITE,

@@ -53,8 +53,12 @@ macro_rules! one_by_one {
     ($db:expr, $table:ident by $changes:ident { $($field:ident = $value:expr,)* }) => {$(
         let value = $value;
         let after = changes_only::<$table>($db, $changes::new().$field(value.clone()), &[stringify!($field)]).await;
-        assert_eq!(after.$field, value.into());
+        assert_is(&after.$field, value);
     )*};
+}
+
+fn assert_is<T: PartialEq + std::fmt::Debug>(field: &T, value: impl Into<T>) {
+    assert_eq!(field, &value.into());
 }
 
 fn text(text: &str) -> String {

@@ -12,10 +12,10 @@ use tallybook::{
 use crate::original::{Filling, Original};
 use crate::support::{analyze, load, time, write};
 
-pub const PARENTS: i64 = 5_000;
-pub const SIZES: [i64; 3] = [1, 100, 5_000];
+pub(crate) const PARENTS: i64 = 5_000;
+pub(crate) const SIZES: [i64; 3] = [1, 100, 5_000];
 
-pub static CROWD: Original = Original::new("crowd", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static CROWD: Original = Original::new("crowd", |db| -> Filling { Box::pin(fill(db)) });
 
 async fn fill(db: Database) {
     write(&db, async |session| {
@@ -31,6 +31,7 @@ async fn fill(db: Database) {
 }
 
 /// A child of every kind.
+#[derive(Clone, Copy)]
 struct Child {
     number: i64,
     parent: i64,
@@ -38,7 +39,7 @@ struct Child {
 
 impl Child {
     /// In no order, and shared by some.
-    fn moment(&self) -> DateTime<Utc> {
+    fn moment(self) -> DateTime<Utc> {
         time(self.number * 7_919 % 9_973)
     }
 }
@@ -66,7 +67,7 @@ fn position(child: Child) -> NewPosition {
         entry_date: Some(time),
         created_at: time,
         updated_at: time,
-        ..NewPosition::new(PortfolioId(child.parent), symbol(&child), child.number.into(), 10.into())
+        ..NewPosition::new(PortfolioId(child.parent), symbol(child), child.number.into(), 10.into())
     }
 }
 
@@ -85,17 +86,17 @@ fn trade(child: Child) -> NewTrade {
         session_id: (!alone).then_some(SessionId(child.parent)),
         created_at: time,
         updated_at: time,
-        ..NewTrade::market(PortfolioId(child.parent), Action::Buy, symbol(&child), child.number.into())
+        ..NewTrade::market(PortfolioId(child.parent), Action::Buy, symbol(child), child.number.into())
     }
 }
 
 fn execution(child: Child) -> NewExecution {
     NewExecution {
         executed_at: child.moment(),
-        ..NewExecution::new(TradeId(child.parent), symbol(&child), child.number.into(), 10.into())
+        ..NewExecution::new(TradeId(child.parent), symbol(child), child.number.into(), 10.into())
     }
 }
 
-fn symbol(child: &Child) -> String {
+fn symbol(child: Child) -> String {
     format!("S{}", child.number % 50)
 }

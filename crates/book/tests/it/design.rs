@@ -167,8 +167,9 @@ const INDEXES_FOUND: Statement = Statement::per_engine(
 );
 
 const UNIQUE_FOUND: Statement = Statement::per_engine(
-    "SELECT format('%s %s', conrelid::regclass, lower(replace(replace(pg_get_constraintdef(oid), 'PRIMARY', 'primary'), 'KEY', 'key'))) \
-     FROM pg_constraint WHERE contype IN ('p', 'u') AND conrelid::regclass::text <> 'tallybook_revisions'",
+    "SELECT format('%s %s', conrelid::regclass, lower(pg_get_constraintdef(oid))) \
+     FROM pg_constraint WHERE contype IN ('p', 'u') AND connamespace = current_schema()::regnamespace \
+       AND conrelid::regclass::text <> 'tallybook_revisions'",
     "SELECT m.name || ' unique (' || c.name || ')' \
      FROM sqlite_master m, pragma_index_list(m.name) i, pragma_index_info(i.name) c \
      WHERE m.type = 'table' AND i.origin = 'u' \

@@ -7,7 +7,7 @@ use tallybook::{
 };
 
 use crate::crowd::CROWD;
-use crate::market::{LARGEST, MARKET, symbol};
+use crate::market::{LARGEST, MARKET, USUAL, symbol};
 use crate::original::on_copies;
 use crate::support::{for_each_table, rows};
 
@@ -28,38 +28,68 @@ fn assert_uses(plan: &Plan, index: &str) {
 
 on_copies! { of MARKET:
     async fn the_trades_of_a_session_are_found_by_the_index_on_it(db: &Database) {
-        let plan = plan(db, async |s| Trades::new(s).get_by_session(SessionId(200)).await).await;
-        assert_uses(&plan, "ix_trades_session_id");
+        for session in [1, 50, 400].map(SessionId) {
+            let plan = plan(db, async |s| Trades::new(s).get_by_session(session).await).await;
+            assert_uses(&plan, "ix_trades_session_id");
+        }
     }
 
-    async fn trades_with_executions_by_session_are_found_by_the_index_on_it(db: &Database) {
-        let by_session = async |s: &mut Explained<'_>| {
+    async fn the_trades_of_sessions_and_their_executions_are_both_found_by_that_index(db: &Database) {
+        let one = async |s: &mut Explained<'_>| {
             Trades::new(s).get_by_session_with_executions(SessionId(200)).await
         };
-        let plan = plan(db, by_session).await;
-        // Once for the trades, once for their executions.
-        let uses = plan.indexes.iter().filter(|index| *index == "ix_trades_session_id").count();
-        assert_eq!(uses, 2, "{}", plan.text);
+        let many = async |s: &mut Explained<'_>| {
+            Trades::new(s).get_many_by_session_with_executions(&[SessionId(200), SessionId(300)]).await
+        };
+        for plan in [plan(db, one).await, plan(db, many).await] {
+            let uses = plan.indexes.iter().filter(|index| *index == "ix_trades_session_id").count();
+            assert_eq!(uses, 2, "{}", plan.text);
+        }
     }
 
     async fn a_position_is_found_by_the_index_on_portfolio_and_symbol(db: &Database) {
-        let plan = plan(db, async |s| Positions::new(s).get_by_symbol(LARGEST, &symbol(7)).await).await;
-        assert_uses(&plan, "ix_positions_portfolio_symbol");
+        for portfolio in [LARGEST, USUAL] {
+            let plan = plan(db, async |s| Positions::new(s).get_by_symbol(portfolio, &symbol(7)).await).await;
+            assert_uses(&plan, "ix_positions_portfolio_symbol");
+        }
     }
 
     async fn trades_of_a_rare_status_are_found_by_the_index_on_portfolio_and_status(db: &Database) {
         let rejected = async |s: &mut Explained<'_>| {
-            Trades::new(s)
-                .get_by_portfolio_and_status(LARGEST, &TradeStatus::Rejected, Window::first(20))
-                .await
+            let window = Window::first(20);
+            Trades::new(s).get_by_portfolio_and_status(LARGEST, &TradeStatus::Rejected, window).await
         };
         assert_uses(&plan(db, rejected).await, "ix_trades_portfolio_status");
     }
 
+    // Nearly all are of that status: walking from the newest finds a page of them at once, without sorting.
+    async fn trades_of_a_common_status_are_found_by_the_index_on_portfolio_and_time(db: &Database) {
+        let filled = async |s: &mut Explained<'_>| {
+            Trades::new(s).get_by_portfolio_and_status(USUAL, &TradeStatus::Filled, Window::first(20)).await
+        };
+        assert_uses(&plan(db, filled).await, "ix_trades_portfolio_created");
+    }
+
     async fn the_newest_trades_of_a_portfolio_are_found_by_the_index_on_portfolio_and_time(db: &Database) {
-        let newest =
-            async |s: &mut Explained<'_>| Trades::new(s).get_by_portfolio(LARGEST, Window::first(20)).await;
+        let newest = async |s: &mut Explained<'_>| {
+            Trades::new(s).get_by_portfolio(USUAL, Window::first(20)).await
+        };
         assert_uses(&plan(db, newest).await, "ix_trades_portfolio_created");
+        let with_executions =
+            async |s: &mut Explained<'_>| Trades::new(s).get_by_portfolio_with_executions(USUAL, 20).await;
+        assert_uses(&plan(db, with_executions).await, "ix_trades_portfolio_created");
+    }
+
+    // PostgreSQL expects a sixth of the newest trades to be of this portfolio, and walks through all of them.
+    async fn the_newest_trades_of_the_largest_portfolio_are_found_in_the_order_of_time(db: &Database) {
+        let newest = async |s: &mut Explained<'_>| {
+            Trades::new(s).get_by_portfolio(LARGEST, Window::first(20)).await
+        };
+        let index = match db.engine() {
+            Engine::Postgres => "ix_trades_created_at",
+            Engine::Sqlite => "ix_trades_portfolio_created",
+        };
+        assert_uses(&plan(db, newest).await, index);
     }
 }
 

@@ -2,22 +2,25 @@
 
 use chrono::{DateTime, Utc};
 use tallybook::{
-    Action, Database, NewPortfolio, NewPosition, NewTrade, NewTradingSession, Portfolio, PortfolioId,
-    Position, SessionId, SessionType, Trade, TradeStatus, TradingSession,
+    Action, Database, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    Portfolio, PortfolioId, Position, SessionId, SessionType, Trade, TradeId, TradeStatus, TradingSession,
 };
 
 use crate::original::{Filling, Original};
 use crate::support::{analyze, load, time, write};
 
-pub static MARKET: Original = Original::new("market", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static MARKET: Original = Original::new("market", |db| -> Filling { Box::pin(fill(db)) });
 
-pub const PORTFOLIOS: i64 = 200;
+const PORTFOLIOS: i64 = 200;
 const SESSIONS: i64 = 400;
 const POSITIONS: i64 = 8_000;
 const TRADES: i64 = 20_000;
+const EXECUTIONS: i64 = 30_000;
 
-/// The portfolio with most of everything.
-pub const LARGEST: PortfolioId = PortfolioId(1);
+/// The portfolio with most of everything: a sixth of all trades.
+pub(crate) const LARGEST: PortfolioId = PortfolioId(1);
+/// One with about as much as most have.
+pub(crate) const USUAL: PortfolioId = PortfolioId(50);
 
 async fn fill(db: Database) {
     write(&db, async |session| {
@@ -25,13 +28,14 @@ async fn fill(db: Database) {
         load::<Position>(session, (0..POSITIONS).map(position)).await;
         load::<TradingSession>(session, (0..SESSIONS).map(trading_session)).await;
         load::<Trade>(session, (0..TRADES).map(trade)).await;
+        load::<Execution>(session, (0..EXECUTIONS).map(execution)).await;
         Ok(())
     })
     .await;
     analyze(&db).await;
 }
 
-/// One of `1..=count`, the first ones far more often: a sixth of all is the first one's alone.
+/// One of `1..=count`, the first ones far more often.
 fn skewed(number: i64, count: i64) -> i64 {
     let place = (number * 7_919 % 10_007) as f64 / 10_007.0;
     1 + (place.powi(3) * count as f64) as i64
@@ -69,6 +73,14 @@ fn trade(number: i64) -> NewTrade {
     }
 }
 
+fn execution(number: i64) -> NewExecution {
+    let trade = TradeId(1 + number % TRADES);
+    NewExecution {
+        executed_at: time(number * 15),
+        ..NewExecution::new(trade, symbol(number), 1.into(), 10.into())
+    }
+}
+
 /// Most trades are filled, and a few are rejected.
 fn status(number: i64) -> TradeStatus {
     match number % 100 {
@@ -79,6 +91,6 @@ fn status(number: i64) -> TradeStatus {
     }
 }
 
-pub fn symbol(number: i64) -> String {
+pub(crate) fn symbol(number: i64) -> String {
     format!("S{}", number % 300)
 }

@@ -11,30 +11,30 @@ use tokio::sync::OnceCell;
 use crate::support::{book, open};
 
 /// A book to copy.
-pub struct Original {
+pub(crate) struct Original {
     name: &'static str,
     fill: fn(Database) -> Filling,
     sqlite: OnceCell<Vec<u8>>,
 }
 
-pub type Filling = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Filling = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A copy; the second is what has to live as long.
-pub type Copy<T> = (Database, T);
+pub(crate) type Copy<T> = (Database, T);
 
 impl Original {
-    pub const fn new(name: &'static str, fill: fn(Database) -> Filling) -> Self {
+    pub(crate) const fn new(name: &'static str, fill: fn(Database) -> Filling) -> Self {
         Self { name, fill, sqlite: OnceCell::const_new() }
     }
 
-    pub async fn on_sqlite(&self, name: &str) -> Copy<SqliteFile> {
+    pub(crate) async fn on_sqlite(&self, name: &str) -> Copy<SqliteFile> {
         let file = SqliteFile::new(name);
         let bytes = self.sqlite.get_or_init(|| self.sqlite_bytes()).await;
         std::fs::write(file.path(), bytes).unwrap();
         (open(&file.url()).await, file)
     }
 
-    pub async fn on_postgres(&self, name: &str) -> Copy<PostgresDatabase> {
+    pub(crate) async fn on_postgres(&self, name: &str) -> Copy<PostgresDatabase> {
         let server = postgres().await;
         let fill = async |url: String| (self.fill)(book(&url).await).await;
         let template = server.template(self.name, fill).await;

@@ -104,33 +104,34 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 async fn pages_bear_changes<T: Sample>(db: &Database) {
-    let cases = (vec(0..4_i64, 1..40), 1..9_u32, vec(event(), 40));
+    let cases = (vec(0..4_i64, 2..40), 1..9_u32, vec(event(), 0..40));
     holds(db, cases, async |session, (moments, limit, events)| {
         let created = create::<T>(session, &moments).await;
         let mut lasting: HashSet<_> = ids(&created).into_iter().collect();
         let mut walked = Vec::new();
         let mut next = None;
-        for (number, event) in events.into_iter().enumerate() {
+        let mut events = (1_000..).zip(events);
+        loop {
             let page = get_page::<T>(session, next.as_ref(), limit).await;
             walked.extend(page.rows);
             next = page.next;
             if next.is_none() {
                 break;
             }
-            match event {
-                Event::Nothing => {}
-                Event::Insert(moment) => {
-                    let new = T::full(1_000 + number, time(moment));
+            match events.next() {
+                None | Some((_, Event::Nothing)) => {}
+                Some((number, Event::Insert(moment))) => {
+                    let new = T::full(number, time(moment));
                     Repository::<_, T>::new(session).create(&new).await.unwrap();
                 }
-                Event::Delete(place) => {
-                    let id = created[place % created.len()].id();
+                Some((_, Event::Delete(place))) => {
+                    // Not the last: SQLite would give its identifier again.
+                    let id = created[place % (created.len() - 1)].id();
                     Repository::<_, T>::new(session).delete(id).await.unwrap();
                     lasting.remove(&id);
                 }
             }
         }
-        assert_eq!(next, None, "the walk came to its end");
         assert!(walked.is_sorted_by_key(key));
         let once: HashSet<_> = ids(&walked).into_iter().collect();
         assert_eq!(once.len(), walked.len(), "no row comes twice");

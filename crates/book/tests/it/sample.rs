@@ -1,5 +1,7 @@
 //! A row of each table with something in every field, and one with nothing in every field that may be empty.
 
+use std::fmt::Debug;
+
 use chrono::{DateTime, Utc};
 use tallybook::{
     Action, Database, Execution, ExecutionType, NewExecution, NewPortfolio, NewPosition, NewTrade,
@@ -10,12 +12,12 @@ use tallybook::{
 use crate::support::{decimal, time, write};
 
 /// What [`parents`] creates in an empty book.
-pub const PORTFOLIO: PortfolioId = PortfolioId(1);
-pub const SESSION: SessionId = SessionId(1);
-pub const TRADE: TradeId = TradeId(1);
+pub(crate) const PORTFOLIO: PortfolioId = PortfolioId(1);
+pub(crate) const SESSION: SessionId = SessionId(1);
+pub(crate) const TRADE: TradeId = TradeId(1);
 
 /// The rows that samples refer to.
-pub async fn parents(db: &Database) {
+pub(crate) async fn parents(db: &Database) {
     write(db, async |session| {
         Portfolios::new(session).create(&NewPortfolio::new("parent")).await?;
         TradingSessions::new(session).create(&NewTradingSession::new(PORTFOLIO, SessionType::Live)).await?;
@@ -25,7 +27,7 @@ pub async fn parents(db: &Database) {
     .await;
 }
 
-pub trait Sample: Table {
+pub(crate) trait Sample: Table<Id: From<i64> + Debug> + PartialEq + Debug {
     /// Something in every field; `number` where no two rows may have the same, `time` where the order is by
     /// time.
     fn full(number: usize, time: DateTime<Utc>) -> Self::New;

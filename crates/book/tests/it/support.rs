@@ -5,35 +5,35 @@ use rust_decimal::Decimal;
 use tallybook::engine::{Row, Statement, Value, all, execute, params};
 use tallybook::{Database, Repository, Result, Session, Settings, Table, WriteSession, upgrade};
 
-pub async fn open(url: &str) -> Database {
+pub(crate) async fn open(url: &str) -> Database {
     Database::open(Settings::new(url).unwrap()).await.unwrap()
 }
 
 /// A database with the book's tables, empty.
-pub async fn book(url: &str) -> Database {
+pub(crate) async fn book(url: &str) -> Database {
     let db = open(url).await;
     upgrade(&db).await.unwrap();
     db
 }
 
 /// Runs a transaction that succeeds.
-pub async fn write<T>(db: &Database, work: impl AsyncFnOnce(&mut WriteSession) -> Result<T>) -> T {
+pub(crate) async fn write<T>(db: &Database, work: impl AsyncFnOnce(&mut WriteSession) -> Result<T>) -> T {
     db.write(work).await.unwrap().into_value()
 }
 
 /// Runs one statement of the test's own.
-pub async fn sql(db: &Database, statement: impl Into<Statement>) {
+pub(crate) async fn sql(db: &Database, statement: impl Into<Statement>) {
     let statement = execute(statement, params![]);
     write(db, async |session| Ok(session.run(statement).await?)).await;
 }
 
 /// What a query of the test's own finds.
-pub async fn rows<T: Row>(session: &mut impl Session, statement: impl Into<Statement>) -> Vec<T> {
+pub(crate) async fn rows<T: Row>(session: &mut impl Session, statement: impl Into<Statement>) -> Vec<T> {
     session.fetch(all(statement, params![])).await.unwrap()
 }
 
 /// Bulk loads rows, to which the database gives the identifiers 1, 2, 3, … of an empty table.
-pub async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<Item = T::New>) {
+pub(crate) async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<Item = T::New>) {
     let columns: Vec<_> = T::New::COLUMNS.iter().map(|column| column.name).collect();
     let mut repository = Repository::<_, T>::new(session);
     let mut load = repository.load(Some(&columns)).await.unwrap();
@@ -44,21 +44,21 @@ pub async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<
 }
 
 /// The statistics that planners go by.
-pub async fn analyze(db: &Database) {
+pub(crate) async fn analyze(db: &Database) {
     sql(db, "ANALYZE").await;
 }
 
 /// The values of a row by its columns.
-pub fn fields<T: Row>(row: &T) -> Vec<(&'static str, Value)> {
+pub(crate) fn fields<T: Row>(row: &T) -> Vec<(&'static str, Value)> {
     T::COLUMNS.iter().map(|column| column.name).zip(row.encode().unwrap()).collect()
 }
 
 /// So many seconds after the beginning of 2024.
-pub fn time(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_704_067_200 + seconds, 0).unwrap()
 }
 
-pub fn decimal(text: &str) -> Decimal {
+pub(crate) fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 

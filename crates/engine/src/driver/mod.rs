@@ -9,8 +9,6 @@ use crate::query::{Batch, check};
 use crate::settings::{Engine, Target};
 use crate::value::Value;
 
-pub use postgres::PgRow;
-pub use sqlite::SqliteRow;
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
@@ -86,8 +84,8 @@ impl Connection {
             Link::Postgres(connection) => connection.fly(batch, bounds).await,
         };
         self.in_flight = false;
-        // A failed flight that carried its own end was ended by the server.
-        self.in_transaction &= bounds.end.is_none();
+        // One that failed before its end may have left its transaction open.
+        self.in_transaction &= bounds.end.is_none() || result.is_err();
         result
     }
 
@@ -107,7 +105,7 @@ impl Connection {
     pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         self.in_flight = true;
         let load = match &mut self.link {
-            Link::Sqlite(connection) => Load::Sqlite(connection.load(table, columns)),
+            Link::Sqlite(connection) => Load::Sqlite(connection.load(table, columns).await?),
             Link::Postgres(connection) => Load::Postgres(Box::new(connection.load(table, columns).await?)),
         };
         Ok(load)

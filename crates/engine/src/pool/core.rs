@@ -1,6 +1,5 @@
 //! The pool itself.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,7 +80,7 @@ impl Pool {
         let start = Instant::now();
         let deadline = start + shared.settings.timeout;
         let permit = shared.permit(deadline).await?;
-        let opened = match shared.fit_idle().await {
+        let opened = match shared.fit_idle(deadline).await? {
             Some(opened) => opened,
             None => shared.connect(deadline).await?,
         };
@@ -100,6 +99,12 @@ impl Pool {
             idle.connection.close().await;
             shared.closed("pool closed");
         }
+    }
+
+    /// A connection apart from those that the pool counts.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let deadline = Instant::now() + self.0.settings.timeout;
+        Ok(self.0.connect(deadline).await?.connection)
     }
 
     pub(crate) fn status(&self) -> PoolStatus {
@@ -122,17 +127,17 @@ impl Shared {
     }
 
     /// The most recently used connection that is neither gone, too old nor silent.
-    async fn fit_idle(&self) -> Option<Opened> {
+    async fn fit_idle(&self, deadline: Instant) -> Result<Option<Opened>> {
         loop {
-            let mut idle = self.idle().pop()?;
+            let Some(mut idle) = self.idle().pop() else { return Ok(None) };
             if idle.connection.is_closed() {
                 self.closed("lost while idle");
             } else if self.is_old(idle.born) {
                 self.closed("recycled");
-            } else if self.needs_ping(idle.used) && !answers(idle.connection.ping()).await {
+            } else if self.needs_ping(idle.used) && !self.answers(&mut idle.connection, deadline).await? {
                 self.closed("ping failed");
             } else {
-                return Some(Opened { connection: idle.connection, born: idle.born });
+                return Ok(Some(Opened { connection: idle.connection, born: idle.born }));
             }
         }
     }
@@ -147,6 +152,16 @@ impl Shared {
 
     fn needs_ping(&self, used: Instant) -> bool {
         self.settings.pre_ping && used.elapsed() >= ALIVE_BYPASS
+    }
+
+    /// Whether the connection answers; an error if the time of the caller ends first.
+    async fn answers(&self, connection: &mut Connection, deadline: Instant) -> Result<bool> {
+        let limit = deadline.min(Instant::now() + PING_TIMEOUT);
+        match timeout_at(limit.into(), connection.ping()).await {
+            Ok(answer) => Ok(answer.is_ok()),
+            Err(_) if limit < deadline => Ok(false),
+            Err(_) => Err(self.timed_out(Step::Pinging, &format!("to {}; ", self.connector.target()))),
+        }
     }
 
     async fn connect(&self, deadline: Instant) -> Result<Opened> {
@@ -226,10 +241,6 @@ impl Shared {
             waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
-}
-
-async fn answers(ping: impl Future<Output = Result<()>>) -> bool {
-    matches!(timeout(PING_TIMEOUT, ping).await, Ok(Ok(())))
 }
 
 /// Counts a waiter for as long as it waits, also when it gives up.

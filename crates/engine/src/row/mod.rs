@@ -2,12 +2,16 @@
 
 mod cell;
 mod decode;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 mod tuple;
 
 pub use cell::{Cell, Misfit};
 pub use decode::Decode;
+pub use postgres::PgRow;
+pub use sqlite::SqliteRow;
 
-pub(crate) use cell::misfit;
+use cell::misfit;
 
 use crate::error::{Error, Result};
 use crate::value::{Kind, Value};

@@ -20,11 +20,7 @@ impl Lane {
     }
 
     pub(super) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B::Output> {
-        let statements = queries(&mut batch).len() as u64;
-        if statements == 0 {
-            return batch.finish();
-        }
-        self.counts.statements += statements;
+        self.counts.statements += queries(&mut batch).len() as u64;
         self.counts.round_trips += 1;
         match self.connection.fly(batch, bounds).await {
             Ok(mut batch) => {

@@ -1,5 +1,7 @@
 //! Many rows at once.
 
+use std::fmt;
+
 use super::WriteSession;
 use crate::driver::Load;
 use crate::error::Result;
@@ -33,6 +35,12 @@ use crate::value::Value;
 pub struct BulkLoad<'s> {
     session: &'s mut WriteSession,
     load: Load,
+}
+
+impl fmt::Debug for BulkLoad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkLoad").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 impl<'s> BulkLoad<'s> {

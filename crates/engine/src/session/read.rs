@@ -1,5 +1,7 @@
 //! Sessions that can only read.
 
+use std::fmt;
+
 use super::access::sealed::Sealed;
 use super::explain::{Plan, explain};
 use super::flight::Lane;
@@ -8,9 +10,9 @@ use crate::driver::{Begin, Bounds, End};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Log;
 use crate::pool::Checkout;
-use crate::query::{Batch, ReadBatch, queries};
+use crate::query::{Batch, ReadBatch, check, queries};
 use crate::settings::Engine;
-use crate::statement::begins_as_read;
+use crate::statement::is_read;
 
 /// Reads, and has no way to write: [`ReadSession::run`] does not take [`execute`](crate::execute), the
 /// texts are checked, and the server is told to refuse writes too.
@@ -57,6 +59,9 @@ impl ReadSession {
     /// What the database reports, a row that does not fit its struct, or a statement that is no read.
     pub async fn run<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
         let statements = self.check(&mut batch)?;
+        if statements == 0 {
+            return batch.finish();
+        }
         let mut bounds = Bounds { read_only: true, ..Bounds::default() };
         match self.snapshot {
             // A single statement is its own snapshot, and read only by the connection's default.
@@ -78,17 +83,25 @@ impl ReadSession {
         self.lane.counts
     }
 
+    /// Refuses what must not be sent; returns the number of statements.
     fn check<B: Batch>(&self, batch: &mut B) -> Result<usize> {
+        check(batch)?;
         let engine = self.lane.connection.engine();
         let queries = queries(batch);
         let count = queries.len();
         for query in queries {
             let sql = query.request().statement.sql(engine);
-            if !begins_as_read(sql) {
+            if !is_read(sql) {
                 return Err(Error::new(Kind::WriteInRead).with_statement(sql));
             }
         }
         Ok(count)
+    }
+}
+
+impl fmt::Debug for ReadSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadSession").field("counts", &self.lane.counts).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Write transactions.
 
+use std::fmt;
+
 use super::access::sealed::Sealed;
 use super::explain::{Plan, explain};
 use super::flight::Lane;
@@ -8,7 +10,7 @@ use crate::driver::{Begin, Bounds};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Log;
 use crate::pool::Checkout;
-use crate::query::{Batch, ReadBatch, check};
+use crate::query::{Batch, ReadBatch, check, queries};
 use crate::settings::Engine;
 
 /// One transaction on the primary.
@@ -25,6 +27,8 @@ enum State {
     /// BEGIN rides with the first statement.
     NotBegun,
     Open,
+    /// Something was sent and its end not seen yet; for good, if its future was dropped.
+    UnderWay,
     /// Why it can't be committed.
     Failed(String),
 }
@@ -41,6 +45,9 @@ impl WriteSession {
     /// before anything was sent leaves it as it was.
     pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
         check(&mut batch)?;
+        if queries(&mut batch).is_empty() {
+            return batch.finish();
+        }
         let bounds = Bounds { begin: self.enter()?, ..Bounds::default() };
         let result = self.lane.fly(batch, bounds).await;
         self.leave(result)
@@ -53,6 +60,7 @@ impl WriteSession {
     pub async fn load(&mut self, table: &str, columns: &[&str]) -> Result<BulkLoad<'_>> {
         if let Some(begin) = self.enter()? {
             self.begin(begin).await?;
+            self.enter()?;
         }
         let load = self.lane.connection.load(table, columns).await;
         let load = self.leave(load)?;
@@ -68,7 +76,6 @@ impl WriteSession {
 
     pub(super) async fn finish_load(&mut self, load: crate::driver::Load) -> Result<u64> {
         let result = load.finish(&mut self.lane.connection).await;
-        self.state = State::Open;
         let loaded = self.leave(result)?;
         self.lane.counts.statements += loaded.statements;
         self.lane.counts.round_trips += loaded.round_trips;
@@ -82,14 +89,12 @@ impl WriteSession {
     /// [`Error::is_commit_unknown`] when the connection broke under the COMMIT; a failed statement before
     /// it; a constraint that is checked at the end.
     pub async fn commit(mut self) -> Result<CommitToken> {
-        match std::mem::replace(&mut self.state, State::NotBegun) {
-            State::NotBegun => Ok(CommitToken::nothing_written()),
-            State::Failed(earlier) => Err(Error::new(Kind::TransactionFailed { earlier })),
-            State::Open => {
-                self.lane.counts.round_trips += 1;
-                self.lane.connection.commit().await.map(CommitToken::at)
-            }
+        self.check_state()?;
+        if matches!(self.state, State::NotBegun) {
+            return Ok(CommitToken::nothing_written());
         }
+        self.lane.counts.round_trips += 1;
+        self.lane.connection.commit().await.map(CommitToken::at)
     }
 
     /// Undoes the transaction now. Dropping the session does the same in the background.
@@ -107,23 +112,35 @@ impl WriteSession {
         self.leave(begun.map(drop))
     }
 
-    /// What has to be sent before the next statement, unless an earlier one failed.
+    /// Refuses to go on after a statement that failed, or whose fate is unknown.
+    fn check_state(&self) -> Result<()> {
+        let earlier = match &self.state {
+            State::NotBegun | State::Open => return Ok(()),
+            State::UnderWay => "it was abandoned before its end".to_owned(),
+            State::Failed(earlier) => earlier.clone(),
+        };
+        Err(Error::new(Kind::TransactionFailed { earlier }))
+    }
+
+    /// Returns what has to be sent before the next statement.
     fn enter(&mut self) -> Result<Option<Begin>> {
-        match &self.state {
-            State::Failed(earlier) => Err(Error::new(Kind::TransactionFailed { earlier: earlier.clone() })),
-            State::Open => Ok(None),
-            State::NotBegun => {
-                self.state = State::Open;
-                Ok(Some(Begin::Write))
-            }
-        }
+        self.check_state()?;
+        let before = std::mem::replace(&mut self.state, State::UnderWay);
+        Ok(matches!(before, State::NotBegun).then_some(Begin::Write))
     }
 
     fn leave<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
-            self.state = State::Failed(error.to_string());
-        }
+        self.state = match &result {
+            Ok(_) => State::Open,
+            Err(error) => State::Failed(error.to_string()),
+        };
         result
+    }
+}
+
+impl fmt::Debug for WriteSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteSession").field("counts", &self.lane.counts).finish_non_exhaustive()
     }
 }
 

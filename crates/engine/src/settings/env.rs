@@ -1,6 +1,8 @@
 //! Settings from variables.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::parse::{Variable, list};
@@ -8,9 +10,9 @@ use super::{DatabaseUrl, LogSettings, PoolSettings, ReplicaSettings, Settings};
 use crate::error::{Error, Result};
 
 const DEFAULT_URL: &str = "sqlite:///./tallybook.db";
-const MOST_CONNECTIONS: usize = 10_000;
+pub(super) const MOST_CONNECTIONS: usize = 10_000;
 /// A day: longer waits are typing errors.
-const LONGEST_WAIT: f64 = 86_400.0;
+pub(super) const LONGEST_WAIT: f64 = 86_400.0;
 
 pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settings> {
     let variable = |name| Variable::new(name, lookup(name));
@@ -67,13 +69,13 @@ fn replica(variable: &dyn Fn(&'static str) -> Variable) -> Result<ReplicaSetting
 /// An error names the line by its number only: the line itself may hold a password.
 pub(super) fn read_dotenv(path: &Path) -> Result<HashMap<String, String>> {
     let place = path.display();
-    let lines = match dotenvy::from_path_iter(path) {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return Ok(HashMap::new()),
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(_) => return Err(Error::setting(place.to_string(), "something unreadable", "NAME=value lines")),
     };
     let mut variables = HashMap::new();
-    for (index, line) in lines.enumerate() {
+    for (index, line) in dotenvy::from_read_iter(text.as_bytes()).enumerate() {
         let (name, value) = line.map_err(|_| {
             let expected = "NAME=value; put values with spaces, $ or # into single quotes";
             Error::setting(format!("{place}, entry {}", index + 1), "something that does not parse", expected)

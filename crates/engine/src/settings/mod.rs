@@ -115,7 +115,9 @@ impl Settings {
     /// (a URL without its password) and what it may hold.
     pub fn from_env() -> Result<Self> {
         let file = env::read_dotenv(std::path::Path::new(".env"))?;
-        Self::from_lookup(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+        // What is not UTF-8 must not pass for a variable that is not set.
+        let variable = |name: &str| std::env::var_os(name).map(|held| held.to_string_lossy().into_owned());
+        Self::from_lookup(|name| variable(name).or_else(|| file.get(name).cloned()))
     }
 
     /// As [`Settings::from_env`], from any source of variables.
@@ -135,11 +137,19 @@ impl Settings {
 
     /// Checks what the types alone can't: for settings that were changed after they were parsed.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.pool.size == 0 {
-            return Err(Error::setting("pool.size", "0", "a whole number from 1 to 10000"));
+        let PoolSettings { size, max_overflow, timeout, .. } = self.pool;
+        let most = env::MOST_CONNECTIONS;
+        if !(1..=most).contains(&size) {
+            let expected = format!("a whole number from 1 to {most}");
+            return Err(Error::setting("pool.size", size.to_string(), expected));
         }
-        if self.pool.timeout.is_zero() {
-            return Err(Error::setting("pool.timeout", "0 s", "a time above zero"));
+        if max_overflow > most {
+            let expected = format!("a whole number from 0 to {most}");
+            return Err(Error::setting("pool.max_overflow", max_overflow.to_string(), expected));
+        }
+        if timeout.is_zero() || timeout.as_secs_f64() > env::LONGEST_WAIT {
+            let expected = format!("a time above zero, up to {} s", env::LONGEST_WAIT);
+            return Err(Error::setting("pool.timeout", format!("{} s", timeout.as_secs_f64()), expected));
         }
         if self.replica.enabled && self.replica.urls.is_empty() {
             return Err(Error::setting(

@@ -149,25 +149,38 @@ fn postgres(rest: &str) -> Result<tokio_postgres::Config, &'static str> {
 /// The URL with everything that could be a password replaced.
 ///
 /// It must be safe on texts that do not parse, so it hides too much rather than too little: all from the
-/// first colon behind the scheme to the last `@`, and all behind a `password=`.
+/// first colon behind the scheme to the last `@`, or to the end if there is none and no port follows; and
+/// all behind a `password=`.
 fn redact(url: &str) -> String {
     let mut shown = url.to_owned();
-    if let Some(end) = url.rfind('@') {
-        let scheme = url.find(':').filter(|&colon| url[colon..].starts_with("://"));
-        match scheme.map(|colon| colon + 3) {
-            Some(start) => {
-                if let Some(colon) = url.get(start..end).and_then(|user| user.find(':')) {
-                    shown.replace_range(start + colon + 1..end, "***");
-                }
+    let scheme = url.find(':').filter(|&colon| url[colon..].starts_with("://"));
+    match (scheme.map(|colon| colon + 3), url.rfind('@')) {
+        (Some(start), Some(end)) => {
+            if let Some(colon) = url.get(start..end).and_then(|user| user.find(':')) {
+                shown.replace_range(start + colon + 1..end, "***");
             }
-            None => shown.replace_range(..end, "***"),
         }
+        (None, Some(end)) => shown.replace_range(..end, "***"),
+        // A list of URLs that was split at a comma within a password leaves `scheme://user:pass`.
+        (Some(start), None) => {
+            let hosts = url[start..].split('/').next().unwrap_or_default();
+            if let Some(colon) = hosts.find(':').filter(|_| !hosts.starts_with('[') && !are_hosts(hosts)) {
+                shown.replace_range(start + colon + 1.., "***");
+            }
+        }
+        (None, None) => {}
     }
     if let Some(at) = shown.to_ascii_lowercase().find("password") {
         shown.truncate(at);
         shown.push_str("password=***");
     }
     shown
+}
+
+/// Whether nothing but a port is behind the colon of each.
+fn are_hosts(hosts: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    hosts.split(',').all(|host| host.split_once(':').is_none_or(|(_, port)| is_port(port)))
 }
 
 #[cfg(test)]

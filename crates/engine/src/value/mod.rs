@@ -14,7 +14,7 @@ pub use params::Params;
 pub use timestamp::now;
 
 pub(crate) use decimal::{decimal_from_f64, f64_from_decimal};
-pub(crate) use timestamp::{format_timestamp, parse_timestamp};
+pub(crate) use timestamp::{POSTGRES_EPOCH, format_timestamp, parse_timestamp};
 
 use chrono::{DateTime, Utc};
 

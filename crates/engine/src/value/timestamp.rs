@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Timelike, Utc};
 
+/// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL's timestamps begin.
+pub(crate) const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
 /// The length of `YYYY-MM-DD HH:MM:SS.ffffff`.
 const TEXT_LEN: usize = 26;
 

@@ -138,14 +138,14 @@ tallybook_testkit::both_engines! {
             Value::Bytes(vec![0, 255]),
         ];
         let empty: Vec<_> = full.iter().map(|value| Value::Null(value.kind())).collect();
-        db.write(async |session| -> Result<u64> {
+        let loaded = db.write(async |session| -> Result<u64> {
             let mut load = session.load("things", &columns).await?;
             load.write_values(full.clone()).await?;
             load.write_values(empty.clone()).await?;
             load.finish().await
         })
-        .await
-        .unwrap();
+        .await;
+        assert_eq!(loaded.unwrap().into_value(), 2);
         type Thing = (Option<bool>, Option<i64>, Option<i64>, Option<i64>, Option<f64>, Option<String>,
             Option<chrono::DateTime<chrono::Utc>>, Option<Vec<u8>>);
         let things = read::<Thing>(&db, "SELECT * FROM things ORDER BY big IS NULL").await;
@@ -162,8 +162,7 @@ async fn a_value_that_its_postgresql_column_cannot_hold_is_named_and_leaves_no_h
     assert_eq!(db.engine(), Engine::Postgres);
     let mut session = db.begin().await.unwrap();
     let mut load = session.load("notes", &COLUMNS).await.unwrap();
-    let mut row =
-        |id, parent| -> Vec<Value> { vec![Value::Int(id), Value::Text(format!("note {id}")), parent] };
+    let row = |id, parent| -> Vec<Value> { vec![Value::Int(id), Value::Text(format!("note {id}")), parent] };
     load.write_values(row(1, Value::Null(Kind::Int))).await.unwrap();
     let error = load.write_values(row(2, Value::Int(3_000_000_000))).await.unwrap_err();
     assert!(error.is_invalid_value(), "{error:?}");

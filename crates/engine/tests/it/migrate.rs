@@ -1,9 +1,10 @@
 //! Revisions, applied and rolled back.
 
 use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
-use tallybook_engine::{Database, Engine, Statement};
+use tallybook_engine::{Database, Statement, Step as Waits};
 
-use crate::support::{open, read, try_read, write};
+use crate::proxy::Proxy;
+use crate::support::{open, open_with, read, write};
 
 const NOTES: Revision = Revision {
     id: "0001",
@@ -199,14 +200,27 @@ tallybook_testkit::both_engines! {
     }
 
     async fn a_runner_does_not_need_the_pool(url: &str) {
-        let db = crate::support::open_with(url, |settings| {
+        let db = open_with(url, |settings| {
             settings.pool.size = 1;
             settings.pool.max_overflow = 0;
         })
         .await;
-        let _all_there_are = (db.read().await.unwrap(), (db.engine() == Engine::Sqlite).then_some(()));
+        let all_there_are = db.read().await.unwrap();
         Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap();
-        drop(_all_there_are);
-        assert_eq!(try_read::<(i64,)>(&db, "SELECT id FROM notes").await.unwrap(), []);
+        drop(all_there_are);
+        assert_eq!(read::<(i64,)>(&db, "SELECT id FROM notes").await, []);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_gives_up_on_a_server_that_fell_silent() {
+    let database = tallybook_testkit::postgres().await.database("a_runner_gives_up").await;
+    let proxy = Proxy::start(database.port()).await;
+    let db = open_with(&proxy.url(&database), |settings| {
+        settings.pool.timeout = std::time::Duration::from_millis(500);
+    })
+    .await;
+    proxy.silence(true);
+    let error = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap_err();
+    assert_eq!(error.timed_out_step(), Some(Waits::Connecting), "{error}");
 }

@@ -69,8 +69,7 @@ tallybook_testkit::both_engines! {
         let held = db.read().await.unwrap();
         let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
         for number in 1..=5 {
-            let (db, served) = (db.clone(), served.clone());
-            let waits = db.clone();
+            let (waits, served) = (db.clone(), served.clone());
             tokio::spawn(async move {
                 let _session = waits.read().await.unwrap();
                 served.send(number).unwrap();
@@ -119,6 +118,24 @@ tallybook_testkit::both_engines! {
         }
         assert_eq!(count_notes(&db).await, 160);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_waits_for_the_sessions_and_leaves_one_tidy_file() {
+    let file = tallybook_testkit::SqliteFile::new("closing");
+    let db = with_notes(&file.url()).await;
+    let mut session = db.begin().await.unwrap();
+    let insert = execute("INSERT INTO notes (id, title) VALUES (1, 'one')", params![]);
+    session.run(insert).await.unwrap();
+    let (closing, waiting) = (db.clone(), db.read().await.unwrap());
+    let closing = tokio::spawn(async move { closing.close().await });
+    drop(waiting);
+    session.commit().await.unwrap();
+    closing.await.unwrap();
+    let error = db.read().await.err().expect("it is closed");
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert_eq!(std::fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(count_notes(&open(&file.url()).await).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use tallybook_engine::{Engine, Error, Execute, Result, Session, execute, one, params};
+use tallybook_engine::{Engine, Error, Execute, One, Result, Session, Statement, execute, one, params};
 use tokio::sync::oneshot;
 
 use crate::support::{at_rest, count_notes, polled, read, try_write, with_notes, write};
@@ -16,6 +16,17 @@ fn insert(id: i64, title: &str) -> Execute {
 /// The primary key is taken.
 fn broken() -> Execute {
     insert(1, "a second one")
+}
+
+/// A read that takes a moment.
+fn slow() -> One<(i64,)> {
+    one(
+        Statement::per_engine(
+            "SELECT 1::bigint FROM pg_sleep(0.2)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n",
+        ),
+        params![],
+    )
 }
 
 tallybook_testkit::both_engines! {
@@ -145,7 +156,7 @@ tallybook_testkit::both_engines! {
             let mut session = db.begin().await.unwrap();
             session.run(insert(id, "before")).await.unwrap();
             // As a time-out around it would.
-            assert!(polled(1, session.run(abandoned)).await.is_none());
+            assert!(polled(1, session.run((abandoned, slow()))).await.is_none());
             assert!(session.run(insert(9, "behind")).await.is_err());
             let error = session.commit().await.unwrap_err();
             assert!(error.to_string().contains("abandoned"), "{error}");
@@ -158,15 +169,14 @@ tallybook_testkit::both_engines! {
         let db = with_notes(url).await;
         let mut session = db.begin().await.unwrap();
         let refused: Decimal = "0.12345678901234567".parse().unwrap();
-        for title in ["before", "behind"] {
+        for (id, title) in [(1, "before"), (2, "behind")] {
             let query = execute("INSERT INTO notes (id, title) VALUES ($1, $2)", params![refused, title]);
             assert!(session.run(query).await.unwrap_err().is_invalid_value());
-            session.run(insert(title.len() as i64, title)).await.unwrap();
+            session.run(insert(id, title)).await.unwrap();
         }
         assert_eq!(session.counts().statements, 2);
-        drop(session);
-        at_rest(&db).await;
-        assert_eq!(count_notes(&db).await, 0);
+        session.commit().await.unwrap();
+        assert_eq!(count_notes(&db).await, 2);
     }
 
     async fn an_empty_batch_begins_nothing_that_could_be_missed(url: &str) {

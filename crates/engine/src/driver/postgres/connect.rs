@@ -1,5 +1,7 @@
 //! Opening a connection to PostgreSQL.
 
+use std::io;
+
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
@@ -55,11 +57,11 @@ impl Connector {
                 }
                 _ => db.message().to_owned(),
             },
-            None => {
-                let cause =
-                    std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                format!("{cause}; is a server running there?")
-            }
+            None => match std::error::Error::source(&error) {
+                Some(cause) if cause.is::<io::Error>() => format!("{cause}; is a server running there?"),
+                Some(cause) => cause.to_string(),
+                None => error.to_string(),
+            },
         };
         Error::connect(&self.target, problem).with_source(error)
     }

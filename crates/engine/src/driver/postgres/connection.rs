@@ -21,15 +21,18 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) prepared: LruCache<String, Statement>,
+    /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
+    /// connection runs something else; so it is not used again.
+    cancelled: bool,
 }
 
 impl Connection {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, prepared: LruCache::new(PREPARED) }
+        Self { client, prepared: LruCache::new(PREPARED), cancelled: false }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.cancelled || self.client.is_closed()
     }
 
     pub(crate) async fn ping(&mut self) -> Result<()> {
@@ -77,6 +80,7 @@ impl Connection {
         if let Ok(answer) = timeout(PATIENCE, &mut last).await {
             return answer.map_err(convert);
         }
+        self.cancelled = true;
         let limit = async {
             cancel.cancel_query(NoTls).await?;
             last.await

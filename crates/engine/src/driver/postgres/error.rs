@@ -1,11 +1,14 @@
 //! What PostgreSQL reports, in the engine's terms.
 
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::error::{Class, Error, Kind};
 
 pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     if let Some(db) = error.as_db_error() {
+        if ends_connection(db) {
+            return Error::new(Kind::Lost).with_source(error);
+        }
         let kind = Kind::Database {
             class: class(db.code()),
             code: db.code().code().to_owned(),
@@ -30,6 +33,11 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
         return Error::invalid_value("parameters", error.to_string());
     }
     Error::new(Kind::Lost).with_source(error)
+}
+
+/// Whether the server hangs up after this: it shuts down, it crashed, an administrator ended the connection.
+fn ends_connection(db: &DbError) -> bool {
+    matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
 }
 
 fn class(code: &SqlState) -> Class {

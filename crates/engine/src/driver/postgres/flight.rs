@@ -17,16 +17,16 @@ use tokio_postgres::{Client, RowStream, Statement};
 use super::Connection;
 use super::error::{convert, spoils_prepared};
 use super::param::{Param, type_of};
-use super::row::{PgRow, check_columns};
 use crate::driver::Bounds;
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
+use crate::row::postgres::{PgRow, check_columns};
 use crate::settings::Engine;
 
 impl Connection {
     pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
         let mut queries = queries(&mut batch);
-        let prepared: Vec<_> = queries.iter_mut().map(|query| self.find_prepared(*query)).collect();
+        let prepared = queries.iter_mut().map(|query| self.find_prepared(*query)).collect::<Result<_>>()?;
         let (outcome, timings) = send(&self.client, &mut queries, prepared, bounds).await;
         for (query, (elapsed, statement)) in queries.iter_mut().zip(timings) {
             let request = query.request();
@@ -43,14 +43,33 @@ impl Connection {
     }
 
     /// The prepared statement for a query, unless it was prepared for parameters of other types.
-    fn find_prepared(&mut self, query: &mut dyn Query) -> Option<Statement> {
+    fn find_prepared(&mut self, query: &mut dyn Query) -> Result<Option<Statement>> {
         let request = query.request();
-        let statement = self.prepared.get(request.statement.sql(Engine::Postgres))?;
+        let sql = request.statement.sql(Engine::Postgres);
         let values = request.values();
-        let fits = statement.params().len() == values.len()
-            && statement.params().iter().zip(values).all(|(ty, value)| *ty == type_of(value.kind()));
-        fits.then(|| statement.clone())
+        let fits = |statement: &&mut Statement| {
+            statement.params().len() == values.len()
+                && statement.params().iter().zip(values).all(|(ty, value)| *ty == type_of(value.kind()))
+        };
+        if let Some(statement) = self.prepared.get_mut(sql).filter(fits) {
+            return Ok(Some(statement.clone()));
+        }
+        check_count(sql, values.len()).map_err(|error| error.with_statement(sql)).map(|()| None)
     }
+}
+
+/// Refuses parameters that the statement has no place for, which PostgreSQL would ignore.
+fn check_count(sql: &str, given: usize) -> Result<()> {
+    // Every `$7` of the text counts, also one within quotes: too few is for PostgreSQL to report.
+    let numbers = sql.split('$').skip(1).filter_map(|behind| {
+        let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+        behind[..end].parse().ok()
+    });
+    let used: usize = numbers.max().unwrap_or(0);
+    if given <= used {
+        return Ok(());
+    }
+    Err(Error::invalid_value("parameters", format!("{given} were given, the statement uses {used}")))
 }
 
 /// For each statement: how long it took behind the one before it, and its prepared form if that is new.
@@ -125,7 +144,8 @@ async fn run(
     let sql = request.statement.sql(Engine::Postgres).to_owned();
     let named = |error: Error| error.with_statement(&sql);
     if let Some(statement) = prepared {
-        let params = request.values().iter().map(Param);
+        check_columns(statement.columns(), query.columns()).map_err(named)?;
+        let params = query.request().values().iter().map(Param);
         let rows = client.query_raw(&statement, params).await.map_err(convert).map_err(named)?;
         drain(rows, query).await.map_err(named)?;
         return Ok(None);
@@ -140,7 +160,10 @@ async fn run(
     let (result, statement) = join(unnamed, client.prepare_typed(&sql, &types)).await;
     result.map_err(named)?;
     // A statement that runs but can't be prepared just stays unnamed.
-    Ok(statement.ok())
+    let Ok(statement) = statement else { return Ok(None) };
+    // Known now even if there were no rows.
+    check_columns(statement.columns(), query.columns()).map_err(named)?;
+    Ok(Some(statement))
 }
 
 async fn drain(rows: RowStream, query: &mut dyn Query) -> Result<()> {

@@ -2,12 +2,13 @@
 
 use std::pin::Pin;
 
+use futures_util::future::try_join;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
 use super::Connection;
 use super::error::convert;
-use super::param::{Param, fits_column};
+use super::param::{Param, check_column};
 use crate::driver::Loaded;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -23,9 +24,11 @@ impl Connection {
     pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         let list = columns.join(", ");
         // Binary COPY converts nothing, so the widths of the columns are asked for first.
-        let probe = self.client.prepare(&format!("SELECT {list} FROM {table}")).await.map_err(convert)?;
-        let types: Vec<Type> = probe.columns().iter().map(|column| column.type_().clone()).collect();
+        let probe = format!("SELECT {list} FROM {table}");
         let copy = format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)");
+        let prepared = try_join(self.client.prepare(&probe), self.client.prepare(&copy)).await;
+        let (probe, copy) = prepared.map_err(convert)?;
+        let types: Vec<Type> = probe.columns().iter().map(|column| column.type_().clone()).collect();
         let sink = self.client.copy_in(&copy).await.map_err(convert)?;
         Ok(Load {
             writer: Box::pin(BinaryCopyInWriter::new(sink, &types)),
@@ -42,12 +45,9 @@ impl Load {
             return Err(Error::invalid_value("the row", problem));
         }
         for (value, (name, ty)) in row.iter().zip(&self.columns) {
-            if !fits_column(value.kind(), ty) {
-                return Err(Error::invalid_value(
-                    name,
-                    format!("{} for a column of type {ty}", value.kind()),
-                ));
-            }
+            // Now, because a row that stops in its middle would spoil the whole COPY.
+            check_column(value, ty)
+                .map_err(|problem| Error::invalid_value(name, problem).at_row(self.rows + 1))?;
         }
         self.rows += 1;
         let written = self.writer.as_mut().write_raw(row.iter().map(Param)).await;
@@ -56,7 +56,7 @@ impl Load {
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {
         let rows = self.writer.as_mut().finish().await.map_err(convert)?;
-        // The probe's Parse, COPY's own Parse, and the COPY itself.
+        // Both were prepared in one flight; then COPY began, and ended.
         Ok(Loaded { rows, statements: 1, round_trips: 3 })
     }
 }

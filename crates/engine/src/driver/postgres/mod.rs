@@ -6,9 +6,7 @@ mod error;
 mod flight;
 mod load;
 mod param;
-mod row;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
-pub use row::PgRow;

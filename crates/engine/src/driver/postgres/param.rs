@@ -6,10 +6,7 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::value::{Kind, Value};
-
-/// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL's timestamps begin.
-pub(super) const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+use crate::value::{Kind, POSTGRES_EPOCH, Value};
 
 /// The type that a placeholder is declared with.
 pub(super) fn type_of(kind: Kind) -> Type {
@@ -69,8 +66,20 @@ fn put_int(value: i64, ty: &Type, out: &mut BytesMut) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
-/// Whether a value of `kind` can be written to a column of type `ty` as it is.
-pub(super) fn fits_column(kind: Kind, ty: &Type) -> bool {
+/// Says why a value can't be written to a column of type `ty` as it is.
+pub(super) fn check_column(value: &Value, ty: &Type) -> Result<(), String> {
+    if !fits_column(value.kind(), ty) {
+        return Err(format!("{} for a column of type {ty}", value.kind()));
+    }
+    match value {
+        Value::Int(number) => {
+            put_int(*number, ty, &mut BytesMut::new()).map_err(|problem| problem.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fits_column(kind: Kind, ty: &Type) -> bool {
     match kind {
         Kind::Bool => *ty == Type::BOOL,
         Kind::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),

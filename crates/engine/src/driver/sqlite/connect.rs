@@ -1,12 +1,13 @@
 //! Opening an SQLite database.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection as Sqlite, OpenFlags};
+use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
@@ -16,6 +17,8 @@ use crate::settings::SqliteLocation;
 
 /// How long to wait for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often to look where SQLite itself does not wait.
+const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
 
@@ -26,11 +29,25 @@ static MEMORIES: AtomicU64 = AtomicU64::new(0);
 /// SQLite's `memdb` VFS shares it by that name within the process, with the locks of a file but without WAL:
 /// while a write transaction is open, reads wait.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory(Arc<str>);
+pub(crate) struct Memory {
+    name: Arc<str>,
+    /// SQLite forgets the database with its last connection; this one lasts while the pools replace theirs.
+    keeper: Arc<Mutex<Option<Sqlite>>>,
+}
 
 impl Memory {
     fn new() -> Self {
-        Self(format!("file:/tallybook-{}?vfs=memdb", MEMORIES.fetch_add(1, Ordering::Relaxed)).into())
+        let number = MEMORIES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("file:/tallybook-{number}?vfs=memdb").into();
+        Self { name, keeper: Arc::default() }
+    }
+
+    fn open(&self, flags: OpenFlags) -> rusqlite::Result<Sqlite> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.is_none() {
+            *keeper = Some(Sqlite::open_with_flags(&*self.name, flags)?);
+        }
+        Sqlite::open_with_flags(&*self.name, flags)
     }
 }
 
@@ -45,7 +62,8 @@ impl Connector {
     pub(crate) fn new(location: &SqliteLocation) -> Self {
         match location {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
-            SqliteLocation::File(path) => Self::File(path.clone()),
+            // The process may go elsewhere before it opens the next connection.
+            SqliteLocation::File(path) => Self::File(path::absolute(path).unwrap_or_else(|_| path.clone())),
         }
     }
 
@@ -68,7 +86,7 @@ impl Connector {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_URI;
         let opened = match self {
-            Connector::Memory(Memory(name)) => Sqlite::open_with_flags(&**name, flags),
+            Connector::Memory(memory) => memory.open(flags),
             Connector::File(path) => {
                 check_file(path)?;
                 Sqlite::open_with_flags(path, flags & !OpenFlags::SQLITE_OPEN_URI)
@@ -85,14 +103,30 @@ impl Connector {
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
         if matches!(self, Connector::File(_)) {
-            let mode: String = sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-            debug_assert_eq!(mode, "wal");
+            use_wal(sqlite)?;
         }
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         if role == Role::Read {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
         }
         Ok(())
+    }
+}
+
+/// Turns a new file to WAL. Of several connections that do so at the same time SQLite refuses all but one
+/// without regard to the busy time-out, because their waiting could be a deadlock; here it is none.
+fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < deadline =>
+            {
+                thread::sleep(BUSY_INTERVAL);
+            }
+            outcome => return outcome.map(|mode| debug_assert_eq!(mode, "wal")),
+        }
     }
 }
 
@@ -115,13 +149,13 @@ fn check_file(path: &Path) -> Result<()> {
 
 fn explain(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => {
+        Some(ErrorCode::NotADatabase) => {
             "the file is not an SQLite database; it was left as it is".to_owned()
         }
-        Some(rusqlite::ErrorCode::CannotOpen) => {
+        Some(ErrorCode::CannotOpen) => {
             "it can't be opened; may this user read and write it and its directory?".to_owned()
         }
-        Some(rusqlite::ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
+        Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
         _ => error.to_string(),
     }
 }

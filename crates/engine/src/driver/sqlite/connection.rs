@@ -2,12 +2,18 @@
 
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rusqlite::{Connection as Sqlite, InterruptHandle};
+use rusqlite::{Connection as Sqlite, ErrorCode, InterruptHandle};
+use tokio::pin;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::error::convert;
 use crate::error::{Error, Kind, Result};
+
+/// How often something abandoned is interrupted, until it ends.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(10);
 
 type Work = Box<dyn FnOnce(&mut Sqlite) + Send>;
 
@@ -62,22 +68,34 @@ impl Connection {
 
     /// Stops what is running and rolls back what it left open.
     pub(crate) async fn clean(&mut self) -> Result<()> {
-        self.interrupt.interrupt();
-        self.thread
-            .call(|sqlite| {
-                if sqlite.is_autocommit() {
-                    Ok(())
-                } else {
-                    sqlite.execute_batch("ROLLBACK").map_err(convert)
-                }
-            })
-            .await?
+        let done = self.thread.start(roll_back)?.wait();
+        pin!(done);
+        loop {
+            // Again and again: what was abandoned may not have begun yet, or be between two statements, and
+            // then an interrupt does nothing.
+            self.interrupt.interrupt();
+            if let Ok(answer) = timeout(INTERRUPT_INTERVAL, &mut done).await {
+                return answer?;
+            }
+        }
     }
 
     /// The way to its thread; a clone outlives a borrow of the connection.
     pub(super) fn thread(&self) -> &Handle {
         &self.thread
     }
+}
+
+/// Rolls back, if anything is open.
+fn roll_back(sqlite: &mut Sqlite) -> Result<()> {
+    while !sqlite.is_autocommit() {
+        match sqlite.execute_batch("ROLLBACK") {
+            // It was meant for what came before.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
+            outcome => return outcome.map_err(convert),
+        }
+    }
+    Ok(())
 }
 
 /// Sends work to a connection's thread.
@@ -90,12 +108,29 @@ impl Handle {
         &self,
         work: impl FnOnce(&mut Sqlite) -> T + Send + 'static,
     ) -> Result<T> {
+        self.start(work)?.wait().await
+    }
+
+    /// Begins `work` on the connection's thread, behind what was begun before.
+    pub(super) fn start<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sqlite) -> T + Send + 'static,
+    ) -> Result<Answer<T>> {
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move |sqlite| {
             let _ = reply.send(work(sqlite));
         });
         self.0.send(work).map_err(|_| Error::new(Kind::Lost))?;
+        Ok(Answer(answer))
+    }
+}
+
+/// What work that was begun will return.
+pub(super) struct Answer<T>(oneshot::Receiver<T>);
+
+impl<T> Answer<T> {
+    pub(super) async fn wait(self) -> Result<T> {
         // The thread ends without an answer only when the work panicked.
-        answer.await.map_err(|_| Error::new(Kind::Lost))
+        self.0.await.map_err(|_| Error::new(Kind::Lost))
     }
 }

@@ -5,7 +5,11 @@ use rusqlite::ffi;
 use crate::error::{Class, Error, Kind};
 
 pub(super) fn convert(error: rusqlite::Error) -> Error {
-    let Some(failure) = error.sqlite_error() else {
+    let failure = match &error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error),
+        _ => error.sqlite_error(),
+    };
+    let Some(failure) = failure else {
         return Error::invalid_value("statement", error.to_string()).with_source(error);
     };
     let kind = Kind::Database {

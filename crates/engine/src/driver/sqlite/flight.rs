@@ -8,10 +8,10 @@ use rusqlite::{Connection as Sqlite, Statement};
 
 use super::Connection;
 use super::error::convert;
-use super::row::{SqliteRow, check_columns};
 use crate::driver::{Bounds, End};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
+use crate::row::sqlite::{SqliteRow, check_columns};
 use crate::settings::Engine;
 use crate::value::{Value, format_timestamp};
 
@@ -33,7 +33,8 @@ fn run_all(sqlite: &mut Sqlite, queries: &mut [&mut dyn Query], bounds: Bounds) 
     let outcome = queries.iter_mut().try_for_each(|query| timed(sqlite, *query, bounds.read_only));
     match (bounds.end, &outcome) {
         (Some(end), Ok(())) => control(sqlite, end.sql())?,
-        (Some(_), Err(_)) => control(sqlite, End::Rollback.sql())?,
+        // The failure matters more than that of a roll-back which SQLite may have done already.
+        (Some(_), Err(_)) => drop(control(sqlite, End::Rollback.sql())),
         (None, _) => {}
     }
     outcome
@@ -59,9 +60,11 @@ fn run(sqlite: &Sqlite, sql: &str, query: &mut dyn Query, read_only: bool) -> Re
     bind_all(&mut statement, query.request().values())?;
     let Some(columns) = query.columns() else {
         let before = sqlite.total_changes();
-        let changed = statement.raw_execute().map_err(convert)?;
+        // RETURNING has rows; nobody wants them.
+        let mut rows = statement.raw_query();
+        while rows.next().map_err(convert)?.is_some() {}
         // SQLite repeats the last count for statements that change no rows.
-        query.touched(if sqlite.total_changes() == before { 0 } else { changed as u64 });
+        query.touched(if sqlite.total_changes() == before { 0 } else { sqlite.changes() });
         return Ok(());
     };
     check_columns(&statement, columns)?;

@@ -3,7 +3,7 @@
 use rusqlite::Statement;
 
 use super::Connection;
-use super::connection::Handle;
+use super::connection::{Answer, Handle};
 use super::error::convert;
 use super::flight::bind;
 use crate::driver::Loaded;
@@ -19,19 +19,25 @@ pub(crate) struct Load {
     insert: String,
     columns: usize,
     waiting: Vec<Vec<Value>>,
+    /// The rows that are being inserted while the next ones are collected.
+    under_way: Option<Answer<Result<()>>>,
     loaded: Loaded,
 }
 
 impl Connection {
-    pub(crate) fn load(&mut self, table: &str, columns: &[&str]) -> Load {
+    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         let marks = vec!["?"; columns.len()].join(", ");
-        Load {
+        let insert = format!("INSERT INTO {table} ({}) VALUES ({marks})", columns.join(", "));
+        let first = insert.clone();
+        self.thread().call(move |sqlite| sqlite.prepare_cached(&first).map(drop).map_err(convert)).await??;
+        Ok(Load {
             thread: self.thread().clone(),
-            insert: format!("INSERT INTO {table} ({}) VALUES ({marks})", columns.join(", ")),
+            insert,
             columns: columns.len(),
             waiting: Vec::with_capacity(ROWS_PER_HOP),
-            loaded: Loaded { rows: 0, statements: 0, round_trips: 0 },
-        }
+            under_way: None,
+            loaded: Loaded { rows: 0, statements: 0, round_trips: 1 },
+        })
     }
 }
 
@@ -45,31 +51,37 @@ impl Load {
         if self.waiting.len() < ROWS_PER_HOP { Ok(()) } else { self.send().await }
     }
 
+    /// Begins to insert the waiting rows, once those before them are in.
     async fn send(&mut self) -> Result<()> {
+        self.settle().await?;
         let rows = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_PER_HOP));
-        let count = rows.len() as u64;
         let before = self.loaded.rows as usize;
-        let insert = self.insert.clone();
-        self.thread
-            .call(move |sqlite| {
-                let mut statement = sqlite.prepare_cached(&insert).map_err(convert)?;
-                for (index, row) in rows.iter().enumerate() {
-                    insert_row(&mut statement, row)
-                        .map_err(|error| convert(error).at_row(before + index + 1))?;
-                }
-                Ok::<_, Error>(())
-            })
-            .await??;
-        self.loaded.rows += count;
-        self.loaded.statements += count;
+        self.loaded.rows += rows.len() as u64;
+        self.loaded.statements += rows.len() as u64;
         self.loaded.round_trips += 1;
+        let insert = self.insert.clone();
+        self.under_way = Some(self.thread.start(move |sqlite| {
+            let mut statement = sqlite.prepare_cached(&insert).map_err(convert)?;
+            for (index, row) in rows.iter().enumerate() {
+                insert_row(&mut statement, row).map_err(|error| convert(error).at_row(before + index + 1))?;
+            }
+            Ok(())
+        })?);
         Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        match self.under_way.take() {
+            Some(answer) => answer.wait().await?,
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {
         if !self.waiting.is_empty() {
             self.send().await?;
         }
+        self.settle().await?;
         Ok(self.loaded)
     }
 }

@@ -5,9 +5,7 @@ mod connection;
 mod error;
 mod flight;
 mod load;
-mod row;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
-pub use row::SqliteRow;

@@ -4,17 +4,16 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Column as PgColumn, Row};
 
-use super::param::POSTGRES_EPOCH;
+use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
-use crate::row::{Cell, Cells, Column, Misfit, misfit};
-use crate::value::Kind;
+use crate::value::{Kind, POSTGRES_EPOCH};
 
 /// A row of PostgreSQL.
 #[derive(Debug)]
 pub struct PgRow(Row);
 
 impl PgRow {
-    pub(super) fn new(row: Row) -> Self {
+    pub(crate) fn new(row: Row) -> Self {
         Self(row)
     }
 }
@@ -98,7 +97,7 @@ impl<'r> Cell<'r> for PgCell<'r> {
 }
 
 /// Checks once per result that its columns have the types that the struct reads, so that its cells need not.
-pub(super) fn check_columns(found: &[PgColumn], expected: Option<&[Column]>) -> Result<()> {
+pub(crate) fn check_columns(found: &[PgColumn], expected: Option<&[Column]>) -> Result<()> {
     let Some(expected) = expected else { return Ok(()) };
     if found.len() != expected.len() {
         return Err(Error::misfit(

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 
+use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
-use crate::row::{Cell, Cells, Column, Misfit, misfit};
 use crate::value::{Kind, parse_timestamp};
 
 /// A row of SQLite.
@@ -13,7 +13,7 @@ use crate::value::{Kind, parse_timestamp};
 pub struct SqliteRow<'a>(&'a Row<'a>);
 
 impl<'a> SqliteRow<'a> {
-    pub(super) fn new(row: &'a Row<'a>) -> Self {
+    pub(crate) fn new(row: &'a Row<'a>) -> Self {
         Self(row)
     }
 }
@@ -99,7 +99,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 }
 
-pub(super) fn check_columns(statement: &Statement<'_>, expected: &[Column]) -> Result<()> {
+pub(crate) fn check_columns(statement: &Statement<'_>, expected: &[Column]) -> Result<()> {
     let found = statement.column_count();
     if found == expected.len() {
         return Ok(());
