@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example book`
 
+#![allow(clippy::print_stdout)]
+
 use tallybook::{
     Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions,
     Result, Settings, TradeChanges, TradeStatus, Trades, upgrade,

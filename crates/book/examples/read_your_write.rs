@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example read_your_write`
 
+#![allow(clippy::print_stdout)]
+
 use tallybook::{Database, NewPortfolio, PortfolioChanges, Portfolios, Result, Settings, upgrade};
 
 #[tokio::main]

@@ -15,7 +15,7 @@ enum Kind {
     Engine(#[from] tallybook_engine::Error),
     #[error("there is no {noun} {id}")]
     NotFound { noun: &'static str, id: i64 },
-    #[error("{0:?} is no cursor; pass on one that a page returned, unchanged")]
+    #[error("{0:?} is no cursor here; pass on one that a page of the same list returned, unchanged")]
     Cursor(String),
 }
 
@@ -41,7 +41,7 @@ impl Error {
         matches!(*self.0, Kind::NotFound { .. })
     }
 
-    /// A text that is no cursor was given as one.
+    /// A text that is no cursor was given as one, or the cursor of another list.
     pub fn is_cursor(&self) -> bool {
         matches!(*self.0, Kind::Cursor(_))
     }

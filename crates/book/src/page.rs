@@ -74,9 +74,11 @@ impl Cursor {
     }
 
     fn parse<T: Table>(place: &str) -> Option<Self> {
-        let (time, id) = match T::ORDER {
-            Some(_) => place.split_once('.').and_then(|(micros, id)| Some((Some(moment(micros)?), id)))?,
-            None => (None, place),
+        let (time, id) = if T::ORDER.is_some() {
+            let (micros, id) = place.split_once('.')?;
+            (Some(moment(micros)?), id)
+        } else {
+            (None, place)
         };
         Some(Self { table: T::NAME, time, id: id.parse().ok()? })
     }
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_the_way_through_a_url() {
-        for text in ["trades.1700000000000000.42", "portfolios.7"] {
+        for text in ["trades.1700000000000000.42", "executions.-1.3", "portfolios.7"] {
             assert_eq!(text.parse::<Cursor>().unwrap().to_string(), text);
         }
     }

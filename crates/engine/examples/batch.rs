@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example batch`, or with a database of your own: `cargo run --example batch -- postgresql://…`
 
+#![allow(clippy::print_stdout)] // what an example is for
+
 use tallybook_engine::{Database, Result, Settings, all, one, optional, params};
 
 #[tokio::main]

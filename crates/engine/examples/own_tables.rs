@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example own_tables`
 
+#![allow(clippy::print_stdout)] // what an example is for
+
 use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
 use tallybook_engine::{Database, Result, Row, Settings, Statement, all, one, params};
 

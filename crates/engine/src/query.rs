@@ -1,7 +1,4 @@
 //! Statements with their parameters and the shape of their result, and batches of them.
-//!
-//! A batch is one value ([`All`], [`Optional`], [`One`], [`Execute`]), a tuple of up to eight, or a `Vec` of
-//! one kind. Whatever it holds is sent together: one round trip and, in a read session, one snapshot.
 
 use std::time::Duration;
 
@@ -109,7 +106,10 @@ pub trait Query: Send {
     fn touched(&mut self, rows: u64);
 }
 
-/// One or several queries that are sent together; see the [module](self).
+/// Queries that are sent together: one of [`All`], [`Optional`], [`One`] and [`Execute`], a tuple of up to eight
+/// batches, or a `Vec` of batches of one kind.
+///
+/// Whatever it holds is one round trip and, in a read session, one snapshot.
 pub trait Batch: Send + 'static {
     /// What the queries return, in their order.
     type Output: Send + 'static;

@@ -201,11 +201,14 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     pub async fn align_ids(&mut self) -> Result<()> {
         if self.session.engine() == Engine::Postgres {
             let table = T::NAME;
+            // Never lower than it is: others may have taken identifiers that are not to be seen yet.
             let sql = format!(
-                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce((SELECT max(id) FROM {table}), 1), \
-                 EXISTS (SELECT 1 FROM {table}))"
+                "SELECT setval(sequence, highest) \
+                 FROM (SELECT pg_get_serial_sequence('{table}', 'id')::regclass AS sequence, max(id) AS highest \
+                       FROM {table}) AS loaded \
+                 WHERE highest > coalesce(pg_sequence_last_value(sequence), 0)"
             );
-            self.session.run(one::<(i64,)>(Statement::from(sql), params![])).await?;
+            self.session.run(optional::<(i64,)>(Statement::from(sql), params![])).await?;
         }
         Ok(())
     }

@@ -62,7 +62,8 @@ impl<S: Session> Repository<'_, S, Trade> {
         Ok(self.session.fetch(all(&*BY_STATUS, params)).await?)
     }
 
-    /// The trades of a portfolio with a status. One statement, by `ix_trades_portfolio_status`.
+    /// The trades of a portfolio with a status. One statement: for a rare status by
+    /// `ix_trades_portfolio_status`, for a common one by `ix_trades_portfolio_created`.
     ///
     /// # Errors
     /// What the database reports.

@@ -130,6 +130,14 @@ both_engines! {
         assert_eq!(rows::<(i64,)>(&mut db.read().await.unwrap(), "SELECT portfolio_id FROM fans").await, [(1,)]);
     }
 
+    async fn upgrades_at_the_same_time_apply_each_revision_once(url: &str) {
+        let dbs = [open(url).await, open(url).await, open(url).await];
+        let (one, two, three) = tokio::join!(upgrade(&dbs[0]), upgrade(&dbs[1]), upgrade(&dbs[2]));
+        let applied = [one, two, three].map(|changes| changes.unwrap().len());
+        assert_eq!(applied.iter().sum::<usize>(), 2, "{applied:?}");
+        assert_eq!(contents(&dbs[0]).await.unwrap(), Contents::Book);
+    }
+
     async fn an_upgrade_with_nothing_to_do_does_nothing(url: &str) {
         let db = book(url).await;
         let before = schema(&db).await;

@@ -173,20 +173,4 @@ both_engines! {
 
         assert!(!Executions::new(&mut session).get_by_trade(TRADE).await.unwrap().is_empty());
     }
-
-    async fn identifiers_go_on_behind_those_that_were_loaded(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        let created = write(&db, async |session| {
-            let mut portfolios = Portfolios::new(session);
-            let parent = portfolios.get(PORTFOLIO).await?.unwrap();
-            let mut load = portfolios.load(None).await?;
-            load.write(&tallybook::Portfolio { id: 1_000.into(), name: "loaded".to_owned(), ..parent }).await?;
-            load.finish().await?;
-            portfolios.align_ids().await?;
-            portfolios.create(&tallybook::NewPortfolio::new("next")).await
-        })
-        .await;
-        assert_eq!(created.id, 1_001.into());
-    }
 }

@@ -14,7 +14,7 @@ pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Res
     let migrator = migrator(&db);
     match command {
         Migrate::Upgrade { goal } => {
-            print_changes("upgraded", &migrator.upgrade(&parse(goal)?).await?, as_json)?
+            print_changes("upgraded", &migrator.upgrade(&parse(goal)?).await?, as_json)?;
         }
         Migrate::Downgrade { goal } => {
             print_changes("rolled back", &migrator.downgrade(&parse(goal)?).await?, as_json)?;

@@ -18,7 +18,7 @@ pub fn now() -> DateTime<Utc> {
 /// Refuses what would not come back equal.
 pub(super) fn check(moment: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     // A leap second is chrono's 60th second as nanoseconds from 1,000,000,000; no column keeps that.
-    if moment.nanosecond() % 1_000 != 0 || moment.nanosecond() >= 1_000_000_000 {
+    if !moment.nanosecond().is_multiple_of(1_000) || moment.nanosecond() >= 1_000_000_000 {
         return Err(format!(
             "{moment} is finer than the microseconds a column keeps; use now() or trunc_subsecs(6)"
         ));

@@ -13,7 +13,7 @@ use crate::support::{
 use crate::support::{with_notes, write};
 
 async fn refused(url: &str) -> Error {
-    Database::open(Settings::new(url).unwrap()).await.err().expect(url)
+    Database::open(Settings::new(url).unwrap()).await.expect_err(url)
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_server_that_never_answers_is_given_up_after_the_pool_time_out() {
     let mut settings = Settings::new(&format!("postgresql://ada:Secret@{address}/book")).unwrap();
     settings.pool.timeout = Duration::from_millis(300);
     let start = Instant::now();
-    let error = Database::open(settings).await.err().expect("nobody answered");
+    let error = Database::open(settings).await.expect_err("nobody answered");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(error.is_timeout() && error.is_retryable(), "{error}");
     assert_eq!(error.timed_out_step(), Some(Step::Connecting));

@@ -110,7 +110,7 @@ tallybook_testkit::both_engines! {
         let db = with_notes(url).await;
         for (table, columns) in [("nothing", ["id", "title"]), ("notes", ["id", "nothing"])] {
             let mut session = db.begin().await.unwrap();
-            let error = session.load(table, &columns).await.err().expect(table);
+            let error = session.load(table, &columns).await.expect_err(table);
             assert!(error.to_string().contains("nothing"), "{error}");
             assert!(session.commit().await.is_err());
         }

@@ -45,7 +45,7 @@ fn keep() -> (Kept, tracing::subscriber::DefaultGuard) {
         .with_ansi(false)
         .with_writer(kept.clone())
         .finish();
-    (kept.clone(), tracing::subscriber::set_default(subscriber))
+    (kept, tracing::subscriber::set_default(subscriber))
 }
 
 fn everything(settings: &mut Settings) {
@@ -106,7 +106,7 @@ async fn a_failed_connection_logs_no_password() {
     let (user, password) = before.rsplit_once(':').unwrap();
     let mut settings = Settings::new(&format!("{user}:Secret@{after}")).unwrap();
     everything(&mut settings);
-    Database::open(settings).await.err().expect("the password is wrong");
+    Database::open(settings).await.expect_err("the password is wrong");
     let db = open_with(database.url(), everything).await;
     create_notes(&db).await;
     let text = kept.text();

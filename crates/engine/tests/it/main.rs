@@ -2,8 +2,11 @@
 
 mod cancel;
 mod connect;
+mod constraint;
+mod explain;
 mod load;
 mod log;
+mod lost;
 mod migrate;
 mod pool;
 mod proxy;

@@ -3,7 +3,7 @@
 use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
 use tallybook_engine::{Database, Statement, Step as Waits};
 
-use crate::proxy::Proxy;
+use crate::proxy::{Mode, Proxy};
 use crate::support::{open, open_with, read, write};
 
 const NOTES: Revision = Revision {
@@ -220,7 +220,7 @@ async fn a_runner_gives_up_on_a_server_that_fell_silent() {
         settings.pool.timeout = std::time::Duration::from_millis(500);
     })
     .await;
-    proxy.silence(true);
+    proxy.set(Mode::Silent);
     let error = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap_err();
     assert_eq!(error.timed_out_step(), Some(Waits::Connecting), "{error}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tallybook_engine::{Database, Engine, PoolStatus, ReadSession, Settings, Step, execute, one, params};
 use tallybook_testkit::postgres;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Mode, Proxy};
 use crate::support::{count_notes, create_notes, eventually, open, open_with, read, try_read, try_write};
 use crate::support::{with_notes, write};
 
@@ -44,7 +44,7 @@ tallybook_testkit::both_engines! {
     async fn a_time_out_says_what_it_waited_for_and_how_it_stands(url: &str) {
         let db = open_with(url, small).await;
         let taken = take(&db, 3).await;
-        let error = db.read().await.err().expect("all are taken");
+        let error = db.read().await.expect_err("all are taken");
         assert!(error.is_timeout() && error.is_retryable() && !error.is_connect(), "{error}");
         assert_eq!(error.timed_out_step(), Some(Step::Waiting));
         let name = readers(&db).name;
@@ -132,7 +132,7 @@ async fn closing_waits_for_the_sessions_and_leaves_one_tidy_file() {
     drop(waiting);
     session.commit().await.unwrap();
     closing.await.unwrap();
-    let error = db.read().await.err().expect("it is closed");
+    let error = db.read().await.expect_err("it is closed");
     assert!(error.to_string().contains("closed"), "{error}");
     assert_eq!(std::fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1);
     assert_eq!(count_notes(&open(&file.url()).await).await, 1);
@@ -147,7 +147,7 @@ async fn sqlite_has_one_writer_and_readers_beside_it() {
     let insert = execute("INSERT INTO notes (id, title) VALUES (1, 'one')", params![]);
     writing.run(insert).await.unwrap();
     assert_eq!(count_notes(&db).await, 0, "reads do not wait for the writer");
-    let error = db.begin().await.err().expect("there is one writer");
+    let error = db.begin().await.expect_err("there is one writer");
     assert_eq!(error.timed_out_step(), Some(Step::Waiting));
     assert!(error.to_string().contains("1 of 1 writer connections in use"), "{error}");
     writing.commit().await.unwrap();
@@ -197,12 +197,12 @@ async fn a_connection_that_fell_silent_is_found_by_the_ping_and_replaced() {
     let proxy = Proxy::start(database.port()).await;
     let db = open(&proxy.url(&database)).await;
     let first = read::<(i64,)>(&db, "SELECT pg_backend_pid()").await;
-    proxy.silence(true);
+    proxy.set(Mode::Silent);
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     // The ping meets silence; the connection behind it will be a new one.
     let (second, ()) = tokio::join!(read::<(i64,)>(&db, "SELECT pg_backend_pid()"), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        proxy.silence(false);
+        proxy.set(Mode::Relay);
     });
     assert_ne!(first, second);
 }
@@ -215,7 +215,7 @@ async fn a_ping_keeps_to_the_time_out_of_the_pool() {
         settings.pool.timeout = Duration::from_millis(700);
     })
     .await;
-    proxy.silence(true);
+    proxy.set(Mode::Silent);
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     let error = try_read::<(i64,)>(&db, "SELECT 1").await.unwrap_err();
     assert_eq!(error.timed_out_step(), Some(Step::Pinging), "{error}");

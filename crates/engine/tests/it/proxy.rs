@@ -1,9 +1,10 @@
-//! A relay in front of a PostgreSQL server: it counts how often a client waited for an answer, and can fall
-//! silent.
+//! A relay in front of a PostgreSQL server: it counts how often a client waited for an answer, can fall
+//! silent, and can hang up.
 
+use std::future::pending;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +22,18 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct State {
     turns: AtomicUsize,
-    silent: AtomicBool,
+    mode: Mutex<Mode>,
+}
+
+/// What happens to what a client sends.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Mode {
+    #[default]
+    Relay,
+    /// It gets lost, and so does everything on that connection from then on.
+    Silent,
+    /// It gets lost and the connection is closed.
+    HangUp,
 }
 
 impl Proxy {
@@ -52,9 +64,8 @@ impl Proxy {
         self.state.turns.swap(0, Ordering::SeqCst)
     }
 
-    /// Relays nothing more on any connection, and keeps them all open.
-    pub(crate) fn silence(&self, silent: bool) {
-        self.state.silent.store(silent, Ordering::SeqCst);
+    pub(crate) fn set(&self, mode: Mode) {
+        *self.state.mode.lock().unwrap() = mode;
     }
 }
 
@@ -65,13 +76,12 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, state: &State) -> i
         tokio::select! {
             length = client.read(&mut request) => {
                 let length = length?;
-                if length == 0 {
-                    return Ok(());
+                let mode = *state.mode.lock().unwrap();
+                match mode {
+                    Mode::Relay if length > 0 => server.write_all(&request[..length]).await?,
+                    Mode::Relay | Mode::HangUp => return Ok(()),
+                    Mode::Silent => pending().await,
                 }
-                if state.silent.load(Ordering::SeqCst) {
-                    std::future::pending::<()>().await;
-                }
-                server.write_all(&request[..length]).await?;
                 asked = true;
             }
             length = server.read(&mut chunk) => {

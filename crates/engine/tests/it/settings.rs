@@ -140,7 +140,8 @@ fn no_settings_show_a_password() {
 
 #[tokio::test]
 async fn settings_that_were_changed_in_code_are_checked_when_the_database_opens() {
-    let changes: [(&str, fn(&mut Settings)); 6] = [
+    type Change = fn(&mut Settings);
+    let changes: [(&str, Change); 6] = [
         ("pool.size", |settings| settings.pool.size = 0),
         ("pool.size", |settings| settings.pool.size = usize::MAX),
         ("pool.max_overflow", |settings| settings.pool.max_overflow = usize::MAX),
@@ -151,7 +152,7 @@ async fn settings_that_were_changed_in_code_are_checked_when_the_database_opens(
     for (name, change) in changes {
         let mut settings = Settings::new("sqlite::memory:").unwrap();
         change(&mut settings);
-        let error = Database::open(settings).await.err().expect(name);
+        let error = Database::open(settings).await.expect_err(name);
         assert!(error.is_settings() && error.to_string().starts_with(name), "{error}");
     }
 }

@@ -22,7 +22,9 @@ async fn behind_proxy(name: &str) -> (tallybook_testkit::Database, Proxy, Databa
     (database, proxy, db)
 }
 
-fn batch() -> (One<(i64,)>, One<(i64, String)>, One<(f64,)>) {
+type Three = (One<(i64,)>, One<(i64, String)>, One<(f64,)>);
+
+fn batch() -> Three {
     (
         one("SELECT count(*) FROM notes", params![]),
         one("SELECT $1 + count(*), $2 FROM notes", params![1, "text"]),

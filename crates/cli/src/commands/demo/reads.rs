@@ -76,42 +76,40 @@ impl Read {
     /// Reads with the samples whose turn it is.
     async fn run<S: Session>(self, session: &mut S, samples: &Samples, turn: usize) -> Result<()> {
         let portfolio = at(&samples.portfolios, turn);
-        match self {
+        let read = match self {
             Read::PortfolioWithPositions => {
-                drop(Portfolios::new(session).get_with_positions(portfolio).await?)
+                Portfolios::new(session).get_with_positions(portfolio).await.map(drop)
             }
-            Read::PortfolioWithTrades => drop(Portfolios::new(session).get_with_trades(portfolio).await?),
+            Read::PortfolioWithTrades => Portfolios::new(session).get_with_trades(portfolio).await.map(drop),
             Read::PortfolioWithAllRelations => {
-                drop(Portfolios::new(session).get_with_all_relations(portfolio).await?)
+                Portfolios::new(session).get_with_all_relations(portfolio).await.map(drop)
             }
             Read::TradeWithExecutions => {
-                drop(Trades::new(session).get_with_executions(at(&samples.trades, turn)).await?);
+                Trades::new(session).get_with_executions(at(&samples.trades, turn)).await.map(drop)
             }
             Read::TradesOfPortfolioWithExecutions => {
-                drop(Trades::new(session).get_by_portfolio_with_executions(portfolio, PAGE).await?);
+                Trades::new(session).get_by_portfolio_with_executions(portfolio, PAGE).await.map(drop)
             }
-            Read::TradesOfSessionWithExecutions => {
-                drop(Trades::new(session).get_by_session_with_executions(at(&samples.sessions, turn)).await?);
-            }
+            Read::TradesOfSessionWithExecutions => Trades::new(session)
+                .get_by_session_with_executions(at(&samples.sessions, turn))
+                .await
+                .map(drop),
             Read::TradesOfSession => {
-                drop(Trades::new(session).get_by_session(at(&samples.sessions, turn)).await?)
+                Trades::new(session).get_by_session(at(&samples.sessions, turn)).await.map(drop)
             }
             Read::PositionOfSymbol => {
                 let (portfolio, symbol) = &samples.positions[turn % samples.positions.len()];
-                drop(Positions::new(session).get_by_symbol(*portfolio, symbol).await?);
+                Positions::new(session).get_by_symbol(*portfolio, symbol).await.map(drop)
             }
             Read::TradesOfPortfolioWithStatus => {
-                drop(
-                    Trades::new(session)
-                        .get_by_portfolio_and_status(portfolio, &TradeStatus::Pending, LIST)
-                        .await?,
-                );
+                let status = TradeStatus::Pending;
+                Trades::new(session).get_by_portfolio_and_status(portfolio, &status, LIST).await.map(drop)
             }
             Read::NewestTradesOfPortfolio => {
-                drop(Trades::new(session).get_by_portfolio(portfolio, LIST).await?)
+                Trades::new(session).get_by_portfolio(portfolio, LIST).await.map(drop)
             }
-        }
-        Ok(())
+        };
+        Ok(read?)
     }
 }
 

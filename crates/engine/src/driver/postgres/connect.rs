@@ -16,7 +16,7 @@ const OPTIONS: &str = "-c default_transaction_read_only=on -c timezone=UTC";
 /// How to reach one server.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    config: Config,
+    config: Box<Config>,
     /// For messages: user, host, port and database.
     target: String,
 }
@@ -33,7 +33,7 @@ impl Connector {
             config.application_name("tallybook");
         }
         let target = describe(&config);
-        Self { config, target }
+        Self { config: Box::new(config), target }
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection> {

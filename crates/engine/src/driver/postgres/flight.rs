@@ -159,8 +159,8 @@ async fn run(
     };
     let (result, statement) = join(unnamed, client.prepare_typed(&sql, &types)).await;
     result.map_err(named)?;
-    // A statement that runs but can't be prepared just stays unnamed.
-    let Ok(statement) = statement else { return Ok(None) };
+    // A failure here matters although the statement ran: it aborts the transaction.
+    let statement = statement.map_err(convert).map_err(named)?;
     // Known now even if there were no rows.
     check_columns(statement.columns(), query.columns()).map_err(named)?;
     Ok(Some(statement))

@@ -1,0 +1,46 @@
+//! The book in tasks of their own, as servers use it: that this compiles is half of it.
+
+use tallybook::{
+    NewPortfolio, NewTrade, Portfolio, PortfolioId, Portfolios, Positions, Result, TradeChanges, TradeStatus,
+    Trades, Window, WriteSession, contents, upgrade,
+};
+use tallybook_testkit::both_engines;
+use tokio::spawn;
+
+use crate::support::open;
+
+async fn work(session: &mut WriteSession) -> Result<Portfolio> {
+    let created = Portfolios::new(session).create(&NewPortfolio::new("spawned")).await?;
+    let new = vec![NewTrade::market(created.id, tallybook::Action::Buy, "A", 1.into())];
+    let trades = Trades::new(session).create_many(&new).await?;
+    let changes = TradeChanges::new().status(TradeStatus::Filled);
+    Trades::new(session).update(trades[0].id, changes).await?;
+    Trades::new(session).delete(trades[0].id).await?;
+    Ok(created)
+}
+
+both_engines! {
+    async fn reads_and_writes_run_in_spawned_tasks(url: &str) {
+        let db = open(url).await;
+        let writer = db.clone();
+        let written = spawn(async move {
+            contents(&writer).await?;
+            upgrade(&writer).await?;
+            writer.write(async |session: &mut WriteSession| work(session).await).await
+        });
+        let portfolio = written.await.unwrap().unwrap().into_value();
+
+        let read = spawn(async move {
+            let mut session = db.read().await?;
+            let ids: Vec<PortfolioId> = vec![portfolio.id];
+            let name = portfolio.name.clone();
+            let page = Portfolios::new(&mut session).get_page(None, 3).await?;
+            Portfolios::new(&mut session).get_page(page.next.as_ref(), 3).await?;
+            Positions::new(&mut session).get_by_symbol(portfolio.id, &name).await?;
+            Trades::new(&mut session).get_by_status(&TradeStatus::Filled, Window::first(3)).await?;
+            Portfolios::new(&mut session).get_many_with_all_relations(&ids).await?;
+            Portfolios::new(&mut session).get_by_name(&name).await
+        });
+        assert_eq!(read.await.unwrap().unwrap().unwrap().name, "spawned");
+    }
+}

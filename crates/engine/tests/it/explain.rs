@@ -1,0 +1,63 @@
+//! Plans.
+
+use tallybook_engine::{All, Counts, Engine, Explainer, Result, Session, WriteSession, all, execute, params};
+
+use crate::support::{count_notes, open, with_notes, write};
+
+fn children(parent: i64) -> All<(i64,)> {
+    all("SELECT id FROM notes WHERE parent = $1 ORDER BY id", params![parent])
+}
+
+async fn fill(session: &mut WriteSession) -> Result<()> {
+    session.run(execute("INSERT INTO notes (id, title) VALUES (0, 'root')", params![])).await?;
+    let insert = "INSERT INTO notes (id, title, parent) VALUES ($1, $2, $3)";
+    let notes = (1..=2_000).map(|id| execute(insert, params![id, format!("note {id}"), id / 10]));
+    session.run(notes.collect::<Vec<_>>()).await?;
+    session.run(execute("CREATE INDEX ix_notes_parent ON notes (parent)", params![])).await?;
+    session.run(execute("ANALYZE notes", params![])).await.map(drop)
+}
+
+tallybook_testkit::both_engines! {
+    async fn a_plan_names_its_indexes(url: &str) {
+        let db = with_notes(url).await;
+        db.write(fill).await.unwrap().into_value();
+        let mut session = db.read().await.unwrap();
+        let plan = session.explain(children(7)).await.unwrap();
+        assert!(plan.uses("ix_notes_parent"), "{}", plan.text);
+        assert_eq!((session.counts().statements, session.counts().round_trips), (1, 1));
+        let by_id = all::<(String,)>("SELECT title FROM notes WHERE id = $1", params![7]);
+        let plan = session.explain(by_id).await.unwrap();
+        let primary = if db.engine() == Engine::Sqlite { "INTEGER PRIMARY KEY" } else { "notes_pkey" };
+        assert_eq!(plan.indexes, [primary], "{}", plan.text);
+        let scan = all::<(i64,)>("SELECT id FROM notes WHERE title LIKE $1", params!["%7"]);
+        assert_eq!(session.explain(scan).await.unwrap().indexes, [""; 0]);
+    }
+
+    async fn an_explainer_runs_what_it_explains(url: &str) {
+        let db = with_notes(url).await;
+        db.write(fill).await.unwrap().into_value();
+        let mut session = db.read().await.unwrap();
+        let mut explainer = Explainer::new(&mut session);
+        let (found, _) = explainer.fetch((children(7), children(8))).await.unwrap();
+        assert_eq!(found.first(), Some(&(70,)));
+        assert_eq!(explainer.plan().indexes, ["ix_notes_parent", "ix_notes_parent"]);
+    }
+
+    async fn a_write_is_explained_but_not_run(url: &str) {
+        let db = with_notes(url).await;
+        write(&db, "INSERT INTO notes (id, title) VALUES (1, 'kept')").await;
+        let mut session = db.begin().await.unwrap();
+        let delete = all::<(i64,)>("DELETE FROM notes WHERE id = $1 RETURNING id", params![1]);
+        assert!(session.explain(delete).await.is_ok());
+        session.commit().await.unwrap();
+        assert_eq!(count_notes(&db).await, 1);
+    }
+
+    async fn a_refused_parameter_has_no_plan(url: &str) {
+        let db = open(url).await;
+        let mut session = db.read().await.unwrap();
+        let error = session.explain(all::<(f64,)>("SELECT $1", params![f64::NAN])).await.unwrap_err();
+        assert!(error.is_invalid_value(), "{error}");
+        assert_eq!(session.counts(), Counts::default());
+    }
+}
