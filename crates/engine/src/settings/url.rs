@@ -1,6 +1,7 @@
 //! Database URLs, as SQLAlchemy writes them, that never show their password.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -148,39 +149,50 @@ fn postgres(rest: &str) -> Result<tokio_postgres::Config, &'static str> {
 
 /// The URL with everything that could be a password replaced.
 ///
-/// It must be safe on texts that do not parse, so it hides too much rather than too little: all from the
-/// first colon behind the scheme to the last `@`, or to the end if there is none and no port follows; and
-/// all behind a `password=`.
+/// It must be safe on texts that do not parse, so it hides too much rather than too little.
 fn redact(url: &str) -> String {
+    let user = password_of_user(url).unwrap_or(url.len()..url.len());
+    let parameter = url.to_ascii_lowercase().find("password=").unwrap_or(url.len());
     let mut shown = url.to_owned();
-    let scheme = url.find(':').filter(|&colon| url[colon..].starts_with("://"));
-    match (scheme.map(|colon| colon + 3), url.rfind('@')) {
-        (Some(start), Some(end)) => {
-            if let Some(colon) = url.get(start..end).and_then(|user| user.find(':')) {
-                shown.replace_range(start + colon + 1..end, "***");
-            }
+    if parameter < user.end {
+        // One is within the other: what follows the `@` may belong to either.
+        shown.replace_range(user.start.min(parameter).., "***");
+    } else {
+        if parameter < url.len() {
+            shown.replace_range(parameter.., "password=***");
         }
-        (None, Some(end)) => shown.replace_range(..end, "***"),
-        // A list of URLs that was split at a comma within a password leaves `scheme://user:pass`.
-        (Some(start), None) => {
-            let hosts = url[start..].split('/').next().unwrap_or_default();
-            if let Some(colon) = hosts.find(':').filter(|_| !hosts.starts_with('[') && !are_hosts(hosts)) {
-                shown.replace_range(start + colon + 1.., "***");
-            }
+        if !user.is_empty() {
+            shown.replace_range(user, "***");
         }
-        (None, None) => {}
-    }
-    if let Some(at) = shown.to_ascii_lowercase().find("password") {
-        shown.truncate(at);
-        shown.push_str("password=***");
     }
     shown
 }
 
-/// Whether nothing but a port is behind the colon of each.
+/// Where the password is in `scheme://user:password@host`: from the first colon to the last `@`.
+fn password_of_user(url: &str) -> Option<Range<usize>> {
+    let start = url.find(':').filter(|&colon| url[colon..].starts_with("://")).map(|colon| colon + 3);
+    match (start, url.rfind('@')) {
+        (Some(start), Some(end)) => {
+            let colon = url.get(start..end)?.find(':')?;
+            Some(start + colon + 1..end)
+        }
+        (None, Some(end)) => Some(0..end),
+        // A list of URLs that was split at a comma within a password leaves `scheme://user:pass`.
+        (Some(start), None) => {
+            let hosts = url[start..].split('/').next().filter(|hosts| !are_hosts(hosts))?;
+            Some(start + hosts.find(':')? + 1..url.len())
+        }
+        (None, None) => None,
+    }
+}
+
+/// Whether nothing but a port is behind the colon of each; an address of IPv6 stands in brackets.
 fn are_hosts(hosts: &str) -> bool {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    hosts.split(',').all(|host| host.split_once(':').is_none_or(|(_, port)| is_port(port)))
+    hosts.split(',').all(|host| {
+        let behind = host.rsplit(']').next().unwrap_or(host);
+        behind.split_once(':').is_none_or(|(_, port)| is_port(port))
+    })
 }
 
 #[cfg(test)]
@@ -235,6 +247,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn all_but_the_password_is_shown() {
+        for (url, shown) in [
+            ("postgresql://h:5432/d", "postgresql://h:5432/d"),
+            ("postgresql://[::1]:5432/d", "postgresql://[::1]:5432/d"),
+            ("postgresql://one:1,two:2/d", "postgresql://one:1,two:2/d"),
+            ("postgresql://u@h/d", "postgresql://u@h/d"),
+            ("postgresql://u:password@h:5432/d", "postgresql://u:***@h:5432/d"),
+            ("postgresql://u:p@ss@h/d?password=x&a=b", "postgresql://u:***@h/d?password=***"),
+            ("sqlite:////var/a:b.db", "sqlite:////var/a:b.db"),
+            ("postgresql://u:Secret", "postgresql://u:***"),
+        ] {
+            assert_eq!(redact(url), shown);
+        }
+    }
+
     proptest! {
         #[test]
         fn no_password_is_ever_shown(
@@ -252,7 +280,12 @@ mod tests {
 
         #[test]
         fn no_password_parameter_is_ever_shown(password in "Secret[!-~]{0,12}Secret") {
-            for url in [format!("postgresql://h/d?password={password}"), format!("host=h password={password} user=u")] {
+            for url in [
+                format!("postgresql://h/d?password={password}"),
+                format!("postgresql://u:{password}@h:1/d?password={password}"),
+                format!("postgresql://h:5432/d?password={password}"),
+                format!("host=h password={password} user=u"),
+            ] {
                 let shown = match DatabaseUrl::parse("DATABASE_URL", &url) {
                     Ok(url) => format!("{url} {url:?}"),
                     Err(error) => format!("{error} {error:?}"),
