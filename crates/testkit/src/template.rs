@@ -74,7 +74,8 @@ async fn close(client: &Client, name: &str) -> Result<(), Error> {
 fn program_version() -> String {
     let identity = || -> io::Result<_> {
         let program = env::current_exe()?;
-        let modified = fs::metadata(&program)?.modified()?;
+        // The file that runs, also when its name already stands for a newer one.
+        let modified = fs::metadata("/proc/self/exe")?.modified()?;
         Ok((program, modified))
     };
     let mut hasher = DefaultHasher::new();

@@ -43,4 +43,37 @@ both_engines! {
         });
         assert_eq!(read.await.unwrap().unwrap().unwrap().name, "spawned");
     }
+
+    async fn bulk_loads_run_in_spawned_tasks(url: &str) {
+        let db = crate::support::book(url).await;
+        let portfolio = sample_portfolio();
+        let loaded = spawn(async move {
+            db.write(async |session: &mut WriteSession| -> Result<u64> {
+                let mut portfolios = Portfolios::new(session);
+                let mut load = portfolios.load(None).await?;
+                load.write(&portfolio).await?;
+                let rows = load.finish().await?;
+                portfolios.align_ids().await?;
+                Ok(rows)
+            })
+            .await
+        });
+        assert_eq!(loaded.await.unwrap().unwrap().into_value(), 1);
+    }
+}
+
+fn sample_portfolio() -> Portfolio {
+    let NewPortfolio { name, initial_capital, current_capital, currency, created_at, .. } =
+        NewPortfolio::new("loaded");
+    Portfolio {
+        id: PortfolioId(7),
+        name,
+        description: None,
+        initial_capital,
+        current_capital,
+        currency,
+        created_at,
+        updated_at: created_at,
+        metadata_json: None,
+    }
 }

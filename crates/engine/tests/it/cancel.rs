@@ -215,6 +215,27 @@ tallybook_testkit::both_engines! {
         }
     }
 
+    async fn all_that_was_abandoned_on_a_connection_is_stopped(url: &str) {
+        let db = open_with(url, |settings| {
+            tight(settings);
+            settings.pool.size = 1;
+            settings.pool.max_overflow = 0;
+        })
+        .await;
+        create_notes(&db).await;
+        let mut session = db.read().await.unwrap();
+        for _ in 0..4 {
+            assert!(polled(1, session.run(long_read())).await.is_none());
+        }
+        drop(session);
+        all_usable(&db).await;
+        if db.engine() == Engine::Postgres {
+            let asleep = "SELECT pid::bigint FROM pg_stat_activity \
+                          WHERE datname = current_database() AND wait_event = 'PgSleep'";
+            assert_eq!(read::<(i64,)>(&db, asleep).await, [], "nothing goes on at the server");
+        }
+    }
+
     async fn a_session_outlives_a_read_that_was_dropped(url: &str) {
         let db = open_with(url, tight).await;
         create_notes(&db).await;

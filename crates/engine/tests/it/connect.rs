@@ -90,6 +90,25 @@ async fn a_missing_database_is_named_with_what_creates_it() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_only_read_stays_byte_for_byte_as_it_was() {
+    let file = SqliteFile::new("read_only_use");
+    // Made by another program: without a write-ahead log.
+    let other = rusqlite::Connection::open(file.path()).unwrap();
+    other.execute_batch("CREATE TABLE notes (id integer primary key, title text)").unwrap();
+    drop(other);
+    let before = fs::read(file.path()).unwrap();
+
+    let db = open(&file.url()).await;
+    assert_eq!(count_notes(&db).await, 0);
+    db.close().await;
+    assert!(before == fs::read(file.path()).unwrap());
+
+    let db = open(&file.url()).await;
+    write(&db, "INSERT INTO notes (title) VALUES ('first')").await;
+    assert_eq!(count_notes(&db).await, 1);
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_left_byte_for_byte() {
     for content in [b"portfolio,symbol\n".repeat(1_000), b"not a database".to_vec(), vec![0; 8_192]] {
         let file = SqliteFile::new("not_a_database");
@@ -205,7 +224,7 @@ async fn a_database_in_memory_outlives_the_connections_that_made_it() {
 #[tokio::test]
 async fn sqlite_is_durable_and_keeps_foreign_keys() {
     let file = SqliteFile::new("pragmas");
-    let db = open(&file.url()).await;
+    let db = with_notes(&file.url()).await;
     let sql = "SELECT journal_mode, foreign_keys, synchronous, (SELECT query_only FROM pragma_query_only) \
                FROM pragma_journal_mode, pragma_foreign_keys, pragma_synchronous";
     let reader = read::<(String, i64, i64, i64)>(&db, sql).await;

@@ -82,8 +82,13 @@ impl Connection {
         }
         self.cancelled = true;
         let limit = async {
-            cancel.cancel_query(NoTls).await?;
-            last.await
+            loop {
+                // It stops one statement; another may have been abandoned behind it.
+                cancel.cancel_query(NoTls).await?;
+                if let Ok(answer) = timeout(PATIENCE, &mut last).await {
+                    return answer;
+                }
+            }
         };
         match timeout(CANCEL_LIMIT, limit).await {
             Ok(answer) => answer.map_err(convert),

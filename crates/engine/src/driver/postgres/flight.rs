@@ -5,6 +5,7 @@
 //! A statement that is not prepared yet is sent unnamed, with its types, and prepared for the next time in
 //! the same flight: also the first use of a statement costs no second round trip.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -20,14 +21,15 @@ use super::param::{Param, type_of};
 use crate::driver::Bounds;
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
+use crate::row::Column;
 use crate::row::postgres::{PgRow, check_columns};
 use crate::settings::Engine;
 
 impl Connection {
     pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
         let mut queries = queries(&mut batch);
-        let prepared = queries.iter_mut().map(|query| self.find_prepared(*query)).collect::<Result<_>>()?;
-        let (outcome, timings) = send(&self.client, &mut queries, prepared, bounds).await;
+        let forms = self.find_forms(&mut queries)?;
+        let (outcome, timings) = send(&self.client, &mut queries, forms, bounds).await;
         for (query, (elapsed, statement)) in queries.iter_mut().zip(timings) {
             let request = query.request();
             request.elapsed = elapsed;
@@ -40,6 +42,22 @@ impl Connection {
             self.prepared.clear();
         }
         outcome.map(|()| batch)
+    }
+
+    /// How each query is sent: of those with the same new text, one prepares it.
+    fn find_forms(&mut self, queries: &mut [&mut dyn Query]) -> Result<Vec<Form>> {
+        let mut forms = Vec::with_capacity(queries.len());
+        let mut new = HashSet::new();
+        for query in queries {
+            forms.push(match self.find_prepared(*query)? {
+                Some(statement) => Form::Prepared(statement),
+                None if new.insert(query.request().statement.sql(Engine::Postgres).to_owned()) => {
+                    Form::Preparing
+                }
+                None => Form::Unnamed,
+            });
+        }
+        Ok(forms)
     }
 
     /// The prepared statement for a query, unless it was prepared for parameters of other types.
@@ -56,6 +74,16 @@ impl Connection {
         }
         check_count(sql, values.len()).map_err(|error| error.with_statement(sql)).map(|()| None)
     }
+}
+
+/// How a statement is sent.
+enum Form {
+    /// By the name under which it was prepared.
+    Prepared(Statement),
+    /// With its text, and prepared for the next time.
+    Preparing,
+    /// With its text.
+    Unnamed,
 }
 
 /// Refuses parameters that the statement has no place for, which PostgreSQL would ignore.
@@ -78,7 +106,7 @@ type Timings = Vec<(Duration, Option<Statement>)>;
 async fn send(
     client: &Client,
     queries: &mut [&mut dyn Query],
-    prepared: Vec<Option<Statement>>,
+    forms: Vec<Form>,
     bounds: Bounds,
 ) -> (Result<()>, Timings) {
     let start = Instant::now();
@@ -87,8 +115,8 @@ async fn send(
 
     let mut begin = started(control(client, begin)).await;
     let mut running = Vec::with_capacity(queries.len());
-    for (query, prepared) in queries.iter_mut().zip(prepared) {
-        running.push(started(run(client, *query, prepared)).await);
+    for (query, form) in queries.iter_mut().zip(forms) {
+        running.push(started(run(client, *query, form)).await);
     }
     let mut end = started(control(client, end)).await;
 
@@ -135,35 +163,46 @@ async fn control(client: &Client, sql: Option<&str>) -> Result<()> {
 }
 
 /// Runs one statement and gives its rows to the query; returns the statement if it was prepared for this.
-async fn run(
-    client: &Client,
-    query: &mut dyn Query,
-    prepared: Option<Statement>,
-) -> Result<Option<Statement>> {
+async fn run(client: &Client, query: &mut dyn Query, form: Form) -> Result<Option<Statement>> {
     let request = query.request();
     let sql = request.statement.sql(Engine::Postgres).to_owned();
-    let named = |error: Error| error.with_statement(&sql);
-    if let Some(statement) = prepared {
-        check_columns(statement.columns(), query.columns()).map_err(named)?;
-        let params = query.request().values().iter().map(Param);
-        let rows = client.query_raw(&statement, params).await.map_err(convert).map_err(named)?;
-        drain(rows, query).await.map_err(named)?;
-        return Ok(None);
-    }
-
     let types: Vec<_> = request.values().iter().map(|value| type_of(value.kind())).collect();
-    let unnamed = async {
-        let params = query.request().values().iter().map(|value| (Param(value), type_of(value.kind())));
-        let rows = client.query_typed_raw(&sql, params).await.map_err(convert)?;
-        drain(rows, query).await
+    let outcome = match form {
+        Form::Prepared(statement) => run_prepared(client, query, &statement).await.map(|()| None),
+        Form::Unnamed => run_unnamed(client, query, &sql).await.map(|()| None),
+        Form::Preparing => {
+            let columns = query.columns();
+            match join(run_unnamed(client, query, &sql), client.prepare_typed(&sql, &types)).await {
+                (Ok(()), statement) => checked(statement, columns).map(Some),
+                (Err(error), _) => Err(error),
+            }
+        }
     };
-    let (result, statement) = join(unnamed, client.prepare_typed(&sql, &types)).await;
-    result.map_err(named)?;
-    // A failure here matters although the statement ran: it aborts the transaction.
-    let statement = statement.map_err(convert).map_err(named)?;
-    // Known now even if there were no rows.
-    check_columns(statement.columns(), query.columns()).map_err(named)?;
-    Ok(Some(statement))
+    outcome.map_err(|error| error.with_statement(&sql))
+}
+
+async fn run_prepared(client: &Client, query: &mut dyn Query, statement: &Statement) -> Result<()> {
+    check_columns(statement.columns(), query.columns())?;
+    let params = query.request().values().iter().map(Param);
+    let rows = client.query_raw(statement, params).await.map_err(convert)?;
+    drain(rows, query).await
+}
+
+async fn run_unnamed(client: &Client, query: &mut dyn Query, sql: &str) -> Result<()> {
+    let params = query.request().values().iter().map(|value| (Param(value), type_of(value.kind())));
+    let rows = client.query_typed_raw(sql, params).await.map_err(convert)?;
+    drain(rows, query).await
+}
+
+/// A statement that was prepared behind its first run. A failure matters although it ran: it aborts the
+/// transaction. Its columns are known now even if there were no rows.
+fn checked(
+    statement: Result<Statement, tokio_postgres::Error>,
+    columns: Option<&[Column]>,
+) -> Result<Statement> {
+    let statement = statement.map_err(convert)?;
+    check_columns(statement.columns(), columns)?;
+    Ok(statement)
 }
 
 async fn drain(rows: RowStream, query: &mut dyn Query) -> Result<()> {

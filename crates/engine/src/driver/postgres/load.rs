@@ -21,7 +21,7 @@ pub(crate) struct Load {
 }
 
 impl Connection {
-    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
+    pub(crate) async fn load(&mut self, table: &str, columns: &[String]) -> Result<Load> {
         let list = columns.join(", ");
         // Binary COPY converts nothing, so the widths of the columns are asked for first.
         let probe = format!("SELECT {list} FROM {table}");
@@ -32,7 +32,7 @@ impl Connection {
         let sink = self.client.copy_in(&copy).await.map_err(convert)?;
         Ok(Load {
             writer: Box::pin(BinaryCopyInWriter::new(sink, &types)),
-            columns: columns.iter().map(|&name| name.to_owned()).zip(types).collect(),
+            columns: columns.iter().cloned().zip(types).collect(),
             rows: 0,
         })
     }

@@ -69,7 +69,8 @@ impl Connector {
 
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let connector = self.clone();
-        Connection::spawn(move || connector.open(role)).await
+        let with_log = matches!(self, Connector::File(_));
+        Connection::spawn(with_log, move || connector.open(role)).await
     }
 
     pub(crate) fn target(&self) -> String {
@@ -102,9 +103,8 @@ impl Connector {
         sqlite.busy_timeout(BUSY_TIMEOUT)?;
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
-        if matches!(self, Connector::File(_)) {
-            use_wal(sqlite)?;
-        }
+        // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
+        sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         if role == Role::Read {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
@@ -113,9 +113,9 @@ impl Connector {
     }
 }
 
-/// Turns a new file to WAL. Of several connections that do so at the same time SQLite refuses all but one
+/// Turns a file to WAL, before the first write to it. Of several connections that do so at the same time SQLite refuses all but one
 /// without regard to the busy time-out, because their waiting could be a deadlock; here it is none.
-fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
+pub(super) fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {

@@ -22,11 +22,16 @@ pub(crate) struct Connection {
     thread: Handle,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
+    /// It has a file, and nothing was written through it yet.
+    pub(super) wants_wal: bool,
 }
 
 impl Connection {
-    /// Opens a connection on a new thread.
-    pub(super) async fn spawn(open: impl FnOnce() -> Result<Sqlite> + Send + 'static) -> Result<Self> {
+    /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
+    pub(super) async fn spawn(
+        wants_wal: bool,
+        open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
+    ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
@@ -47,7 +52,7 @@ impl Connection {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
         let interrupt = opened.await.map_err(|_| Error::new(Kind::Lost))??;
-        Ok(Self { thread: Handle(work), interrupt, join })
+        Ok(Self { thread: Handle(work), interrupt, join, wants_wal })
     }
 
     /// Whether the thread ended, which only a panic on it does.

@@ -7,8 +7,9 @@ use rusqlite::types::Value as SqliteValue;
 use rusqlite::{Connection as Sqlite, Statement};
 
 use super::Connection;
+use super::connect::use_wal;
 use super::error::convert;
-use crate::driver::{Bounds, End};
+use crate::driver::{Begin, Bounds, End};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
 use crate::row::sqlite::{SqliteRow, check_columns};
@@ -17,12 +18,19 @@ use crate::value::{Value, format_timestamp};
 
 impl Connection {
     pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
-        self.thread()
+        let use_log = self.wants_wal && bounds.begin == Some(Begin::Write);
+        let outcome = self
+            .thread()
             .call(move |sqlite| {
+                if use_log {
+                    use_wal(sqlite).map_err(convert)?;
+                }
                 run_all(sqlite, &mut queries(&mut batch), bounds)?;
                 Ok(batch)
             })
-            .await?
+            .await?;
+        self.wants_wal &= !(use_log && outcome.is_ok());
+        outcome
     }
 }
 
