@@ -1,7 +1,6 @@
 //! What every table offers.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::marker::PhantomData;
 
 use tallybook_engine::{
@@ -190,13 +189,9 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     ///
     /// # Errors
     /// When the table or a column does not exist.
-    pub fn load<'l>(
-        &'l mut self,
-        columns: Option<&[&str]>,
-    ) -> impl Future<Output = Result<BulkLoad<'l>>> + Send + use<'l, T> {
+    pub async fn load(&mut self, columns: Option<&[&str]>) -> Result<BulkLoad<'_>> {
         let own: Vec<&str> = T::COLUMNS.iter().map(|column| column.name).collect();
-        let load = self.session.load(T::NAME, columns.unwrap_or(&own));
-        async move { Ok(load.await?) }
+        Ok(self.session.load(T::NAME, columns.unwrap_or(&own)).await?)
     }
 
     /// Makes the next created row's identifier higher than all that were loaded. SQLite does so by itself.

@@ -102,7 +102,7 @@ impl Connection {
     }
 
     /// Begins a bulk load of `columns` of `table`.
-    pub(crate) async fn load(&mut self, table: &str, columns: &[String]) -> Result<Load> {
+    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         self.in_flight = true;
         let load = match &mut self.link {
             Link::Sqlite(connection) => Load::Sqlite(connection.load(table, columns).await?),

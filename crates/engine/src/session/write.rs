@@ -1,7 +1,6 @@
 //! Write transactions.
 
 use std::fmt;
-use std::future::Future;
 
 use super::access::sealed::Sealed;
 use super::explain::{Plan, explain};
@@ -58,18 +57,7 @@ impl WriteSession {
     ///
     /// # Errors
     /// When the table or a column does not exist.
-    pub fn load<'s>(
-        &'s mut self,
-        table: &str,
-        columns: &[&str],
-    ) -> impl Future<Output = Result<BulkLoad<'s>>> + Send + use<'s> {
-        // Owned, so that the future is Send whatever the lifetimes of the names.
-        let table = table.to_owned();
-        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
-        async move { self.begin_load(&table, &columns).await }
-    }
-
-    async fn begin_load(&mut self, table: &str, columns: &[String]) -> Result<BulkLoad<'_>> {
+    pub async fn load(&mut self, table: &str, columns: &[&str]) -> Result<BulkLoad<'_>> {
         if let Some(begin) = self.enter()? {
             self.begin(begin).await?;
             self.enter()?;

@@ -38,6 +38,24 @@ tallybook_testkit::both_engines! {
         assert!(notes.into_iter().eq((1..=10_000).map(note)));
     }
 
+    async fn a_load_runs_in_a_task_with_what_it_captured(url: &str) {
+        let db = with_notes(url).await;
+        let (task, notes) = (db.clone(), vec![note(1), note(2)]);
+        let loading = tokio::spawn(async move {
+            let columns = COLUMNS.to_vec();
+            task.write(async |session| -> Result<u64> {
+                let mut load = session.load("notes", &columns).await?;
+                for note in &notes {
+                    load.write(note).await?;
+                }
+                load.finish().await
+            })
+            .await
+        });
+        assert_eq!(loading.await.unwrap().unwrap().into_value(), 2);
+        assert_eq!(count_notes(&db).await, 2);
+    }
+
     async fn a_broken_constraint_in_the_middle_leaves_nothing(url: &str) {
         let db = with_notes(url).await;
         let outcome = db

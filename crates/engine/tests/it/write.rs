@@ -155,7 +155,7 @@ tallybook_testkit::both_engines! {
             let mut session = db.begin().await.unwrap();
             session.run(insert(id, "before")).await.unwrap();
             // As a time-out around it would.
-            assert!(polled(1, session.run((abandoned, slow()))).await.is_none());
+            assert!(polled(1, session.run((slow(), abandoned))).await.is_none());
             assert!(session.run(insert(9, "behind")).await.is_err());
             let error = session.commit().await.unwrap_err();
             assert!(error.to_string().contains("abandoned"), "{error}");

@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::try_join;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
+use futures_util::{Sink, SinkExt};
+use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::Connection;
 use super::error::convert;
@@ -13,26 +14,36 @@ use crate::driver::Loaded;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
+/// Signature, flags and extension of the binary format (PostgreSQL's documentation of COPY).
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// In place of a row's number of fields.
+const TRAILER: i16 = -1;
+/// Bytes that are collected before they are sent.
+const CHUNK: usize = 64 * 1024;
+
 /// A COPY under way. Dropped before its end, it fails on the server and nothing of it is kept.
 pub(crate) struct Load {
-    writer: Pin<Box<BinaryCopyInWriter>>,
+    /// Boxed as a trait because the compiler does not find tokio-postgres's own type `Send` in every task.
+    sink: Pin<Box<dyn Sink<Bytes, Error = tokio_postgres::Error> + Send>>,
     columns: Vec<(String, Type)>,
+    buffer: BytesMut,
     rows: usize,
 }
 
 impl Connection {
-    pub(crate) async fn load(&mut self, table: &str, columns: &[String]) -> Result<Load> {
+    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         let list = columns.join(", ");
         // Binary COPY converts nothing, so the widths of the columns are asked for first.
         let probe = format!("SELECT {list} FROM {table}");
         let copy = format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)");
         let prepared = try_join(self.client.prepare(&probe), self.client.prepare(&copy)).await;
         let (probe, copy) = prepared.map_err(convert)?;
-        let types: Vec<Type> = probe.columns().iter().map(|column| column.type_().clone()).collect();
-        let sink = self.client.copy_in(&copy).await.map_err(convert)?;
+        let types = probe.columns().iter().map(|column| column.type_().clone());
+        let sink = self.client.copy_in::<_, Bytes>(&copy).await.map_err(convert)?;
         Ok(Load {
-            writer: Box::pin(BinaryCopyInWriter::new(sink, &types)),
-            columns: columns.iter().cloned().zip(types).collect(),
+            sink: Box::pin(sink),
+            columns: columns.iter().map(|&name| name.to_owned()).zip(types).collect(),
+            buffer: BytesMut::from(HEADER),
             rows: 0,
         })
     }
@@ -44,19 +55,43 @@ impl Load {
             let problem = format!("has {} values for {} columns", row.len(), self.columns.len());
             return Err(Error::invalid_value("the row", problem));
         }
-        for (value, (name, ty)) in row.iter().zip(&self.columns) {
-            // Now, because a row that stops in its middle would spoil the whole COPY.
-            check_column(value, ty)
-                .map_err(|problem| Error::invalid_value(name, problem).at_row(self.rows + 1))?;
-        }
         self.rows += 1;
-        let written = self.writer.as_mut().write_raw(row.iter().map(Param)).await;
-        written.map_err(|error| convert(error).at_row(self.rows))
+        let before = self.buffer.len();
+        self.encode(row).map_err(|error| {
+            self.buffer.truncate(before);
+            error.at_row(self.rows)
+        })?;
+        if self.buffer.len() < CHUNK { Ok(()) } else { self.send().await }
+    }
+
+    fn encode(&mut self, row: &[Value]) -> Result<()> {
+        self.buffer.put_i16(row.len() as i16);
+        for (value, (name, ty)) in row.iter().zip(&self.columns) {
+            let refuse = |problem: String| Error::invalid_value(name, problem);
+            check_column(value, ty).map_err(refuse)?;
+            let start = self.buffer.len();
+            self.buffer.put_i32(-1);
+            let null =
+                Param(value).to_sql(ty, &mut self.buffer).map_err(|problem| refuse(problem.to_string()))?;
+            if let IsNull::No = null {
+                let length = self.buffer.len() - start - size_of::<i32>();
+                let length = i32::try_from(length).map_err(|_| refuse("has more than 2 GiB".to_owned()))?;
+                self.buffer[start..start + size_of::<i32>()].copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let chunk = self.buffer.split().freeze();
+        self.sink.send(chunk).await.map_err(convert)
     }
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {
-        let rows = self.writer.as_mut().finish().await.map_err(convert)?;
+        self.buffer.put_i16(TRAILER);
+        self.send().await?;
+        self.sink.close().await.map_err(convert)?;
         // Both were prepared in one flight; then COPY began, and ended.
-        Ok(Loaded { rows, statements: 1, round_trips: 3 })
+        Ok(Loaded { rows: self.rows as u64, statements: 1, round_trips: 3 })
     }
 }

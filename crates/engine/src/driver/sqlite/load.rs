@@ -25,7 +25,7 @@ pub(crate) struct Load {
 }
 
 impl Connection {
-    pub(crate) async fn load(&mut self, table: &str, columns: &[String]) -> Result<Load> {
+    pub(crate) async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         let marks = vec!["?"; columns.len()].join(", ");
         let insert = format!("INSERT INTO {table} ({}) VALUES ({marks})", columns.join(", "));
         let first = insert.clone();
