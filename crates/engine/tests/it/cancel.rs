@@ -16,7 +16,8 @@ fn tight(settings: &mut Settings) {
     settings.pool.timeout = Duration::from_secs(10);
 }
 
-/// Drops the future after 0, 1, 2, … polls, several times each, until all those of one number complete.
+/// Drops the future after 0, 1, 2, … polls, several times each, until all those of one number complete. Never
+/// fewer than eight numbers: the other thread may answer before the first poll is over.
 async fn drop_after_every_poll<T>(start: impl AsyncFn() -> Result<T>) {
     for polls in 0..1_000 {
         let mut completed = 0;
@@ -26,8 +27,7 @@ async fn drop_after_every_poll<T>(start: impl AsyncFn() -> Result<T>) {
                 completed += 1;
             }
         }
-        if completed == 4 {
-            assert!(polls > 1, "it was dropped at least once on its way");
+        if completed == 4 && polls >= 8 {
             return;
         }
     }

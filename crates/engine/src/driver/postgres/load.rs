@@ -55,12 +55,12 @@ impl Load {
             let problem = format!("has {} values for {} columns", row.len(), self.columns.len());
             return Err(Error::invalid_value("the row", problem));
         }
-        self.rows += 1;
         let before = self.buffer.len();
         self.encode(row).map_err(|error| {
             self.buffer.truncate(before);
-            error.at_row(self.rows)
+            error.at_row(self.rows + 1)
         })?;
+        self.rows += 1;
         if self.buffer.len() < CHUNK { Ok(()) } else { self.send().await }
     }
 
