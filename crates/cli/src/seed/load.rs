@@ -14,9 +14,6 @@ use super::rows::{LastIds, Rows};
 use super::sizes::sizes;
 use crate::args::Size;
 
-/// Trades that are made before they are loaded: what is kept in memory.
-const TRADES_PER_LOAD: usize = 50_000;
-
 /// How many rows were made.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Seeded {
@@ -44,10 +41,8 @@ pub(crate) async fn load(db: &Database, size: Size, bar: &ProgressBar) -> Result
     let mut rows = Rows::default();
     for trades in sizes(size.portfolios, size.trades, &mut rng) {
         make(&market, trades, &mut ids, &mut rng, &mut rows);
-        if rows.trades.len() >= TRADES_PER_LOAD {
-            send(&mut session, std::mem::take(&mut rows), bar).await?;
-        }
     }
+    rows.arrange();
     send(&mut session, rows, bar).await?;
     finish(session).await?;
     Ok(Some(Seeded {

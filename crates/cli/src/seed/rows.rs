@@ -1,6 +1,6 @@
 //! Made-up rows on their way to the database, and the identifiers they get.
 
-use tallybook::{Execution, Portfolio, Position, Trade, TradingSession};
+use tallybook::{Execution, ExecutionId, Portfolio, Position, Trade, TradeId, TradingSession};
 
 /// The last identifier that was given, for each table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,4 +26,22 @@ pub(super) struct Rows {
     pub(super) trades: Vec<Trade>,
     pub(super) executions: Vec<Execution>,
     pub(super) positions: Vec<Position>,
+}
+
+impl Rows {
+    /// Puts trades and executions into the order of time and numbers them anew, as a book grows: the trades of
+    /// a portfolio lie scattered among those of all others, on disk too, and an index has to earn its place.
+    pub(super) fn arrange(&mut self) {
+        self.trades.sort_by_key(|trade| (trade.created_at, trade.id));
+        let mut numbers = vec![TradeId(0); self.trades.len() + 1];
+        for (trade, number) in self.trades.iter_mut().zip(1..) {
+            numbers[trade.id.0 as usize] = TradeId(number);
+            trade.id = TradeId(number);
+        }
+        self.executions.sort_by_key(|execution| (execution.executed_at, execution.id));
+        for (execution, number) in self.executions.iter_mut().zip(1..) {
+            execution.id = ExecutionId(number);
+            execution.trade_id = numbers[execution.trade_id.0 as usize];
+        }
+    }
 }

@@ -113,8 +113,9 @@ impl Connector {
     }
 }
 
-/// Turns a file to WAL, before the first write to it. Of several connections that do so at the same time SQLite refuses all but one
-/// without regard to the busy time-out, because their waiting could be a deadlock; here it is none.
+/// Turns a file to WAL, before the first write to it. Of several connections that do so at the same time
+/// SQLite refuses all but one without regard to the busy time-out, because their waiting could be a
+/// deadlock; here it is none.
 pub(super) fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
