@@ -227,6 +227,16 @@ impl Error {
         matches!(self.0.kind, Kind::CommitUnknown)
     }
 
+    /// An earlier statement of the transaction failed, so it can only be rolled back.
+    pub fn is_transaction_failed(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionFailed { .. })
+    }
+
+    /// [`Database::close`](crate::Database::close) was called.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0.kind, Kind::Closed)
+    }
+
     /// A revision could not be applied or rolled back as asked.
     pub fn is_revision(&self) -> bool {
         matches!(self.0.kind, Kind::Revision { .. })

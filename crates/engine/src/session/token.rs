@@ -25,7 +25,6 @@ impl CommitToken {
 
 /// What a write transaction returned, and its [`CommitToken`].
 #[derive(Clone, Copy, Debug)]
-#[must_use = "the value that the transaction returned is in here"]
 pub struct Committed<T> {
     value: T,
     token: CommitToken,

@@ -9,7 +9,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::Connection;
 use super::error::convert;
-use super::param::{Param, check_column};
+use super::param::{Param, fits_column};
 use crate::driver::Loaded;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -68,7 +68,9 @@ impl Load {
         self.buffer.put_i16(row.len() as i16);
         for (value, (name, ty)) in row.iter().zip(&self.columns) {
             let refuse = |problem: String| Error::invalid_value(name, problem);
-            check_column(value, ty).map_err(refuse)?;
+            if !fits_column(value.kind(), ty) {
+                return Err(refuse(format!("{} for a column of type {ty}", value.kind())));
+            }
             let start = self.buffer.len();
             self.buffer.put_i32(-1);
             let null =

@@ -66,20 +66,8 @@ fn put_int(value: i64, ty: &Type, out: &mut BytesMut) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
-/// Says why a value can't be written to a column of type `ty` as it is.
-pub(super) fn check_column(value: &Value, ty: &Type) -> Result<(), String> {
-    if !fits_column(value.kind(), ty) {
-        return Err(format!("{} for a column of type {ty}", value.kind()));
-    }
-    match value {
-        Value::Int(number) => {
-            put_int(*number, ty, &mut BytesMut::new()).map_err(|problem| problem.to_string())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn fits_column(kind: Kind, ty: &Type) -> bool {
+/// Whether a value of `kind` can be written to a column of type `ty` as it is.
+pub(super) fn fits_column(kind: Kind, ty: &Type) -> bool {
     match kind {
         Kind::Bool => *ty == Type::BOOL,
         Kind::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),
