@@ -1,7 +1,9 @@
 //! The database: where sessions come from.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::AsyncFnOnce;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::driver::{Connection, Connector, Role};
@@ -75,7 +77,7 @@ impl Database {
                 pool("writer", Role::Write, one_connection(&settings.pool)),
             ),
         };
-        drop(writes.checkout().await?);
+        drop(writes.checkout(Location::caller()).await?);
         Ok(Self(Arc::new(Inner { engine, settings, reads, writes, log })))
     }
 
@@ -84,16 +86,22 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::is_timeout`] when no connection came free, [`Error::is_connect`] when none could be made.
-    pub async fn read(&self) -> Result<ReadSession> {
-        Ok(ReadSession::new(self.0.reads.checkout().await?, self.0.log.clone()))
+    #[track_caller]
+    pub fn read(&self) -> impl Future<Output = Result<ReadSession>> + Send {
+        let holder = Location::caller();
+        let inner = &self.0;
+        async move { Ok(ReadSession::new(inner.reads.checkout(holder).await?, inner.log.clone())) }
     }
 
     /// A session whose batches all see one snapshot, taken by the first: for exports and reports.
     ///
     /// # Errors
     /// As [`Database::read`].
-    pub async fn snapshot(&self) -> Result<ReadSession> {
-        Ok(ReadSession::with_snapshot(self.0.reads.checkout().await?, self.0.log.clone()))
+    #[track_caller]
+    pub fn snapshot(&self) -> impl Future<Output = Result<ReadSession>> + Send {
+        let holder = Location::caller();
+        let inner = &self.0;
+        async move { Ok(ReadSession::with_snapshot(inner.reads.checkout(holder).await?, inner.log.clone())) }
     }
 
     /// A session that reads nothing older than the commit that `token` stands for.
@@ -102,8 +110,12 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::read`].
-    pub async fn read_after(&self, _token: &CommitToken) -> Result<ReadSession> {
-        self.read().await
+    #[track_caller]
+    pub fn read_after(
+        &self,
+        _token: &CommitToken,
+    ) -> impl Future<Output = Result<ReadSession>> + Send + use<'_> {
+        self.read()
     }
 
     /// Runs `work` in one transaction on the primary: `Ok` commits; `Err`, a panic or dropping the future
@@ -111,18 +123,22 @@ impl Database {
     ///
     /// # Errors
     /// What `work` returned, or why it could not begin or commit.
-    pub async fn write<T, E, F>(&self, work: F) -> Result<Committed<T>, E>
+    #[track_caller]
+    pub fn write<T, E, F>(&self, work: F) -> impl Future<Output = Result<Committed<T>, E>>
     where
         F: AsyncFnOnce(&mut WriteSession) -> Result<T, E>,
         E: From<Error>,
     {
-        let mut session = self.begin().await?;
-        match work(&mut session).await {
-            Ok(value) => Ok(Committed::new(value, session.commit().await?)),
-            Err(error) => {
-                // The caller's error matters more than a failing rollback, which the server does anyway.
-                let _ = session.roll_back().await;
-                Err(error)
+        let session = self.begin();
+        async move {
+            let mut session = session.await?;
+            match work(&mut session).await {
+                Ok(value) => Ok(Committed::new(value, session.commit().await?)),
+                Err(error) => {
+                    // The caller's error matters more than a failing rollback, which the server does anyway.
+                    let _ = session.roll_back().await;
+                    Err(error)
+                }
             }
         }
     }
@@ -131,8 +147,11 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::read`].
-    pub async fn begin(&self) -> Result<WriteSession> {
-        Ok(WriteSession::new(self.0.writes.checkout().await?, self.0.log.clone()))
+    #[track_caller]
+    pub fn begin(&self) -> impl Future<Output = Result<WriteSession>> + Send {
+        let holder = Location::caller();
+        let inner = &self.0;
+        async move { Ok(WriteSession::new(inner.writes.checkout(holder).await?, inner.log.clone())) }
     }
 
     /// Which database it is.

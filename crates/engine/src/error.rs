@@ -75,6 +75,8 @@ pub(crate) enum Kind {
     Timeout { step: Step, after: Duration, detail: String },
     /// The database refused or failed a statement.
     Database { class: Class, code: String, message: String },
+    /// More callers wait for a connection than may.
+    QueueFull { detail: String },
     /// The database was closed.
     Closed,
     /// The connection broke while a statement was under way.
@@ -186,6 +188,11 @@ impl Error {
         }
     }
 
+    /// More callers wait for a connection than `DB_POOL_MAX_WAITING` allows; refused at once.
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self.0.kind, Kind::QueueFull { .. })
+    }
+
     /// A unique index already holds the value.
     pub fn is_unique_violation(&self) -> bool {
         self.class() == Some(Class::Unique)
@@ -242,10 +249,10 @@ impl Error {
         matches!(self.0.kind, Kind::Revision { .. })
     }
 
-    /// Nothing was committed and the same call may succeed when tried again: a time-out, a lost connection,
+    /// Nothing was committed and the same call may succeed when tried again: a time-out, a full queue, a lost connection,
     /// a serialization failure, a deadlock, a busy file.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Lost)
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::QueueFull { .. } | Kind::Lost)
             || matches!(self.class(), Some(Class::Busy | Class::Serialization))
     }
 }
@@ -275,6 +282,7 @@ impl fmt::Display for Kind {
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
             Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
+            Kind::QueueFull { detail } => write!(f, "the queue for a connection is full: {detail}"),
             Kind::Closed => f.write_str("the database was closed by Database::close"),
             Kind::Lost => f.write_str("the connection to the database was lost"),
             Kind::CommitUnknown => f.write_str(

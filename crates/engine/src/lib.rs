@@ -6,6 +6,7 @@ extern crate self as tallybook_engine;
 mod database;
 mod driver;
 mod error;
+mod histogram;
 pub mod migrate;
 mod observe;
 mod pool;
@@ -20,7 +21,8 @@ pub use tallybook_macros::Row;
 
 pub use database::Database;
 pub use error::{Error, Result, Step};
-pub use pool::PoolStatus;
+pub use histogram::Times;
+pub use pool::{CloseReason, Closed, Holder, PoolStatus, Totals};
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]
 pub use query::{Query, Request};

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::pool::Holder;
 use crate::settings::{LogSettings, Settings};
 
 /// Something that happened.
@@ -22,6 +23,8 @@ pub(crate) enum Event<'a> {
     Returned { pool: &'static str, held: Duration },
     /// A connection was closed.
     Closed { pool: &'static str, reason: &'static str },
+    /// A session is held suspiciously long.
+    Leaked { pool: &'static str, holder: Holder },
 }
 
 /// Writes events to the log as the settings ask.
@@ -43,6 +46,11 @@ impl Log {
                 tracing::info!(target: "tallybook::query", %error, "failed");
             }
             Event::Failed { .. } => {}
+            Event::Leaked { pool, holder } => {
+                let Holder { held, at, .. } = holder;
+                let seconds = held.as_secs_f64();
+                tracing::warn!(target: "tallybook::pool", pool, seconds, %at, "a session is held long: is it leaked?");
+            }
             _ if self.pool => pool_event(event),
             _ => {}
         }
@@ -73,6 +81,6 @@ fn pool_event(event: &Event<'_>) {
             tracing::info!(target: "tallybook::pool", pool, ms = ms(held), "returned");
         }
         Event::Closed { pool, reason } => tracing::info!(target: "tallybook::pool", pool, reason, "closed"),
-        Event::Statement { .. } | Event::Failed { .. } => {}
+        Event::Statement { .. } | Event::Failed { .. } | Event::Leaked { .. } => {}
     }
 }

@@ -4,7 +4,7 @@ mod postgres;
 mod sqlite;
 mod transaction;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::{Batch, check};
 use crate::settings::{Engine, Target};
 use crate::value::Value;
@@ -46,7 +46,7 @@ impl Connector {
             Connector::Sqlite(connector) => Link::Sqlite(connector.connect(role).await?),
             Connector::Postgres(connector) => Link::Postgres(Box::new(connector.connect().await?)),
         };
-        Ok(Connection { link, in_flight: false, in_transaction: false })
+        Ok(Connection { link, in_flight: false, in_transaction: false, verdict: None })
     }
 }
 
@@ -56,6 +56,15 @@ pub(crate) struct Connection {
     /// A flight was started and its end not seen: its future was dropped.
     in_flight: bool,
     in_transaction: bool,
+    /// What its last failure said of it.
+    verdict: Option<Verdict>,
+}
+
+/// Why a connection must not be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Lost,
+    ReadOnlyServer,
 }
 
 enum Link {
@@ -84,6 +93,7 @@ impl Connection {
             Link::Postgres(connection) => connection.fly(batch, bounds).await,
         };
         self.in_flight = false;
+        self.judge(result.as_ref().err(), !bounds.read_only);
         // One that failed before its end may have left its transaction open.
         self.in_transaction &= bounds.end.is_none() || result.is_err();
         result
@@ -94,9 +104,10 @@ impl Connection {
         self.in_flight = true;
         let result = match &mut self.link {
             Link::Sqlite(connection) => connection.commit().await.map(|()| None),
-            Link::Postgres(connection) => connection.commit().await.map(Some),
+            Link::Postgres(connection) => connection.commit().await,
         };
         self.in_flight = false;
+        self.judge(result.as_ref().err(), true);
         self.in_transaction = result.is_err();
         result
     }
@@ -109,6 +120,37 @@ impl Connection {
             Link::Postgres(connection) => Load::Postgres(Box::new(connection.load(table, columns).await?)),
         };
         Ok(load)
+    }
+
+    /// Remembers what a failure says of the connection. Only a write that its server refuses shows that the
+    /// server became a standby; a read session is refused by any.
+    fn judge(&mut self, error: Option<&Error>, writing: bool) {
+        let Some(error) = error else { return };
+        // 0A000 is how a standby refuses BEGIN READ WRITE.
+        let standby = writing && matches!(error.code(), Some("25006" | "0A000"));
+        if error.is_connection_lost() || error.is_commit_unknown() {
+            self.verdict = Some(Verdict::Lost);
+        } else if standby {
+            self.verdict = Some(Verdict::ReadOnlyServer);
+        }
+    }
+
+    /// Whether it broke.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.verdict == Some(Verdict::Lost) || (self.is_closed() && !self.was_cancelled())
+    }
+
+    /// Whether its server refused to write.
+    pub(crate) fn is_read_only_server(&self) -> bool {
+        self.verdict == Some(Verdict::ReadOnlyServer)
+    }
+
+    /// Whether a cancel request may still be on its way to it.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(_) => false,
+            Link::Postgres(connection) => connection.was_cancelled(),
+        }
     }
 
     /// Whether the other side is known to be gone.

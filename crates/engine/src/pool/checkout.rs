@@ -6,20 +6,27 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::core::{Opened, Shared};
+use super::core::Shared;
+use super::inventory::Opened;
 use crate::driver::Connection;
 
 /// A connection that goes back to its pool when this is dropped.
 pub(crate) struct Checkout {
     pool: Arc<Shared>,
     since: Instant,
+    /// Where the pool wrote the loan down.
+    loan: usize,
     /// Both are there until the drop.
-    loan: Option<(Opened, OwnedSemaphorePermit)>,
+    held: Option<(Opened, OwnedSemaphorePermit)>,
 }
 
 impl Checkout {
-    pub(super) fn new(pool: Arc<Shared>, opened: Opened, permit: OwnedSemaphorePermit) -> Self {
-        Self { pool, since: Instant::now(), loan: Some((opened, permit)) }
+    pub(super) fn new(pool: Arc<Shared>, opened: Opened, permit: OwnedSemaphorePermit, loan: usize) -> Self {
+        Self { pool, since: Instant::now(), loan, held: Some((opened, permit)) }
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
     }
 }
 
@@ -27,20 +34,20 @@ impl Deref for Checkout {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.loan.as_ref().expect("on loan until dropped").0.connection
+        &self.held.as_ref().expect("on loan until dropped").0.connection
     }
 }
 
 impl DerefMut for Checkout {
     fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.loan.as_mut().expect("on loan until dropped").0.connection
+        &mut self.held.as_mut().expect("on loan until dropped").0.connection
     }
 }
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        if let Some((opened, permit)) = self.loan.take() {
-            Arc::clone(&self.pool).give_back(opened, permit, self.since.elapsed());
+        if let Some((opened, permit)) = self.held.take() {
+            Arc::clone(&self.pool).give_back(opened, permit, self.loan, self.since);
         }
     }
 }

@@ -1,12 +1,20 @@
 //! Connections that are kept, lent and checked.
 //!
-//! A semaphore counts what may be out (kept plus overflow) and queues waiters first in, first out; the
-//! connections at rest are a stack, so that the most recently used, which is the warmest, goes first.
+//! A semaphore counts what may be out (kept plus overflow) and queues waiters strictly first in, first out; the
+//! connections at rest are a stack, so that the most recently used, which is the warmest, goes first. Whoever
+//! holds a permit owns a connection at rest or makes one, so a connection that is handed back reaches the
+//! longest waiter.
 
 mod checkout;
 mod core;
+mod give_back;
+mod inventory;
+mod leak;
+mod lend;
+mod stats;
 mod status;
 
 pub(crate) use checkout::Checkout;
 pub(crate) use core::Pool;
-pub use status::PoolStatus;
+pub use stats::CloseReason;
+pub use status::{Closed, Holder, PoolStatus, Totals};

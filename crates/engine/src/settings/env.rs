@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 
 const DEFAULT_URL: &str = "sqlite:///./tallybook.db";
 pub(super) const MOST_CONNECTIONS: usize = 10_000;
+const MOST_WAITING: usize = 1_000_000;
 /// A day: longer waits are typing errors.
 pub(super) const LONGEST_WAIT: f64 = 86_400.0;
 
@@ -34,6 +35,8 @@ fn pool(variable: &dyn Fn(&'static str) -> Variable) -> Result<PoolSettings> {
         recycle: variable("DB_POOL_RECYCLE").age()?.unwrap_or(default.recycle),
         pre_ping: variable("DB_POOL_PRE_PING").flag()?.unwrap_or(default.pre_ping),
         echo: variable("DB_ECHO_POOL").flag()?.unwrap_or(default.echo),
+        max_waiting: variable("DB_POOL_MAX_WAITING").count(0, MOST_WAITING)?.unwrap_or(default.max_waiting),
+        leak_threshold: variable("DB_POOL_LEAK_THRESHOLD").age()?.unwrap_or(default.leak_threshold),
     })
 }
 

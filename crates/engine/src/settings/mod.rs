@@ -51,6 +51,12 @@ pub struct PoolSettings {
     pub pre_ping: bool,
     /// `DB_ECHO_POOL`: log what the pool does. Default false.
     pub echo: bool,
+    /// `DB_POOL_MAX_WAITING`: callers that may wait for a connection; further ones are refused at once.
+    /// Default 10000.
+    pub max_waiting: usize,
+    /// `DB_POOL_LEAK_THRESHOLD`: a session held this long is warned of once, with the line that took it;
+    /// `None` (`-1`) for never. Default 60 s.
+    pub leak_threshold: Option<Duration>,
 }
 
 /// What the engine writes through `tracing`.
@@ -84,6 +90,8 @@ impl Default for PoolSettings {
             recycle: Some(Duration::from_secs(3600)),
             pre_ping: true,
             echo: false,
+            max_waiting: 10_000,
+            leak_threshold: Some(Duration::from_secs(60)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use futures_util::{StreamExt, pin_mut};
 use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
@@ -35,31 +36,29 @@ impl Connection {
         self.cancelled || self.client.is_closed()
     }
 
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     pub(crate) async fn ping(&mut self) -> Result<()> {
         self.client.check_connection().await.map_err(convert)
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it.
-    pub(crate) async fn commit(&mut self) -> Result<u64> {
-        let answers = self.client.simple_query("COMMIT; SELECT pg_current_wal_insert_lsn()").await.map_err(
-            |error| {
-                let error = convert(error);
-                match error.kind() {
-                    Kind::Lost => Error::new(Kind::CommitUnknown).with_source(error),
-                    _ => error,
-                }
-            },
-        )?;
-        answers
-            .iter()
-            .find_map(|answer| match answer {
-                SimpleQueryMessage::Row(row) => row.get(0).and_then(parse_lsn),
-                _ => None,
-            })
-            .ok_or_else(|| {
-                Error::misfit("pg_current_wal_insert_lsn", crate::value::Kind::Text, "no position")
-            })
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    pub(crate) async fn commit(&mut self) -> Result<Option<u64>> {
+        let commit = "COMMIT; SELECT pg_current_wal_insert_lsn()";
+        let answers = self.client.simple_query_raw(commit).await.map_err(unknown_if_lost)?;
+        pin_mut!(answers);
+        // The first answer is that of the COMMIT.
+        answers.next().await.transpose().map_err(unknown_if_lost)?;
+        let mut position = None;
+        while let Some(Ok(answer)) = answers.next().await {
+            if let SimpleQueryMessage::Row(row) = answer {
+                position = row.get(0).and_then(parse_lsn);
+            }
+        }
+        Ok(position)
     }
 
     /// Waits for what is under way, cancelling it if it takes long, and rolls back what it left open.
@@ -94,6 +93,15 @@ impl Connection {
             Ok(answer) => answer.map_err(convert),
             Err(_) => Err(Error::new(Kind::Lost)),
         }
+    }
+}
+
+/// A connection that broke under a COMMIT leaves open whether it happened.
+fn unknown_if_lost(error: tokio_postgres::Error) -> Error {
+    let error = convert(error);
+    match error.kind() {
+        Kind::Lost => Error::new(Kind::CommitUnknown).with_source(error),
+        _ => error,
     }
 }
 

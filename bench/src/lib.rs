@@ -1,0 +1,3 @@
+//! Benchmarks of Tallybook beside its peers, on a private PostgreSQL server.
+
+pub mod pool;

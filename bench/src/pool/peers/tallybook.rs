@@ -1,0 +1,38 @@
+//! Tallybook with its defaults, pre-ping among them.
+
+use anyhow::Result;
+use tallybook_engine::{Database, ReadSession, Settings, one, params};
+
+use crate::pool::CONNECTIONS;
+use crate::pool::contestant::Peer;
+
+pub(in crate::pool) const NAME: &str = "Tallybook (pre-ping on)";
+
+pub(super) struct Tallybook(Database);
+
+impl Tallybook {
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        Ok(Self(open(url).await?))
+    }
+}
+
+impl Peer for Tallybook {
+    type Held = ReadSession;
+
+    async fn check_out(&self) -> Result<ReadSession> {
+        Ok(self.0.read().await?)
+    }
+
+    async fn ask(held: &mut ReadSession) -> Result<i64> {
+        let (answer,) = held.run(one::<(i64,)>("SELECT 1::bigint", params![])).await?;
+        Ok(answer)
+    }
+}
+
+/// The defaults, but for the number of connections.
+pub(in crate::pool) async fn open(url: &str) -> Result<Database> {
+    let mut settings = Settings::new(url)?;
+    settings.pool.size = CONNECTIONS;
+    settings.pool.max_overflow = 0;
+    Ok(Database::open(settings).await?)
+}

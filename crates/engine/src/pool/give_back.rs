@@ -1,0 +1,85 @@
+//! Taking back: a connection is kept clean or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::core::Shared;
+use super::inventory::Opened;
+use super::stats::CloseReason;
+use crate::observe::Event;
+
+impl Shared {
+    /// Takes a connection back. One that is clean is kept or closed; one that is not is cleaned first, away
+    /// from the caller, and counts as in use until then.
+    pub(super) fn give_back(
+        self: Arc<Self>,
+        opened: Opened,
+        permit: OwnedSemaphorePermit,
+        loan: usize,
+        since: Instant,
+    ) {
+        let now = Instant::now();
+        let held: Duration = now - since;
+        self.stats.hold.record(held);
+        self.log.on(&Event::Returned { pool: self.name, held });
+        if opened.connection.is_clean() {
+            self.keep(opened, loan, now);
+            drop(permit);
+            return;
+        }
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move {
+            let mut opened = opened;
+            match opened.connection.clean().await {
+                Ok(()) => self.keep(opened, loan, Instant::now()),
+                Err(_) => {
+                    self.inventory().end(loan);
+                    self.discard(opened, CloseReason::Unclean);
+                }
+            }
+            drop(permit);
+        });
+    }
+
+    fn keep(&self, opened: Opened, loan: usize, now: Instant) {
+        let unfit = self.spent(&opened);
+        let mut inventory = self.inventory();
+        inventory.end(loan);
+        let reason = match unfit {
+            None if inventory.idle_len() < self.settings.size => return inventory.push(opened, now),
+            None => CloseReason::Overflow,
+            Some(reason) => reason,
+        };
+        drop(inventory);
+        self.discard(opened, reason);
+    }
+
+    /// Why a connection can't be used again.
+    fn spent(&self, opened: &Opened) -> Option<CloseReason> {
+        let connection = &opened.connection;
+        if connection.was_cancelled() {
+            Some(CloseReason::Cancelled)
+        } else if connection.is_lost() {
+            Some(CloseReason::Lost)
+        } else if connection.is_read_only_server() {
+            Some(CloseReason::ReadOnlyServer)
+        } else {
+            None
+        }
+    }
+
+    /// Closes a connection. Where one was lost, its contemporaries are suspect: they are checked before they
+    /// are used again, whatever the settings say.
+    pub(super) fn discard(&self, opened: Opened, reason: CloseReason) {
+        if matches!(reason, CloseReason::Lost | CloseReason::PingFailed | CloseReason::ReadOnlyServer) {
+            let (old, new) = (opened.generation, opened.generation + 1);
+            // Another of the same generation may have been first.
+            let _ = self.generation.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        drop(opened);
+        self.closed(reason);
+    }
+}

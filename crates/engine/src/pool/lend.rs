@@ -1,0 +1,198 @@
+//! Lending: who waits, what is fit, what has to be made.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout_at;
+
+use super::core::{Pool, Shared};
+use super::inventory::{Idle, Opened};
+use super::stats::CloseReason;
+use super::{Checkout, PoolStatus};
+use crate::driver::Connection;
+use crate::error::{Error, Kind, Result, Step};
+use crate::observe::Event;
+
+/// A connection used this recently is not pinged: a hot check-out makes no round trip.
+const ALIVE_BYPASS: Duration = Duration::from_millis(500);
+/// How long a ping may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections are replaced up to this part of their age earlier, so that they don't all end at once.
+const RECYCLE_JITTER: f64 = 0.05;
+
+impl Pool {
+    /// Lends a connection: one at rest that is fit, else a new one. `holder` is the line of code that asked.
+    ///
+    /// # Errors
+    /// A time-out that names the step, a queue that is full, or that no connection could be made.
+    pub(crate) async fn checkout(&self, holder: &'static Location<'static>) -> Result<Checkout> {
+        let shared = &self.0;
+        let start = Instant::now();
+        let deadline = start + shared.settings.timeout;
+        let permit = shared.permit(deadline).await?;
+        let checkout = match shared.hot(holder, start) {
+            Some((opened, loan)) => Checkout::new(Arc::clone(shared), opened, permit, loan),
+            None => self.warm_up(holder, permit, deadline).await?,
+        };
+        shared.stats.wait.record(checkout.since() - start);
+        shared.log.on(&Event::CheckedOut { pool: shared.name, waited: checkout.since() - start });
+        Ok(checkout)
+    }
+
+    /// Checks connections at rest or makes a new one, in a task of its own: if the caller gives up, what
+    /// comes of it serves the next.
+    async fn warm_up(
+        &self,
+        holder: &'static Location<'static>,
+        permit: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Checkout> {
+        let shared = Arc::clone(&self.0);
+        let task = self.0.runtime.spawn(async move {
+            let opened = match shared.fit_idle(deadline).await? {
+                Some(opened) => opened,
+                None => shared.connect(deadline).await?,
+            };
+            let loan = shared.inventory().lend(holder, Instant::now());
+            Ok(Checkout::new(shared, opened, permit, loan))
+        });
+        task.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed)))
+    }
+}
+
+impl Shared {
+    /// A permit to hold a connection, at once or in turn.
+    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.place > self.settings.max_waiting {
+            self.stats.refused();
+            return Err(Error::new(Kind::QueueFull { detail: self.status().describe() }));
+        }
+        let acquire = Arc::clone(&self.permits).acquire_owned();
+        match timeout_at(deadline.into(), acquire).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::new(Kind::Closed)),
+            Err(_) => Err(self.timed_out(Step::Waiting)),
+        }
+    }
+
+    /// The connection on top, if it is known to be fit without asking it; written down as lent.
+    fn hot(&self, holder: &'static Location<'static>, now: Instant) -> Option<(Opened, usize)> {
+        let mut inventory = self.inventory();
+        let idle = inventory.pop()?;
+        if self.unfit(&idle).is_none() && !self.needs_ping(&idle) {
+            let loan = inventory.lend(holder, now);
+            return Some((idle.opened, loan));
+        }
+        let Idle { opened, since } = idle;
+        inventory.push(opened, since);
+        None
+    }
+
+    /// The most recently used connection that is neither gone, too old nor silent.
+    async fn fit_idle(&self, deadline: Instant) -> Result<Option<Opened>> {
+        loop {
+            let Some(mut idle) = self.inventory().pop() else { return Ok(None) };
+            if let Some(reason) = self.unfit(&idle) {
+                self.discard(idle.opened, reason);
+                continue;
+            }
+            let generation = self.generation.load(Ordering::Acquire);
+            if self.needs_ping(&idle) {
+                if !self.answers(&mut idle.opened.connection, deadline).await? {
+                    self.discard(idle.opened, CloseReason::PingFailed);
+                    continue;
+                }
+                idle.opened.generation = generation;
+            }
+            return Ok(Some(idle.opened));
+        }
+    }
+
+    fn unfit(&self, idle: &Idle) -> Option<CloseReason> {
+        if idle.opened.connection.is_closed() {
+            return Some(CloseReason::Lost);
+        }
+        idle.opened.expires.is_some_and(|expires| expires <= Instant::now()).then_some(CloseReason::Recycled)
+    }
+
+    /// Whether it was idle for a while, or another connection was lost since it was last known to be alive.
+    fn needs_ping(&self, idle: &Idle) -> bool {
+        let suspect = idle.opened.generation != self.generation.load(Ordering::Acquire);
+        suspect || (self.settings.pre_ping && idle.since.elapsed() >= ALIVE_BYPASS)
+    }
+
+    /// Whether the connection answers; an error if the time of the caller ends first.
+    async fn answers(&self, connection: &mut Connection, deadline: Instant) -> Result<bool> {
+        let limit = deadline.min(Instant::now() + PING_TIMEOUT);
+        match timeout_at(limit.into(), connection.ping()).await {
+            Ok(answer) => Ok(answer.is_ok()),
+            Err(_) if limit < deadline => Ok(false),
+            Err(_) => Err(self.timed_out(Step::Pinging)),
+        }
+    }
+
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Opened> {
+        let start = Instant::now();
+        let generation = self.generation.load(Ordering::Acquire);
+        let connection = match timeout_at(deadline.into(), self.connector.connect(self.role)).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
+                self.failed(&error);
+                return Err(error);
+            }
+            Err(_) => {
+                let error = self.timed_out(Step::Connecting);
+                self.failed(&error);
+                return Err(error);
+            }
+        };
+        self.stats.connected(start.elapsed());
+        self.log.on(&Event::Connected { pool: self.name, took: start.elapsed() });
+        let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));
+        Ok(Opened { connection, expires: age.map(|age| Instant::now() + age), generation })
+    }
+
+    /// What a caller who ran out of time should know.
+    fn timed_out(&self, step: Step) -> Error {
+        self.stats.timed_out(step);
+        let target = match step {
+            Step::Waiting => String::new(),
+            Step::Connecting | Step::Pinging => format!("to {}; ", self.connector.target()),
+        };
+        let detail = format!("{target}{}", PoolStatus::describe(&self.status()));
+        Error::new(Kind::Timeout { step, after: self.settings.timeout, detail })
+    }
+}
+
+/// A number from 0 to 1, from the keys that the standard library draws for its hash maps.
+fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}
+
+/// Counts a waiter for as long as it waits, also when it gives up.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    /// How many waited then, this one included.
+    place: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        Self { count, place: count.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
