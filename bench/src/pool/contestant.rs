@@ -33,6 +33,9 @@ pub(super) trait Contestant: Send + Sync {
     /// What the tables call it.
     fn name(&self) -> &'static str;
 
+    /// The bytes that move when a connection is handed out.
+    fn loan_size(&self) -> usize;
+
     /// Makes every connection and asks each once.
     fn warm(&self) -> Trial<()>;
 
@@ -60,6 +63,10 @@ impl<P: Peer> Entry<P> {
 impl<P: Peer> Contestant for Entry<P> {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn loan_size(&self) -> usize {
+        size_of::<P::Held>()
     }
 
     fn warm(&self) -> Trial<()> {

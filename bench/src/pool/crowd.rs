@@ -69,7 +69,12 @@ impl Member {
         Ok(Self { waits: waits()?, served: 0 })
     }
 
-    async fn take_turns<P: Peer>(mut self, peer: Arc<P>, crowd: Crowd, barrier: Arc<Barrier>) -> Result<Self> {
+    async fn take_turns<P: Peer>(
+        mut self,
+        peer: Arc<P>,
+        crowd: Crowd,
+        barrier: Arc<Barrier>,
+    ) -> Result<Self> {
         barrier.wait().await;
         let end = Instant::now() + crowd.time;
         loop {

@@ -1,6 +1,6 @@
 //! Check-outs of connections that were used a moment ago.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::crowd::{Crowd, Hold};
@@ -11,6 +11,9 @@ use super::tally::Tally;
 /// Tasks that share the pool in the second part.
 const TASKS: usize = 16;
 
+/// A pool is fair enough if its task served least gets this part of what the one served most gets.
+const FAIR: f64 = 0.5;
+
 /// One task, then sixteen.
 #[derive(Debug, Serialize)]
 pub(super) struct Hot {
@@ -18,6 +21,8 @@ pub(super) struct Hot {
     pub(super) crowd: Vec<Crowded>,
     pub(super) alone_ratio: Ratio,
     pub(super) crowd_ratio: Ratio,
+    /// Beside the fastest of the peers that let no task starve.
+    pub(super) fair_ratio: Option<Ratio>,
 }
 
 /// A pool with one task.
@@ -78,9 +83,13 @@ pub(super) async fn measure(contestants: &Contestants, plan: &Plan) -> Result<Ho
     }
     let names: Vec<&'static str> = contestants.iter().map(|contestant| contestant.name()).collect();
     let speeds = |series: &Vec<f64>| series.iter().map(|ns| 1e9 / ns).collect();
+    let alone_speeds: Vec<Vec<f64>> = alone.iter().map(speeds).collect();
+    let crowd_speeds: Vec<Vec<f64>> = crowd.iter().map(|series| series.rate.clone()).collect();
+    let fair = |index: usize| Tally::of(crowd[index].evenness.iter().copied()).median >= FAIR;
     Ok(Hot {
-        alone_ratio: Ratio::new(&names, &alone.iter().map(speeds).collect::<Vec<_>>()),
-        crowd_ratio: Ratio::new(&names, &crowd.iter().map(|series| series.rate.clone()).collect::<Vec<_>>()),
+        alone_ratio: Ratio::new(&names, &alone_speeds, |_| true).context("there are no peers")?,
+        crowd_ratio: Ratio::new(&names, &crowd_speeds, |_| true).context("there are no peers")?,
+        fair_ratio: Ratio::new(&names, &crowd_speeds, fair),
         alone: names
             .iter()
             .zip(alone)
@@ -101,14 +110,14 @@ pub(super) async fn measure(contestants: &Contestants, plan: &Plan) -> Result<Ho
 }
 
 impl Ratio {
-    /// From the speeds of every pool in every round.
-    fn new(names: &[&'static str], speeds: &[Vec<f64>]) -> Self {
-        let own = names.iter().position(|name| *name == TALLYBOOK).expect("Tallybook takes part");
+    /// From the speeds of every pool in every round; `counts` says which peers do.
+    fn new(names: &[&'static str], speeds: &[Vec<f64>], counts: impl Fn(usize) -> bool) -> Option<Self> {
+        let own = names.iter().position(|name| *name == TALLYBOOK)?;
         let median = |index: &usize| Tally::of(speeds[*index].iter().copied()).median;
         let fastest = (0..names.len())
-            .filter(|index| *index != own)
-            .max_by(|a, b| median(a).total_cmp(&median(b)))
-            .expect("there are peers");
-        Self { fastest_peer: names[fastest], times_as_fast: Tally::of_ratio(&speeds[own], &speeds[fastest]) }
+            .filter(|index| *index != own && counts(*index))
+            .max_by(|a, b| median(a).total_cmp(&median(b)))?;
+        let times_as_fast = Tally::of_ratio(&speeds[own], &speeds[fastest]);
+        Some(Self { fastest_peer: names[fastest], times_as_fast })
     }
 }

@@ -8,6 +8,7 @@ mod machine;
 mod options;
 mod oversubscription;
 mod peers;
+mod profile;
 mod proxy;
 mod report;
 mod table;
@@ -34,6 +35,9 @@ pub fn run(options: &Options) -> Result<()> {
     let plan = options.plan();
     let server = Cluster::start()?;
     let url = server.url("postgres");
+    if let Some(pool) = &options.profile {
+        return runtime()?.block_on(profile::keep_busy(&url, pool, options.tasks));
+    }
     let machine = machine::Machine::look(&url)?;
     let runtime = runtime()?;
     let (hot, oversubscription, traffic) = runtime.block_on(async {

@@ -18,6 +18,12 @@ pub struct Options {
     /// Leave over-subscription out, which takes most of the time.
     #[arg(long)]
     pub no_oversubscription: bool,
+    /// Measure nothing: only keep this pool busy with hot check-outs, for a profiler; part of a name is enough.
+    #[arg(long, value_name = "POOL")]
+    pub profile: Option<String>,
+    /// Tasks of --profile.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "profile")]
+    pub tasks: usize,
     /// Write everything that was measured to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

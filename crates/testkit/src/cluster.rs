@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::{Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor};
+use crate::{Authority, Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor};
 
 /// A PostgreSQL server of one's own, on an empty data directory.
 ///
@@ -15,9 +15,25 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a server on a free port of 127.0.0.1 and waits until it answers.
     pub fn start() -> Result<Self, Error> {
+        Self::start_prepared(|_| Ok(()))
+    }
+
+    /// Starts a server that offers TLS, with a certificate for the name
+    /// `localhost` and not for the address 127.0.0.1.
+    ///
+    /// Whoever connects to the database `certified` needs a client
+    /// certificate and no password. The database `encrypted` is for encrypted
+    /// connections only, and `in_clear` for the others only. None of the three
+    /// exists until it is created.
+    pub fn start_with_tls(authority: &Authority) -> Result<Self, Error> {
+        Self::start_prepared(|server| server.offer_tls(authority))
+    }
+
+    fn start_prepared(prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
         let server = Server::new(Binaries::find()?)?;
         let password = random::hex::<16>()?;
         server.initialise(&password)?;
+        prepare(&server)?;
         let port = server.start()?;
         Ok(Self { server, address: Address { port, password } })
     }
@@ -46,6 +62,18 @@ impl Cluster {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.server.directory()
+    }
+
+    /// Kills the server without a clean end, as `pg_ctl restart -m immediate`
+    /// does, and waits until it has recovered and answers on the same port.
+    pub fn restart_immediately(&self) -> Result<(), Error> {
+        self.server.restart_immediately()
+    }
+
+    /// The same, after which the server is a standby: it only reads.
+    pub fn restart_as_standby(&self) -> Result<(), Error> {
+        self.server.make_standby()?;
+        self.server.restart_immediately()
     }
 
     /// Stops the server and removes its directory, as dropping it does.

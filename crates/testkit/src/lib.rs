@@ -6,6 +6,7 @@
 //!   after the last process that uses it.
 //! * [`Cluster`] is a server of one's own, for tests that do to a server what
 //!   no other test must notice.
+//!   [`Authority`] lets it offer TLS.
 //! * [`SqliteFile`] is a path for a SQLite database.
 //!
 //! Nothing outlives its owner, not even one that is killed: a small process
@@ -47,6 +48,7 @@
 
 mod account;
 mod address;
+mod authority;
 mod binaries;
 mod both_engines;
 mod cluster;
@@ -62,6 +64,7 @@ mod state;
 mod supervisor;
 mod template;
 
+pub use authority::Authority;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use database::Database;

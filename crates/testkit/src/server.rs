@@ -1,15 +1,17 @@
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::Write,
     net::{Ipv4Addr, TcpListener},
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::{Binaries, Error, account::Account, address::USER, place, supervisor::Supervisor};
+use crate::{Authority, Binaries, Error, account::Account, address::USER, place, supervisor::Supervisor};
 
 const SETTINGS: &str = include_str!("server.conf");
+const TLS_SETTINGS: &str = include_str!("tls.conf");
+const TLS_ACCESS: &str = include_str!("tls_hba.conf");
 const ATTEMPTS: u32 = 10;
 
 /// A server's directory, and what works on it: the server's programs, and the
@@ -67,15 +69,34 @@ impl Server {
         initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
         self.run(&mut initdb)?;
         fs::remove_file(&password_file).map_err(Error::at(&password_file))?;
-        self.configure()
+        self.configure(SETTINGS)
     }
 
-    fn configure(&self) -> Result<(), Error> {
+    /// Makes the server offer TLS from its start on.
+    pub(crate) fn offer_tls(&self, authority: &Authority) -> Result<(), Error> {
+        for (name, content) in authority.server_files() {
+            self.give_file(name, content)?;
+        }
+        self.give_file("pg_hba.conf", TLS_ACCESS)?;
+        self.configure(TLS_SETTINGS)
+    }
+
+    /// Puts a file into the data directory that only the server may read, as
+    /// it demands of a key.
+    fn give_file(&self, name: &str, content: &str) -> Result<(), Error> {
+        let path = self.data().join(name);
+        fs::write(&path, content)
+            .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o600)))
+            .and_then(|()| self.account.give(&path))
+            .map_err(Error::at(&path))
+    }
+
+    fn configure(&self, settings: &str) -> Result<(), Error> {
         let path = self.data().join("postgresql.conf");
         File::options()
             .append(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
+            .and_then(|mut file| file.write_all(settings.as_bytes()))
             .map_err(Error::at(&path))
     }
 
@@ -101,6 +122,20 @@ impl Server {
         start.arg("--log").arg(self.log());
         start.arg("--options").arg(format!("-p {port}"));
         self.run(&mut start)
+    }
+
+    /// Kills the server and starts it again with the options that it had.
+    pub(crate) fn restart_immediately(&self) -> Result<(), Error> {
+        let mut restart = self.command("pg_ctl");
+        restart.args(["restart", "--mode", "immediate", "--wait", "--silent", "--pgdata"]);
+        restart.arg(self.data());
+        restart.arg("--log").arg(self.log());
+        self.run(&mut restart).map_err(|error| self.with_log(&error))
+    }
+
+    /// Makes the server recover for ever from its next start on.
+    pub(crate) fn make_standby(&self) -> Result<(), Error> {
+        self.give_file("standby.signal", "")
     }
 
     /// Whether somebody took the port after it had been found free.

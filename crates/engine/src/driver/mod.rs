@@ -135,6 +135,14 @@ impl Connection {
         }
     }
 
+    /// Whether what it sends is encrypted; nothing is sent to an SQLite file.
+    pub(crate) fn is_encrypted(&self) -> Option<bool> {
+        match &self.link {
+            Link::Sqlite(_) => None,
+            Link::Postgres(connection) => Some(connection.is_encrypted()),
+        }
+    }
+
     /// Whether it broke.
     pub(crate) fn is_lost(&self) -> bool {
         self.verdict == Some(Verdict::Lost) || (self.is_closed() && !self.was_cancelled())

@@ -1,6 +1,6 @@
 //! The pool itself.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::inventory::Inventory;
 use super::stats::{CloseReason, Stats};
 use super::{PoolStatus, leak};
 use crate::driver::{Connection, Connector, Role};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::observe::{Event, Log};
 use crate::settings::PoolSettings;
 
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) permits: Arc<Semaphore>,
     pub(super) waiting: AtomicUsize,
+    /// Nothing is lent any more, except to who waits already.
+    pub(super) closing: AtomicBool,
     pub(super) stats: Stats,
     /// Goes up when a connection was lost: what is older is checked before it is used again.
     pub(super) generation: AtomicU64,
@@ -56,6 +58,7 @@ impl Pool {
             runtime: Handle::current(),
             permits: Arc::new(Semaphore::new(limit)),
             waiting: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
             stats: Stats::new(),
             generation: AtomicU64::new(0),
             inventory: Mutex::new(Inventory::default()),
@@ -69,8 +72,11 @@ impl Pool {
     /// closes what is at rest.
     pub(crate) async fn close(&self) {
         let shared = &self.0;
-        let _ = timeout(shared.settings.timeout, shared.permits.acquire_many(shared.limit() as u32)).await;
+        shared.closing.store(true, Ordering::Release);
+        let all = timeout(shared.settings.timeout, shared.permits.acquire_many(shared.limit() as u32)).await;
+        // While all are held, so that none goes to who waits behind this.
         shared.permits.close();
+        drop(all);
         let idle = shared.inventory().take_idle();
         for idle in idle {
             idle.connection.close().await;
@@ -103,18 +109,17 @@ impl Shared {
         self.log.on(&Event::Closed { pool: self.name, reason: reason.as_str() });
     }
 
-    /// Remembers why the last attempt to connect failed, for those who time out later.
-    pub(super) fn failed(&self, error: &Error) {
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Instant::now(), error.to_string()));
+    /// Remembers why an attempt to connect failed, for those who time out later.
+    pub(super) fn failed(&self, why: String) {
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
     pub(super) fn status(&self) -> PoolStatus {
         let limit = self.limit();
         let in_use = limit - self.permits.available_permits();
-        let (idle, longest) = {
+        let (idle, longest, encrypted) = {
             let inventory = self.inventory();
-            (inventory.idle_len(), inventory.longest_loan())
+            (inventory.idle_len(), inventory.longest_loan(), inventory.encrypted)
         };
         PoolStatus {
             name: self.name,
@@ -123,6 +128,7 @@ impl Shared {
             idle,
             overflow: (in_use + idle).saturating_sub(self.settings.size),
             waiting: self.waiting.load(Ordering::Relaxed),
+            encrypted,
             longest,
             last_failure: self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             totals: self.stats.totals(),

@@ -25,7 +25,7 @@ impl Shared {
         let held: Duration = now - since;
         self.stats.hold.record(held);
         self.log.on(&Event::Returned { pool: self.name, held });
-        if opened.connection.is_clean() {
+        if opened.connection.is_clean() || opened.connection.is_lost() {
             self.keep(opened, loan, now);
             drop(permit);
             return;
@@ -37,7 +37,8 @@ impl Shared {
                 Ok(()) => self.keep(opened, loan, Instant::now()),
                 Err(_) => {
                     self.inventory().end(loan);
-                    self.discard(opened, CloseReason::Unclean);
+                    let lost = opened.connection.is_lost();
+                    self.discard(opened, if lost { CloseReason::Lost } else { CloseReason::Unclean });
                 }
             }
             drop(permit);
@@ -66,15 +67,18 @@ impl Shared {
             Some(CloseReason::Lost)
         } else if connection.is_read_only_server() {
             Some(CloseReason::ReadOnlyServer)
+        } else if self.permits.is_closed() {
+            Some(CloseReason::PoolClosed)
         } else {
             None
         }
     }
 
-    /// Closes a connection. Where one was lost, its contemporaries are suspect: they are checked before they
-    /// are used again, whatever the settings say.
+    /// Closes a connection. Where one was lost or did not react, its contemporaries are suspect: they are
+    /// checked before they are used again, whatever the settings say.
     pub(super) fn discard(&self, opened: Opened, reason: CloseReason) {
-        if matches!(reason, CloseReason::Lost | CloseReason::PingFailed | CloseReason::ReadOnlyServer) {
+        use CloseReason::{Lost, PingFailed, ReadOnlyServer, Unclean};
+        if matches!(reason, Lost | PingFailed | ReadOnlyServer | Unclean) {
             let (old, new) = (opened.generation, opened.generation + 1);
             // Another of the same generation may have been first.
             let _ = self.generation.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);

@@ -13,6 +13,8 @@ use crate::driver::Connection;
 pub(super) struct Inventory {
     idle: Vec<Idle>,
     loans: Slab<Loan>,
+    /// Whether the connection that was made last is encrypted.
+    pub(super) encrypted: Option<bool>,
 }
 
 /// An open connection.

@@ -68,6 +68,9 @@ impl Pool {
 impl Shared {
     /// A permit to hold a connection, at once or in turn.
     async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Error::new(Kind::Closed));
+        }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
@@ -107,8 +110,10 @@ impl Shared {
             }
             let generation = self.generation.load(Ordering::Acquire);
             if self.needs_ping(&idle) {
-                if !self.answers(&mut idle.opened.connection, deadline).await? {
+                let answer = self.answers(&mut idle.opened.connection, deadline).await;
+                if !matches!(answer, Ok(true)) {
                     self.discard(idle.opened, CloseReason::PingFailed);
+                    answer?;
                     continue;
                 }
                 idle.opened.generation = generation;
@@ -146,15 +151,17 @@ impl Shared {
         let connection = match timeout_at(deadline.into(), self.connector.connect(self.role)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
-                self.failed(&error);
+                self.failed(error.to_string());
                 return Err(error);
             }
             Err(_) => {
+                // Explained before it is remembered: the explanation tells of the failure before this one.
                 let error = self.timed_out(Step::Connecting);
-                self.failed(&error);
+                self.failed(format!("no answer within {:.1} s", start.elapsed().as_secs_f64()));
                 return Err(error);
             }
         };
+        self.inventory().encrypted = connection.is_encrypted();
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: self.name, took: start.elapsed() });
         let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));

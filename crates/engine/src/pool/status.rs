@@ -23,9 +23,11 @@ pub struct PoolStatus {
     pub overflow: usize,
     /// Callers waiting for one.
     pub waiting: usize,
+    /// Whether the connection made last is encrypted; `None` on SQLite and before the first.
+    pub encrypted: Option<bool>,
     /// The session that is held longest.
     pub longest: Option<Holder>,
-    /// When the last attempt to connect failed, and why.
+    /// The last attempt to connect that failed: when, and why.
     pub last_failure: Option<(Instant, String)>,
     /// What happened since the pool was opened.
     pub totals: Totals,
@@ -92,7 +94,7 @@ impl PoolStatus {
         }
         if let Some((when, why)) = &self.last_failure {
             text.push_str(&format!(
-                "; the last attempt to connect failed {:.1} s ago: {why}",
+                "; an attempt to connect failed {:.1} s ago: {why}",
                 when.elapsed().as_secs_f64()
             ));
         }

@@ -2,12 +2,16 @@
 
 mod env;
 mod parse;
+mod postgres_url;
+mod ssl;
 mod url;
 
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
+pub(crate) use postgres_url::{PostgresTarget, Server, Wanted};
+pub(crate) use ssl::{Check, Identity, Roots, Ssl};
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};
 

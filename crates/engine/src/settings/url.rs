@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
+use super::postgres_url::{PostgresTarget, Problem};
 use crate::error::{Error, Result};
 
 const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite::memory: or \
@@ -53,7 +54,7 @@ pub struct DatabaseUrl {
 #[derive(Clone, PartialEq)]
 pub(crate) enum Target {
     Sqlite(SqliteLocation),
-    Postgres(Box<tokio_postgres::Config>),
+    Postgres(Box<PostgresTarget>),
 }
 
 /// Where an SQLite database is.
@@ -110,13 +111,13 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-fn target(held: &str) -> Result<Target, &'static str> {
+fn target(held: &str) -> Result<Target, Problem> {
     let (scheme, rest) = held.split_once(':').ok_or("it has no scheme")?;
     let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _driver)| dialect);
     match dialect {
-        "sqlite" => sqlite(rest).map(Target::Sqlite),
-        "postgresql" | "postgres" => postgres(rest).map(|config| Target::Postgres(Box::new(config))),
-        _ => Err("its scheme is unknown"),
+        "sqlite" => Ok(Target::Sqlite(sqlite(rest)?)),
+        "postgresql" | "postgres" => Ok(Target::Postgres(Box::new(PostgresTarget::read(rest)?))),
+        _ => Err("its scheme is unknown".into()),
     }
 }
 
@@ -132,40 +133,48 @@ fn sqlite(rest: &str) -> Result<SqliteLocation, &'static str> {
     Ok(SqliteLocation::File(PathBuf::from(path.into_owned())))
 }
 
-fn postgres(rest: &str) -> Result<tokio_postgres::Config, &'static str> {
-    // asyncpg calls the parameter `ssl` that libpq calls `sslmode`.
-    let rest = rest.replace("?ssl=", "?sslmode=").replace("&ssl=", "&sslmode=");
-    // The parser's own message is dropped: it can quote a part of a password that was not percent-encoded.
-    let config: tokio_postgres::Config =
-        format!("postgresql:{rest}").parse().map_err(|_| "it does not parse")?;
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err("it names no host");
-    }
-    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
-        return Err("this version connects without TLS, so sslmode may be disable or prefer");
-    }
-    Ok(config)
-}
-
 /// The URL with everything that could be a password replaced.
 ///
 /// It must be safe on texts that do not parse, so it hides too much rather than too little.
 fn redact(url: &str) -> String {
     let user = password_of_user(url).unwrap_or(url.len()..url.len());
-    let parameter = url.to_ascii_lowercase().find("password=").unwrap_or(url.len());
+    let parameter = secret_parameter(url);
     let mut shown = url.to_owned();
     if parameter < user.end {
         // One is within the other: what follows the `@` may belong to either.
         shown.replace_range(user.start.min(parameter).., "***");
     } else {
         if parameter < url.len() {
-            shown.replace_range(parameter.., "password=***");
+            let name = if shown[parameter..].to_ascii_lowercase().starts_with("password=") {
+                "password="
+            } else {
+                ""
+            };
+            shown.replace_range(parameter.., &format!("{name}***"));
         }
         if !user.is_empty() {
             shown.replace_range(user, "***");
         }
     }
     shown
+}
+
+/// Where the first parameter begins that could be a password, or a key in place of its path, however it is
+/// encoded.
+fn secret_parameter(url: &str) -> usize {
+    let password = url.to_ascii_lowercase().find("password=").unwrap_or(url.len());
+    let is_secret = |parameter: &str| {
+        let decoded = percent_decode_str(parameter).decode_utf8_lossy().to_ascii_lowercase();
+        ["password=", "-----begin", "private key"].iter().any(|secret| decoded.contains(secret))
+    };
+    let mut start = url.find('?').map_or(url.len(), |mark| mark + 1);
+    for parameter in url[start..].split('&') {
+        if is_secret(parameter) {
+            return start.min(password);
+        }
+        start += parameter.len() + 1;
+    }
+    password
 }
 
 /// Where the password is in `scheme://user:password@host`: from the first colon to the last `@`.
@@ -225,9 +234,9 @@ mod tests {
     fn postgresql_is_known_by_all_its_schemes() {
         for scheme in ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"] {
             let url = DatabaseUrl::parse("url", &format!("{scheme}://u:p@h:5433/d")).unwrap();
-            let Target::Postgres(config) = url.target() else { panic!("{scheme}") };
-            assert_eq!(config.get_ports(), [5433]);
-            assert_eq!(config.get_dbname(), Some("d"));
+            let Target::Postgres(target) = url.target() else { panic!("{scheme}") };
+            assert_eq!(target.servers[0].port, 5433);
+            assert_eq!(target.config.get_dbname(), Some("d"));
         }
     }
 
@@ -239,7 +248,7 @@ mod tests {
             "mysql://h/d",
             "sqlite://book.db",
             "postgresql:///d",
-            "postgresql://h/d?sslmode=require",
+            "postgresql://h/d?sslmode=always",
         ] {
             let error = DatabaseUrl::parse("DATABASE_URL", bad).unwrap_err().to_string();
             assert!(error.starts_with("DATABASE_URL holds "), "{error}");
@@ -256,6 +265,10 @@ mod tests {
             ("postgresql://u@h/d", "postgresql://u@h/d"),
             ("postgresql://u:password@h:5432/d", "postgresql://u:***@h:5432/d"),
             ("postgresql://u:p@ss@h/d?password=x&a=b", "postgresql://u:***@h/d?password=***"),
+            ("postgresql://h/d?sslpassword=x", "postgresql://h/d?***"),
+            ("postgresql://h/d?a=b&p%61ssword=x", "postgresql://h/d?a=b&***"),
+            ("postgresql://h/d?sslkey=-----BEGIN%20KEY", "postgresql://h/d?***"),
+            ("postgresql://h/d?sslkey=/etc/me.key", "postgresql://h/d?sslkey=/etc/me.key"),
             ("sqlite:////var/a:b.db", "sqlite:////var/a:b.db"),
             ("postgresql://u:Secret", "postgresql://u:***"),
         ] {

@@ -11,10 +11,10 @@ use crate::support::{create_notes, open_with};
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Kept {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -38,7 +38,7 @@ impl<'a> MakeWriter<'a> for Kept {
 }
 
 /// Keeps all that this thread logs; the tests have runtimes of one thread.
-fn keep() -> (Kept, tracing::subscriber::DefaultGuard) {
+pub(crate) fn keep() -> (Kept, tracing::subscriber::DefaultGuard) {
     let kept = Kept::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

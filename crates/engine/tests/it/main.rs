@@ -1,19 +1,29 @@
 //! The engine on real SQLite files and a real PostgreSQL.
 
 mod cancel;
+mod closing;
 mod connect;
 mod constraint;
 mod explain;
+mod gate;
+mod leak;
 mod load;
 mod log;
 mod lost;
 mod migrate;
+mod outage;
 mod pool;
 mod proxy;
+mod queue;
+mod random_cancel;
 mod read;
+mod restart;
 mod row;
 mod settings;
+mod stats;
 mod support;
+mod suspect;
+mod tls;
 mod values;
 mod wire;
 mod write;

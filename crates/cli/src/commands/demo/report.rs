@@ -60,14 +60,16 @@ fn index(reading: &Reading) -> String {
     reading.index.replace("INTEGER PRIMARY KEY", "primary key").replace(", ", "\n")
 }
 
+/// What to type next: with the program as it was called, so that the lines work where they are printed.
 fn print_next(db: &Database) -> Result<()> {
+    let program = std::env::args().next().unwrap_or_else(|| "tallybook".to_owned());
     let url = &db.settings().database_url;
     output::line(format!(
         "\nNext\n  \
-         tallybook migrate history --database {url}\n  \
-         tallybook export trades --database {url} | head\n  \
-         tallybook demo --database postgresql://user:password@host/empty_database\n  \
-         cargo run --example book"
+         {program} migrate history --database {url}\n  \
+         {program} export trades --database {url} | head\n  \
+         {program} demo --database postgresql://user:password@host/empty_database\n  \
+         {program} --help"
     ))?;
     Ok(())
 }

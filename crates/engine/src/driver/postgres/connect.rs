@@ -1,92 +1,233 @@
 //! Opening a connection to PostgreSQL.
 
+use std::error::Error as _;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_postgres::config::Host;
+use tokio::sync::OnceCell;
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, SimpleQueryMessage};
 
 use super::Connection;
+use super::clear::Notice;
+use super::tls::{self, Tls};
 use crate::error::{Error, Result};
+use crate::settings::{PostgresTarget, Server, Wanted};
 
 /// Session defaults. Every transaction is read only unless it says otherwise, so a single read needs no
 /// BEGIN to be one; as start-up options they survive `RESET ALL` and `DISCARD ALL`.
 const OPTIONS: &str = "-c default_transaction_read_only=on -c timezone=UTC";
 
-/// How to reach one server.
+/// How to reach a database, on one server or on the first of several that will do.
 #[derive(Clone)]
-pub(crate) struct Connector {
-    config: Box<Config>,
-    /// For messages: user, host, port and database.
-    target: String,
+pub(crate) struct Connector(Arc<Inner>);
+
+struct Inner {
+    target: PostgresTarget,
+    /// For messages: user, hosts, ports and database.
+    described: String,
+    /// Its files are read when the first connection is made, and again until that succeeds.
+    tls: OnceCell<Tls>,
+    /// Said once that a connection is in clear.
+    noticed: AtomicBool,
+}
+
+/// Why one server was not connected to.
+struct Refusal {
+    problem: String,
+    source: Option<tokio_postgres::Error>,
 }
 
 impl Connector {
-    pub(crate) fn new(config: &Config) -> Self {
-        let mut config = config.clone();
-        let options = match config.get_options() {
-            Some(own) => format!("{own} {OPTIONS}"),
-            None => OPTIONS.to_owned(),
-        };
-        config.options(options);
-        if config.get_application_name().is_none() {
-            config.application_name("tallybook");
+    pub(crate) fn new(target: &PostgresTarget) -> Self {
+        let described = describe(target);
+        let mut target = target.clone();
+        target.config.options(options(&target));
+        if target.config.get_application_name().is_none() {
+            target.config.application_name("tallybook");
         }
-        let target = describe(&config);
-        Self { config: Box::new(config), target }
-    }
-
-    pub(crate) async fn connect(&self) -> Result<Connection> {
-        let (client, connection) = self.config.connect(NoTls).await.map_err(|error| self.explain(error))?;
-        // Ends by itself when the client is dropped or the server goes away.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(target: "tallybook::pool", %error, "connection ended");
-            }
-        });
-        Ok(Connection::new(client))
-    }
-
-    /// What was tried, why it failed and what to look at.
-    fn explain(&self, error: tokio_postgres::Error) -> Error {
-        let problem = match error.as_db_error() {
-            Some(db) => match *db.code() {
-                SqlState::INVALID_PASSWORD => format!("{}; check the password in the URL", db.message()),
-                SqlState::INVALID_CATALOG_NAME => {
-                    format!("{}; create it with `createdb`, or correct the URL", db.message())
-                }
-                _ => db.message().to_owned(),
-            },
-            None => match std::error::Error::source(&error) {
-                Some(cause) if cause.is::<io::Error>() => format!("{cause}; is a server running there?"),
-                Some(cause) => cause.to_string(),
-                None => error.to_string(),
-            },
-        };
-        Error::connect(&self.target, problem).with_source(error)
+        let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
+        Self(Arc::new(Inner { target, described, tls, noticed }))
     }
 
     pub(crate) fn target(&self) -> &str {
-        &self.target
+        &self.0.described
+    }
+
+    /// Connects to the first server that answers and is wanted.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let target = &self.0.target;
+        let tls = self.0.tls.get_or_try_init(|| Tls::load(&target.ssl)).await;
+        let tls = tls.map_err(|problem| Error::connect(self.target(), problem))?;
+        let passes: &[Wanted] = match target.wanted {
+            Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
+            ref wanted => std::slice::from_ref(wanted),
+        };
+        let mut refusals = Vec::new();
+        for &wanted in passes {
+            refusals.clear();
+            for server in in_order(target) {
+                match self.0.connect_to(server, wanted, tls).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(refusal) => refusals.push((server, refusal)),
+                }
+            }
+        }
+        Err(self.0.refused(refusals))
     }
 }
 
-fn describe(config: &Config) -> String {
-    let hosts = config
-        .get_hosts()
-        .iter()
-        .enumerate()
-        .map(|(index, host)| {
-            let ports = config.get_ports();
-            let port = ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
-            match host {
-                Host::Tcp(name) => format!("{name}:{port}"),
-                Host::Unix(path) => format!("{}:{port}", path.display()),
+impl Inner {
+    async fn connect_to(&self, server: &Server, wanted: Wanted, tls: &Tls) -> Result<Connection, Refusal> {
+        let mut config = self.target.config.clone();
+        locate(&mut config, server);
+        // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
+        let is_socket = matches!(server.host, Host::Unix(_));
+        config.ssl_mode(if is_socket { SslMode::Disable } else { self.target.ssl.mode });
+        let tls = tls.fresh();
+        let mut opened = open(&config, &tls).await;
+        let mut reason = "the server offers no TLS".to_owned();
+        if self.target.ssl.mode == SslMode::Prefer
+            && let Err(error) = &opened
+            && is_of_tls(error, &tls)
+        {
+            reason = problem(error);
+            opened = open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
+        }
+        let connection = opened?;
+        check(&connection, wanted).await?;
+        if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
+            self.notice(server, &reason);
+        }
+        Ok(connection)
+    }
+
+    /// `prefer` does not hide that it came to nothing.
+    fn notice(&self, server: &Server, reason: &str) {
+        let notice = Notice::of(server);
+        if notice != Notice::Needless && !self.noticed.swap(true, Ordering::Relaxed) {
+            notice.log(&self.described, reason);
+        }
+    }
+
+    fn refused(&self, refusals: Vec<(&Server, Refusal)>) -> Error {
+        let is_one = refusals.len() == 1;
+        let told = |(server, refusal): &(&Server, Refusal)| match is_one {
+            true => refusal.problem.clone(),
+            false => format!("{}: {}", place(server), refusal.problem),
+        };
+        let problem = refusals.iter().map(told).collect::<Vec<_>>().join("; ");
+        let error = Error::connect(&self.described, problem);
+        match refusals.into_iter().rev().find_map(|(_, refusal)| refusal.source) {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+async fn open(config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
+    let (client, connection) = config.connect(tls.clone()).await?;
+    // Ends by itself when the client is dropped or the server goes away.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(target: "tallybook::pool", %error, "connection ended");
+        }
+    });
+    Ok(Connection::new(client, tls.clone()))
+}
+
+/// Whether it could be otherwise in clear: the handshake failed, or the server does not let this client in
+/// encrypted.
+fn is_of_tls(error: &tokio_postgres::Error, tls: &Tls) -> bool {
+    let turned_away = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    tls.has_failed() || (tls.is_done() && turned_away)
+}
+
+/// Asks whether the server is a standby. tokio-postgres would ask whether transactions are read only, which
+/// by our own start-up options they are everywhere.
+async fn check(connection: &Connection, wanted: Wanted) -> Result<(), Refusal> {
+    let standby = match wanted {
+        Wanted::Any | Wanted::PreferStandby => return Ok(()),
+        Wanted::Primary => "f",
+        Wanted::Standby => "t",
+    };
+    let answers = connection.client.simple_query("SELECT pg_is_in_recovery()").await?;
+    let is_wanted = answers.iter().any(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some(standby),
+        _ => false,
+    });
+    let problem = match wanted {
+        Wanted::Primary => "it is a standby, and target_session_attrs asks for a primary",
+        _ => "it is no standby, and target_session_attrs asks for one",
+    };
+    if is_wanted { Ok(()) } else { Err(Refusal { problem: problem.to_owned(), source: None }) }
+}
+
+impl From<tokio_postgres::Error> for Refusal {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self { problem: problem(&error), source: Some(error) }
+    }
+}
+
+/// Why it failed and what to look at.
+fn problem(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(db), _) => match *db.code() {
+            SqlState::INVALID_PASSWORD => format!("{}; check the password in the URL", db.message()),
+            SqlState::INVALID_CATALOG_NAME => {
+                format!("{}; create it with `createdb`, or correct the URL", db.message())
             }
-        })
-        .collect::<Vec<_>>()
-        .join(",");
-    let user = config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
-    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+            _ => db.message().to_owned(),
+        },
+        (None, Some(cause)) => tls::explain(cause).unwrap_or_else(|| match cause.is::<io::Error>() {
+            true => format!("{cause}; is a server running there?"),
+            false => cause.to_string(),
+        }),
+        (None, None) => error.to_string(),
+    }
+}
+
+fn options(target: &PostgresTarget) -> String {
+    let own = target.config.get_options().map(|own| format!("{own} ")).unwrap_or_default();
+    let timeout = target.statement_timeout.as_ref();
+    let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
+    format!("{own}{OPTIONS}{timeout}")
+}
+
+fn in_order(target: &PostgresTarget) -> Vec<&Server> {
+    let mut servers: Vec<_> = target.servers.iter().collect();
+    if target.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        let random = RandomState::new();
+        servers.sort_by_cached_key(|server| random.hash_one(place(server)));
+    }
+    servers
+}
+
+fn locate(config: &mut Config, server: &Server) {
+    match &server.host {
+        Host::Tcp(name) => config.host(name),
+        Host::Unix(path) => config.host_path(path),
+    };
+    if let Some(address) = server.address {
+        config.hostaddr(address);
+    }
+    config.port(server.port);
+}
+
+fn describe(target: &PostgresTarget) -> String {
+    let hosts = target.servers.iter().map(place).collect::<Vec<_>>().join(",");
+    let user = target.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
     format!("postgresql://{user}{hosts}/{database}")
+}
+
+fn place(Server { host, port, .. }: &Server) -> String {
+    match host {
+        Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+        Host::Tcp(name) => format!("{name}:{port}"),
+        Host::Unix(path) => format!("{}:{port}", path.display()),
+    }
 }

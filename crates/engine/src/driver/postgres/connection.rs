@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::{StreamExt, pin_mut};
 use lru::LruCache;
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::error::convert;
+use super::tls::Tls;
 use crate::error::{Error, Kind, Result};
 
 /// Statements kept prepared on a connection.
@@ -25,11 +26,20 @@ pub(crate) struct Connection {
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
     /// connection runs something else; so it is not used again.
     cancelled: bool,
+    /// Cancel requests go the way that the connection goes.
+    tls: Tls,
+    is_encrypted: bool,
 }
 
 impl Connection {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, prepared: LruCache::new(PREPARED), cancelled: false }
+    /// `tls` is what the client was connected by.
+    pub(super) fn new(client: Client, tls: Tls) -> Self {
+        let is_encrypted = tls.is_done();
+        Self { client, prepared: LruCache::new(PREPARED), cancelled: false, tls, is_encrypted }
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -67,7 +77,7 @@ impl Connection {
     /// ones.
     pub(crate) async fn clean(&mut self, in_transaction: bool) -> Result<()> {
         let cancel = self.client.cancel_token();
-        let client = &self.client;
+        let (client, tls) = (&self.client, &self.tls);
         let last = async move {
             if in_transaction {
                 client.batch_execute("ROLLBACK").await
@@ -83,7 +93,7 @@ impl Connection {
         let limit = async {
             loop {
                 // It stops one statement; another may have been abandoned behind it.
-                cancel.cancel_query(NoTls).await?;
+                cancel.cancel_query(tls.clone()).await?;
                 if let Ok(answer) = timeout(PATIENCE, &mut last).await {
                     return answer;
                 }

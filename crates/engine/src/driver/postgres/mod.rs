@@ -1,11 +1,15 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod certificates;
+mod clear;
 mod connect;
 mod connection;
 mod error;
 mod flight;
 mod load;
 mod param;
+mod tls;
+mod verifier;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;

@@ -1,0 +1,71 @@
+//! Where it was measured, and with what.
+
+use std::collections::BTreeMap;
+use std::fs::read_to_string;
+
+use anyhow::Result;
+use serde::Serialize;
+use tallybook_engine::{Database, Settings, one, params};
+use tokio::runtime::Builder;
+
+const LOCK: &str = include_str!("../../Cargo.lock");
+const CRATES: [&str; 8] = [
+    "tallybook-engine",
+    "deadpool-postgres",
+    "deadpool",
+    "bb8",
+    "bb8-postgres",
+    "sqlx",
+    "tokio",
+    "tokio-postgres",
+];
+
+/// The processor, the server and the versions of the crates.
+#[derive(Debug, Serialize)]
+pub(super) struct Machine {
+    pub(super) processor: String,
+    pub(super) processors: usize,
+    pub(super) memory: String,
+    pub(super) load: String,
+    pub(super) server: String,
+    pub(super) crates: BTreeMap<&'static str, &'static str>,
+}
+
+impl Machine {
+    pub(super) fn look(url: &str) -> Result<Self> {
+        let processors = read_to_string("/proc/cpuinfo")?;
+        Ok(Self {
+            processor: field(&processors, "model name"),
+            processors: processors.lines().filter(|line| line.starts_with("processor")).count(),
+            memory: field(&read_to_string("/proc/meminfo")?, "MemTotal"),
+            load: read_to_string("/proc/loadavg")?.trim().to_owned(),
+            server: server(url)?,
+            crates: CRATES.into_iter().filter_map(|name| Some((name, locked(name)?))).collect(),
+        })
+    }
+}
+
+/// The first value of a file of `/proc` whose lines are `key : value`.
+fn field(text: &str, key: &str) -> String {
+    let values = text.lines().filter_map(|line| line.split_once(':'));
+    values
+        .into_iter()
+        .find(|(name, _)| name.trim() == key)
+        .map_or_else(String::new, |(_, v)| v.trim().to_owned())
+}
+
+/// The version of a crate that this program was built with.
+fn locked(name: &str) -> Option<&'static str> {
+    let (_, behind) = LOCK.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    behind.split('"').next()
+}
+
+fn server(url: &str) -> Result<String> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let database = Database::open(Settings::new(url)?).await?;
+        let (version,) =
+            database.read().await?.run(one::<(String,)>("SHOW server_version", params![])).await?;
+        Ok(version)
+    })
+}

@@ -1,0 +1,304 @@
+//! URLs of PostgreSQL, with the parameters of libpq.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use super::ssl::{Ssl, Written};
+
+/// What is wrong with a URL; never a text of that URL.
+pub(super) type Problem = Cow<'static, str>;
+
+const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslrootcert, sslcert, sslkey, \
+    target_session_attrs, statement_timeout, host, hostaddr, port, user, password, dbname, options, \
+    application_name, connect_timeout, tcp_user_timeout, keepalives, keepalives_idle, keepalives_interval, \
+    keepalives_count, channel_binding, sslnegotiation and load_balance_hosts";
+/// What tokio-postgres reads itself: as libpq calls it, and as it does.
+const PASSED: [(&str, &str); 15] = [
+    ("user", "user"),
+    ("password", "password"),
+    ("dbname", "dbname"),
+    ("options", "options"),
+    ("application_name", "application_name"),
+    ("connect_timeout", "connect_timeout"),
+    ("tcp_user_timeout", "tcp_user_timeout"),
+    ("keepalives", "keepalives"),
+    ("keepalives_idle", "keepalives_idle"),
+    ("keepalives_interval", "keepalives_interval"),
+    ("keepalives_count", "keepalives_retries"),
+    ("keepalives_retries", "keepalives_retries"),
+    ("channel_binding", "channel_binding"),
+    ("sslnegotiation", "sslnegotiation"),
+    ("load_balance_hosts", "load_balance_hosts"),
+];
+const UNITS: [&str; 7] = ["", "us", "ms", "s", "min", "h", "d"];
+
+/// Where a PostgreSQL server is and how to talk to it.
+#[derive(Clone, PartialEq)]
+pub(crate) struct PostgresTarget {
+    /// Everything but hosts and encryption.
+    pub(crate) config: Config,
+    /// At least one.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) wanted: Wanted,
+    pub(crate) ssl: Ssl,
+    pub(crate) statement_timeout: Option<String>,
+}
+
+/// One of the servers that may be connected to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) host: Host,
+    /// Where it is, if the name is not to be looked up.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+}
+
+/// `target_session_attrs`: which server will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Any,
+    Primary,
+    Standby,
+    /// A standby, or any server if no standby is to be had.
+    PreferStandby,
+}
+
+/// The parameters of a URL, by who reads them.
+#[derive(Default)]
+struct Parameters {
+    ssl: Written,
+    wanted: Option<String>,
+    statement_timeout: Option<String>,
+    /// `name=value` still encoded.
+    servers: Vec<String>,
+    passed: Vec<String>,
+}
+
+impl PostgresTarget {
+    /// Reads what is behind `postgresql:`.
+    pub(super) fn read(rest: &str) -> Result<Self, Problem> {
+        let rest = rest.strip_prefix("//").ok_or("two slashes follow its scheme")?;
+        let (head, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // The last `@`, so that what is taken for a password is what is hidden as one.
+        let (credentials, place) = match head.rsplit_once('@') {
+            Some((credentials, place)) => (format!("{}@", plain(credentials)), place),
+            None => (String::new(), head),
+        };
+        let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+        let parameters = Parameters::read(query)?;
+        let servers = servers(hosts, &parameters.servers)?;
+        let config = parse(&format!("{credentials}/{database}?{}", parameters.passed.join("&")))?;
+        Ok(Self {
+            config,
+            servers,
+            wanted: Wanted::read(parameters.wanted.as_deref())?,
+            ssl: Ssl::read(parameters.ssl)?,
+            statement_timeout: parameters.statement_timeout.map(duration).transpose()?,
+        })
+    }
+}
+
+impl Parameters {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let mut parameters = Self::default();
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').ok_or("one of its parameters has no value")?;
+            parameters.take(name, value)?;
+        }
+        Ok(parameters)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        let text = decode(value)?;
+        match name {
+            // asyncpg calls `ssl` what libpq calls `sslmode`.
+            "sslmode" | "ssl" => self.ssl.mode = Some(text),
+            "sslrootcert" => self.ssl.root = Some(text),
+            "sslcert" => self.ssl.certificate = Some(text),
+            "sslkey" => self.ssl.key = Some(text),
+            "sslpassword" => return Err("encrypted keys are not read, so sslpassword has no use".into()),
+            "target_session_attrs" => self.wanted = Some(text),
+            "statement_timeout" => self.statement_timeout = Some(text),
+            "host" => self.servers.extend(list(value).map(|host| format!("host={host}"))),
+            "hostaddr" | "port" => self.servers.push(format!("{name}={value}")),
+            _ => self.pass(name, value)?,
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        let (known, theirs) = PASSED.iter().find(|(known, _)| *known == name).ok_or(UNKNOWN)?;
+        let parameter = format!("{theirs}={}", plain(value));
+        // Alone, so that the message can say which it is.
+        parse(&format!("/?{parameter}")).map_err(|_| format!("its parameter {known} does not parse"))?;
+        self.passed.push(parameter);
+        Ok(())
+    }
+}
+
+impl Wanted {
+    fn read(written: Option<&str>) -> Result<Self, Problem> {
+        Ok(match written.unwrap_or("any") {
+            "any" => Self::Any,
+            "primary" | "read-write" => Self::Primary,
+            "standby" | "read-only" => Self::Standby,
+            "prefer-standby" => Self::PreferStandby,
+            _ => {
+                return Err("target_session_attrs may be any, read-write, read-only, primary, standby or \
+                    prefer-standby"
+                    .into());
+            }
+        })
+    }
+}
+
+/// Pairs names, addresses and ports.
+fn servers(hosts: &str, parameters: &[String]) -> Result<Vec<Server>, Problem> {
+    let config = parse(&format!("{}/?{}", plain(hosts), plain(&parameters.join("&"))))?;
+    let (names, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let count = names.len().max(addresses.len());
+    let fits = |length: usize| length == count || length == 0;
+    if count == 0 {
+        return Err("it names no host".into());
+    }
+    if !fits(names.len()) || !fits(addresses.len()) || !(fits(ports.len()) || ports.len() == 1) {
+        return Err("it does not name as many ports or addresses as hosts".into());
+    }
+    Ok((0..count)
+        .filter_map(|index| {
+            let address = addresses.get(index).copied();
+            let name = || address.map(|address| Host::Tcp(address.to_string()));
+            Some(Server {
+                host: names.get(index).cloned().or_else(name)?,
+                address,
+                port: ports.get(index).or(ports.first()).copied().unwrap_or(5432),
+            })
+        })
+        .collect())
+}
+
+/// The parser's own message is dropped: it can quote a part of a password that was not percent-encoded.
+fn parse(url: &str) -> Result<Config, Problem> {
+    format!("postgresql://{url}").parse().map_err(|_| "it does not parse".into())
+}
+
+/// An `@` is an end of credentials to the parser wherever it stands.
+fn plain(part: &str) -> String {
+    part.replace('@', "%40")
+}
+
+/// The parts between commas, of which some are percent-encoded.
+fn list(value: &str) -> impl Iterator<Item = String> {
+    let value = value.replace("%2C", ",").replace("%2c", ",");
+    value.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+fn decode(value: &str) -> Result<String, Problem> {
+    let decoded = percent_decode_str(value).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| "one of its parameters is not UTF-8".into())
+}
+
+/// A duration as PostgreSQL's settings take it.
+fn duration(text: String) -> Result<String, Problem> {
+    let unit = text.trim_start_matches(|symbol: char| symbol.is_ascii_digit());
+    if unit.len() == text.len() || !UNITS.contains(&unit) {
+        return Err("statement_timeout is milliseconds, or a number with us, ms, s, min, h or d".into());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_postgres::config::SslMode;
+
+    use super::*;
+    use crate::settings::ssl::{Check, Roots};
+
+    fn read(rest: &str) -> PostgresTarget {
+        PostgresTarget::read(rest).unwrap_or_else(|problem| panic!("{rest}: {problem}"))
+    }
+
+    fn tcp(name: &str, port: u16) -> Server {
+        Server { host: Host::Tcp(name.to_owned()), address: None, port }
+    }
+
+    fn unix(path: &str, port: u16) -> Server {
+        Server { host: Host::Unix(path.into()), address: None, port }
+    }
+
+    #[test]
+    fn several_hosts_sockets_and_addresses_are_read() {
+        let address = Some("10.0.0.7".parse().unwrap());
+        for (rest, servers) in [
+            ("//h", vec![tcp("h", 5432)]),
+            ("//u:p@h:5433/d", vec![tcp("h", 5433)]),
+            ("//one,two:2/d", vec![tcp("one", 5432), tcp("two", 2)]),
+            ("//[::1]:7/d", vec![tcp("::1", 7)]),
+            ("///d?host=/var/run/postgresql", vec![unix("/var/run/postgresql", 5432)]),
+            ("///d?host=/run/a%40b&port=7", vec![unix("/run/a@b", 7)]),
+            ("///d?host=/run/a@b", vec![unix("/run/a@b", 5432)]),
+            ("//%2Frun/d", vec![unix("/run", 5432)]),
+            ("///d?host=one,two&port=1,2", vec![tcp("one", 1), tcp("two", 2)]),
+            ("///d?host=one%2Ctwo&port=1", vec![tcp("one", 1), tcp("two", 1)]),
+            ("//h/d?hostaddr=10.0.0.7", vec![Server { address, ..tcp("h", 5432) }]),
+            ("///d?hostaddr=10.0.0.7", vec![Server { address, ..tcp("10.0.0.7", 5432) }]),
+        ] {
+            assert_eq!(read(rest).servers, servers, "{rest}");
+        }
+    }
+
+    #[test]
+    fn an_at_sign_belongs_to_the_password_or_to_a_parameter_and_never_to_a_host() {
+        let target = read("//u:p@ss@h/d?application_name=a@b");
+        assert_eq!(target.config.get_password(), Some(&b"p@ss"[..]));
+        assert_eq!(target.config.get_application_name(), Some("a@b"));
+        assert_eq!(target.servers, [tcp("h", 5432)]);
+        assert_eq!(read("//h/d?application_name=a@b").config.get_user(), None);
+    }
+
+    #[test]
+    fn parameters_reach_who_reads_them() {
+        let target = read(
+            "//h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fmy%20ca.pem&connect_timeout=7&keepalives=0\
+             &keepalives_count=3&options=-c%20jit%3Doff&target_session_attrs=read-write&statement_timeout=5s",
+        );
+        assert_eq!(target.ssl.mode, SslMode::Require);
+        assert_eq!(target.ssl.check, Check::Name(Roots::File("/etc/my ca.pem".into())));
+        assert_eq!(target.config.get_connect_timeout(), Some(&Duration::from_secs(7)));
+        assert!(!target.config.get_keepalives());
+        assert_eq!(target.config.get_keepalives_retries(), Some(3));
+        assert_eq!(target.config.get_options(), Some("-c jit=off"));
+        assert_eq!(target.wanted, Wanted::Primary);
+        assert_eq!(target.statement_timeout.as_deref(), Some("5s"));
+        assert_eq!(read("//h/d?ssl=require").ssl.mode, SslMode::Require);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_but_never_quoted() {
+        for (rest, told) in [
+            ("//h/d?Secret=Secret", "known are sslmode, sslrootcert"),
+            ("//h/d?Secret", "has no value"),
+            ("//h/d?sslmode=Secret", "sslmode may be disable"),
+            ("//h/d?sslpassword=Secret", "sslpassword"),
+            ("//h/d?sslkey=Secret", "sslcert and sslkey go together"),
+            ("//h/d?connect_timeout=Secret", "connect_timeout does not parse"),
+            ("//h/d?target_session_attrs=Secret", "target_session_attrs may be"),
+            ("//h/d?statement_timeout=Secret", "statement_timeout is milliseconds"),
+            ("//h/d?statement_timeout=5s%20-c%20role%3DSecret", "statement_timeout is milliseconds"),
+            ("//h/d?statement_timeout=", "statement_timeout is milliseconds"),
+            ("//one,two,three/d?port=1", "as many ports"),
+            ("//u:Secret@/d", "it names no host"),
+            ("u:Secret@h/d", "two slashes"),
+        ] {
+            let problem = PostgresTarget::read(rest).map(|_| ()).expect_err(rest);
+            assert!(problem.contains(told), "{rest}: {problem}");
+            assert!(!problem.contains("Secret"), "{rest}: {problem}");
+        }
+    }
+}

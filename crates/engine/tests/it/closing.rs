@@ -1,0 +1,93 @@
+//! The end of a pool.
+
+use std::time::{Duration, Instant};
+
+use tallybook_engine::{CloseReason, Database, ReadSession, Result, Settings};
+use tokio::task::JoinHandle;
+
+use crate::support::{eventually, open_with};
+
+fn single(settings: &mut Settings) {
+    settings.pool.size = 1;
+    settings.pool.max_overflow = 0;
+}
+
+fn begin_to_close(db: &Database) -> JoinHandle<()> {
+    let db = db.clone();
+    tokio::spawn(async move { db.close().await })
+}
+
+/// A caller in the queue.
+async fn waiter(db: &Database) -> JoinHandle<Result<ReadSession>> {
+    let caller = db.clone();
+    let waiter = tokio::spawn(async move { caller.read().await });
+    eventually("it waits", async || db.pools().pop().unwrap().waiting == 1).await;
+    waiter
+}
+
+/// Whether a caller who comes now is told at once that the database was closed.
+async fn tells_that_it_is_closed(db: &Database) -> bool {
+    let answer = tokio::time::timeout(Duration::from_millis(100), db.read()).await;
+    answer.is_ok_and(|outcome| outcome.is_err_and(|error| error.is_closed()))
+}
+
+fn assert_nothing_is_open(db: &Database) {
+    for pool in db.pools() {
+        let totals = pool.totals;
+        assert_eq!((pool.idle, totals.closed.total()), (0, totals.created), "{pool:?}");
+    }
+}
+
+tallybook_testkit::both_engines! {
+    async fn a_closing_pool_lends_no_more_but_waits_for_what_is_lent(url: &str) {
+        let db = open_with(url, |settings| settings.pool.size = 4).await;
+        let mut held = db.read().await.unwrap();
+        let closing = begin_to_close(&db);
+        eventually("it hands out no more", async || tells_that_it_is_closed(&db).await).await;
+        assert!(!closing.is_finished());
+        let query = tallybook_engine::one::<(i64,)>("SELECT 1", tallybook_engine::params![]);
+        assert_eq!(held.run(query).await.unwrap(), (1,), "what is lent goes on");
+        drop(held);
+        closing.await.unwrap();
+        assert_nothing_is_open(&db);
+        assert!(db.read().await.expect_err("it is closed").is_closed());
+        assert!(db.begin().await.expect_err("it is closed").is_closed());
+    }
+
+    async fn who_waits_when_the_pool_is_closed_is_still_served(url: &str) {
+        let db = open_with(url, single).await;
+        let held = db.read().await.unwrap();
+        let waiter = waiter(&db).await;
+        let closing = begin_to_close(&db);
+        eventually("it hands out no more", async || tells_that_it_is_closed(&db).await).await;
+        drop(held);
+        let session = waiter.await.unwrap().unwrap();
+        assert!(!closing.is_finished());
+        drop(session);
+        closing.await.unwrap();
+        assert_nothing_is_open(&db);
+    }
+
+    async fn closing_waits_no_longer_than_its_limit_and_leaves_nobody_hanging(url: &str) {
+        let db = open_with(url, |settings| {
+            single(settings);
+            settings.pool.timeout = Duration::from_millis(300);
+        })
+        .await;
+        let held = db.read().await.unwrap();
+        let waiter = waiter(&db).await;
+        let start = Instant::now();
+        db.close().await;
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(290) && took < Duration::from_secs(10), "{took:?}");
+        let error = waiter.await.unwrap().expect_err("nothing came free");
+        assert!(error.is_closed() || error.is_timeout(), "{error}");
+        drop(held);
+        eventually("it is closed when it comes back", async || {
+            let pool = db.pools().pop().unwrap();
+            pool.totals.closed.by(CloseReason::PoolClosed) == pool.totals.created
+        })
+        .await;
+        assert_nothing_is_open(&db);
+    }
+}

@@ -1,0 +1,95 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use tempfile::TempDir;
+
+use crate::{Error, address::USER};
+
+/// A self-made authority that certifies servers and clients, with what a
+/// client needs in PEM files. They are removed when it is dropped.
+#[derive(Debug)]
+pub struct Authority {
+    certificate: String,
+    server: Certified,
+    directory: TempDir,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug)]
+struct Certified {
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    /// A new authority, which no other trusts.
+    pub fn new() -> Result<Self, Error> {
+        let (certificate, server, client) = certify().map_err(|error| Error::new(error.to_string()))?;
+        let directory = tempfile::tempdir().map_err(Error::at(&std::env::temp_dir()))?;
+        let authority = Self { certificate, server, directory };
+        write(&authority.certificate_path(), &authority.certificate)?;
+        write(&authority.client_certificate_path(), &client.certificate)?;
+        write(&authority.client_key_path(), &client.key)?;
+        Ok(authority)
+    }
+
+    /// The file with the authority's certificate.
+    #[must_use]
+    pub fn certificate_path(&self) -> PathBuf {
+        self.directory.path().join("authority.pem")
+    }
+
+    /// The file with the certificate of a client by the name of `tallybook`.
+    #[must_use]
+    pub fn client_certificate_path(&self) -> PathBuf {
+        self.directory.path().join("client.pem")
+    }
+
+    /// The file with the key to that certificate.
+    #[must_use]
+    pub fn client_key_path(&self) -> PathBuf {
+        self.directory.path().join("client.key")
+    }
+
+    /// What the server is to read, by the names of the files.
+    pub(crate) fn server_files(&self) -> [(&'static str, &str); 3] {
+        [
+            ("authority.pem", &self.certificate),
+            ("server.pem", &self.server.certificate),
+            ("server.key", &self.server.key),
+        ]
+    }
+}
+
+/// The authority's certificate, a server's for the name `localhost` and no
+/// address, and a client's.
+fn certify() -> Result<(String, Certified, Certified), rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Tallybook's tests");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let server = certified("server", &["localhost"], &issuer)?;
+    let client = certified(USER, &[], &issuer)?;
+    Ok((issuer.pem(), server, client))
+}
+
+fn certified(
+    name: &str,
+    hosts: &[&str],
+    issuer: &CertifiedIssuer<'_, KeyPair>,
+) -> Result<Certified, rcgen::Error> {
+    let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, issuer)?.pem();
+    Ok(Certified { certificate, key: key.serialize_pem() })
+}
+
+fn write(path: &Path, content: &str) -> Result<(), Error> {
+    fs::write(path, content).map_err(Error::at(path))
+}
