@@ -1,7 +1,9 @@
 //! deadpool-postgres as its documentation recommends it.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 
 use crate::pool::CONNECTIONS;
@@ -10,10 +12,13 @@ use crate::pool::contestant::Peer;
 pub(super) struct Deadpool(Pool);
 
 impl Deadpool {
-    pub(super) fn open(url: &str) -> Result<Self> {
+    /// It has no time-out of its own accord; the others wait 30 s at most.
+    pub(super) fn open(url: &str, timeout: Option<Duration>) -> Result<Self> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.parse()?, NoTls, config);
-        Ok(Self(Pool::builder(manager).max_size(CONNECTIONS).build()?))
+        let pool =
+            Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).wait_timeout(timeout);
+        Ok(Self(pool.build()?))
     }
 }
 

@@ -61,11 +61,11 @@ async fn a_session_handed_back_in_time_is_not_reported() {
     let file = tallybook_testkit::SqliteFile::new("a_session_handed_back");
     let db = open_with(&file.url(), |settings| {
         watched(settings);
-        settings.pool.leak_threshold = Some(Duration::from_secs(1));
+        settings.pool.leak_threshold = Some(Duration::from_secs(2));
     })
     .await;
     let start = std::time::Instant::now();
-    while start.elapsed() < Duration::from_millis(1_500) {
+    while start.elapsed() < Duration::from_millis(2_700) {
         let _session = db.read().await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await; // what a user does with it
     }

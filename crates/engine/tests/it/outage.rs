@@ -108,7 +108,7 @@ async fn to_connect_ends_at_the_time_out_of_the_pool_and_says_so_in_one_line() {
     for earlier in 0..3 {
         let text = db.read().await.expect_err("nobody answers").to_string();
         assert_eq!(text.matches("an attempt to connect failed").count(), earlier.min(1), "{text}");
-        assert_eq!(text.matches("no answer within 0.3 s").count(), earlier.min(1), "{text}");
+        assert_eq!(text.matches("no answer within").count(), earlier.min(1), "{text}");
     }
     gate.set_mute(false);
     db.read().await.unwrap();
@@ -118,16 +118,19 @@ async fn to_connect_ends_at_the_time_out_of_the_pool_and_says_so_in_one_line() {
 async fn a_ping_has_a_bound_of_its_own() {
     let database = postgres().await.database("a_ping_has_a_bound").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), small).await;
+    let db = open_with(&proxy.url(&database), |settings| {
+        small(settings);
+        settings.pool.timeout = Duration::from_secs(4);
+    })
+    .await;
     proxy.set(Mode::Silent);
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
-    let (outcome, ()) =
-        tokio::join!(tokio::time::timeout(BOUNDED, try_read::<(i64,)>(&db, "SELECT 1::bigint")), async {
-            eventually("the ping is given up", async || status(&db).totals.closed.total() == 1).await;
-            proxy.set(Mode::HangUp);
-        });
-    assert!(outcome.expect("it ends").is_err());
-    assert_eq!(status(&db).totals.closed.by(CloseReason::PingFailed), 1);
+    // The ping ends before the time of the caller does; what is left is for a new connection.
+    let error = try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap_err();
+    assert_eq!(error.timed_out_step(), Some(Step::Connecting), "{error}");
+    let totals = status(&db).totals;
+    assert_eq!((totals.timeouts_pinging, totals.timeouts_connecting), (0, 1));
+    assert_eq!((totals.closed.by(CloseReason::PingFailed), totals.closed.total()), (1, 1));
     proxy.set(Mode::Relay);
     assert_eq!(try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap(), [(1,)]);
 }

@@ -41,7 +41,7 @@ impl Dice {
 }
 
 fn count() -> One<(i64,)> {
-    one("SELECT count(*) FROM notes", params![])
+    one("SELECT count(*) FROM marks", params![])
 }
 
 async fn insert(db: &Database, id: i64, commit: bool) -> Result<()> {
@@ -138,9 +138,10 @@ async fn unharmed(db: &Database, url: &str, seed: u64) {
     for session in sessions {
         session.commit().await.unwrap();
     }
-    let apart = "SELECT id FROM notes WHERE id NOT IN (SELECT id FROM copies) \
-                 UNION ALL SELECT id FROM copies WHERE id NOT IN (SELECT id FROM notes)";
-    assert_eq!(read::<(i64,)>(db, apart).await, [], "with seed {seed}");
+    for (one, other) in [("notes", "copies"), ("copies", "notes")] {
+        let apart = format!("SELECT id FROM {one} EXCEPT SELECT id FROM {other}");
+        assert_eq!(read::<(i64,)>(db, apart).await, [], "with seed {seed}");
+    }
 }
 
 async fn cancel_and_look(url: &str, cancels: usize) {

@@ -134,12 +134,8 @@ async fn accepts(url: &str, origin: &str) -> Instant {
         tokio::spawn(connection);
         client.query_one(STARTED, &[]).await.map(|row| row.get::<_, String>(0))
     };
-    loop {
-        match probe().await {
-            Ok(started) if started != origin => return Instant::now(),
-            _ => tokio::time::sleep(PAUSE).await,
-        }
-    }
+    eventually("another server answers", async || probe().await.is_ok_and(|started| started != origin)).await;
+    Instant::now()
 }
 
 async fn start_cluster() -> Arc<Cluster> {

@@ -67,7 +67,7 @@ async fn a_time_out_is_counted_for_the_step_it_ended() {
     let gate = Gate::open(database.port()).await;
     let db = open_with(&gate.url(&database), |settings| {
         settings.pool.size = 2;
-        settings.pool.timeout = Duration::from_millis(300);
+        settings.pool.timeout = Duration::from_secs(1);
     })
     .await;
     let _held = db.read().await.unwrap();
