@@ -6,6 +6,8 @@ use std::ops::AsyncFnOnce;
 use std::panic::Location;
 use std::sync::Arc;
 
+use futures_util::future::join;
+
 use crate::driver::{Connection, Connector, Role};
 use crate::error::{Error, Result};
 use crate::observe::Log;
@@ -175,8 +177,7 @@ impl Database {
     /// Waits for the sessions that are open, at most `DB_POOL_TIMEOUT`, hands out no more, and closes all
     /// connections. A process that ends without it loses nothing, but leaves SQLite's log beside its file.
     pub async fn close(&self) {
-        self.0.reads.close().await;
-        self.0.writes.close().await;
+        join(self.0.reads.close(), self.0.writes.close()).await;
     }
 
     /// A connection of its own, outside the pools, for work that must not compete with sessions.

@@ -149,6 +149,16 @@ impl Error {
         Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
     }
 
+    /// A standby refuses BEGIN READ WRITE as a feature that it does not have (0A000).
+    pub(crate) fn into_refused_write(mut self) -> Self {
+        if let Kind::Database { class, code, .. } = &mut self.0.kind
+            && code == "0A000"
+        {
+            *class = Class::ReadOnly;
+        }
+        self
+    }
+
     fn class(&self) -> Option<Class> {
         match &self.0.kind {
             Kind::Database { class, .. } => Some(*class),

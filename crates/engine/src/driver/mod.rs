@@ -126,8 +126,7 @@ impl Connection {
     /// server became a standby; a read session is refused by any.
     fn judge(&mut self, error: Option<&Error>, writing: bool) {
         let Some(error) = error else { return };
-        // 0A000 is how a standby refuses BEGIN READ WRITE.
-        let standby = writing && matches!(error.code(), Some("25006" | "0A000"));
+        let standby = writing && error.code().is_some() && error.is_read_only();
         if error.is_connection_lost() || error.is_commit_unknown() {
             self.verdict = Some(Verdict::Lost);
         } else if standby {

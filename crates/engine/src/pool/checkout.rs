@@ -21,8 +21,14 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    pub(super) fn new(pool: Arc<Shared>, opened: Opened, permit: OwnedSemaphorePermit, loan: usize) -> Self {
-        Self { pool, since: Instant::now(), loan, held: Some((opened, permit)) }
+    pub(super) fn new(
+        pool: Arc<Shared>,
+        opened: Opened,
+        permit: OwnedSemaphorePermit,
+        loan: usize,
+        since: Instant,
+    ) -> Self {
+        Self { pool, since, loan, held: Some((opened, permit)) }
     }
 
     pub(super) fn since(&self) -> Instant {

@@ -87,7 +87,7 @@ impl Pool {
     /// A connection apart from those that the pool counts.
     pub(crate) async fn connect(&self) -> Result<Connection> {
         let deadline = Instant::now() + self.0.settings.timeout;
-        Ok(self.0.connect(deadline).await?.connection)
+        Ok(*self.0.connect(deadline).await?.connection)
     }
 
     pub(crate) fn status(&self) -> PoolStatus {

@@ -19,7 +19,8 @@ pub(super) struct Inventory {
 
 /// An open connection.
 pub(super) struct Opened {
-    pub(super) connection: Connection,
+    /// Boxed, because it is handed from place to place at every check-out.
+    pub(super) connection: Box<Connection>,
     /// When it is to be replaced.
     pub(super) expires: Option<Instant>,
     /// That of the pool when it was last known to be alive.

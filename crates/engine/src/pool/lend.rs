@@ -34,9 +34,9 @@ impl Pool {
         let shared = &self.0;
         let start = Instant::now();
         let deadline = start + shared.settings.timeout;
-        let permit = shared.permit(deadline).await?;
-        let checkout = match shared.hot(holder, start) {
-            Some((opened, loan)) => Checkout::new(Arc::clone(shared), opened, permit, loan),
+        let (permit, now) = shared.permit(start, deadline).await?;
+        let checkout = match shared.hot(holder, now) {
+            Some((opened, loan)) => Checkout::new(Arc::clone(shared), opened, permit, loan, now),
             None => self.warm_up(holder, permit, deadline).await?,
         };
         shared.stats.wait.record(checkout.since() - start);
@@ -58,21 +58,23 @@ impl Pool {
                 Some(opened) => opened,
                 None => shared.connect(deadline).await?,
             };
-            let loan = shared.inventory().lend(holder, Instant::now());
-            Ok(Checkout::new(shared, opened, permit, loan))
+            let now = Instant::now();
+            let loan = shared.inventory().lend(holder, now);
+            Ok(Checkout::new(shared, opened, permit, loan, now))
         });
         task.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed)))
     }
 }
 
 impl Shared {
-    /// A permit to hold a connection, at once or in turn.
-    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
+    /// A permit to hold a connection, at once or in turn, and when it was given: reading the clock is a large
+    /// part of what a hot check-out costs, so it is read again only after a wait.
+    async fn permit(&self, start: Instant, deadline: Instant) -> Result<(OwnedSemaphorePermit, Instant)> {
         if self.closing.load(Ordering::Acquire) {
             return Err(Error::new(Kind::Closed));
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
+            return Ok((permit, start));
         }
         let waiting = Waiting::new(&self.waiting);
         if waiting.place > self.settings.max_waiting {
@@ -81,7 +83,7 @@ impl Shared {
         }
         let acquire = Arc::clone(&self.permits).acquire_owned();
         match timeout_at(deadline.into(), acquire).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(permit)) => Ok((permit, Instant::now())),
             Ok(Err(_)) => Err(Error::new(Kind::Closed)),
             Err(_) => Err(self.timed_out(Step::Waiting)),
         }
@@ -91,7 +93,7 @@ impl Shared {
     fn hot(&self, holder: &'static Location<'static>, now: Instant) -> Option<(Opened, usize)> {
         let mut inventory = self.inventory();
         let idle = inventory.pop()?;
-        if self.unfit(&idle).is_none() && !self.needs_ping(&idle) {
+        if self.unfit(&idle, now).is_none() && !self.needs_ping(&idle, now) {
             let loan = inventory.lend(holder, now);
             return Some((idle.opened, loan));
         }
@@ -104,12 +106,13 @@ impl Shared {
     async fn fit_idle(&self, deadline: Instant) -> Result<Option<Opened>> {
         loop {
             let Some(mut idle) = self.inventory().pop() else { return Ok(None) };
-            if let Some(reason) = self.unfit(&idle) {
+            let now = Instant::now();
+            if let Some(reason) = self.unfit(&idle, now) {
                 self.discard(idle.opened, reason);
                 continue;
             }
             let generation = self.generation.load(Ordering::Acquire);
-            if self.needs_ping(&idle) {
+            if self.needs_ping(&idle, now) {
                 let answer = self.answers(&mut idle.opened.connection, deadline).await;
                 if !matches!(answer, Ok(true)) {
                     self.discard(idle.opened, CloseReason::PingFailed);
@@ -122,17 +125,17 @@ impl Shared {
         }
     }
 
-    fn unfit(&self, idle: &Idle) -> Option<CloseReason> {
+    fn unfit(&self, idle: &Idle, now: Instant) -> Option<CloseReason> {
         if idle.opened.connection.is_closed() {
             return Some(CloseReason::Lost);
         }
-        idle.opened.expires.is_some_and(|expires| expires <= Instant::now()).then_some(CloseReason::Recycled)
+        idle.opened.expires.is_some_and(|expires| expires <= now).then_some(CloseReason::Recycled)
     }
 
     /// Whether it was idle for a while, or another connection was lost since it was last known to be alive.
-    fn needs_ping(&self, idle: &Idle) -> bool {
+    fn needs_ping(&self, idle: &Idle, now: Instant) -> bool {
         let suspect = idle.opened.generation != self.generation.load(Ordering::Acquire);
-        suspect || (self.settings.pre_ping && idle.since.elapsed() >= ALIVE_BYPASS)
+        suspect || (self.settings.pre_ping && now.saturating_duration_since(idle.since) >= ALIVE_BYPASS)
     }
 
     /// Whether the connection answers; an error if the time of the caller ends first.
@@ -165,7 +168,11 @@ impl Shared {
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: self.name, took: start.elapsed() });
         let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));
-        Ok(Opened { connection, expires: age.map(|age| Instant::now() + age), generation })
+        Ok(Opened {
+            connection: Box::new(connection),
+            expires: age.map(|age| Instant::now() + age),
+            generation,
+        })
     }
 
     /// What a caller who ran out of time should know.

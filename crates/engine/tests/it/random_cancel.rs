@@ -161,7 +161,7 @@ tallybook_testkit::both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "an hour; cargo test -p tallybook-engine --release --test it a_million -- --ignored"]
+#[ignore = "an hour or two; cargo test -p tallybook-engine --release --test it a_million -- --ignored"]
 async fn a_million_random_cancels_leave_every_connection_fit() {
     let database = tallybook_testkit::postgres().await.database("a_million").await;
     cancel_and_look(database.url(), 1_000_000).await;

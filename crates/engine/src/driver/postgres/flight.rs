@@ -18,7 +18,7 @@ use tokio_postgres::{Client, RowStream, Statement};
 use super::Connection;
 use super::error::{convert, spoils_prepared};
 use super::param::{Param, type_of};
-use crate::driver::Bounds;
+use crate::driver::{Begin, Bounds};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
 use crate::row::Column;
@@ -121,6 +121,9 @@ async fn send(
     let mut end = started(control(client, end)).await;
 
     let mut outcome = finished(&mut begin).await;
+    if bounds.begin == Some(Begin::Write) {
+        outcome = outcome.map_err(Error::into_refused_write);
+    }
     let mut timings = Vec::with_capacity(running.len());
     let mut last = start;
     for query in &mut running {
