@@ -67,8 +67,9 @@ impl Database {
         let log = Log::new(&settings);
         let connector = Connector::new(settings.database_url.target());
         let engine = settings.database_url.engine();
-        let pool =
-            |name, role, pool_settings| Pool::new(name, connector.clone(), role, pool_settings, log.clone());
+        let pool = |name, role, pool_settings| {
+            Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()
+        };
         let (reads, writes) = match engine {
             Engine::Postgres => {
                 let primary = pool("primary", Role::Write, settings.pool.clone());

@@ -3,10 +3,10 @@
 //! The pool and the sessions emit; nothing below knows who listens. Targets: `tallybook::query` for
 //! statements, `tallybook::pool` for connections. Parameter values are never logged.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::pool::Holder;
 use crate::settings::{LogSettings, Settings};
 
 /// Something that happened.
@@ -24,7 +24,7 @@ pub(crate) enum Event<'a> {
     /// A connection was closed.
     Closed { pool: &'static str, reason: &'static str },
     /// A session is held suspiciously long.
-    Leaked { pool: &'static str, holder: Holder },
+    Leaked { pool: &'static str, held: Duration, at: &'static Location<'static> },
 }
 
 /// Writes events to the log as the settings ask.
@@ -46,8 +46,7 @@ impl Log {
                 tracing::info!(target: "tallybook::query", %error, "failed");
             }
             Event::Failed { .. } => {}
-            Event::Leaked { pool, holder } => {
-                let Holder { held, at, .. } = holder;
+            Event::Leaked { pool, held, at } => {
                 let seconds = held.as_secs_f64();
                 tracing::warn!(target: "tallybook::pool", pool, seconds, %at, "a session is held long: is it leaked?");
             }

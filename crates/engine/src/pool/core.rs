@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::PoolStatus;
 use super::inventory::Inventory;
 use super::stats::{CloseReason, Stats};
-use super::{PoolStatus, leak};
 use crate::driver::{Connection, Connector, Role};
 use crate::error::Result;
 use crate::observe::{Event, Log};
@@ -64,7 +64,6 @@ impl Pool {
             inventory: Mutex::new(Inventory::default()),
             last_failure: Mutex::new(None),
         });
-        leak::watch(&shared);
         Self(shared)
     }
 

@@ -3,16 +3,21 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::core::Shared;
+use super::Holder;
+use super::core::{Pool, Shared};
 use crate::observe::Event;
 
 /// How often loans are looked at, as a part of the threshold.
 const LOOKS: u32 = 4;
 
-/// Reports each session that is held longer than the threshold once, until the pool is gone.
-pub(super) fn watch(shared: &Arc<Shared>) {
-    if let Some(threshold) = shared.settings.leak_threshold {
-        shared.runtime.spawn(look(Arc::downgrade(shared), threshold));
+impl Pool {
+    /// Reports each session that is held longer than the threshold once, until the pool is gone.
+    pub(crate) fn watch_leaks(self) -> Self {
+        let shared = &self.0;
+        if let Some(threshold) = shared.settings.leak_threshold {
+            shared.runtime.spawn(look(Arc::downgrade(shared), threshold));
+        }
+        self
     }
 }
 
@@ -22,8 +27,8 @@ async fn look(shared: Weak<Shared>, threshold: Duration) {
         tokio::time::sleep(interval).await;
         let Some(shared) = shared.upgrade() else { return };
         let leaks = shared.inventory().new_leaks(threshold);
-        for holder in leaks {
-            shared.log.on(&Event::Leaked { pool: shared.name, holder });
+        for Holder { held, at } in leaks {
+            shared.log.on(&Event::Leaked { pool: shared.name, held, at });
         }
     }
 }

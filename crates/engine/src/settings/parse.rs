@@ -1,8 +1,12 @@
 //! One variable, and the forms that its value may have.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// What is wrong with a URL; never a text of that URL.
+pub(super) type Problem = Cow<'static, str>;
 
 /// A variable by name, with what it holds.
 pub(super) struct Variable {

@@ -7,10 +7,8 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
+use super::parse::Problem;
 use super::ssl::{Ssl, Written};
-
-/// What is wrong with a URL; never a text of that URL.
-pub(super) type Problem = Cow<'static, str>;
 
 const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslrootcert, sslcert, sslkey, \
     target_session_attrs, statement_timeout, host, hostaddr, port, user, password, dbname, options, \

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_postgres::config::SslMode;
 
-use super::postgres_url::Problem;
+use super::parse::Problem;
 
 const MODES: &str = "sslmode may be disable, allow, prefer, require, verify-ca or verify-full";
 const ROOT_MODES: &str =

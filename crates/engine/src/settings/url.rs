@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
-use super::postgres_url::{PostgresTarget, Problem};
+use super::parse::Problem;
+use super::postgres_url::PostgresTarget;
 use crate::error::{Error, Result};
 
 const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite::memory: or \
