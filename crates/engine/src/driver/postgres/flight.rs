@@ -167,14 +167,14 @@ async fn control(client: &Client, sql: Option<&str>) -> Result<()> {
 
 /// Runs one statement and gives its rows to the query; returns the statement if it was prepared for this.
 async fn run(client: &Client, query: &mut dyn Query, form: Form) -> Result<Option<Statement>> {
-    let request = query.request();
-    let sql = request.statement.sql(Engine::Postgres).to_owned();
-    let types: Vec<_> = request.values().iter().map(|value| type_of(value.kind())).collect();
+    let sql = query.request().statement.sql(Engine::Postgres).to_owned();
     let outcome = match form {
         Form::Prepared(statement) => run_prepared(client, query, &statement).await.map(|()| None),
         Form::Unnamed => run_unnamed(client, query, &sql).await.map(|()| None),
         Form::Preparing => {
             let columns = query.columns();
+            let values = query.request().values();
+            let types: Vec<_> = values.iter().map(|value| type_of(value.kind())).collect();
             match join(run_unnamed(client, query, &sql), client.prepare_typed(&sql, &types)).await {
                 (Ok(()), statement) => checked(statement, columns).map(Some),
                 (Err(error), _) => Err(error),
