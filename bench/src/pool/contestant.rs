@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
 
-use super::CONNECTIONS;
 use super::crowd::{Crowd, Turnout};
+use crate::connections::CONNECTIONS;
 
 /// A pool of [`CONNECTIONS`] connections.
 pub(super) trait Peer: Send + Sync + 'static {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::crowd::{Crowd, Hold};
 use super::options::Plan;
 use super::peers::{Contestants, TALLYBOOK};
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// Tasks that share the pool in the second part.
 const TASKS: usize = 16;

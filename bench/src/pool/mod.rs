@@ -4,28 +4,34 @@ mod contestant;
 mod crowd;
 mod goal;
 mod hot;
-mod machine;
 mod options;
 mod oversubscription;
 mod peers;
 mod profile;
 mod proxy;
 mod report;
-mod table;
-mod tally;
 mod traffic;
 mod waiters;
 
 use anyhow::Result;
 use tallybook_testkit::Cluster;
-use tokio::runtime::{Builder, Runtime};
+
+use crate::machine::Machine;
+use crate::runtime::runtime;
 
 pub use options::Options;
 
-/// Connections of every pool.
-const CONNECTIONS: usize = 4;
-/// Threads of the runtime that all pools share.
-const WORKERS: usize = 2;
+/// Whose versions are named.
+const CRATES: [&str; 8] = [
+    "tallybook-engine",
+    "deadpool-postgres",
+    "deadpool",
+    "bb8",
+    "bb8-postgres",
+    "sqlx",
+    "tokio",
+    "tokio-postgres",
+];
 
 /// Starts a server, measures every pool on it in turns, and prints what came out.
 ///
@@ -38,7 +44,7 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(pool) = &options.profile {
         return runtime()?.block_on(profile::keep_busy(&url, pool, options.tasks));
     }
-    let machine = machine::Machine::look(&url)?;
+    let machine = Machine::look(&url, &CRATES)?;
     let runtime = runtime()?;
     let (hot, oversubscription, traffic) = runtime.block_on(async {
         let contestants = peers::all(&url).await?;
@@ -50,8 +56,4 @@ pub fn run(options: &Options) -> Result<()> {
     drop(runtime);
     let waiters = waiters::measure(&url)?;
     report::Report::new(machine, plan, hot, traffic, oversubscription, waiters).write(options.json.as_deref())
-}
-
-fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?)
 }

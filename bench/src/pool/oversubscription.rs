@@ -3,12 +3,12 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::CONNECTIONS;
 use super::contestant::Contestant;
 use super::crowd::{Crowd, Hold};
 use super::options::Plan;
 use super::peers::Contestants;
-use super::tally::Tally;
+use crate::connections::CONNECTIONS;
+use crate::tally::Tally;
 
 /// Tasks for each connection.
 const TIMES: usize = 10;

@@ -1,19 +1,20 @@
 //! Everything that was measured, for people and as JSON.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
-use super::goal::Goal;
+use super::goal::goals;
 use super::hot::{Hot, Ratio};
-use super::machine::Machine;
 use super::options::Plan;
 use super::oversubscription::Oversubscribed;
-use super::table::{count, spread, table, time};
 use super::traffic::Traffic;
 use super::waiters::Waiters;
+use crate::goal::{self, Goal};
+use crate::json;
+use crate::machine::Machine;
+use crate::table::{count, spread, table, time};
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -36,30 +37,24 @@ impl Report {
         oversubscription: Vec<Oversubscribed>,
         waiters: Waiters,
     ) -> Self {
-        let goals = Goal::all(&hot, &traffic, &oversubscription, &waiters);
+        let goals = goals(&hot, &traffic, &oversubscription, &waiters);
         Self { machine, plan, hot, traffic, oversubscription, waiters, goals }
     }
 
     /// Prints the tables, and writes the JSON where that is wanted.
-    pub(super) fn write(&self, json: Option<&Path>) -> Result<()> {
-        if let Some(path) = json {
-            let text = serde_json::to_string_pretty(self)?;
-            fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
-        }
+    pub(super) fn write(&self, file: Option<&Path>) -> Result<()> {
+        json::write(self, file)?;
         self.head();
         self.hot();
         self.traffic();
         self.oversubscription();
         self.waiters();
-        self.goals();
+        goal::print(&self.goals);
         Ok(())
     }
 
     fn head(&self) {
-        let Machine { processor, processors, memory, load, server, crates } = &self.machine;
-        println!("{processors} × {processor}, {memory}; PostgreSQL {server}; load average {load}");
-        let crates: Vec<_> = crates.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        println!("{}", crates.join(", "));
+        println!("{}", self.machine);
         let Plan { rounds, trial, crowded_rounds, crowded_trial, .. } = &self.plan;
         println!(
             "4 connections each, 2 threads. {rounds} rounds of {trial:?}, {crowded_rounds} of {crowded_trial:?}."
@@ -147,15 +142,6 @@ impl Report {
              {allocations_each:.2} allocations each, task included; the bare future has {future} bytes; {served} \
              were served in the end"
         );
-    }
-
-    fn goals(&self) {
-        println!();
-        let rows = self.goals.iter().map(|goal| {
-            let verdict = if goal.kept { "kept" } else { "FALLS SHORT" };
-            [goal.promise.to_owned(), goal.measured.clone(), verdict.to_owned()]
-        });
-        println!("{}", table(["promise", "measured", "verdict"], rows));
     }
 }
 

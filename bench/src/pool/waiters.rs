@@ -9,8 +9,9 @@ use tallybook_engine::Database;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, yield_now};
 
-use super::CONNECTIONS;
 use super::peers::open_tallybook;
+use crate::allocations::Count;
+use crate::connections::CONNECTIONS;
 
 const COUNT: usize = 10_000;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,9 +41,10 @@ pub(super) fn measure(url: &str) -> Result<Waiters> {
     let held = runtime.block_on(try_join_all((0..CONNECTIONS).map(|_| database.read())))?;
 
     let mut tasks = Vec::with_capacity(COUNT);
-    let mut ended = Ok(());
-    let memory = allocation_counter::measure(|| ended = queue(&runtime, &database, &mut tasks));
-    ended?;
+    let count = Count::begin();
+    queue(&runtime, &database, &mut tasks)?;
+    let memory = count.so_far();
+    drop(count);
     let waiting = waiting(&database);
     drop(held);
     let served = runtime.block_on(async {
@@ -56,8 +58,8 @@ pub(super) fn measure(url: &str) -> Result<Waiters> {
     Ok(Waiters {
         waiting,
         refused: COUNT - waiting,
-        bytes_each: memory.bytes_current as f64 / waiting.max(1) as f64,
-        allocations_each: memory.count_current as f64 / waiting.max(1) as f64,
+        bytes_each: memory.live_bytes as f64 / waiting.max(1) as f64,
+        allocations_each: memory.live as f64 / waiting.max(1) as f64,
         future,
         served,
     })

@@ -1,5 +1,7 @@
 //! What a database holds, so that a program does not write into one that is not its own.
 
+use std::future::Future;
+
 use tallybook_engine::{Database, Statement, all, params};
 
 use crate::error::Result;
@@ -27,12 +29,17 @@ pub enum Contents {
 ///
 /// # Errors
 /// What the database reports, or a book with revisions that this program does not know.
-pub async fn contents(db: &Database) -> Result<Contents> {
-    if migrator(db).current().await?.is_some() {
-        return Ok(Contents::Book);
+#[track_caller]
+pub fn contents(db: &Database) -> impl Future<Output = Result<Contents>> + Send {
+    let session = db.read();
+    let tables = all::<(String,)>(TABLES, params![]);
+    async move {
+        if migrator(db).current().await?.is_some() {
+            return Ok(Contents::Book);
+        }
+        let tables = session.await?.run(tables).await?;
+        let others: Vec<_> =
+            tables.into_iter().map(|(name,)| name).filter(|name| name != "tallybook_revisions").collect();
+        Ok(if others.is_empty() { Contents::Nothing } else { Contents::Other(others) })
     }
-    let tables = db.read().await?.run(all::<(String,)>(TABLES, params![])).await?;
-    let others: Vec<_> =
-        tables.into_iter().map(|(name,)| name).filter(|name| name != "tallybook_revisions").collect();
-    Ok(if others.is_empty() { Contents::Nothing } else { Contents::Other(others) })
 }

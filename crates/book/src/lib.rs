@@ -5,6 +5,7 @@ mod changes;
 mod contents;
 mod error;
 mod ids;
+mod loader;
 mod models;
 mod page;
 mod repositories;
@@ -14,6 +15,7 @@ mod table;
 mod words;
 
 pub use tallybook_engine as engine;
+pub use tallybook_engine::max_queries_of_the_book as max_queries;
 pub use tallybook_engine::{Database, ReadSession, Session, Settings, WriteSession, now};
 
 pub use aggregates::{

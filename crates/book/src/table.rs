@@ -24,6 +24,12 @@ pub trait Table: Row + Clone + Sync + sealed::Sealed {
     const ORDER: Option<&'static str>;
     /// Whether its rows say when they were last changed.
     const TOUCH: bool;
+    /// What to call instead of a loop of [`Repository::get`](crate::Repository::get).
+    #[doc(hidden)]
+    const GET_MANY: &'static str;
+    /// What to call instead of a loop of `create`.
+    #[doc(hidden)]
+    const CREATE_MANY: &'static str;
 
     /// The row's identifier.
     fn id(&self) -> Self::Id;
@@ -79,10 +85,13 @@ impl Statements {
 /// Makes a model a table.
 macro_rules! table {
     (
-        $row:ident, $new:ident, $changes:ident, $id:ident, $name:literal, $noun:literal,
+        $row:ident, $new:ident, $changes:ident, $id:ident, $repository:ident, $name:literal, $noun:literal,
         order: $order:ident, touch: $touch:literal
     ) => {
         impl $crate::table::sealed::Sealed for $row {}
+
+        // The repository is that of this table.
+        const _: fn($crate::$repository<'_, ()>) -> $crate::Repository<'_, (), $row> = |same| same;
 
         impl $crate::table::Table for $row {
             type Id = $id;
@@ -92,6 +101,8 @@ macro_rules! table {
             const NOUN: &'static str = $noun;
             const ORDER: Option<&'static str> = $crate::table::table!(@column $order);
             const TOUCH: bool = $touch;
+            const GET_MANY: &'static str = $crate::loader::loader!($repository::get_by_ids, "&ids");
+            const CREATE_MANY: &'static str = $crate::loader::loader!($repository::create_many, "&new");
 
             fn id(&self) -> $id {
                 self.id

@@ -1,6 +1,11 @@
 //! What can be typed.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::figures::Order;
 
 /// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on
 /// SQLite and PostgreSQL.
@@ -29,6 +34,7 @@ Examples:
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
+  tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
 
 Settings come from the environment and from .env in the working directory; see .env.example.
 Exit codes: 0 done, 1 failed, 2 wrong usage.";
@@ -50,6 +56,12 @@ pub(crate) enum Command {
     /// Write a table as CSV, all rows of one snapshot
     #[command(after_help = CSV_HELP)]
     Export(Export),
+    /// Watch a program that uses the engine: its statements, what runs now, what is slow, N+1 loops, pools
+    #[command(after_help = WATCH_HELP)]
+    Watch(Watch),
+    /// Print what happened while `tallybook watch --record` ran
+    #[command(after_help = REPORT_HELP)]
+    Report(Report),
 }
 
 const DEMO_HELP: &str = "\
@@ -65,6 +77,69 @@ Examples:
   tallybook export portfolios portfolios.csv
   tallybook import portfolios portfolios.csv
   tallybook export trades - | head";
+
+const WATCH_HELP: &str = "\
+The program to watch serves its figures at the socket that its DB_MONITOR_SOCKET names; only its own user may read
+it. When the program ends, this waits for it to return. On no terminal it prints the figures once, as text.
+--json prints a report a line, which `tallybook report` reads as well. Times in it are in seconds.
+
+Keys: q quits, tab and shift-tab change the panel, arrows and page keys select, enter shows an entry whole with its
+plan and call site, esc goes back, s changes the order of the statements.
+
+Examples:
+  DB_MONITOR_SOCKET=/run/book/figures.sock book-server &
+  tallybook watch /run/book/figures.sock
+  tallybook watch --interval 0.5 --sort p99       with DB_MONITOR_SOCKET set here too
+  tallybook watch --once | less
+  tallybook watch --record monday.jsonl           then: tallybook report monday.jsonl
+  tallybook watch --json --interval 60 > day.jsonl";
+
+const REPORT_HELP: &str = "\
+Of several reports it prints what happened between the first and the last: counts, totals, means, and what was slow or
+found in that time. Quantiles and maxima are marked with * there: they are of all the time since the program opened its
+database. If the program was started again in between, it is the last run.
+
+Examples:
+  tallybook report monday.jsonl
+  tallybook report monday.jsonl --sort errors
+  tallybook report monday.jsonl --totals          as in the last report
+  tallybook report monday.jsonl --json | jq '.statements[] | {summary, calls}'";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Watch {
+    /// The socket, instead of DB_MONITOR_SOCKET
+    pub(crate) socket: Option<PathBuf>,
+    /// Seconds from one report to the next, from 0.1
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) interval: Duration,
+    /// Print the figures once, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Which statements come first
+    #[arg(long, default_value = "time")]
+    pub(crate) sort: Order,
+    /// Append each report to a file, as a line of JSON: about 1 KB a statement
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+/// A time between two reports.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "it is a number from 0.1 to 86400".to_owned())
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// A file of reports, one a line
+    pub(crate) file: PathBuf,
+    /// Print the last report: all since the program opened its database
+    #[arg(long)]
+    pub(crate) totals: bool,
+    /// Which statements come first
+    #[arg(long, default_value = "time")]
+    pub(crate) sort: Order,
+}
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
@@ -119,7 +194,7 @@ pub(crate) struct Import {
     /// The table to load
     pub(crate) table: TableName,
     /// The file; - is standard input
-    pub(crate) file: std::path::PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -128,7 +203,7 @@ pub(crate) struct Export {
     pub(crate) table: TableName,
     /// The file; - is standard output
     #[arg(default_value = "-")]
-    pub(crate) file: std::path::PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,12 +1,15 @@
-//! The program `tallybook`: migrates, fills, moves and tries a book.
+//! The program `tallybook`: migrates, fills, moves and tries a book, and watches programs that use
+//! the engine.
 
 mod args;
 mod commands;
 mod csv;
 mod database;
+mod figures;
 mod output;
 mod progress;
 mod seed;
+mod watch;
 
 use std::process::ExitCode;
 

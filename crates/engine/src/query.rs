@@ -1,11 +1,13 @@
 //! Statements with their parameters and the shape of their result, and batches of them.
 
-use std::time::Duration;
+use smallvec::SmallVec;
 
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::row::{Column, PgRow, Row, SqliteRow};
+use crate::row::{Cells, Column, Notes, PgRow, Row, SqliteRow, Taken};
 use crate::settings::Engine;
 use crate::statement::Statement;
+use crate::stopwatch::Timing;
 use crate::value::{Params, Value};
 
 /// Every row of the result.
@@ -46,21 +48,25 @@ pub struct Execute {
 /// # Ok(())
 /// # }
 /// ```
+#[track_caller]
 pub fn all<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> All<T> {
-    All(Fetch::new(statement, params))
+    All(Fetch::new(statement, params, true))
 }
 
 /// The only row, as an `Option<T>`; several rows are an error.
+#[track_caller]
 pub fn optional<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> Optional<T> {
-    Optional(Fetch::new(statement, params))
+    Optional(Fetch::new(statement, params, false))
 }
 
 /// The only row, as a `T`; none or several are an error.
+#[track_caller]
 pub fn one<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> One<T> {
-    One(Fetch::new(statement, params))
+    One(Fetch::new(statement, params, false))
 }
 
 /// The number of rows touched, as a `u64`. A read session does not take it.
+#[track_caller]
 pub fn execute(statement: impl Into<Statement>, params: impl Into<Params>) -> Execute {
     Execute { request: Request::new(statement, params), affected: 0 }
 }
@@ -71,18 +77,33 @@ pub fn execute(statement: impl Into<Statement>, params: impl Into<Params>) -> Ex
 pub struct Request {
     pub(crate) statement: Statement,
     pub(crate) params: Result<Vec<Value>>,
+    pub(crate) call: Call,
     pub(crate) rows: u64,
-    pub(crate) elapsed: Duration,
+    /// The size of the rows, if it is wanted.
+    pub(crate) bytes: u64,
+    /// Once it ran, if it was timed.
+    pub(crate) timing: Option<Timing>,
+    /// The keys of its rows, if they are wanted.
+    pub(crate) taken: Option<Taken>,
 }
 
 impl Request {
+    #[track_caller]
     fn new(statement: impl Into<Statement>, params: impl Into<Params>) -> Self {
         Self {
             statement: statement.into(),
             params: params.into().into_result(),
+            call: Call::here(),
             rows: 0,
-            elapsed: Duration::ZERO,
+            bytes: 0,
+            timing: None,
+            taken: None,
         }
+    }
+
+    /// Takes what was noted of its rows.
+    pub(crate) fn noted(&mut self, notes: Notes) {
+        (self.bytes, self.taken) = notes.finish();
     }
 
     /// The values to bind; drivers run only after [`check`] found them good.
@@ -98,8 +119,10 @@ pub trait Query: Send {
     fn request(&mut self) -> &mut Request;
     /// The columns that its rows are decoded into; none for [`Execute`].
     fn columns(&self) -> Option<&'static [Column]>;
+    /// Whether its result may have several rows.
+    fn has_several_rows(&self) -> bool;
     /// Takes a row of PostgreSQL.
-    fn postgres_row(&mut self, row: &PgRow) -> Result<()>;
+    fn postgres_row(&mut self, row: &PgRow<'_>) -> Result<()>;
     /// Takes a row of SQLite.
     fn sqlite_row(&mut self, row: &SqliteRow<'_>) -> Result<()>;
     /// Takes the number of rows that the statement touched.
@@ -116,12 +139,28 @@ pub trait Batch: Send + 'static {
 
     /// Lends its queries, in the order in which they run.
     #[doc(hidden)]
-    fn queries<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Query>);
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>);
 
     /// The results, after all have run.
     #[doc(hidden)]
     fn finish(self) -> Result<Self::Output>;
+
+    /// Says for which line of code its queries run, where that is not the line that made them; see [`Call`].
+    #[must_use]
+    fn called(mut self, call: Call) -> Self
+    where
+        Self: Sized,
+    {
+        for query in queries(&mut self) {
+            query.request().call = call;
+        }
+        self
+    }
 }
+
+/// The queries of a batch, in the order in which they run.
+#[doc(hidden)]
+pub type Queries<'a> = SmallVec<[&'a mut dyn Query; 4]>;
 
 /// A batch that a read session takes: one without [`Execute`].
 pub trait ReadBatch: Batch {}
@@ -131,15 +170,17 @@ pub trait ReadBatch: Batch {}
 struct Fetch<T> {
     request: Request,
     rows: Vec<T>,
+    is_many: bool,
 }
 
 impl<T: Row> Fetch<T> {
-    fn new(statement: impl Into<Statement>, params: impl Into<Params>) -> Self {
-        Self { request: Request::new(statement, params), rows: Vec::new() }
+    #[track_caller]
+    fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
+        Self { request: Request::new(statement, params), rows: Vec::new(), is_many }
     }
 
-    fn push(&mut self, row: Result<T>) -> Result<()> {
-        self.rows.push(row.map_err(|error| error.at_row(self.rows.len() + 1))?);
+    fn push(&mut self, row: &impl Cells) -> Result<()> {
+        self.rows.push(T::decode(row).map_err(|error| error.at_row(self.rows.len() + 1))?);
         Ok(())
     }
 
@@ -161,12 +202,16 @@ impl<T: Row> Query for Fetch<T> {
         Some(T::COLUMNS)
     }
 
-    fn postgres_row(&mut self, row: &PgRow) -> Result<()> {
-        self.push(T::decode(row))
+    fn has_several_rows(&self) -> bool {
+        self.is_many
+    }
+
+    fn postgres_row(&mut self, row: &PgRow<'_>) -> Result<()> {
+        self.push(row)
     }
 
     fn sqlite_row(&mut self, row: &SqliteRow<'_>) -> Result<()> {
-        self.push(T::decode(row))
+        self.push(row)
     }
 
     fn touched(&mut self, _rows: u64) {
@@ -183,7 +228,11 @@ impl Query for Execute {
         None
     }
 
-    fn postgres_row(&mut self, _row: &PgRow) -> Result<()> {
+    fn has_several_rows(&self) -> bool {
+        false
+    }
+
+    fn postgres_row(&mut self, _row: &PgRow<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -200,7 +249,7 @@ impl Query for Execute {
 impl Batch for Execute {
     type Output = u64;
 
-    fn queries<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Query>) {
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
         into.push(self);
     }
 
@@ -214,7 +263,7 @@ macro_rules! fetch_batch {
         impl<T: Row> Batch for $shape<T> {
             type Output = $output;
 
-            fn queries<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Query>) {
+            fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
                 into.push(&mut self.0);
             }
 
@@ -238,7 +287,7 @@ fetch_batch! {
 impl<B: Batch> Batch for Vec<B> {
     type Output = Vec<B::Output>;
 
-    fn queries<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Query>) {
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
         for batch in self {
             batch.queries(into);
         }
@@ -256,7 +305,7 @@ macro_rules! tuple_batch {
         impl<$($batch: Batch),+> Batch for ($($batch,)+) {
             type Output = ($($batch::Output,)+);
 
-            fn queries<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Query>) {
+            fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
                 $(self.$index.queries(into);)+
             }
 
@@ -278,8 +327,8 @@ tuple_batch!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuple_batch!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
 /// The queries of a batch, in the order in which they run.
-pub(crate) fn queries<B: Batch>(batch: &mut B) -> Vec<&mut dyn Query> {
-    let mut queries = Vec::new();
+pub(crate) fn queries<B: Batch>(batch: &mut B) -> Queries<'_> {
+    let mut queries = Queries::new();
     batch.queries(&mut queries);
     queries
 }

@@ -1,6 +1,7 @@
 //! SQL texts.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::settings::Engine;
 
@@ -19,20 +20,36 @@ use crate::settings::Engine;
 /// # let _ = (BY_ID, BY_IDS);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    postgres: Cow<'static, str>,
-    sqlite: Cow<'static, str>,
+pub struct Statement(Texts);
+
+/// Cloned with every query, so never copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Texts {
+    Static { postgres: &'static str, sqlite: &'static str },
+    Shared(Arc<Shared>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Shared {
+    postgres: Box<str>,
+    /// None where it is the same.
+    sqlite: Option<Box<str>>,
 }
 
 impl Statement {
     /// A text that both engines understand.
     pub const fn new(sql: &'static str) -> Self {
-        Self { postgres: Cow::Borrowed(sql), sqlite: Cow::Borrowed(sql) }
+        Self::per_engine(sql, sql)
     }
 
     /// A text for each engine.
     pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
-        Self { postgres: Cow::Borrowed(postgres), sqlite: Cow::Borrowed(sqlite) }
+        Self(Texts::Static { postgres, sqlite })
+    }
+
+    fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
+        let sqlite = sqlite.map(String::into_boxed_str);
+        Self(Texts::Shared(Arc::new(Shared { postgres: postgres.into(), sqlite })))
     }
 
     /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as `IN rarray($1)`: a list bound to
@@ -46,23 +63,24 @@ impl Statement {
     /// ```
     pub fn with_lists(postgres: impl Into<Cow<'static, str>>) -> Self {
         let postgres = postgres.into();
-        Self { sqlite: postgres.replace("= ANY(", "IN rarray(").into(), postgres }
+        let sqlite = postgres.replace("= ANY(", "IN rarray(");
+        Self::shared(postgres, Some(sqlite))
     }
 
     /// The text for `engine`.
     pub fn sql(&self, engine: Engine) -> &str {
-        match engine {
-            Engine::Postgres => &self.postgres,
-            Engine::Sqlite => &self.sqlite,
+        match (&self.0, engine) {
+            (Texts::Static { postgres, .. }, Engine::Postgres) => postgres,
+            (Texts::Static { sqlite, .. }, Engine::Sqlite) => sqlite,
+            (Texts::Shared(texts), Engine::Sqlite) => texts.sqlite.as_ref().unwrap_or(&texts.postgres),
+            (Texts::Shared(texts), Engine::Postgres) => &texts.postgres,
         }
     }
 
     /// The same statement with each engine's text changed by `change`.
     pub(crate) fn map(&self, change: impl Fn(Engine, &str) -> String) -> Self {
-        Self {
-            postgres: change(Engine::Postgres, &self.postgres).into(),
-            sqlite: change(Engine::Sqlite, &self.sqlite).into(),
-        }
+        let text = |engine| change(engine, self.sql(engine));
+        Self::shared(text(Engine::Postgres), Some(text(Engine::Sqlite)))
     }
 }
 
@@ -74,7 +92,7 @@ impl From<&'static str> for Statement {
 
 impl From<String> for Statement {
     fn from(sql: String) -> Self {
-        Self { postgres: sql.clone().into(), sqlite: sql.into() }
+        Self::shared(sql, None)
     }
 }
 

@@ -5,7 +5,7 @@ use bb8::{Pool, PooledConnection};
 use bb8_postgres::PostgresConnectionManager;
 use tokio_postgres::NoTls;
 
-use crate::pool::CONNECTIONS;
+use crate::connections::CONNECTIONS;
 use crate::pool::contestant::Peer;
 
 type Manager = PostgresConnectionManager<NoTls>;

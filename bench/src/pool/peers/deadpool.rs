@@ -6,7 +6,7 @@ use anyhow::Result;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 
-use crate::pool::CONNECTIONS;
+use crate::connections::CONNECTIONS;
 use crate::pool::contestant::Peer;
 
 pub(super) struct Deadpool(Pool);

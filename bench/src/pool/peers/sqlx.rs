@@ -5,7 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Postgres, query_scalar};
 
-use crate::pool::CONNECTIONS;
+use crate::connections::CONNECTIONS;
 use crate::pool::contestant::Peer;
 
 pub(super) struct Sqlx(PgPool);

@@ -1,9 +1,9 @@
 //! Tallybook with its defaults, pre-ping among them.
 
 use anyhow::Result;
-use tallybook_engine::{Database, ReadSession, Settings, one, params};
+use tallybook_engine::{Database, ReadSession, one, params};
 
-use crate::pool::CONNECTIONS;
+use crate::connections::settings;
 use crate::pool::contestant::Peer;
 
 pub(in crate::pool) const NAME: &str = "Tallybook (pre-ping on)";
@@ -31,8 +31,5 @@ impl Peer for Tallybook {
 
 /// The defaults, but for the number of connections.
 pub(in crate::pool) async fn open(url: &str) -> Result<Database> {
-    let mut settings = Settings::new(url)?;
-    settings.pool.size = CONNECTIONS;
-    settings.pool.max_overflow = 0;
-    Ok(Database::open(settings).await?)
+    Ok(Database::open(settings(url)?).await?)
 }

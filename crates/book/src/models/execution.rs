@@ -86,5 +86,6 @@ changes! {
 }
 
 table!(
-    Execution, NewExecution, ExecutionChanges, ExecutionId, "executions", "execution", order: executed_at, touch: false
+    Execution, NewExecution, ExecutionChanges, ExecutionId, Executions,
+    "executions", "execution", order: executed_at, touch: false
 );

@@ -69,4 +69,7 @@ changes! {
     }
 }
 
-table!(Portfolio, NewPortfolio, PortfolioChanges, PortfolioId, "portfolios", "portfolio", order: none, touch: true);
+table!(
+    Portfolio, NewPortfolio, PortfolioChanges, PortfolioId, Portfolios,
+    "portfolios", "portfolio", order: none, touch: true
+);

@@ -90,4 +90,7 @@ changes! {
     }
 }
 
-table!(Position, NewPosition, PositionChanges, PositionId, "positions", "position", order: none, touch: true);
+table!(
+    Position, NewPosition, PositionChanges, PositionId, Positions,
+    "positions", "position", order: none, touch: true
+);

@@ -128,4 +128,7 @@ changes! {
     }
 }
 
-table!(Trade, NewTrade, TradeChanges, TradeId, "trades", "trade", order: created_at, touch: true);
+table!(
+    Trade, NewTrade, TradeChanges, TradeId, Trades,
+    "trades", "trade", order: created_at, touch: true
+);

@@ -117,6 +117,6 @@ changes! {
 }
 
 table!(
-    TradingSession, NewTradingSession, TradingSessionChanges, SessionId, "trading_sessions", "trading session",
-    order: started_at, touch: false
+    TradingSession, NewTradingSession, TradingSessionChanges, SessionId, TradingSessions,
+    "trading_sessions", "trading session", order: started_at, touch: false
 );

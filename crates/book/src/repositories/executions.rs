@@ -1,10 +1,13 @@
 //! What only executions offer.
 
-use tallybook_engine::{Session, all, params};
+use std::future::Future;
+
+use tallybook_engine::{Batch, Call, Session, all, params};
 
 use super::repository::Repository;
 use crate::error::Result;
 use crate::ids::TradeId;
+use crate::loader::loader;
 use crate::models::Execution;
 use crate::sql::statements;
 use crate::table::select;
@@ -18,7 +21,9 @@ impl<S: Session> Repository<'_, S, Execution> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_trade(&mut self, trade: TradeId) -> Result<Vec<Execution>> {
-        Ok(self.session.fetch(all(&*BY_TRADE, params![trade])).await?)
+    #[track_caller]
+    pub fn get_by_trade(&mut self, trade: TradeId) -> impl Future<Output = Result<Vec<Execution>>> + Send {
+        let call = Call::here().instead(loader!(Trades::get_many_with_executions, "&ids"));
+        self.fetch(all(&*BY_TRADE, params![trade]).called(call))
     }
 }

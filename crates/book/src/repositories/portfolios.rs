@@ -1,11 +1,14 @@
 //! What only portfolios offer.
 
-use tallybook_engine::{Session, all, optional, params};
+use std::future::Future;
+
+use tallybook_engine::{Batch, Call, Session, all, optional, params};
 
 use super::repository::{Repository, in_order, numbers};
 use crate::aggregates::{Children, PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades};
 use crate::error::Result;
 use crate::ids::PortfolioId;
+use crate::loader::loader;
 use crate::models::{Portfolio, Position, Trade, TradingSession};
 use crate::sql::statements;
 use crate::table::{Table, select};
@@ -25,18 +28,26 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_name(&mut self, name: &str) -> Result<Option<Portfolio>> {
-        Ok(self.session.fetch(optional(&*BY_NAME, params![name])).await?)
+    #[track_caller]
+    pub fn get_by_name(&mut self, name: &str) -> impl Future<Output = Result<Option<Portfolio>>> + Send {
+        self.fetch(optional(&*BY_NAME, params![name]))
     }
 
     /// A portfolio with its positions. Two statements, one round trip, one snapshot.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_with_positions(&mut self, id: PortfolioId) -> Result<Option<PortfolioWithPositions>> {
+    #[track_caller]
+    pub fn get_with_positions(
+        &mut self,
+        id: PortfolioId,
+    ) -> impl Future<Output = Result<Option<PortfolioWithPositions>>> + Send {
         let batch = (optional(by_id(), params![id]), all(&*POSITIONS, params![id]));
-        let (portfolio, positions) = self.session.fetch(batch).await?;
-        Ok(portfolio.map(|portfolio| PortfolioWithPositions { portfolio, positions }))
+        let call = Call::here().instead(loader!(Portfolios::get_many_with_positions, "&ids"));
+        async move {
+            let (portfolio, positions) = self.fetch(batch.called(call)).await?;
+            Ok(portfolio.map(|portfolio| PortfolioWithPositions { portfolio, positions }))
+        }
     }
 
     /// As [`get_with_positions`](Self::get_with_positions) for many, in the order of the identifiers. Two
@@ -44,28 +55,41 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_with_positions(
+    #[track_caller]
+    pub fn get_many_with_positions(
         &mut self,
         ids: &[PortfolioId],
-    ) -> Result<Vec<PortfolioWithPositions>> {
+    ) -> impl Future<Output = Result<Vec<PortfolioWithPositions>>> + Send {
         let list = numbers(ids);
         let batch = (all(by_ids(), params![list]), all(&*POSITIONS_OF_MANY, params![list]));
-        let (portfolios, positions) = self.session.fetch(batch).await?;
-        let mut positions = Children::new(positions, |position: &Position| position.portfolio_id);
-        Ok(in_order::<Portfolio>(ids, portfolios)
-            .into_iter()
-            .map(|portfolio| PortfolioWithPositions { positions: positions.take(&portfolio.id), portfolio })
-            .collect())
+        async move {
+            let (portfolios, positions) = self.fetch(batch).await?;
+            let mut positions = Children::new(positions, |position: &Position| position.portfolio_id);
+            Ok(in_order::<Portfolio>(ids, portfolios)
+                .into_iter()
+                .map(|portfolio| PortfolioWithPositions {
+                    positions: positions.take(&portfolio.id),
+                    portfolio,
+                })
+                .collect())
+        }
     }
 
     /// A portfolio with its trades. Two statements, one round trip, one snapshot.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_with_trades(&mut self, id: PortfolioId) -> Result<Option<PortfolioWithTrades>> {
+    #[track_caller]
+    pub fn get_with_trades(
+        &mut self,
+        id: PortfolioId,
+    ) -> impl Future<Output = Result<Option<PortfolioWithTrades>>> + Send {
         let batch = (optional(by_id(), params![id]), all(&*TRADES, params![id]));
-        let (portfolio, trades) = self.session.fetch(batch).await?;
-        Ok(portfolio.map(|portfolio| PortfolioWithTrades { portfolio, trades }))
+        let call = Call::here().instead(loader!(Portfolios::get_many_with_trades, "&ids"));
+        async move {
+            let (portfolio, trades) = self.fetch(batch.called(call)).await?;
+            Ok(portfolio.map(|portfolio| PortfolioWithTrades { portfolio, trades }))
+        }
     }
 
     /// As [`get_with_trades`](Self::get_with_trades) for many, in the order of the identifiers. Two
@@ -73,15 +97,21 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_with_trades(&mut self, ids: &[PortfolioId]) -> Result<Vec<PortfolioWithTrades>> {
+    #[track_caller]
+    pub fn get_many_with_trades(
+        &mut self,
+        ids: &[PortfolioId],
+    ) -> impl Future<Output = Result<Vec<PortfolioWithTrades>>> + Send {
         let list = numbers(ids);
         let batch = (all(by_ids(), params![list]), all(&*TRADES_OF_MANY, params![list]));
-        let (portfolios, trades) = self.session.fetch(batch).await?;
-        let mut trades = Children::new(trades, |trade: &Trade| trade.portfolio_id);
-        Ok(in_order::<Portfolio>(ids, portfolios)
-            .into_iter()
-            .map(|portfolio| PortfolioWithTrades { trades: trades.take(&portfolio.id), portfolio })
-            .collect())
+        async move {
+            let (portfolios, trades) = self.fetch(batch).await?;
+            let mut trades = Children::new(trades, |trade: &Trade| trade.portfolio_id);
+            Ok(in_order::<Portfolio>(ids, portfolios)
+                .into_iter()
+                .map(|portfolio| PortfolioWithTrades { trades: trades.take(&portfolio.id), portfolio })
+                .collect())
+        }
     }
 
     /// A portfolio with its positions, trades and trading sessions. Four statements, one round trip, one
@@ -89,18 +119,22 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_with_all_relations(
+    #[track_caller]
+    pub fn get_with_all_relations(
         &mut self,
         id: PortfolioId,
-    ) -> Result<Option<PortfolioWithRelations>> {
+    ) -> impl Future<Output = Result<Option<PortfolioWithRelations>>> + Send {
         let batch = (
             optional(by_id(), params![id]),
             all(&*POSITIONS, params![id]),
             all(&*TRADES, params![id]),
             all(&*SESSIONS, params![id]),
         );
-        let (portfolio, positions, trades, sessions) = self.session.fetch(batch).await?;
-        Ok(portfolio.map(|portfolio| PortfolioWithRelations { portfolio, positions, trades, sessions }))
+        let call = Call::here().instead(loader!(Portfolios::get_many_with_all_relations, "&ids"));
+        async move {
+            let (portfolio, positions, trades, sessions) = self.fetch(batch.called(call)).await?;
+            Ok(portfolio.map(|portfolio| PortfolioWithRelations { portfolio, positions, trades, sessions }))
+        }
     }
 
     /// As [`get_with_all_relations`](Self::get_with_all_relations) for many, in the order of the
@@ -108,10 +142,11 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_with_all_relations(
+    #[track_caller]
+    pub fn get_many_with_all_relations(
         &mut self,
         ids: &[PortfolioId],
-    ) -> Result<Vec<PortfolioWithRelations>> {
+    ) -> impl Future<Output = Result<Vec<PortfolioWithRelations>>> + Send {
         let list = numbers(ids);
         let batch = (
             all(by_ids(), params![list]),
@@ -119,19 +154,21 @@ impl<S: Session> Repository<'_, S, Portfolio> {
             all(&*TRADES_OF_MANY, params![list]),
             all(&*SESSIONS_OF_MANY, params![list]),
         );
-        let (portfolios, positions, trades, sessions) = self.session.fetch(batch).await?;
-        let mut positions = Children::new(positions, |position: &Position| position.portfolio_id);
-        let mut trades = Children::new(trades, |trade: &Trade| trade.portfolio_id);
-        let mut sessions = Children::new(sessions, |session: &TradingSession| session.portfolio_id);
-        Ok(in_order::<Portfolio>(ids, portfolios)
-            .into_iter()
-            .map(|portfolio| PortfolioWithRelations {
-                positions: positions.take(&portfolio.id),
-                trades: trades.take(&portfolio.id),
-                sessions: sessions.take(&portfolio.id),
-                portfolio,
-            })
-            .collect())
+        async move {
+            let (portfolios, positions, trades, sessions) = self.fetch(batch).await?;
+            let mut positions = Children::new(positions, |position: &Position| position.portfolio_id);
+            let mut trades = Children::new(trades, |trade: &Trade| trade.portfolio_id);
+            let mut sessions = Children::new(sessions, |session: &TradingSession| session.portfolio_id);
+            Ok(in_order::<Portfolio>(ids, portfolios)
+                .into_iter()
+                .map(|portfolio| PortfolioWithRelations {
+                    positions: positions.take(&portfolio.id),
+                    trades: trades.take(&portfolio.id),
+                    sessions: sessions.take(&portfolio.id),
+                    portfolio,
+                })
+                .collect())
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What only positions offer.
 
+use std::future::Future;
+
 use tallybook_engine::{Session, all, params};
 
 use super::repository::Repository;
@@ -20,13 +22,14 @@ impl<S: Session> Repository<'_, S, Position> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_portfolio(
+    #[track_caller]
+    pub fn get_by_portfolio(
         &mut self,
         portfolio: PortfolioId,
         window: Window,
-    ) -> Result<Vec<Position>> {
+    ) -> impl Future<Output = Result<Vec<Position>>> + Send {
         let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_PORTFOLIO, params)).await?)
+        self.fetch(all(&*BY_PORTFOLIO, params))
     }
 
     /// What a portfolio holds of a symbol: several rows where it holds it long and short, or in lots. One
@@ -34,7 +37,12 @@ impl<S: Session> Repository<'_, S, Position> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_symbol(&mut self, portfolio: PortfolioId, symbol: &str) -> Result<Vec<Position>> {
-        Ok(self.session.fetch(all(&*BY_SYMBOL, params![portfolio, symbol])).await?)
+    #[track_caller]
+    pub fn get_by_symbol(
+        &mut self,
+        portfolio: PortfolioId,
+        symbol: &str,
+    ) -> impl Future<Output = Result<Vec<Position>>> + Send {
+        self.fetch(all(&*BY_SYMBOL, params![portfolio, symbol]))
     }
 }

@@ -1,11 +1,12 @@
 //! What every table offers.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::marker::PhantomData;
 
 use tallybook_engine::{
-    BulkLoad, Encode, Engine, Row, Session, Statement, Value, WriteSession, all, execute, now, one, optional,
-    params,
+    All, Batch, BulkLoad, Call, Encode, Engine, Optional, ReadBatch, Row, Session, Statement, Value,
+    WriteSession, all, execute, now, one, optional, params,
 };
 
 use crate::changes::Changes;
@@ -22,6 +23,8 @@ const ROWS_PER_FLIGHT: usize = 1_000;
 /// [`TradingSessions`](crate::TradingSessions).
 ///
 /// Lists are ordered newest first; the identifier breaks ties, so that the order is the same each time.
+///
+/// Reports and findings of a database name the line that calls a method, not the book's.
 ///
 /// ```
 /// use tallybook::{Database, NewPortfolio, Portfolios, Result, Settings, Window, upgrade};
@@ -66,13 +69,23 @@ impl<'s, S, T> Repository<'s, S, T> {
     }
 }
 
+impl<S: Session, T> Repository<'_, S, T> {
+    /// Runs queries that were made where the caller's line is known: before the future, in a method that is
+    /// `#[track_caller]` as they are.
+    pub(super) async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
+        Ok(self.session.fetch(batch).await?)
+    }
+}
+
 impl<S: Session, T: Table> Repository<'_, S, T> {
     /// The row with this identifier, if there is one. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get(&mut self, id: T::Id) -> Result<Option<T>> {
-        Ok(self.session.fetch(optional(&T::statements().by_id, params![id])).await?)
+    #[track_caller]
+    pub fn get(&mut self, id: T::Id) -> impl Future<Output = Result<Option<T>>> + Send {
+        let query = optional(&T::statements().by_id, params![id]);
+        self.fetch(query.called(Call::here().instead(T::GET_MANY)))
     }
 
     /// The rows with these identifiers, in the order of the identifiers; those that do not exist are left
@@ -80,47 +93,54 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_ids(&mut self, ids: &[T::Id]) -> Result<Vec<T>> {
-        let rows = self.session.fetch(all(&T::statements().by_ids, params![numbers(ids)])).await?;
-        Ok(in_order(ids, rows))
+    #[track_caller]
+    pub fn get_by_ids(&mut self, ids: &[T::Id]) -> impl Future<Output = Result<Vec<T>>> + Send {
+        let query = all(&T::statements().by_ids, params![numbers(ids)]);
+        async move { Ok(in_order(ids, self.fetch(query).await?)) }
     }
 
     /// A window on all rows. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many(&mut self, window: Window) -> Result<Vec<T>> {
+    #[track_caller]
+    pub fn get_many(&mut self, window: Window) -> impl Future<Output = Result<Vec<T>>> + Send {
         let params = params![i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&T::statements().skip_limit, params)).await?)
+        self.fetch(all(&T::statements().skip_limit, params))
     }
 
     /// The first page of all rows, or the one behind a cursor, by an index. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_page(&mut self, after: Option<&Cursor>, limit: u32) -> Result<Page<T>> {
+    #[track_caller]
+    pub fn get_page(
+        &mut self,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<T>>> + Send {
         // One row more than asked for tells whether there is a next page.
-        let most = i64::from(limit) + 1;
-        let statements = T::statements();
-        let query = match after.map(Cursor::place::<T>).transpose()? {
-            None => all::<T>(&statements.first_page, params![most]),
-            Some((Some(time), id)) => all(&statements.next_page, params![most, time, id]),
-            Some((None, id)) => all(&statements.next_page, params![most, id]),
-        };
-        let mut rows = self.session.fetch(query).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = if more { rows.last().map(Cursor::behind) } else { None };
-        Ok(Page { rows, next })
+        let query = page::<T>(after, i64::from(limit) + 1);
+        async move {
+            let mut rows = self.fetch(query?).await?;
+            let more = rows.len() > limit as usize;
+            rows.truncate(limit as usize);
+            let next = if more { rows.last().map(Cursor::behind) } else { None };
+            Ok(Page { rows, next })
+        }
     }
 
     /// How many rows there are. One statement, which reads them all.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn count(&mut self) -> Result<u64> {
-        let (count,) = self.session.fetch(one::<(i64,)>(&T::statements().count, params![])).await?;
-        Ok(count.unsigned_abs())
+    #[track_caller]
+    pub fn count(&mut self) -> impl Future<Output = Result<u64>> + Send {
+        let query = one::<(i64,)>(&T::statements().count, params![]);
+        async move {
+            let (count,) = self.fetch(query).await?;
+            Ok(count.unsigned_abs())
+        }
     }
 }
 
@@ -130,8 +150,11 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     /// # Errors
     /// A value that its column can't hold, refused before anything is sent; a name that is taken; a parent
     /// that does not exist.
-    pub async fn create(&mut self, new: &T::New) -> Result<T> {
-        Ok(self.session.run(one(&T::statements().insert, new.encode())).await?)
+    #[track_caller]
+    pub fn create(&mut self, new: &T::New) -> impl Future<Output = Result<T>> + Send {
+        let query = one(&T::statements().insert, new.encode());
+        let query = query.called(Call::here().instead(T::CREATE_MANY));
+        async move { Ok(self.session.run(query).await?) }
     }
 
     /// Creates rows and returns them in the order given. A statement for each, and a round trip for each
@@ -139,16 +162,20 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     ///
     /// # Errors
     /// As [`Repository::create`]; the transaction then keeps none of them.
-    pub async fn create_many(&mut self, new: &[T::New]) -> Result<Vec<T>> {
-        let values = new.iter().map(Row::encode).collect::<Result<Vec<_>, _>>()?;
-        let mut created = Vec::with_capacity(new.len());
-        let mut values = values.into_iter().peekable();
-        while values.peek().is_some() {
-            let flight = values.by_ref().take(ROWS_PER_FLIGHT);
-            let batch: Vec<_> = flight.map(|values| one::<T>(&T::statements().insert, values)).collect();
-            created.extend(self.session.run(batch).await?);
+    #[track_caller]
+    pub fn create_many(&mut self, new: &[T::New]) -> impl Future<Output = Result<Vec<T>>> + Send {
+        let call = Call::here();
+        async move {
+            let values = new.iter().map(Row::encode).collect::<Result<Vec<_>, _>>()?;
+            let mut created = Vec::with_capacity(new.len());
+            let mut values = values.into_iter().peekable();
+            while values.peek().is_some() {
+                let flight = values.by_ref().take(ROWS_PER_FLIGHT);
+                let batch: Vec<_> = flight.map(|values| one::<T>(&T::statements().insert, values)).collect();
+                created.extend(self.session.run(batch.called(call)).await?);
+            }
+            Ok(created)
         }
-        Ok(created)
     }
 
     /// Changes the columns that are given, sets `updated_at` where the table has it, and returns the row.
@@ -156,28 +183,20 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     ///
     /// # Errors
     /// [`Error::is_not_found`](crate::Error::is_not_found), or as [`Repository::create`].
-    pub async fn update(&mut self, id: T::Id, changes: T::Changes) -> Result<T> {
-        let not_found = || Error::not_found(T::NOUN, id.get());
-        let mut assignments = changes.into_assignments();
-        if assignments.is_empty() {
-            return self.get(id).await?.ok_or_else(not_found);
-        }
-        if T::TOUCH {
-            assignments.set("updated_at", now().encode());
-        }
-        let (set, mut values) = assignments.into_set_clause::<T>()?;
-        values.push(Value::Int(id.get()));
-        let sql =
-            format!("UPDATE {} SET {set} WHERE id = ${} RETURNING {}", T::NAME, values.len(), T::COLUMN_LIST);
-        self.session.run(optional(Statement::from(sql), values)).await?.ok_or_else(not_found)
+    #[track_caller]
+    pub fn update(&mut self, id: T::Id, changes: T::Changes) -> impl Future<Output = Result<T>> + Send {
+        let query = update::<T>(id, changes);
+        async move { self.session.run(query?).await?.ok_or_else(|| Error::not_found(T::NOUN, id.get())) }
     }
 
     /// Deletes a row; says whether there was one. One statement.
     ///
     /// # Errors
     /// [`Error::is_foreign_key_violation`](crate::Error::is_foreign_key_violation) when others refer to it.
-    pub async fn delete(&mut self, id: T::Id) -> Result<bool> {
-        Ok(self.session.run(execute(&T::statements().delete, params![id])).await? > 0)
+    #[track_caller]
+    pub fn delete(&mut self, id: T::Id) -> impl Future<Output = Result<bool>> + Send {
+        let query = execute(&T::statements().delete, params![id]);
+        async move { Ok(self.session.run(query).await? > 0) }
     }
 }
 
@@ -189,29 +208,70 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     ///
     /// # Errors
     /// When the table or a column does not exist.
-    pub async fn load(&mut self, columns: Option<&[&str]>) -> Result<BulkLoad<'_>> {
-        let own: Vec<&str> = T::COLUMNS.iter().map(|column| column.name).collect();
-        Ok(self.session.load(T::NAME, columns.unwrap_or(&own)).await?)
+    #[track_caller]
+    pub fn load(&mut self, columns: Option<&[&str]>) -> impl Future<Output = Result<BulkLoad<'_>>> + Send {
+        let call = Call::here();
+        async move {
+            let own: Vec<&str> = T::COLUMNS.iter().map(|column| column.name).collect();
+            Ok(self.session.load_called(T::NAME, columns.unwrap_or(&own), call).await?)
+        }
     }
 
     /// Makes the next created row's identifier higher than all that were loaded. SQLite does so by itself.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn align_ids(&mut self) -> Result<()> {
-        if self.session.engine() == Engine::Postgres {
-            let table = T::NAME;
-            // Never lower than it is: others may have taken identifiers that are not to be seen yet.
-            let sql = format!(
-                "SELECT setval(sequence, highest) \
-                 FROM (SELECT pg_get_serial_sequence('{table}', 'id')::regclass AS sequence, max(id) AS highest \
-                       FROM {table}) AS loaded \
-                 WHERE highest > coalesce(pg_sequence_last_value(sequence), 0)"
-            );
-            self.session.run(optional::<(i64,)>(Statement::from(sql), params![])).await?;
+    #[track_caller]
+    pub fn align_ids(&mut self) -> impl Future<Output = Result<()>> + Send {
+        let query = align_ids(T::NAME);
+        async move {
+            if self.session.engine() == Engine::Postgres {
+                self.session.run(query).await?;
+            }
+            Ok(())
         }
-        Ok(())
     }
+}
+
+/// The first rows, or those behind a cursor; at most `most`.
+#[track_caller]
+fn page<T: Table>(after: Option<&Cursor>, most: i64) -> Result<All<T>> {
+    let statements = T::statements();
+    Ok(match after.map(Cursor::place::<T>).transpose()? {
+        None => all(&statements.first_page, params![most]),
+        Some((Some(time), id)) => all(&statements.next_page, params![most, time, id]),
+        Some((None, id)) => all(&statements.next_page, params![most, id]),
+    })
+}
+
+/// Changes a row and returns it; without changes it is only read.
+#[track_caller]
+fn update<T: Table>(id: T::Id, changes: T::Changes) -> Result<Optional<T>> {
+    let mut assignments = changes.into_assignments();
+    if assignments.is_empty() {
+        return Ok(optional(&T::statements().by_id, params![id]));
+    }
+    if T::TOUCH {
+        assignments.set("updated_at", now().encode());
+    }
+    let (set, mut values) = assignments.into_set_clause::<T>()?;
+    values.push(Value::Int(id.get()));
+    let sql =
+        format!("UPDATE {} SET {set} WHERE id = ${} RETURNING {}", T::NAME, values.len(), T::COLUMN_LIST);
+    Ok(optional(Statement::from(sql), values))
+}
+
+/// Raises the sequence of PostgreSQL that gives a table its identifiers.
+#[track_caller]
+fn align_ids(table: &str) -> Optional<(i64,)> {
+    // Never lower than it is: others may have taken identifiers that are not to be seen yet.
+    let sql = format!(
+        "SELECT setval(sequence, highest) \
+         FROM (SELECT pg_get_serial_sequence('{table}', 'id')::regclass AS sequence, max(id) AS highest \
+               FROM {table}) AS loaded \
+         WHERE highest > coalesce(pg_sequence_last_value(sequence), 0)"
+    );
+    optional(Statement::from(sql), params![])
 }
 
 /// The numbers of identifiers, to bind as a list.

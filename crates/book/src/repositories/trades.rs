@@ -1,11 +1,14 @@
 //! What only trades offer.
 
-use tallybook_engine::{Session, all, optional, params};
+use std::future::Future;
+
+use tallybook_engine::{Batch, Call, Session, all, optional, params};
 
 use super::repository::{Repository, in_order, numbers};
 use crate::aggregates::{TradeWithExecutions, with_executions};
 use crate::error::Result;
 use crate::ids::{PortfolioId, SessionId, TradeId};
+use crate::loader::loader;
 use crate::models::{Execution, Trade};
 use crate::page::Window;
 use crate::sql::statements;
@@ -37,6 +40,9 @@ const NEWEST_IDS: &str = "SELECT id FROM (\
      SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place \
      FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2";
 
+const MANY_BY_PORTFOLIO: &str = loader!(Trades::get_many_by_portfolio_with_executions, "&portfolios, limit");
+const MANY_BY_SESSION: &str = loader!(Trades::get_many_by_session_with_executions, "&sessions");
+
 /// The executions of the trades that a subquery names: it travels beside the statement that reads the
 /// trades themselves, so neither has to wait for the other.
 fn executions_of(trades: &str) -> tallybook_engine::Statement {
@@ -48,18 +54,31 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_portfolio(&mut self, portfolio: PortfolioId, window: Window) -> Result<Vec<Trade>> {
+    #[track_caller]
+    pub fn get_by_portfolio(
+        &mut self,
+        portfolio: PortfolioId,
+        window: Window,
+    ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
         let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_PORTFOLIO, params)).await?)
+        let call = Call::here();
+        // Nothing loads what lies behind the newest trades of many portfolios.
+        let call = if window.skip == 0 { call.instead(MANY_BY_PORTFOLIO) } else { call };
+        self.fetch(all(&*BY_PORTFOLIO, params).called(call))
     }
 
     /// The trades with a status. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_status(&mut self, status: &TradeStatus, window: Window) -> Result<Vec<Trade>> {
+    #[track_caller]
+    pub fn get_by_status(
+        &mut self,
+        status: &TradeStatus,
+        window: Window,
+    ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
         let params = params![status, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_STATUS, params)).await?)
+        self.fetch(all(&*BY_STATUS, params))
     }
 
     /// The trades of a portfolio with a status. One statement: for a rare status by
@@ -67,35 +86,42 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_portfolio_and_status(
+    #[track_caller]
+    pub fn get_by_portfolio_and_status(
         &mut self,
         portfolio: PortfolioId,
         status: &TradeStatus,
         window: Window,
-    ) -> Result<Vec<Trade>> {
+    ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
         let params = params![portfolio, status, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_PORTFOLIO_AND_STATUS, params)).await?)
+        self.fetch(all(&*BY_PORTFOLIO_AND_STATUS, params))
     }
 
     /// The trades of a trading session. One statement, by `ix_trades_session_id`.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_session(&mut self, session: SessionId) -> Result<Vec<Trade>> {
-        Ok(self.session.fetch(all(&*BY_SESSION, params![session])).await?)
+    #[track_caller]
+    pub fn get_by_session(&mut self, session: SessionId) -> impl Future<Output = Result<Vec<Trade>>> + Send {
+        let call = Call::here().instead(MANY_BY_SESSION);
+        self.fetch(all(&*BY_SESSION, params![session]).called(call))
     }
 
     /// The trades of a trading session with their executions. Two statements, one round trip, one snapshot.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_session_with_executions(
+    #[track_caller]
+    pub fn get_by_session_with_executions(
         &mut self,
         session: SessionId,
-    ) -> Result<Vec<TradeWithExecutions>> {
+    ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let batch = (all(&*BY_SESSION, params![session]), all(&*EXECUTIONS_OF_SESSION, params![session]));
-        let (trades, executions) = self.session.fetch(batch).await?;
-        Ok(with_executions(trades, executions))
+        let call = Call::here().instead(MANY_BY_SESSION);
+        async move {
+            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            Ok(with_executions(trades, executions))
+        }
     }
 
     /// As [`get_by_session_with_executions`](Self::get_by_session_with_executions) for many sessions at
@@ -103,24 +129,34 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_by_session_with_executions(
+    #[track_caller]
+    pub fn get_many_by_session_with_executions(
         &mut self,
         sessions: &[SessionId],
-    ) -> Result<Vec<TradeWithExecutions>> {
+    ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let list = numbers(sessions);
         let batch = (all(&*BY_SESSIONS, params![list]), all(&*EXECUTIONS_OF_SESSIONS, params![list]));
-        let (trades, executions) = self.session.fetch(batch).await?;
-        Ok(with_executions(trades, executions))
+        async move {
+            let (trades, executions) = self.fetch(batch).await?;
+            Ok(with_executions(trades, executions))
+        }
     }
 
     /// A trade with its executions. Two statements, one round trip, one snapshot.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_with_executions(&mut self, id: TradeId) -> Result<Option<TradeWithExecutions>> {
+    #[track_caller]
+    pub fn get_with_executions(
+        &mut self,
+        id: TradeId,
+    ) -> impl Future<Output = Result<Option<TradeWithExecutions>>> + Send {
         let batch = (optional(&Trade::statements().by_id, params![id]), all(&*EXECUTIONS, params![id]));
-        let (trade, executions) = self.session.fetch(batch).await?;
-        Ok(trade.map(|trade| TradeWithExecutions { trade, executions }))
+        let call = Call::here().instead(loader!(Trades::get_many_with_executions, "&ids"));
+        async move {
+            let (trade, executions) = self.fetch(batch.called(call)).await?;
+            Ok(trade.map(|trade| TradeWithExecutions { trade, executions }))
+        }
     }
 
     /// As [`get_with_executions`](Self::get_with_executions) for many, in the order of the identifiers. Two
@@ -128,12 +164,18 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_with_executions(&mut self, ids: &[TradeId]) -> Result<Vec<TradeWithExecutions>> {
+    #[track_caller]
+    pub fn get_many_with_executions(
+        &mut self,
+        ids: &[TradeId],
+    ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let list = numbers(ids);
         let batch =
             (all(&Trade::statements().by_ids, params![list]), all(&*EXECUTIONS_OF_MANY, params![list]));
-        let (trades, executions) = self.session.fetch(batch).await?;
-        Ok(with_executions(in_order(ids, trades), executions))
+        async move {
+            let (trades, executions) = self.fetch(batch).await?;
+            Ok(with_executions(in_order(ids, trades), executions))
+        }
     }
 
     /// The newest trades of a portfolio, at most `limit`, with their executions. Two statements, one round
@@ -141,15 +183,19 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_portfolio_with_executions(
+    #[track_caller]
+    pub fn get_by_portfolio_with_executions(
         &mut self,
         portfolio: PortfolioId,
         limit: u32,
-    ) -> Result<Vec<TradeWithExecutions>> {
+    ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let params = || params![portfolio, i64::from(limit)];
         let batch = (all(&*NEWEST_OF_PORTFOLIO, params()), all(&*EXECUTIONS_OF_NEWEST, params()));
-        let (trades, executions) = self.session.fetch(batch).await?;
-        Ok(with_executions(trades, executions))
+        let call = Call::here().instead(MANY_BY_PORTFOLIO);
+        async move {
+            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            Ok(with_executions(trades, executions))
+        }
     }
 
     /// As [`get_by_portfolio_with_executions`](Self::get_by_portfolio_with_executions) for many portfolios
@@ -157,15 +203,18 @@ impl<S: Session> Repository<'_, S, Trade> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_many_by_portfolio_with_executions(
+    #[track_caller]
+    pub fn get_many_by_portfolio_with_executions(
         &mut self,
         portfolios: &[PortfolioId],
         limit: u32,
-    ) -> Result<Vec<TradeWithExecutions>> {
+    ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let list = numbers(portfolios);
         let params = || params![list, i64::from(limit)];
         let batch = (all(&*NEWEST_OF_PORTFOLIOS, params()), all(&*EXECUTIONS_OF_NEWEST_OF_MANY, params()));
-        let (trades, executions) = self.session.fetch(batch).await?;
-        Ok(with_executions(trades, executions))
+        async move {
+            let (trades, executions) = self.fetch(batch).await?;
+            Ok(with_executions(trades, executions))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What only trading sessions offer.
 
+use std::future::Future;
+
 use tallybook_engine::{Session, all, params};
 
 use super::repository::Repository;
@@ -23,33 +25,36 @@ impl<S: Session> Repository<'_, S, TradingSession> {
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_portfolio(
+    #[track_caller]
+    pub fn get_by_portfolio(
         &mut self,
         portfolio: PortfolioId,
         window: Window,
-    ) -> Result<Vec<TradingSession>> {
+    ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
         let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_PORTFOLIO, params)).await?)
+        self.fetch(all(&*BY_PORTFOLIO, params))
     }
 
     /// The trading sessions with a status. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_by_status(
+    #[track_caller]
+    pub fn get_by_status(
         &mut self,
         status: &SessionStatus,
         window: Window,
-    ) -> Result<Vec<TradingSession>> {
+    ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
         let params = params![status, i64::from(window.limit), i64::from(window.skip)];
-        Ok(self.session.fetch(all(&*BY_STATUS, params)).await?)
+        self.fetch(all(&*BY_STATUS, params))
     }
 
     /// The trading sessions that are running. One statement.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn get_active(&mut self, window: Window) -> Result<Vec<TradingSession>> {
-        self.get_by_status(&SessionStatus::Active, window).await
+    #[track_caller]
+    pub fn get_active(&mut self, window: Window) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
+        self.get_by_status(&SessionStatus::Active, window)
     }
 }

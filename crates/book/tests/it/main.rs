@@ -1,8 +1,11 @@
 //! The book on real databases: the same cases on SQLite files and on PostgreSQL.
 
+mod advice;
+mod calls;
 mod catalog;
 mod changes;
 mod contents;
+mod corpus;
 mod crowd;
 mod crud;
 mod design;

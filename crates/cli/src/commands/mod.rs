@@ -4,7 +4,9 @@ mod demo;
 mod export;
 mod import;
 mod migrate;
+mod report;
 mod seed;
+mod watch;
 
 use anyhow::Result;
 
@@ -19,6 +21,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,
         Command::Export(export) => export::run(target, &export, args.json).await,
+        Command::Watch(watch) => watch::run(watch, args.json).await,
+        Command::Report(report) => report::run(&report, args.json),
     }
 }
 

@@ -45,6 +45,19 @@ both_engines! {
         assert_eq!((&eager["statements"], &eager["round_trips"]), (&2.into(), &1.into()));
         assert_eq!(naive["statements"], naive["round_trips"]);
         assert!(naive["statements"].as_u64().unwrap() > 10, "{naive}");
+        let [finding] = &json["n_plus_one"]["findings"].as_array().unwrap()[..] else { panic!("{json}") };
+        assert_eq!(finding["grade"], "confirmed", "{finding}");
+        assert_eq!(finding["source"]["column"], "id", "{finding}");
+    }
+
+    async fn the_demo_prints_what_the_monitor_says_of_the_naive_way(url: &str) {
+        let run = Program::new().run(&format!("demo {SMALL} --database {url}"));
+        assert_eq!(run.code, 0, "{}", run.err);
+        let (out, log) = (run.out, run.err);
+        assert!(out.contains("N+1, confirmed"), "{out}");
+        assert!(out.contains("n_plus_one.rs:"), "the line of the loop: {out}");
+        assert!(out.contains("Trades::get_many_with_executions(&ids)"), "what to call instead: {out}");
+        assert!(!log.contains("N+1"), "it is said once: {log}");
     }
 
     async fn the_demo_leaves_a_database_that_is_no_book_as_it_is(url: &str) {

@@ -5,5 +5,8 @@ mod csv;
 mod demo;
 mod help;
 mod migrate;
+mod report;
 mod seed;
 mod support;
+mod watch;
+mod watched;

@@ -30,13 +30,18 @@ impl Program {
         self.run_with(words, &[], "")
     }
 
+    /// The command that runs it.
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallybook"));
+        command.args(words.split_whitespace()).env_clear().current_dir(self.directory());
+        command
+    }
+
     /// Runs it with variables and standard input.
     pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)], input: &str) -> Run {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tallybook"))
-            .args(words.split_whitespace())
-            .env_clear()
+        let mut child = self
+            .command(words)
             .envs(variables.iter().copied())
-            .current_dir(self.directory())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

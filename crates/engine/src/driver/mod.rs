@@ -4,7 +4,9 @@ mod postgres;
 mod sqlite;
 mod transaction;
 
-use crate::error::{Error, Result};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, check};
 use crate::settings::{Engine, Target};
 use crate::value::Value;
@@ -84,19 +86,33 @@ impl Connection {
     /// says, and takes all answers.
     ///
     /// Safe to drop at any point: the connection then knows that it has to be cleaned.
-    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
-        check(&mut batch)?;
+    pub(crate) async fn fly<B: Batch>(&mut self, batch: B, bounds: Bounds) -> Result<B> {
+        let Flown { batch, outcome } = self.fly_timed(batch, bounds, None).await;
+        outcome?;
+        batch.ok_or_else(|| Error::new(Kind::Lost))
+    }
+
+    /// As [`Connection::fly`], and times each statement from `since` on, if that is given.
+    pub(crate) async fn fly_timed<B: Batch>(
+        &mut self,
+        mut batch: B,
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Flown<B> {
+        if let Err(refused) = check(&mut batch) {
+            return Flown { batch: Some(batch), outcome: Err(refused) };
+        }
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
-        let result = match &mut self.link {
-            Link::Sqlite(connection) => connection.fly(batch, bounds).await,
-            Link::Postgres(connection) => connection.fly(batch, bounds).await,
+        let flown = match &mut self.link {
+            Link::Sqlite(connection) => connection.fly(batch, bounds, since).await,
+            Link::Postgres(connection) => connection.fly(batch, bounds, since).await,
         };
         self.in_flight = false;
-        self.judge(result.as_ref().err(), !bounds.read_only);
+        self.judge(flown.outcome.as_ref().err(), !bounds.read_only);
         // One that failed before its end may have left its transaction open.
-        self.in_transaction &= bounds.end.is_none() || result.is_err();
-        result
+        self.in_transaction &= bounds.end.is_none() || flown.outcome.is_err();
+        flown
     }
 
     /// Commits, and on PostgreSQL asks in the same flight how far the log has come.
@@ -201,6 +217,13 @@ impl Connection {
     }
 }
 
+/// A batch that came back, also from a flight that failed.
+pub(crate) struct Flown<B> {
+    /// None when the connection's thread ended under it.
+    pub(crate) batch: Option<B>,
+    pub(crate) outcome: Result<()>,
+}
+
 /// A bulk load under way.
 pub(crate) enum Load {
     Sqlite(sqlite::Load),
@@ -233,4 +256,6 @@ pub(crate) struct Loaded {
     pub(crate) rows: u64,
     pub(crate) statements: u64,
     pub(crate) round_trips: u64,
+    /// The time that the database took, without that of whoever made the rows.
+    pub(crate) busy: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -14,6 +14,7 @@ use crate::driver::Connection;
 pub(crate) struct Checkout {
     pool: Arc<Shared>,
     since: Instant,
+    waited: Duration,
     /// Where the pool wrote the loan down.
     loan: usize,
     /// Both are there until the drop.
@@ -28,11 +29,18 @@ impl Checkout {
         loan: usize,
         since: Instant,
     ) -> Self {
-        Self { pool, since, loan, held: Some((opened, permit)) }
+        Self { pool, since, waited: Duration::ZERO, loan, held: Some((opened, permit)) }
     }
 
-    pub(super) fn since(&self) -> Instant {
-        self.since
+    /// Remembers how long it was waited for, from `start` on.
+    pub(super) fn waited_from(mut self, start: Instant) -> Self {
+        self.waited = self.since - start;
+        self
+    }
+
+    /// From asking for it to having it.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 }
 

@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::PoolStatus;
 use super::inventory::Inventory;
 use super::stats::{CloseReason, Stats};
+use super::{PoolFigures, PoolStatus};
 use crate::driver::{Connection, Connector, Role};
 use crate::error::Result;
 use crate::observe::{Event, Log};
@@ -91,6 +91,17 @@ impl Pool {
 
     pub(crate) fn status(&self) -> PoolStatus {
         self.0.status()
+    }
+
+    pub(crate) fn figures(&self) -> PoolFigures {
+        let Stats { wait, connect, hold, .. } = &self.0.stats;
+        PoolFigures {
+            status: self.status(),
+            kept: self.0.settings.size,
+            wait: wait.counts(),
+            connect: connect.counts(),
+            hold: hold.counts(),
+        }
     }
 }
 

@@ -39,9 +39,22 @@ impl Pool {
             Some((opened, loan)) => Checkout::new(Arc::clone(shared), opened, permit, loan, now),
             None => self.warm_up(holder, permit, deadline).await?,
         };
-        shared.stats.wait.record(checkout.since() - start);
-        shared.log.on(&Event::CheckedOut { pool: shared.name, waited: checkout.since() - start });
+        let checkout = checkout.waited_from(start);
+        shared.stats.wait.record_time(checkout.waited());
+        shared.log.on(&Event::CheckedOut { pool: shared.name, waited: checkout.waited() });
         Ok(checkout)
+    }
+
+    /// Lends a connection that is at rest and known to be fit; none, rather than to wait or to connect.
+    pub(crate) fn checkout_idle(&self, holder: &'static Location<'static>) -> Option<Checkout> {
+        let shared = &self.0;
+        if shared.closing.load(Ordering::Acquire) {
+            return None;
+        }
+        let permit = Arc::clone(&shared.permits).try_acquire_owned().ok()?;
+        let now = Instant::now();
+        let (opened, loan) = shared.hot(holder, now)?;
+        Some(Checkout::new(Arc::clone(shared), opened, permit, loan, now))
     }
 
     /// Checks connections at rest or makes a new one, in a task of its own: if the caller gives up, what

@@ -17,4 +17,5 @@ mod status;
 pub(crate) use checkout::Checkout;
 pub(crate) use core::Pool;
 pub use stats::CloseReason;
+pub(crate) use status::PoolFigures;
 pub use status::{Closed, Holder, PoolStatus, Totals};

@@ -62,7 +62,7 @@ const STEPS: [Step; 3] = [Step::Waiting, Step::Connecting, Step::Pinging];
 pub(super) struct Stats {
     pub(super) wait: Histogram,
     pub(super) hold: Histogram,
-    connect: Histogram,
+    pub(super) connect: Histogram,
     created: AtomicU64,
     refused: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
@@ -72,9 +72,9 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) fn new() -> Self {
         Self {
-            wait: Histogram::new(),
-            hold: Histogram::new(),
-            connect: Histogram::new(),
+            wait: Histogram::times(),
+            hold: Histogram::times(),
+            connect: Histogram::times(),
             created: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             closed: Default::default(),
@@ -84,7 +84,7 @@ impl Stats {
 
     pub(super) fn connected(&self, took: Duration) {
         self.created.fetch_add(1, Ordering::Relaxed);
-        self.connect.record(took);
+        self.connect.record_time(took);
     }
 
     pub(super) fn closed(&self, reason: CloseReason) {
@@ -108,9 +108,9 @@ impl Stats {
             timeouts_waiting: load(&self.timeouts[Step::Waiting as usize]),
             timeouts_connecting: load(&self.timeouts[Step::Connecting as usize]),
             timeouts_pinging: load(&self.timeouts[Step::Pinging as usize]),
-            wait: self.wait.times(),
-            connect: self.connect.times(),
-            hold: self.hold.times(),
+            wait: self.wait.counts().times(),
+            connect: self.connect.counts().times(),
+            hold: self.hold.counts().times(),
         }
     }
 }

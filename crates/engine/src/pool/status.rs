@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::CloseReason;
-use crate::histogram::Times;
+use crate::histogram::{Counted, Times};
 
 /// A snapshot of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,23 @@ pub struct Totals {
     pub connect: Times,
     /// How long sessions were held.
     pub hold: Times,
+}
+
+/// A snapshot of a pool with its whole histograms.
+pub(crate) struct PoolFigures {
+    pub(crate) status: PoolStatus,
+    /// Connections that are kept at rest.
+    pub(crate) kept: usize,
+    pub(crate) wait: Counted,
+    pub(crate) connect: Counted,
+    pub(crate) hold: Counted,
+}
+
+impl Totals {
+    /// Callers who timed out, at whatever step.
+    pub fn timeouts(&self) -> u64 {
+        self.timeouts_waiting + self.timeouts_connecting + self.timeouts_pinging
+    }
 }
 
 /// Numbers of closed connections by [`CloseReason`].

@@ -2,6 +2,7 @@
 
 mod cell;
 mod decode;
+mod keys;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod tuple;
@@ -10,6 +11,8 @@ pub use cell::{Cell, Misfit};
 pub use decode::Decode;
 pub use postgres::PgRow;
 pub use sqlite::SqliteRow;
+
+pub(crate) use keys::{Key, KeyColumn, Notes, Taken, is_key, parameter};
 
 use cell::misfit;
 

@@ -4,25 +4,40 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Column as PgColumn, Row};
 
+use super::keys::{KeyValue, Notes};
 use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
 use crate::value::{Kind, POSTGRES_EPOCH};
 
 /// A row of PostgreSQL.
 #[derive(Debug)]
-pub struct PgRow(Row);
+pub struct PgRow<'a> {
+    row: Row,
+    notes: &'a Notes,
+}
 
-impl PgRow {
-    pub(crate) fn new(row: Row) -> Self {
-        Self(row)
+impl<'a> PgRow<'a> {
+    /// Decoding it takes its notes, so it is to be decoded once.
+    pub(crate) fn new(row: Row, notes: &'a Notes) -> Self {
+        notes.next_row();
+        notes.add_bytes(row.raw_size_bytes() as u64);
+        Self { row, notes }
     }
 }
 
-impl Cells for PgRow {
-    type Cell<'r> = PgCell<'r>;
+impl Cells for PgRow<'_> {
+    type Cell<'r>
+        = PgCell<'r>
+    where
+        Self: 'r;
 
     fn cell(&self, index: usize) -> PgCell<'_> {
-        self.0.try_get::<_, PgCell<'_>>(index).unwrap_or(PgCell(None))
+        let cell = self.row.try_get::<_, PgCell<'_>>(index).unwrap_or(PgCell(None));
+        self.notes.note(index, |kind| match kind {
+            Kind::Int => cell.int().ok().map(KeyValue::Int),
+            _ => cell.0.map(KeyValue::Text),
+        });
+        cell
     }
 }
 

@@ -4,17 +4,23 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
 
+use super::keys::{KeyValue, Notes};
 use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
 use crate::value::{Kind, parse_timestamp};
 
 /// A row of SQLite.
 #[derive(Debug)]
-pub struct SqliteRow<'a>(&'a Row<'a>);
+pub struct SqliteRow<'a> {
+    row: &'a Row<'a>,
+    notes: &'a Notes,
+}
 
 impl<'a> SqliteRow<'a> {
-    pub(crate) fn new(row: &'a Row<'a>) -> Self {
-        Self(row)
+    /// Decoding it takes its notes, so it is to be decoded once.
+    pub(crate) fn new(row: &'a Row<'a>, notes: &'a Notes) -> Self {
+        notes.next_row();
+        Self { row, notes }
     }
 }
 
@@ -25,7 +31,23 @@ impl Cells for SqliteRow<'_> {
         Self: 'r;
 
     fn cell(&self, index: usize) -> SqliteCell<'_> {
-        SqliteCell(self.0.get_ref(index).unwrap_or(ValueRef::Null))
+        let value = self.row.get_ref(index).unwrap_or(ValueRef::Null);
+        self.notes.add_bytes(size(value));
+        // SQLite types values: a column of numbers may hold a text.
+        self.notes.note(index, |_| match value {
+            ValueRef::Integer(value) => Some(KeyValue::Int(value)),
+            ValueRef::Text(text) => Some(KeyValue::Text(text)),
+            _ => None,
+        });
+        SqliteCell(value)
+    }
+}
+
+fn size(value: ValueRef<'_>) -> u64 {
+    match value {
+        ValueRef::Null => 0,
+        ValueRef::Integer(_) | ValueRef::Real(_) => 8,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() as u64,
     }
 }
 

@@ -1,11 +1,14 @@
 //! How the database would run a statement, by its own account.
 
+use std::fmt::Write;
+
 use serde_json::Value as Json;
 
 use super::access::sealed::Sealed;
 use super::{Counts, Session};
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::query::{ReadBatch, all, check, queries};
+use crate::query::{Batch, ReadBatch, all, check, queries};
 use crate::settings::Engine;
 use crate::statement::Statement;
 use crate::value::Value;
@@ -19,6 +22,8 @@ pub struct Plan {
     pub indexes: Vec<String>,
     /// The plan as the database prints it.
     pub text: String,
+    /// The steps of the plan in a line each, without conditions and so without values.
+    pub outline: String,
 }
 
 impl Plan {
@@ -97,18 +102,31 @@ pub(super) async fn explain<S: Session, B: ReadBatch>(
     plan: &mut Plan,
 ) -> Result<()> {
     check(batch)?;
-    let requests: Vec<(Statement, Vec<Value>)> = queries(batch)
+    let requests: Vec<(Statement, Vec<Value>, Call)> = queries(batch)
         .into_iter()
         .map(|query| {
             let request = query.request();
-            (explained(&request.statement), request.values().to_vec())
+            (request.statement.clone(), request.values().to_vec(), request.call)
         })
         .collect();
-    for (statement, values) in requests {
-        match session.engine() {
-            Engine::Postgres => postgres(plan, session.fetch(all(statement, values)).await?)?,
-            Engine::Sqlite => sqlite(plan, session.fetch(all(statement, values)).await?),
-        }
+    for (statement, values, call) in requests {
+        explain_one(session, &statement, values, call, plan).await?;
+    }
+    Ok(())
+}
+
+/// Asks for the plan of one statement.
+pub(super) async fn explain_one<S: Session>(
+    session: &mut S,
+    statement: &Statement,
+    values: Vec<Value>,
+    call: Call,
+    plan: &mut Plan,
+) -> Result<()> {
+    let statement = explained(statement);
+    match session.engine() {
+        Engine::Postgres => postgres(plan, session.fetch(all(statement, values).called(call)).await?)?,
+        Engine::Sqlite => sqlite(plan, session.fetch(all(statement, values).called(call)).await?),
     }
     Ok(())
 }
@@ -130,6 +148,7 @@ fn postgres(plan: &mut Plan, rows: Vec<(String,)>) -> Result<()> {
             })
         })?;
         collect_indexes(&json, &mut plan.indexes);
+        outline(&json, 0, &mut plan.outline);
         plan.text.push_str(&text);
     }
     Ok(())
@@ -148,6 +167,31 @@ fn collect_indexes(node: &Json, into: &mut Vec<String>) {
     }
 }
 
+/// A line for each node, children further in.
+fn outline(node: &Json, depth: usize, into: &mut String) {
+    let children = |node: &Json, depth, into: &mut String| {
+        for child in node.as_array().into_iter().flatten() {
+            outline(child, depth, into);
+        }
+    };
+    let text = |name: &str| node.get(name).and_then(Json::as_str);
+    let number = |name: &str| node.get(name).and_then(Json::as_f64).unwrap_or_default();
+    if node.is_array() {
+        children(node, depth, into);
+    } else if let Some(plan) = node.get("Plan") {
+        outline(plan, depth, into);
+    } else if let Some(kind) = text("Node Type") {
+        // Writing to a string can't fail.
+        let _ = write!(into, "{:indent$}{kind}", "", indent = depth * 2);
+        let _ = text("Index Name").map(|name| write!(into, " using {name}"));
+        let _ = text("Relation Name").map(|name| write!(into, " on {name}"));
+        let _ = writeln!(into, " (cost {:.0}, rows {:.0})", number("Total Cost"), number("Plan Rows"));
+        if let Some(inner) = node.get("Plans") {
+            children(inner, depth + 1, into);
+        }
+    }
+}
+
 fn sqlite(plan: &mut Plan, rows: Vec<(i64, i64, i64, String)>) {
     for (_, _, _, detail) in rows {
         if let Some(name) = detail.split_once("USING ").map(|(_, rest)| rest) {
@@ -158,7 +202,9 @@ fn sqlite(plan: &mut Plan, rows: Vec<(i64, i64, i64, String)>) {
                 plan.indexes.push("INTEGER PRIMARY KEY".to_owned());
             }
         }
-        plan.text.push_str(&detail);
-        plan.text.push('\n');
+        for text in [&mut plan.text, &mut plan.outline] {
+            text.push_str(&detail);
+            text.push('\n');
+        }
     }
 }

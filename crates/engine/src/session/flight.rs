@@ -1,46 +1,124 @@
-//! What both kinds of session do with a batch: send it, count it, report it.
+//! What both kinds of session do with a batch: send it, count it, tell the journal.
 
-use crate::driver::Bounds;
-use crate::error::Result;
-use crate::observe::{Event, Log};
+use std::ops::AsyncFnOnce;
+use std::time::Instant;
+
+use tracing::{Instrument, Span};
+
+use crate::call::Call;
+use crate::driver::{Bounds, Loaded};
+use crate::error::{Error, Kind, Result};
+use crate::observe::{Journal, Outcome};
 use crate::pool::Checkout;
-use crate::query::{Batch, queries};
+use crate::query::{Batch, Queries, queries};
 use crate::session::Counts;
 
-/// A connection on loan with its counts and the log.
+/// A connection on loan with its counts and the journal of its session.
 pub(super) struct Lane {
     pub(super) connection: Checkout,
     pub(super) counts: Counts,
-    pub(super) log: Log,
+    journal: Option<Box<dyn Journal>>,
+    /// Whether what the session did lasts.
+    kept: bool,
 }
 
 impl Lane {
-    pub(super) fn new(connection: Checkout, log: Log) -> Self {
-        Self { connection, counts: Counts::default(), log }
+    /// `kept` is true for a session that only reads.
+    pub(super) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>, kept: bool) -> Self {
+        Self { connection, counts: Counts::default(), journal, kept }
     }
 
     pub(super) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B::Output> {
-        self.counts.statements += queries(&mut batch).len() as u64;
         self.counts.round_trips += 1;
-        match self.connection.fly(batch, bounds).await {
-            Ok(mut batch) => {
-                self.report(&mut batch);
-                batch.finish()
-            }
-            Err(error) => {
-                self.log.on(&Event::Failed { error: &error });
-                Err(error)
-            }
+        let mut sent = queries(&mut batch);
+        self.counts.statements += sent.len() as u64;
+        let mut underway = Underway(self.journal.as_deref_mut());
+        let (since, span) = underway.sent(&mut sent);
+        drop(sent);
+        let mut flown = self.connection.fly_timed(batch, bounds, since).instrument(span).await;
+        let mut answered = flown.batch.as_mut().map(queries).unwrap_or_default();
+        underway.answered(&mut answered, flown.outcome.as_ref().err());
+        let rows = answered.iter_mut().map(|query| query.request().rows).sum::<u64>();
+        drop(answered);
+        flown.outcome?;
+        self.counts.rows += rows;
+        flown.batch.ok_or_else(|| Error::new(Kind::Lost))?.finish()
+    }
+
+    /// Makes the transaction last; see [`WriteSession::commit`](super::WriteSession::commit).
+    pub(super) async fn commit(&mut self, call: Call) -> Result<Option<u64>> {
+        self.counts.round_trips += 1;
+        let mut underway = Underway(self.journal.as_deref_mut());
+        underway.sent_text("COMMIT", call);
+        let result = self.connection.commit().await;
+        underway.answered_text(Outcome { busy: None, rows: 0, error: result.as_ref().err() });
+        self.kept = result.is_ok();
+        result
+    }
+
+    /// Waits for `work`, a bulk load's, and tells the journal of it as of the statement `sql`. Of its own time
+    /// counts only what the database took of it: the rest is that of whoever made the rows.
+    pub(super) async fn load(
+        &mut self,
+        sql: &str,
+        call: Call,
+        work: impl AsyncFnOnce(&mut Checkout) -> Result<Loaded>,
+    ) -> Result<Loaded> {
+        let mut underway = Underway(self.journal.as_deref_mut());
+        underway.sent_text(sql, call);
+        let result = work(&mut self.connection).await;
+        let (busy, rows) = result.as_ref().map_or((None, 0), |loaded| (Some(loaded.busy), loaded.rows));
+        underway.answered_text(Outcome { busy, rows, error: result.as_ref().err() });
+        let loaded = result?;
+        self.counts.statements += loaded.statements;
+        self.counts.round_trips += loaded.round_trips;
+        self.counts.rows += loaded.rows;
+        Ok(loaded)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if let Some(journal) = self.journal.take() {
+            journal.closed(self.kept);
+        }
+    }
+}
+
+/// Something that was sent and not answered yet; dropped before it was, it is abandoned.
+struct Underway<'a>(Option<&'a mut (dyn Journal + 'static)>);
+
+impl Underway<'_> {
+    fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
+        match &mut self.0 {
+            Some(journal) => journal.sent(queries),
+            None => (None, Span::none()),
         }
     }
 
-    fn report<B: Batch>(&mut self, batch: &mut B) {
-        let engine = self.connection.engine();
-        for query in queries(batch) {
-            let request = query.request();
-            self.counts.rows += request.rows;
-            let sql = request.statement.sql(engine);
-            self.log.on(&Event::Statement { sql, elapsed: request.elapsed, rows: request.rows });
+    fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
+        if let Some(journal) = self.0.take() {
+            journal.answered(queries, error);
+        }
+    }
+
+    fn sent_text(&mut self, sql: &str, call: Call) {
+        if let Some(journal) = &mut self.0 {
+            journal.sent_text(sql, call);
+        }
+    }
+
+    fn answered_text(&mut self, outcome: Outcome<'_>) {
+        if let Some(journal) = self.0.take() {
+            journal.answered_text(outcome);
+        }
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if let Some(journal) = self.0.take() {
+            journal.abandoned();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::WriteSession;
+use crate::call::Call;
 use crate::driver::Load;
 use crate::error::Result;
 use crate::value::Value;
@@ -35,6 +36,9 @@ use crate::value::Value;
 pub struct BulkLoad<'s> {
     session: &'s mut WriteSession,
     load: Load,
+    /// What the monitor knows it by.
+    sql: String,
+    call: Call,
 }
 
 impl fmt::Debug for BulkLoad<'_> {
@@ -44,8 +48,8 @@ impl fmt::Debug for BulkLoad<'_> {
 }
 
 impl<'s> BulkLoad<'s> {
-    pub(super) fn new(session: &'s mut WriteSession, load: Load) -> Self {
-        Self { session, load }
+    pub(super) fn new(session: &'s mut WriteSession, load: Load, sql: String, call: Call) -> Self {
+        Self { session, load, sql, call }
     }
 
     /// Adds a row; its columns must be those of the load.
@@ -69,6 +73,6 @@ impl<'s> BulkLoad<'s> {
     /// # Errors
     /// What the database reports: a broken constraint, a lost connection.
     pub async fn finish(self) -> Result<u64> {
-        self.session.finish_load(self.load).await
+        self.session.finish_load(self.load, &self.sql, self.call).await
     }
 }

@@ -3,16 +3,18 @@
 use std::fmt;
 
 use super::access::sealed::Sealed;
-use super::explain::{Plan, explain};
+use super::explain::{Plan, explain, explain_one};
 use super::flight::Lane;
 use super::{Counts, Session};
+use crate::call::Call;
 use crate::driver::{Begin, Bounds, End};
 use crate::error::{Error, Kind, Result};
-use crate::observe::Log;
+use crate::observe::Journal;
 use crate::pool::Checkout;
 use crate::query::{Batch, ReadBatch, check, queries};
 use crate::settings::Engine;
-use crate::statement::is_read;
+use crate::statement::{Statement, is_read};
+use crate::value::Value;
 
 /// Reads, and has no way to write: [`ReadSession::run`] does not take [`execute`](crate::execute), the
 /// texts are checked, and the server is told to refuse writes too.
@@ -44,13 +46,13 @@ enum Snapshot {
 }
 
 impl ReadSession {
-    pub(crate) fn new(connection: Checkout, log: Log) -> Self {
-        Self { lane: Lane::new(connection, log), snapshot: Snapshot::Batch }
+    pub(crate) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
+        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Batch }
     }
 
     /// A session whose batches all see the snapshot that the first of them takes.
-    pub(crate) fn with_snapshot(connection: Checkout, log: Log) -> Self {
-        Self { lane: Lane::new(connection, log), snapshot: Snapshot::Session { begun: false } }
+    pub(crate) fn with_snapshot(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
+        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Session { begun: false } }
     }
 
     /// Runs a batch: one round trip, one snapshot.
@@ -76,6 +78,18 @@ impl ReadSession {
             *begun = true;
         }
         self.lane.fly(batch, bounds).await
+    }
+
+    /// The outline of a statement's plan.
+    pub(crate) async fn outline(
+        &mut self,
+        statement: &Statement,
+        values: Vec<Value>,
+        call: Call,
+    ) -> Result<String> {
+        let mut plan = Plan::default();
+        explain_one(self, statement, values, call, &mut plan).await?;
+        Ok(plan.outline)
     }
 
     /// What this session did so far.

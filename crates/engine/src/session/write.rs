@@ -1,14 +1,16 @@
 //! Write transactions.
 
 use std::fmt;
+use std::future::Future;
 
 use super::access::sealed::Sealed;
 use super::explain::{Plan, explain};
 use super::flight::Lane;
 use super::{BulkLoad, CommitToken, Counts, Session};
-use crate::driver::{Begin, Bounds};
+use crate::call::Call;
+use crate::driver::{Begin, Bounds, Load};
 use crate::error::{Error, Kind, Result};
-use crate::observe::Log;
+use crate::observe::Journal;
 use crate::pool::Checkout;
 use crate::query::{Batch, ReadBatch, check, queries};
 use crate::settings::Engine;
@@ -34,8 +36,8 @@ enum State {
 }
 
 impl WriteSession {
-    pub(crate) fn new(connection: Checkout, log: Log) -> Self {
-        Self { lane: Lane::new(connection, log), state: State::NotBegun }
+    pub(crate) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
+        Self { lane: Lane::new(connection, journal, false), state: State::NotBegun }
     }
 
     /// Runs a batch: one round trip, in the order given.
@@ -57,7 +59,20 @@ impl WriteSession {
     ///
     /// # Errors
     /// When the table or a column does not exist.
-    pub async fn load(&mut self, table: &str, columns: &[&str]) -> Result<BulkLoad<'_>> {
+    #[track_caller]
+    pub fn load<'s>(
+        &'s mut self,
+        table: &str,
+        columns: &[&str],
+    ) -> impl Future<Output = Result<BulkLoad<'s>>> + Send {
+        self.load_called(table, columns, Call::here())
+    }
+
+    /// As [`WriteSession::load`], for another line of code.
+    ///
+    /// # Errors
+    /// As [`WriteSession::load`].
+    pub async fn load_called(&mut self, table: &str, columns: &[&str], call: Call) -> Result<BulkLoad<'_>> {
         if let Some(begin) = self.enter()? {
             self.begin(begin).await?;
             self.enter()?;
@@ -66,7 +81,8 @@ impl WriteSession {
         let load = self.leave(load)?;
         // Until it is finished, a load that was begun can't be committed.
         self.state = State::Failed(format!("the bulk load of {table} was not finished"));
-        Ok(BulkLoad::new(self, load))
+        let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        Ok(BulkLoad::new(self, load, sql, call))
     }
 
     /// What this session did so far.
@@ -74,13 +90,10 @@ impl WriteSession {
         self.lane.counts
     }
 
-    pub(super) async fn finish_load(&mut self, load: crate::driver::Load) -> Result<u64> {
-        let result = load.finish(&mut self.lane.connection).await;
-        let loaded = self.leave(result)?;
-        self.lane.counts.statements += loaded.statements;
-        self.lane.counts.round_trips += loaded.round_trips;
-        self.lane.counts.rows += loaded.rows;
-        Ok(loaded.rows)
+    pub(super) async fn finish_load(&mut self, load: Load, sql: &str, call: Call) -> Result<u64> {
+        let finish = async |connection: &mut Checkout| load.finish(connection).await;
+        let result = self.lane.load(sql, call, finish).await;
+        Ok(self.leave(result)?.rows)
     }
 
     /// Makes the transaction last.
@@ -88,13 +101,17 @@ impl WriteSession {
     /// # Errors
     /// [`Error::is_commit_unknown`] when the connection broke under the COMMIT; a failed statement before
     /// it; a constraint that is checked at the end.
-    pub async fn commit(mut self) -> Result<CommitToken> {
+    #[track_caller]
+    pub fn commit(self) -> impl Future<Output = Result<CommitToken>> + Send {
+        self.commit_called(Call::here())
+    }
+
+    pub(crate) async fn commit_called(mut self, call: Call) -> Result<CommitToken> {
         self.check_state()?;
         if matches!(self.state, State::NotBegun) {
             return Ok(CommitToken::nothing_written());
         }
-        self.lane.counts.round_trips += 1;
-        self.lane.connection.commit().await.map(CommitToken::at)
+        self.lane.commit(call).await.map(CommitToken::at)
     }
 
     /// Undoes the transaction now. Dropping the session does the same in the background.

@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use super::parse::{Variable, list};
-use super::{DatabaseUrl, LogSettings, PoolSettings, ReplicaSettings, Settings};
+use super::{
+    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings, ReplicaSettings,
+    Settings,
+};
 use crate::error::{Error, Result};
 
 const DEFAULT_URL: &str = "sqlite:///./tallybook.db";
@@ -15,6 +19,13 @@ const MOST_WAITING: usize = 1_000_000;
 /// A day: longer waits are typing errors.
 pub(super) const LONGEST_WAIT: f64 = 86_400.0;
 
+pub(super) const STATEMENTS: RangeInclusive<usize> = 10..=100_000;
+pub(super) const THRESHOLDS: RangeInclusive<usize> = 2..=1_000_000;
+const PARAMETERS: [(&str, Parameters); 3] =
+    [("none", Parameters::None), ("hash", Parameters::Hash), ("full", Parameters::Full)];
+const MODES: [(&str, MonitorMode); 3] =
+    [("off", MonitorMode::Off), ("statements", MonitorMode::Statements), ("full", MonitorMode::Full)];
+
 pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settings> {
     let variable = |name| Variable::new(name, lookup(name));
     let url = variable("DATABASE_URL");
@@ -22,6 +33,7 @@ pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settin
         database_url: DatabaseUrl::parse(url.name, url.value.as_deref().unwrap_or(DEFAULT_URL))?,
         pool: pool(&variable)?,
         log: log(&variable)?,
+        monitor: monitor(&variable)?,
         replica: replica(&variable)?,
     })
 }
@@ -48,6 +60,21 @@ fn log(variable: &dyn Fn(&'static str) -> Variable) -> Result<LogSettings> {
         slow_threshold: variable("DB_SLOW_QUERY_THRESHOLD")
             .seconds(0.0, LONGEST_WAIT)?
             .unwrap_or(default.slow_threshold),
+        parameters: variable("DB_LOG_PARAMETERS").word(&PARAMETERS)?.unwrap_or(default.parameters),
+    })
+}
+
+fn monitor(variable: &dyn Fn(&'static str) -> Variable) -> Result<MonitorSettings> {
+    let default = MonitorSettings::default();
+    let count = |name, bounds: RangeInclusive<usize>| variable(name).count(*bounds.start(), *bounds.end());
+    let allow = variable("DB_N_PLUS_ONE_ALLOW").value.unwrap_or_default();
+    Ok(MonitorSettings {
+        mode: variable("DB_MONITOR").word(&MODES)?.unwrap_or(default.mode),
+        statements: count("DB_MONITOR_STATEMENTS", STATEMENTS)?.unwrap_or(default.statements),
+        threshold: count("DB_N_PLUS_ONE_THRESHOLD", THRESHOLDS)?.unwrap_or(default.threshold),
+        allow: list(&allow).map(str::to_owned).collect(),
+        sub_millisecond: variable("DB_METRICS_SUB_MILLISECOND").flag()?.unwrap_or(default.sub_millisecond),
+        socket: variable("DB_MONITOR_SOCKET").value.filter(|path| !path.is_empty()).map(PathBuf::from),
     })
 }
 

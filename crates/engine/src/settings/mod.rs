@@ -6,6 +6,7 @@ mod postgres_url;
 mod ssl;
 mod url;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub pool: PoolSettings,
     /// What is written to the log.
     pub log: LogSettings,
+    /// What is counted and looked for.
+    pub monitor: MonitorSettings,
     /// Where reads may go besides the primary.
     pub replica: ReplicaSettings,
 }
@@ -73,6 +76,53 @@ pub struct LogSettings {
     pub timing: bool,
     /// `DB_SLOW_QUERY_THRESHOLD`: a statement that takes this long is warned of. Default 1 s.
     pub slow_threshold: Duration,
+    /// `DB_LOG_PARAMETERS`: what of a statement's parameters is written into the lines about it. Default none.
+    pub parameters: Parameters,
+}
+
+/// What of parameters is written to the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parameters {
+    /// `none`: nothing.
+    #[default]
+    None,
+    /// `hash`: equal values have equal hashes, which differ from process to process.
+    Hash,
+    /// `full`: the values.
+    Full,
+}
+
+/// What is counted, and looked for in it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MonitorSettings {
+    /// `DB_MONITOR`: how much. Default full.
+    pub mode: MonitorMode,
+    /// `DB_MONITOR_STATEMENTS`: statements that are told apart; of more, the longest unused go. Default 1000.
+    pub statements: usize,
+    /// `DB_N_PLUS_ONE_THRESHOLD`: runs of a statement for the rows of another that make a loop. Default 3.
+    pub threshold: usize,
+    /// `DB_N_PLUS_ONE_ALLOW`: loops that are meant, by fingerprint (16 hexadecimal digits), `file.rs` or
+    /// `file.rs:42`. Default none.
+    pub allow: Vec<String>,
+    /// `DB_METRICS_SUB_MILLISECOND`: buckets below a millisecond in front of OpenTelemetry's. Default false.
+    pub sub_millisecond: bool,
+    /// `DB_MONITOR_SOCKET`: a unix socket at which `tallybook watch` finds the figures. Default none.
+    pub socket: Option<PathBuf>,
+}
+
+/// How much is monitored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MonitorMode {
+    /// `off`: nothing, but for what runs in a [`Scope`](crate::Scope).
+    Off,
+    /// `statements`: times and counts of statements.
+    Statements,
+    /// `full`: N+1 loops and redundant reads as well.
+    #[default]
+    Full,
 }
 
 /// Read replicas.
@@ -102,7 +152,25 @@ impl Default for PoolSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { echo: false, timing: false, slow_threshold: Duration::from_secs(1) }
+        Self {
+            echo: false,
+            timing: false,
+            slow_threshold: Duration::from_secs(1),
+            parameters: Parameters::None,
+        }
+    }
+}
+
+impl Default for MonitorSettings {
+    fn default() -> Self {
+        Self {
+            mode: MonitorMode::Full,
+            statements: 1_000,
+            threshold: 3,
+            allow: Vec::new(),
+            sub_millisecond: false,
+            socket: None,
+        }
     }
 }
 
@@ -116,6 +184,7 @@ impl Settings {
             database_url: DatabaseUrl::parse("the database URL", database_url)?,
             pool: PoolSettings::default(),
             log: LogSettings::default(),
+            monitor: MonitorSettings::default(),
             replica: ReplicaSettings::default(),
         })
     }
@@ -162,6 +231,16 @@ impl Settings {
         if timeout.is_zero() || timeout.as_secs_f64() > env::LONGEST_WAIT {
             let expected = format!("a time above zero, up to {} s", env::LONGEST_WAIT);
             return Err(Error::setting("pool.timeout", format!("{} s", timeout.as_secs_f64()), expected));
+        }
+        let MonitorSettings { statements, threshold, .. } = self.monitor;
+        for (name, count, bounds) in [
+            ("monitor.statements", statements, env::STATEMENTS),
+            ("monitor.threshold", threshold, env::THRESHOLDS),
+        ] {
+            if !bounds.contains(&count) {
+                let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+                return Err(Error::setting(name, count.to_string(), expected));
+            }
         }
         if self.replica.enabled && self.replica.urls.is_empty() {
             return Err(Error::setting(

@@ -58,6 +58,14 @@ impl Variable {
         )
     }
 
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<Option<T>> {
+        self.read(
+            |text| words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value),
+            || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or "),
+        )
+    }
+
     fn read<T>(
         &self,
         parse: impl FnOnce(&str) -> Option<T>,

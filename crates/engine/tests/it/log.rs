@@ -4,10 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tallybook_engine::{Database, Settings, all, execute, params};
+use tallybook_engine::{Database, Settings, Statement, all, execute, params};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{create_notes, open_with};
+use crate::support::{create_notes, open_with, try_write, write};
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
@@ -17,7 +17,54 @@ impl Kept {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
+
+    /// The lines that say this.
+    pub(crate) fn lines(&self, what: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+
+    /// The only line that says this.
+    pub(crate) fn line(&self, what: &str) -> String {
+        let mut lines = self.lines(what);
+        assert_eq!(lines.len(), 1, "{what}: {}", self.text());
+        lines.remove(0)
+    }
 }
+
+/// The value of a field that has no blanks.
+pub(crate) fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let start = format!(" {name}=");
+    let (_, behind) = line.split_once(&start).unwrap_or_else(|| panic!("{name} in {line}"));
+    behind.split(' ').next().unwrap()
+}
+
+/// Declares tests on both engines that see what is logged, so on a runtime of one thread.
+macro_rules! logged_on_both_engines {
+    ($(async fn $name:ident($url:ident: &str, $kept:ident: &Kept) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn case($url: &str, $kept: &Kept) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                let file = tallybook_testkit::SqliteFile::new(stringify!($name));
+                let (kept, _guard) = keep();
+                case(&file.url(), &kept).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                let database = tallybook_testkit::postgres().await.database(stringify!($name)).await;
+                let (kept, _guard) = keep();
+                case(database.url(), &kept).await;
+            }
+        }
+    )*};
+}
+
+pub(crate) use logged_on_both_engines;
 
 impl io::Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -59,43 +106,73 @@ async fn find(db: &Database, title: &str) {
     db.read().await.unwrap().run(query).await.unwrap();
 }
 
-#[tokio::test]
-async fn statements_and_connections_are_logged_but_no_parameters() {
-    let (kept, _guard) = keep();
-    let db = open_with("sqlite::memory:", everything).await;
-    create_notes(&db).await;
-    find(&db, "Secret title").await;
-    let outcome = db
-        .write(async |session| {
-            session
-                .run(execute("INSERT INTO notes (id, title) VALUES ($1, $2)", params!["Secret id", 1]))
-                .await
-        })
-        .await;
-    assert!(outcome.is_err());
-    let text = kept.text();
-    for expected in
-        ["SELECT id FROM notes WHERE title = $1", "connected", "checked out", "returned", "failed"]
-    {
-        assert!(text.contains(expected), "{expected} in {text}");
+logged_on_both_engines! {
+    async fn statements_and_connections_are_logged_but_no_parameters(url: &str, kept: &Kept) {
+        let db = open_with(url, everything).await;
+        create_notes(&db).await;
+        find(&db, "Secret title").await;
+        let insert = execute("INSERT INTO notes (id, parent) VALUES ($1, $2)", params![1, 1]);
+        try_write(&db, "SELECT id FROM absent").await.expect_err("there is no such table");
+        db.write(async |session| session.run(insert).await).await.expect_err("there is no title");
+        for expected in
+            ["SELECT id FROM notes WHERE title = $1", "connected", "checked out", "returned", "statement failed"]
+        {
+            assert!(!kept.lines(expected).is_empty(), "{expected} in {}", kept.text());
+        }
+        assert!(!kept.text().contains("Secret"), "{}", kept.text());
     }
-    assert!(!text.contains("Secret"), "{text}");
-}
 
-#[tokio::test]
-async fn without_settings_only_slow_statements_are_logged() {
-    let (kept, _guard) = keep();
-    let db = open_with("sqlite::memory:", |_| {}).await;
-    create_notes(&db).await;
-    find(&db, "title").await;
-    assert_eq!(kept.text(), "");
-    let db = open_with("sqlite::memory:", |settings| settings.log.slow_threshold = Duration::ZERO).await;
-    create_notes(&db).await;
-    let text = kept.text();
-    assert!(
-        text.contains("WARN") && text.contains("slow statement") && text.contains("CREATE TABLE notes"),
-        "{text}"
-    );
+    async fn what_a_database_says_of_values_stays_out_of_the_log(url: &str, kept: &Kept) {
+        let db = open_with(url, everything).await;
+        write(&db, "CREATE TABLE people (name text, age integer, CHECK (age > 0))").await;
+        let insert = execute("INSERT INTO people VALUES ($1, $2)", params!["Secret", -1]);
+        db.write(async |session| session.run(insert).await).await.expect_err("the age is wrong");
+        // PostgreSQL can't read the number, SQLite takes the text as it is, which the row then refuses.
+        let read = Statement::per_engine("SELECT CAST($1 AS text)::bigint", "SELECT CAST($1 AS text)");
+        let mut session = db.read().await.unwrap();
+        session.run(all::<(i64,)>(read, params!["Sec\"ret"])).await.expect_err("no number");
+        session.run(all::<(i64,)>("SELECT id FROM absent WHERE title = 'Secret'", params![])).await.unwrap_err();
+        let failed = kept.lines("statement failed");
+        assert_eq!(failed.len(), 3, "{}", kept.text());
+        assert!(!failed.iter().any(|line| line.contains("ret")), "{failed:?}");
+    }
+
+    async fn without_settings_only_slow_statements_are_logged(url: &str, kept: &Kept) {
+        let db = open_with(url, |_| {}).await;
+        create_notes(&db).await;
+        find(&db, "title").await;
+        assert_eq!(kept.lines("tallybook::query"), [""; 0]);
+        let db = open_with(url, |settings| settings.log.slow_threshold = Duration::ZERO).await;
+        find(&db, "title").await;
+        let line = kept.line("slow statement");
+        assert!(line.contains("WARN tallybook::query"), "{line}");
+        assert!(line.contains(r#"sql="select id from notes where title = ?""#), "{line}");
+    }
+
+    async fn an_echo_is_the_text_alone_and_query_logging_adds_its_times(url: &str, kept: &Kept) {
+        let db = open_with(url, |settings| settings.log.echo = true).await;
+        create_notes(&db).await;
+        find(&db, "title").await;
+        let text = r#"sql="SELECT id FROM notes WHERE title = $1""#;
+        let line = kept.line(text);
+        assert!(line.contains("INFO tallybook::query") && !line.contains(" ms="), "{line}");
+        let db = open_with(url, |settings| settings.log.timing = true).await;
+        find(&db, "title").await;
+        let line = kept.lines(text).pop().unwrap();
+        assert!(line.contains("INFO tallybook::query") && field(&line, "ms").parse::<f64>().is_ok(), "{line}");
+        assert_eq!(field(&line, "rows"), "0", "{line}");
+    }
+
+    async fn the_commit_is_logged_like_any_statement(url: &str, kept: &Kept) {
+        let db = open_with(url, |settings| settings.log.timing = true).await;
+        let mut session = db.begin().await.unwrap();
+        session.run(execute("CREATE TABLE notes (id integer)", params![])).await.unwrap();
+        let line = (line!() + 1).to_string();
+        session.commit().await.unwrap();
+        let logged = kept.line(r#"sql="commit""#);
+        assert!(logged.contains(&format!("{}:{line}:", file!())), "{line}: {logged}");
+        assert_eq!((field(&logged, "session"), field(&logged, "number")), ("1", "2"), "{logged}");
+    }
 }
 
 #[tokio::test]
@@ -107,8 +184,13 @@ async fn a_failed_connection_logs_no_password() {
     let mut settings = Settings::new(&format!("{user}:Secret@{after}")).unwrap();
     everything(&mut settings);
     Database::open(settings).await.expect_err("the password is wrong");
-    let db = open_with(database.url(), everything).await;
+    let db = open_with(database.url(), |settings| {
+        everything(settings);
+        settings.log.slow_threshold = Duration::ZERO;
+    })
+    .await;
     create_notes(&db).await;
+    try_write(&db, "SELECT id FROM absent").await.expect_err("there is no such table");
     let text = kept.text();
     assert!(text.contains("connected"), "{text}");
     assert!(!text.contains("Secret") && !text.contains(password), "{text}");

@@ -1,15 +1,18 @@
 //! The engine on real SQLite files and a real PostgreSQL.
 
+mod budget;
 mod cancel;
 mod closing;
 mod connect;
 mod constraint;
 mod explain;
+mod figures;
 mod gate;
 mod leak;
 mod load;
 mod log;
 mod lost;
+mod metrics;
 mod migrate;
 mod outage;
 mod pool;
@@ -19,10 +22,15 @@ mod random_cancel;
 mod read;
 mod restart;
 mod row;
+mod scope;
 mod settings;
+mod slow;
+mod socket;
+mod spans;
 mod stats;
 mod support;
 mod suspect;
+mod times;
 mod tls;
 mod values;
 mod wire;

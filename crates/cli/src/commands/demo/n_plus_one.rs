@@ -1,10 +1,11 @@
-//! The same read, the naive way beside the eager one.
+//! The same read, the naive way beside the eager one, and what the monitor finds of the first.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tallybook::engine::{Finding, Scope};
 use tallybook::{Database, Executions, ReadSession, Trades, Window};
 
 use super::measure::{Measured, Meter};
@@ -16,6 +17,8 @@ use super::samples::Samples;
 pub(super) struct NPlusOne {
     pub(super) naive: Measured,
     pub(super) eager: Measured,
+    /// What the monitor says of the naive way.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Takes both ways in turn, so that both see the same machine.
@@ -31,8 +34,17 @@ pub(super) async fn measure(
         timed(&mut session, samples, &mut naive_meter, naive).await?;
         timed(&mut session, samples, &mut eager_meter, eager).await?;
     }
+    drop(session);
     bar.inc(2);
-    Ok(NPlusOne { naive: naive_meter.finish(), eager: eager_meter.finish() })
+    let findings = find(db, samples).await?;
+    Ok(NPlusOne { naive: naive_meter.finish(), eager: eager_meter.finish(), findings })
+}
+
+/// Runs the naive way once more, as a request would, and asks what is wrong with it.
+async fn find(db: &Database, samples: &Samples) -> Result<Vec<Finding>> {
+    let scope = Scope::new("demo: the naive way");
+    scope.run(async { naive(&mut db.read().await?, samples).await }).await?;
+    Ok(scope.account().findings)
 }
 
 async fn timed(

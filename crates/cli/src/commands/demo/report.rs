@@ -30,7 +30,7 @@ pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> 
         &NUMBERS,
     )?;
 
-    let NPlusOne { naive, eager } = n_plus_one;
+    let NPlusOne { naive, eager, findings } = n_plus_one;
     output::line("\nThe same read of trades with their executions, the naive way (N+1) and the eager one")?;
     let rows = vec![
         [vec!["a statement for each trade".to_owned()], figures(naive)].concat(),
@@ -42,6 +42,10 @@ pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> 
         naive.statements.saturating_sub(eager.statements),
         naive.p50_us as f64 / eager.p50_us.max(1) as f64
     ))?;
+    output::line("\nWhat the monitor says of the naive way")?;
+    for finding in findings {
+        output::line(finding.to_string())?;
+    }
     print_next(db)
 }
 

@@ -12,7 +12,8 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
         let kind = Kind::Database {
             class: class(db.code()),
             code: db.code().code().to_owned(),
-            message: message(db),
+            message: db.message().to_owned(),
+            detail: db.detail().map(str::to_owned),
         };
         let row = copied_row(db);
         let converted = Error::new(kind).with_source(error);
@@ -50,14 +51,6 @@ fn class(code: &SqlState) -> Class {
         SqlState::LOCK_NOT_AVAILABLE => Class::Busy,
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Class::Serialization,
         _ => Class::Other,
-    }
-}
-
-/// The message with the detail that says which value or row.
-fn message(db: &DbError) -> String {
-    match db.detail() {
-        Some(detail) => format!("{}: {detail}", db.message()),
-        None => db.message().to_owned(),
     }
 }
 

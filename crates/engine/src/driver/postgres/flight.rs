@@ -9,39 +9,53 @@ use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::{MaybeDone, join, maybe_done};
 use futures_util::{StreamExt, pin_mut};
-use tokio_postgres::{Client, RowStream, Statement};
+use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
 use super::error::{convert, spoils_prepared};
 use super::param::{Param, type_of};
-use crate::driver::{Begin, Bounds};
+use crate::driver::{Begin, Bounds, Flown};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
-use crate::row::Column;
 use crate::row::postgres::{PgRow, check_columns};
+use crate::row::{Column, Notes};
 use crate::settings::Engine;
+use crate::stopwatch::{Stopwatch, Timing};
 
 impl Connection {
-    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
-        let mut queries = queries(&mut batch);
-        let forms = self.find_forms(&mut queries)?;
-        let (outcome, timings) = send(&self.client, &mut queries, forms, bounds).await;
-        for (query, (elapsed, statement)) in queries.iter_mut().zip(timings) {
-            let request = query.request();
-            request.elapsed = elapsed;
-            if let Some(statement) = statement {
-                self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
-            }
-        }
-        drop(queries);
+    pub(crate) async fn fly<B: Batch>(
+        &mut self,
+        mut batch: B,
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Flown<B> {
+        let outcome = self.fly_all(&mut queries(&mut batch), bounds, since).await;
         if outcome.as_ref().is_err_and(spoils_prepared) {
             self.prepared.clear();
         }
-        outcome.map(|()| batch)
+        Flown { batch: Some(batch), outcome }
+    }
+
+    async fn fly_all(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Result<()> {
+        let forms = self.find_forms(queries)?;
+        let (outcome, ends) = send(&self.client, queries, forms, bounds, since).await;
+        for (query, Ended { timing, prepared }) in queries.iter_mut().zip(ends) {
+            let request = query.request();
+            request.timing = timing;
+            if let Some(statement) = prepared {
+                self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
+            }
+        }
+        outcome
     }
 
     /// How each query is sent: of those with the same new text, one prepares it.
@@ -100,23 +114,26 @@ fn check_count(sql: &str, given: usize) -> Result<()> {
     Err(Error::invalid_value("parameters", format!("{given} were given, the statement uses {used}")))
 }
 
-/// For each statement: how long it took behind the one before it, and its prepared form if that is new.
-type Timings = Vec<(Duration, Option<Statement>)>;
+/// How a statement ended: its times, and its prepared form if that is new.
+struct Ended {
+    timing: Option<Timing>,
+    prepared: Option<Statement>,
+}
 
 async fn send(
     client: &Client,
     queries: &mut [&mut dyn Query],
     forms: Vec<Form>,
     bounds: Bounds,
-) -> (Result<()>, Timings) {
-    let start = Instant::now();
+    since: Option<Instant>,
+) -> (Result<()>, Vec<Ended>) {
     let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres));
     let end = bounds.end.map(|end| end.sql());
 
     let mut begin = started(control(client, begin)).await;
     let mut running = Vec::with_capacity(queries.len());
     for (query, form) in queries.iter_mut().zip(forms) {
-        running.push(started(run(client, *query, form)).await);
+        running.push(started(run(client, *query, form, since.is_some())).await);
     }
     let mut end = started(control(client, end)).await;
 
@@ -124,19 +141,21 @@ async fn send(
     if bounds.begin == Some(Begin::Write) {
         outcome = outcome.map_err(Error::into_refused_write);
     }
-    let mut timings = Vec::with_capacity(running.len());
-    let mut last = start;
-    for query in &mut running {
-        let result = finished(query).await;
-        let now = Instant::now();
-        timings.push((now - last, result.as_ref().ok().cloned().flatten()));
-        last = now;
+    let mut ends = Vec::with_capacity(running.len());
+    let mut last = since;
+    for (position, query) in running.iter_mut().enumerate() {
+        let (watch, result) = finished(query).await;
+        let timing = watch.stop(last);
+        last = timing.map(|(_, now)| now);
+        let result = result.map_err(|error| error.at_position(position));
+        let prepared = result.as_ref().ok().cloned().flatten();
+        ends.push(Ended { timing: timing.map(|(timing, _)| timing), prepared });
         // Later failures only say that the transaction is aborted: the first one is the reason.
         outcome = outcome.and(result.map(drop));
     }
     let ended = finished(&mut end).await;
     drop(running);
-    (outcome.and(ended), timings)
+    (outcome.and(ended), ends)
 }
 
 type Started<F> = Pin<Box<MaybeDone<F>>>;
@@ -153,7 +172,7 @@ async fn started<F: Future>(future: F) -> Started<F> {
 }
 
 /// The result of a future that was started.
-async fn finished<T, F: Future<Output = Result<T>>>(future: &mut Started<F>) -> Result<T> {
+async fn finished<F: Future>(future: &mut Started<F>) -> F::Output {
     future.as_mut().await;
     future.as_mut().take_output().expect("a future is finished once")
 }
@@ -166,35 +185,48 @@ async fn control(client: &Client, sql: Option<&str>) -> Result<()> {
 }
 
 /// Runs one statement and gives its rows to the query; returns the statement if it was prepared for this.
-async fn run(client: &Client, query: &mut dyn Query, form: Form) -> Result<Option<Statement>> {
-    let sql = query.request().statement.sql(Engine::Postgres).to_owned();
+async fn run(
+    client: &Client,
+    query: &mut dyn Query,
+    form: Form,
+    timed: bool,
+) -> (Stopwatch, Result<Option<Statement>>) {
+    let mut watch = Stopwatch::new(timed);
+    let statement = query.request().statement.clone();
+    let sql = statement.sql(Engine::Postgres);
     let outcome = match form {
-        Form::Prepared(statement) => run_prepared(client, query, &statement).await.map(|()| None),
-        Form::Unnamed => run_unnamed(client, query, &sql).await.map(|()| None),
+        Form::Prepared(statement) => run_prepared(client, query, &statement, &mut watch).await.map(|()| None),
+        Form::Unnamed => run_unnamed(client, query, sql, &mut watch).await.map(|()| None),
         Form::Preparing => {
             let columns = query.columns();
             let values = query.request().values();
             let types: Vec<_> = values.iter().map(|value| type_of(value.kind())).collect();
-            match join(run_unnamed(client, query, &sql), client.prepare_typed(&sql, &types)).await {
+            let prepared = client.prepare_typed(sql, &types);
+            match join(run_unnamed(client, query, sql, &mut watch), prepared).await {
                 (Ok(()), statement) => checked(statement, columns).map(Some),
                 (Err(error), _) => Err(error),
             }
         }
     };
-    outcome.map_err(|error| error.with_statement(&sql))
+    (watch, outcome.map_err(|error| error.with_statement(sql)))
 }
 
-async fn run_prepared(client: &Client, query: &mut dyn Query, statement: &Statement) -> Result<()> {
+async fn run_prepared(
+    client: &Client,
+    query: &mut dyn Query,
+    statement: &Statement,
+    watch: &mut Stopwatch,
+) -> Result<()> {
     check_columns(statement.columns(), query.columns())?;
     let params = query.request().values().iter().map(Param);
     let rows = client.query_raw(statement, params).await.map_err(convert)?;
-    drain(rows, query).await
+    drain(rows, query, watch).await
 }
 
-async fn run_unnamed(client: &Client, query: &mut dyn Query, sql: &str) -> Result<()> {
+async fn run_unnamed(client: &Client, query: &mut dyn Query, sql: &str, watch: &mut Stopwatch) -> Result<()> {
     let params = query.request().values().iter().map(|value| (Param(value), type_of(value.kind())));
     let rows = client.query_typed_raw(sql, params).await.map_err(convert)?;
-    drain(rows, query).await
+    drain(rows, query, watch).await
 }
 
 /// A statement that was prepared behind its first run. A failure matters although it ran: it aborts the
@@ -208,17 +240,31 @@ fn checked(
     Ok(statement)
 }
 
-async fn drain(rows: RowStream, query: &mut dyn Query) -> Result<()> {
+async fn drain(rows: RowStream, query: &mut dyn Query, watch: &mut Stopwatch) -> Result<()> {
     pin_mut!(rows);
-    let mut first = true;
+    let mut notes = None;
     while let Some(row) = rows.next().await {
         let row = row.map_err(convert)?;
-        if first {
-            check_columns(row.columns(), query.columns())?;
-            first = false;
-        }
-        query.postgres_row(&PgRow::new(row))?;
+        let notes = match &mut notes {
+            Some(notes) => notes,
+            None => notes.insert(know_columns(row.columns(), query)?),
+        };
+        watch.decode(|| query.postgres_row(&PgRow::new(row, notes)))?;
+    }
+    if let Some(notes) = notes {
+        query.request().noted(notes);
     }
     query.touched(rows.rows_affected().unwrap_or(0));
     Ok(())
+}
+
+/// Checks the columns of a result, and finds those whose values are wanted.
+fn know_columns(found: &[PgColumn], query: &mut dyn Query) -> Result<Notes> {
+    let Some(expected) = query.columns() else { return Ok(Notes::default()) };
+    check_columns(found, Some(expected))?;
+    let mut taken = query.request().taken.take();
+    if let Some(taken) = &mut taken {
+        taken.know(expected, |index| found[index].name());
+    }
+    Ok(Notes::new(taken))
 }

@@ -1,6 +1,7 @@
 //! Bulk load by binary COPY.
 
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::try_join;
@@ -28,6 +29,7 @@ pub(crate) struct Load {
     columns: Vec<(String, Type)>,
     buffer: BytesMut,
     rows: usize,
+    busy: Duration,
 }
 
 impl Connection {
@@ -45,6 +47,7 @@ impl Connection {
             columns: columns.iter().map(|&name| name.to_owned()).zip(types).collect(),
             buffer: BytesMut::from(HEADER),
             rows: 0,
+            busy: Duration::ZERO,
         })
     }
 }
@@ -86,14 +89,19 @@ impl Load {
 
     async fn send(&mut self) -> Result<()> {
         let chunk = self.buffer.split().freeze();
-        self.sink.send(chunk).await.map_err(convert)
+        let start = Instant::now();
+        let sent = self.sink.send(chunk).await.map_err(convert);
+        self.busy += start.elapsed();
+        sent
     }
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {
         self.buffer.put_i16(TRAILER);
         self.send().await?;
+        let start = Instant::now();
         self.sink.close().await.map_err(convert)?;
+        let busy = self.busy + start.elapsed();
         // Both were prepared in one flight; then COPY began, and ended.
-        Ok(Loaded { rows: self.rows as u64, statements: 1, round_trips: 3 })
+        Ok(Loaded { rows: self.rows as u64, statements: 1, round_trips: 3, busy })
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn convert(error: rusqlite::Error) -> Error {
         class: class(failure),
         code: failure.extended_code.to_string(),
         message: message(&error),
+        detail: None,
     };
     Error::new(kind).with_source(error)
 }

@@ -9,36 +9,55 @@ use rusqlite::{Connection as Sqlite, Statement};
 use super::Connection;
 use super::connect::use_wal;
 use super::error::convert;
-use crate::driver::{Begin, Bounds, End};
+use crate::driver::{Begin, Bounds, End, Flown};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
+use crate::row::Notes;
 use crate::row::sqlite::{SqliteRow, check_columns};
 use crate::settings::Engine;
+use crate::stopwatch::Stopwatch;
 use crate::value::{Value, format_timestamp};
 
 impl Connection {
-    pub(crate) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B> {
+    pub(crate) async fn fly<B: Batch>(
+        &mut self,
+        mut batch: B,
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Flown<B> {
         let use_log = self.wants_wal && bounds.begin == Some(Begin::Write);
-        let outcome = self
+        let flown = self
             .thread()
             .call(move |sqlite| {
-                if use_log {
-                    use_wal(sqlite).map_err(convert)?;
-                }
-                run_all(sqlite, &mut queries(&mut batch), bounds)?;
-                Ok(batch)
+                let ready = if use_log { use_wal(sqlite).map_err(convert) } else { Ok(()) };
+                let outcome = ready.and_then(|()| run_all(sqlite, &mut queries(&mut batch), bounds, since));
+                Flown { batch: Some(batch), outcome }
             })
-            .await?;
-        self.wants_wal &= !(use_log && outcome.is_ok());
-        outcome
+            .await
+            .unwrap_or_else(|lost| Flown { batch: None, outcome: Err(lost) });
+        self.wants_wal &= !(use_log && flown.outcome.is_ok());
+        flown
     }
 }
 
-fn run_all(sqlite: &mut Sqlite, queries: &mut [&mut dyn Query], bounds: Bounds) -> Result<()> {
+fn run_all(
+    sqlite: &mut Sqlite,
+    queries: &mut [&mut dyn Query],
+    bounds: Bounds,
+    since: Option<Instant>,
+) -> Result<()> {
     if let Some(begin) = bounds.begin {
         control(sqlite, begin.sql(Engine::Sqlite))?;
     }
-    let outcome = queries.iter_mut().try_for_each(|query| timed(sqlite, *query, bounds.read_only));
+    let mut last = since;
+    let mut outcome = Ok(());
+    for (position, query) in queries.iter_mut().enumerate() {
+        outcome = timed(sqlite, *query, bounds.read_only, &mut last);
+        if let Err(error) = outcome {
+            outcome = Err(error.at_position(position));
+            break;
+        }
+    }
     match (bounds.end, &outcome) {
         (Some(end), Ok(())) => control(sqlite, end.sql())?,
         // The failure matters more than that of a roll-back which SQLite may have done already.
@@ -52,15 +71,26 @@ fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
     sqlite.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(convert)
 }
 
-fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool) -> Result<()> {
-    let start = Instant::now();
-    let sql = query.request().statement.sql(Engine::Sqlite).to_owned();
-    run(sqlite, &sql, query, read_only).map_err(|error| error.with_statement(&sql))?;
-    query.request().elapsed = start.elapsed();
-    Ok(())
+/// Runs a query and times it, from the end of the one before it on.
+fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool, last: &mut Option<Instant>) -> Result<()> {
+    let statement = query.request().statement.clone();
+    let sql = statement.sql(Engine::Sqlite);
+    let mut watch = Stopwatch::new(last.is_some());
+    let outcome = run(sqlite, sql, query, read_only, &mut watch);
+    if let Some((timing, now)) = watch.stop(*last) {
+        query.request().timing = Some(timing);
+        *last = Some(now);
+    }
+    outcome.map_err(|error| error.with_statement(sql))
 }
 
-fn run(sqlite: &Sqlite, sql: &str, query: &mut dyn Query, read_only: bool) -> Result<()> {
+fn run(
+    sqlite: &Sqlite,
+    sql: &str,
+    query: &mut dyn Query,
+    read_only: bool,
+    watch: &mut Stopwatch,
+) -> Result<()> {
     let mut statement = sqlite.prepare_cached(sql).map_err(convert)?;
     if read_only && !statement.readonly() {
         return Err(Error::new(Kind::WriteInRead));
@@ -76,10 +106,16 @@ fn run(sqlite: &Sqlite, sql: &str, query: &mut dyn Query, read_only: bool) -> Re
         return Ok(());
     };
     check_columns(&statement, columns)?;
+    if let Some(taken) = &mut query.request().taken {
+        taken.know(columns, |index| statement.column_name(index).unwrap_or_default());
+    }
+    let notes = Notes::new(query.request().taken.take());
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(convert)? {
-        query.sqlite_row(&SqliteRow::new(row))?;
+        watch.decode(|| query.sqlite_row(&SqliteRow::new(row, &notes)))?;
     }
+    drop(rows);
+    query.request().noted(notes);
     query.touched(0);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Bulk load by one prepared insert, many rows to a hop.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::Statement;
 
 use super::Connection;
@@ -20,7 +22,7 @@ pub(crate) struct Load {
     columns: usize,
     waiting: Vec<Vec<Value>>,
     /// The rows that are being inserted while the next ones are collected.
-    under_way: Option<Answer<Result<()>>>,
+    under_way: Option<Answer<Result<Duration>>>,
     loaded: Loaded,
 }
 
@@ -36,7 +38,7 @@ impl Connection {
             columns: columns.len(),
             waiting: Vec::with_capacity(ROWS_PER_HOP),
             under_way: None,
-            loaded: Loaded { rows: 0, statements: 0, round_trips: 1 },
+            loaded: Loaded { rows: 0, statements: 0, round_trips: 1, busy: Duration::ZERO },
         })
     }
 }
@@ -61,20 +63,21 @@ impl Load {
         self.loaded.round_trips += 1;
         let insert = self.insert.clone();
         self.under_way = Some(self.thread.start(move |sqlite| {
+            let start = Instant::now();
             let mut statement = sqlite.prepare_cached(&insert).map_err(convert)?;
             for (index, row) in rows.iter().enumerate() {
                 insert_row(&mut statement, row).map_err(|error| convert(error).at_row(before + index + 1))?;
             }
-            Ok(())
+            Ok(start.elapsed())
         })?);
         Ok(())
     }
 
     async fn settle(&mut self) -> Result<()> {
-        match self.under_way.take() {
-            Some(answer) => answer.wait().await?,
-            None => Ok(()),
+        if let Some(answer) = self.under_way.take() {
+            self.loaded.busy += answer.wait().await??;
         }
+        Ok(())
     }
 
     pub(crate) async fn finish(mut self) -> Result<Loaded> {

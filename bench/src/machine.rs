@@ -1,6 +1,7 @@
 //! Where it was measured, and with what.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::read_to_string;
 
 use anyhow::Result;
@@ -8,31 +9,22 @@ use serde::Serialize;
 use tallybook_engine::{Database, Settings, one, params};
 use tokio::runtime::Builder;
 
-const LOCK: &str = include_str!("../../Cargo.lock");
-const CRATES: [&str; 8] = [
-    "tallybook-engine",
-    "deadpool-postgres",
-    "deadpool",
-    "bb8",
-    "bb8-postgres",
-    "sqlx",
-    "tokio",
-    "tokio-postgres",
-];
+const LOCK: &str = include_str!("../Cargo.lock");
 
 /// The processor, the server and the versions of the crates.
 #[derive(Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) processor: String,
-    pub(super) processors: usize,
-    pub(super) memory: String,
-    pub(super) load: String,
-    pub(super) server: String,
-    pub(super) crates: BTreeMap<&'static str, &'static str>,
+pub(crate) struct Machine {
+    processor: String,
+    processors: usize,
+    memory: String,
+    load: String,
+    server: String,
+    crates: BTreeMap<&'static str, &'static str>,
 }
 
 impl Machine {
-    pub(super) fn look(url: &str) -> Result<Self> {
+    /// With the PostgreSQL server at `url` and the versions of `crates`.
+    pub(crate) fn look(url: &str, crates: &[&'static str]) -> Result<Self> {
         let processors = read_to_string("/proc/cpuinfo")?;
         Ok(Self {
             processor: field(&processors, "model name"),
@@ -40,8 +32,17 @@ impl Machine {
             memory: field(&read_to_string("/proc/meminfo")?, "MemTotal"),
             load: read_to_string("/proc/loadavg")?.trim().to_owned(),
             server: server(url)?,
-            crates: CRATES.into_iter().filter_map(|name| Some((name, locked(name)?))).collect(),
+            crates: crates.iter().filter_map(|&name| Some((name, locked(name)?))).collect(),
         })
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { processor, processors, memory, load, server, crates } = self;
+        writeln!(f, "{processors} × {processor}, {memory}; PostgreSQL {server}; load average {load}")?;
+        let crates: Vec<_> = crates.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        f.write_str(&crates.join(", "))
     }
 }
 

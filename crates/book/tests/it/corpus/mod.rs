@@ -1,0 +1,17 @@
+//! Real ways to ask a database, each with what must be found of it: every N+1 loop, and nothing else.
+//!
+//! A case marks its lines with comments: `// trades` behind a call is the line that its label calls `trades`.
+
+mod cases;
+mod concurrently;
+mod label;
+mod ledger;
+mod negative;
+mod positive;
+
+#[test]
+fn there_are_dozens_of_cases_of_each_kind() {
+    let count = |files: &[&[&str]]| files.iter().map(|cases| cases.len()).sum::<usize>();
+    let (positive, negative) = (count(positive::CASES), count(negative::CASES));
+    assert!(positive >= 35 && negative >= 35, "{positive} and {negative}");
+}

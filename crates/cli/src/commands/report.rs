@@ -1,0 +1,32 @@
+//! `tallybook report`.
+
+use anyhow::Result;
+
+use crate::args::Report;
+use crate::figures::{Recording, Shown, Span, print};
+use crate::output;
+
+pub(super) fn run(args: &Report, as_json: bool) -> Result<()> {
+    let recording = Recording::read(&args.file)?;
+    let (records, restarts) = (recording.records, recording.restarts);
+    let (report, span) = match recording.span().filter(|_| !args.totals) {
+        Some(span) => (span, Span::Part),
+        None => (recording.last(), Span::Run),
+    };
+    if as_json {
+        output::json(&report)?;
+        return Ok(());
+    }
+    let of = match span {
+        Span::Part => "what happened between the first and the last of",
+        Span::Run => "totals since the database was opened, from the last of",
+    };
+    let reports = if records == 1 { "report" } else { "reports" };
+    output::line(format!("{}: {of} {} {reports}", args.file.display(), output::thousands(records as u64)))?;
+    if restarts > 0 {
+        let often = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
+        output::line(format!("the program was started again {often} in between: this is its last run"))?;
+    }
+    print(&Shown::whole(report, span), args.sort)?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Files of reports: one of JSON a line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tallybook_engine::Report;
+
+use super::difference;
+
+/// A file to which reports are appended.
+pub(crate) struct Recorder {
+    file: File,
+    path: PathBuf,
+}
+
+impl Recorder {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::options().append(true).create(true).open(path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    pub(crate) fn append(&mut self, report: &Report) -> Result<()> {
+        let mut line = serde_json::to_vec(report)?;
+        line.push(b'\n');
+        self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+/// What a file of reports holds of the last run of the program.
+pub(crate) struct Recording {
+    /// How many there are, those of earlier runs included.
+    pub(crate) records: usize,
+    /// How often the program was started again in between.
+    pub(crate) restarts: usize,
+    first: Report,
+    last: Report,
+}
+
+impl Recording {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let place = path.display();
+        let file = File::open(path).with_context(|| format!("cannot read {place}"))?;
+        let mut recording: Option<Self> = None;
+        for (index, line) in BufReader::new(file).split(b'\n').enumerate() {
+            let line = line.with_context(|| format!("cannot read {place}"))?;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let report: Report = serde_json::from_slice(&line).with_context(|| {
+                format!("{place}, line {}: no report, as tallybook watch --record writes them", index + 1)
+            })?;
+            match &mut recording {
+                Some(recording) => recording.add(report),
+                None => {
+                    recording = Some(Self { records: 1, restarts: 0, first: report.clone(), last: report });
+                }
+            }
+        }
+        let Some(recording) = recording else {
+            bail!("{place} holds no report\nnext: tallybook watch --record {place}");
+        };
+        Ok(recording)
+    }
+
+    fn add(&mut self, report: Report) {
+        self.records += 1;
+        if (report.process, report.since) != (self.last.process, self.last.since) {
+            self.restarts += 1;
+            self.first = report.clone();
+        }
+        self.last = report;
+    }
+
+    /// The last report.
+    pub(crate) fn last(self) -> Report {
+        self.last
+    }
+
+    /// What happened between the first and the last report; none if there is but one.
+    pub(crate) fn span(&self) -> Option<Report> {
+        difference(&self.first, &self.last).filter(|span| span.since < span.at)
+    }
+}

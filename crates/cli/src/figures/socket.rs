@@ -1,0 +1,65 @@
+//! The socket of a program that is watched.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tallybook::Settings;
+use tallybook_engine::Report;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// How long a program may take to answer: longer than it takes to turn away readers that block it.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a program serves its figures.
+#[derive(Clone, Debug)]
+pub(crate) struct Socket(PathBuf);
+
+impl Socket {
+    /// The one asked for, else that of `DB_MONITOR_SOCKET`.
+    pub(crate) fn choose(asked: Option<PathBuf>) -> Result<Self> {
+        let setting = || Ok::<_, tallybook_engine::Error>(Settings::from_env()?.monitor.socket);
+        let path = asked.map_or_else(setting, |path| Ok(Some(path)))?;
+        path.map(Self).context(
+            "no socket: name one, or set DB_MONITOR_SOCKET\n\
+             next: set DB_MONITOR_SOCKET=/path/to.sock in the program to watch, start it, then \
+             tallybook watch /path/to.sock",
+        )
+    }
+
+    /// The program's report of now.
+    pub(crate) async fn report(&self) -> Result<Report> {
+        let text = timeout(LIMIT, self.read()).await;
+        let path = self.0.display();
+        let text = text.map_err(|_| anyhow!("{path} did not answer within {} s", LIMIT.as_secs()))??;
+        if text.is_empty() {
+            bail!("{path} closed without an answer");
+        }
+        serde_json::from_slice(&text).with_context(|| {
+            format!("{path} is served by something else, or by another version than this program's")
+        })
+    }
+
+    async fn read(&self) -> Result<Vec<u8>> {
+        let path = self.0.display();
+        let mut stream = UnixStream::connect(&self.0).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow!(
+                "no program serves {path}\nnext: set DB_MONITOR_SOCKET={path} in the program to watch and start it"
+            ),
+            ErrorKind::ConnectionRefused => anyhow!(
+                "no program serves {path} any more: it ended without removing it, or it is no socket\n\
+                 next: start the program to watch with DB_MONITOR_SOCKET={path}"
+            ),
+            ErrorKind::PermissionDenied => {
+                anyhow!("{path} belongs to another user\nnext: watch as the user who runs the program")
+            }
+            _ => anyhow!("cannot connect to {path}: {error}"),
+        })?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).await.with_context(|| format!("cannot read from {path}"))?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,164 @@
+//! Which statements are the same but for their values.
+
+mod keyword;
+mod lexer;
+mod list;
+mod normalize;
+mod operand;
+mod role;
+mod spacing;
+mod subject;
+mod summary;
+mod token;
+
+#[cfg(test)]
+mod laws;
+
+pub(crate) use role::Role;
+
+/// Characters that are kept of a normalised text.
+const LONGEST_TEXT: usize = 2_000;
+
+/// What all runs of a statement have in common, whatever their values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fingerprint {
+    /// The text without its values; at most 2,000 characters.
+    pub(crate) text: Box<str>,
+    /// The same for the same text in every run and version: FNV-1a over the whole normalised text.
+    pub(crate) hash: u64,
+    /// `SELECT`, `INSERT`, …: the first word in upper case, for `WITH` that of the main statement.
+    pub(crate) operation: Box<str>,
+    /// The first table of the main statement, else of a CTE; as it is written in the text. None when the
+    /// statement has none.
+    pub(crate) collection: Option<Box<str>>,
+    /// The operations and their tables in the order of the text, at most 255 characters.
+    pub(crate) summary: Box<str>,
+    /// What each of the numbered parameters `$1`, `$2`, … is used for.
+    pub(crate) params: Box<[Role]>,
+    pub(super) reads: bool,
+}
+
+impl Fingerprint {
+    /// The fingerprint of any text, in time proportional to its length.
+    pub(crate) fn of(sql: &str) -> Self {
+        let tokens = lexer::tokens(sql);
+        let text = normalize::normalize(&tokens, sql.len());
+        let subject = subject::subject(&tokens);
+        Self {
+            hash: fnv(text.as_bytes()),
+            text: cut(text),
+            reads: subject.reads(),
+            operation: subject.operation.into(),
+            collection: subject.collection.map(String::into_boxed_str),
+            summary: subject.summary.into(),
+            params: role::roles(&tokens),
+        }
+    }
+
+    /// Whether the statement only reads, as far as its text can tell: it is a `SELECT`, `VALUES`, `TABLE`,
+    /// `SHOW` or `EXPLAIN`, and no CTE writes.
+    pub(crate) fn is_read(&self) -> bool {
+        self.reads
+    }
+
+    /// The hash in 16 hexadecimal digits.
+    pub(crate) fn code(&self) -> String {
+        format!("{:016x}", self.hash)
+    }
+}
+
+fn cut(mut text: String) -> Box<str> {
+    if text.len() > LONGEST_TEXT {
+        let end = text.char_indices().nth(LONGEST_TEXT).map_or(text.len(), |(end, _)| end);
+        text.truncate(end);
+    }
+    text.into()
+}
+
+/// FNV-1a of 64 bits.
+fn fnv(bytes: &[u8]) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a_of_the_text() {
+        // The published values.
+        assert_eq!(fnv(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv(b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(Fingerprint::of("SELECT 1").hash, fnv(b"select ?"));
+    }
+
+    #[test]
+    fn a_code_has_16_digits() {
+        let small = Fingerprint { hash: 0xab, ..Fingerprint::of("") };
+        assert_eq!(small.code(), "00000000000000ab");
+    }
+
+    #[test]
+    fn long_texts_are_cut_but_differ_by_their_ends() {
+        let long = |end: &str| Fingerprint::of(&format!("SELECT {} FROM {end}", "é, ".repeat(3_000)));
+        let (one, other) = (long("a"), long("b"));
+        assert_eq!(one.text.chars().count(), 2_000);
+        assert_eq!(one.text, other.text);
+        assert_ne!(one.hash, other.hash);
+    }
+
+    #[test]
+    fn reads_are_known_and_a_cte_that_writes_is_none() {
+        for sql in [
+            "SELECT 1",
+            "select id from trades for update",
+            "VALUES (1)",
+            "TABLE trades",
+            "SHOW search_path",
+            "EXPLAIN DELETE FROM trades",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+        ] {
+            assert!(Fingerprint::of(sql).is_read(), "{sql}");
+        }
+        for sql in [
+            "INSERT INTO trades SELECT * FROM old",
+            "DELETE FROM trades",
+            "PRAGMA query_only = ON",
+            "WITH gone AS (DELETE FROM trades RETURNING id) SELECT id FROM gone",
+            "WITH a AS (SELECT 1) UPDATE trades SET price = 1",
+            "",
+        ] {
+            assert!(!Fingerprint::of(sql).is_read(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_statement_is_told_in_one() {
+        let newest = "SELECT id FROM (\
+             SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY id DESC) AS place \
+             FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2";
+        let of = Fingerprint::of(&format!(
+            "SELECT * FROM executions WHERE trade_id IN ({newest}) ORDER BY id DESC"
+        ));
+        assert_eq!(
+            &*of.text,
+            "select * from executions where trade_id in (select id from (\
+             select id, row_number() over (partition by portfolio_id order by id desc) as place \
+             from trades where portfolio_id = any(?)) as placed where place <= ?) order by id desc"
+        );
+        assert_eq!(&*of.operation, "SELECT");
+        assert_eq!(of.collection.as_deref(), Some("executions"));
+        assert_eq!(&*of.summary, "SELECT executions SELECT SELECT trades");
+        assert_eq!(*of.params, [Role::Column("portfolio_id".into()), Role::Bound]);
+    }
+
+    #[test]
+    fn both_engines_have_their_lists() {
+        for list in ["= ANY($1)", "IN rarray($1)"] {
+            let of = Fingerprint::of(&format!("SELECT id FROM trades WHERE session_id {list}"));
+            assert_eq!(*of.params, [Role::Column("session_id".into())], "{list}");
+        }
+    }
+}

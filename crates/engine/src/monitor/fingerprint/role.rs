@@ -1,0 +1,404 @@
+//! What the parameters of a statement are used for.
+
+use std::ops::Range;
+
+use super::keyword::Keyword;
+use super::operand::{Relation, begins_operand, casts_end, column_at, columns_before, ends_operand};
+use super::token::{Kind, Token};
+
+/// PostgreSQL's limit; SQLite's is lower.
+const MOST_PARAMETERS: u32 = 65_535;
+
+/// What a parameter is used for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Role {
+    /// Equal to this column, or in a list with it. The name is neither qualified nor quoted, and in lower
+    /// case unless the text quotes it.
+    Column(Box<str>),
+    /// How many rows are returned or left out.
+    Window,
+    /// Compared by order.
+    Bound,
+    /// Stored in a row.
+    Written,
+    /// Anything else.
+    Other,
+}
+
+impl Role {
+    /// How much it says of the parameter.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Other => 0,
+            Self::Written => 1,
+            Self::Window => 2,
+            Self::Bound => 3,
+            Self::Column(_) => 4,
+        }
+    }
+}
+
+/// The roles of the numbered parameters up to the highest; of a parameter's roles the most telling.
+pub(super) fn roles(tokens: &[Token<'_>]) -> Box<[Role]> {
+    let mut walk = Walk { tokens, levels: vec![Level::default()], roles: Vec::new() };
+    for (index, token) in tokens.iter().enumerate() {
+        walk.step(index, token);
+    }
+    walk.roles.into()
+}
+
+/// What is in one pair of brackets.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    clause: Clause,
+    is_insert: bool,
+    between: Between,
+    operands: Operands,
+    start: usize,
+    /// The parentheses that were closed last.
+    group: Option<Range<usize>>,
+}
+
+/// What parameters are for in a clause.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Clause {
+    #[default]
+    Other,
+    Written,
+    Window,
+}
+
+/// Whether the next `AND` belongs to a `BETWEEN`, or one at this place did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Between {
+    #[default]
+    No,
+    Begun,
+    And(usize),
+}
+
+/// What the operands in brackets are compared with.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Operands {
+    #[default]
+    Unknown,
+    /// Each by order with anything.
+    Bounds,
+    /// Each with the column at this place.
+    Column(usize),
+    /// Each with a row of these columns.
+    Rows(Range<usize>),
+    /// One after the other with these columns.
+    Row(Range<usize>),
+}
+
+struct Walk<'t, 'a> {
+    tokens: &'t [Token<'a>],
+    levels: Vec<Level>,
+    roles: Vec<Role>,
+}
+
+impl Walk<'_, '_> {
+    fn step(&mut self, index: usize, token: &Token<'_>) {
+        match (token.kind, token.text) {
+            (Kind::Placeholder(Some(number @ 1..=MOST_PARAMETERS)), _) => {
+                let role = self.role(index);
+                self.note(number as usize, role);
+            }
+            (Kind::Symbol, "(" | "[") => self.open(index),
+            (Kind::Symbol, ")" | "]") => self.close(index),
+            (Kind::Symbol, ",") => self.comma(),
+            (Kind::Symbol, ";") => *self.level() = Level::default(),
+            (Kind::Keyword(keyword), _) => self.keyword(index, keyword),
+            _ => {}
+        }
+    }
+
+    fn level(&mut self) -> &mut Level {
+        self.levels.last_mut().expect("the outermost level is never closed")
+    }
+
+    fn note(&mut self, number: usize, role: Role) {
+        if self.roles.len() < number {
+            self.roles.resize(number, Role::Other);
+        }
+        let known = &mut self.roles[number - 1];
+        if known.weight() < role.weight() {
+            *known = role;
+        }
+    }
+
+    fn keyword(&mut self, index: usize, keyword: Keyword) {
+        let level = self.level();
+        match keyword {
+            Keyword::Select => {
+                *level = Level { start: level.start, ..Level::default() };
+            }
+            Keyword::Insert => level.is_insert = true,
+            Keyword::Values if level.is_insert => level.clause = Clause::Written,
+            Keyword::Set => level.clause = Clause::Written,
+            Keyword::Limit | Keyword::Offset | Keyword::Fetch => level.clause = Clause::Window,
+            Keyword::From | Keyword::Where | Keyword::On | Keyword::Returning | Keyword::For => {
+                level.clause = Clause::Other;
+            }
+            Keyword::Between => level.between = Between::Begun,
+            Keyword::And if level.between == Between::Begun => level.between = Between::And(index),
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, index: usize) {
+        let operands = self.operands(self.operand_start(index));
+        let outer = self.level();
+        let level = Level { clause: outer.clause, start: index, operands, ..Level::default() };
+        self.levels.push(level);
+    }
+
+    /// Where the operand begins whose values an opening bracket holds: `ANY($1)` is a list as `($1)` is.
+    fn operand_start(&self, bracket: usize) -> usize {
+        let Some(before) = bracket.checked_sub(1) else { return bracket };
+        let word = &self.tokens[before];
+        let is_transparent = match word.kind {
+            Kind::Keyword(keyword) => matches!(keyword, Keyword::Any | Keyword::Some | Keyword::Array),
+            _ => ["cast", "rarray", "row"].iter().any(|name| word.is_word(name)),
+        };
+        if is_transparent { before } else { bracket }
+    }
+
+    fn close(&mut self, index: usize) {
+        if self.levels.len() > 1 {
+            let closed = self.levels.pop();
+            self.level().group = closed.map(|level| level.start..index + 1);
+        }
+    }
+
+    fn comma(&mut self) {
+        let Operands::Row(columns) = self.level().operands.clone() else { return };
+        let start = self.comma_in(&columns).map_or(columns.end, |comma| comma + 1);
+        self.level().operands = Operands::Row(start..columns.end);
+    }
+
+    fn role(&self, index: usize) -> Role {
+        let level = self.levels.last().expect("the outermost level is never closed");
+        match level.clause {
+            Clause::Written => return Role::Written,
+            Clause::Window => return Role::Window,
+            Clause::Other => {}
+        }
+        let end = casts_end(self.tokens, index + 1);
+        match self.operands(index) {
+            Operands::Bounds => Role::Bound,
+            Operands::Column(column) if ends_operand(self.tokens, end) => {
+                Role::Column(self.tokens[column].name().into())
+            }
+            _ if begins_operand(self.tokens, index) => self.compared_behind(end),
+            _ => Role::Other,
+        }
+    }
+
+    /// The role of a parameter in front of its comparison: `$1 = id`.
+    fn compared_behind(&self, end: usize) -> Role {
+        let operator = self.tokens.get(end);
+        match operator.and_then(Relation::of) {
+            Some(Relation::Ordered) => Role::Bound,
+            Some(Relation::Equal) => {
+                let column = column_at(self.tokens, end + 1);
+                column.map_or(Role::Other, |column| Role::Column(column.name().into()))
+            }
+            None => Role::Other,
+        }
+    }
+
+    /// What the operand that begins at a token is compared with.
+    fn operands(&self, start: usize) -> Operands {
+        let level = self.levels.last().expect("the outermost level is never closed");
+        let Some(before) = start.checked_sub(1) else { return Operands::Unknown };
+        let token = &self.tokens[before];
+        match (token.kind, token.text) {
+            (Kind::Symbol, "(" | "[" | ",") => self.item(&level.operands),
+            (Kind::Keyword(Keyword::And), _) if level.between == Between::And(before) => Operands::Bounds,
+            (Kind::Keyword(Keyword::In), _) => self.compared(before, Operands::Rows),
+            _ => match Relation::of(token) {
+                Some(Relation::Ordered) => Operands::Bounds,
+                Some(Relation::Equal) => self.compared(before, Operands::Row),
+                None => Operands::Unknown,
+            },
+        }
+    }
+
+    /// What an operator compares with what is in front of it; `several` when that are several columns.
+    fn compared(&self, operator: usize, several: impl Fn(Range<usize>) -> Operands) -> Operands {
+        let group = self.levels.last().and_then(|level| level.group.as_ref());
+        match columns_before(self.tokens, operator, group) {
+            Some(columns) if self.comma_in(&columns).is_some() => several(columns),
+            Some(columns) => Operands::Column(columns.end - 1),
+            None => Operands::Unknown,
+        }
+    }
+
+    /// What an item in brackets is compared with.
+    fn item(&self, brackets: &Operands) -> Operands {
+        match brackets {
+            Operands::Rows(columns) => Operands::Row(columns.clone()),
+            Operands::Row(columns) if !columns.is_empty() => {
+                Operands::Column(self.comma_in(columns).unwrap_or(columns.end) - 1)
+            }
+            Operands::Row(_) => Operands::Unknown,
+            other => other.clone(),
+        }
+    }
+
+    fn comma_in(&self, columns: &Range<usize>) -> Option<usize> {
+        let comma = self.tokens[columns.clone()].iter().position(|token| token.is_symbol(","));
+        comma.map(|comma| columns.start + comma)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexer::tokens;
+    use super::Role::{self, Bound, Other, Window, Written};
+
+    fn roles(sql: &str) -> Vec<Role> {
+        super::roles(&tokens(sql)).into_vec()
+    }
+
+    fn condition(condition: &str) -> Vec<Role> {
+        roles(&format!("SELECT * FROM trades t WHERE {condition}"))
+    }
+
+    fn column(name: &str) -> Role {
+        Role::Column(name.into())
+    }
+
+    #[test]
+    fn a_parameter_is_compared_with_a_column() {
+        for sql in [
+            "id = $1",
+            "t.ID = $1",
+            "public.t.id == $1 AND true",
+            "\"id\" = $1",
+            "$1 = id",
+            "$1 = t.id AND true",
+            "id = ($1)",
+            "(id) = $1",
+            "id = $1::bigint",
+            "id = $1::numeric(9, 2)",
+            "id = $1::double precision",
+            "id = CAST($1 AS bigint)",
+            "id = ANY($1)",
+            "id = ANY($1::bigint[])",
+            "id = ANY(ARRAY[0, $1])",
+            "id IN ($1)",
+            "id IN (7, $1, 8)",
+            "id IN rarray($1)",
+            "id IN (SELECT trade_id FROM executions WHERE id = $1)",
+            "(a OR (id = $1))",
+            "a > 1 AND id = $1 ORDER BY b LIMIT 1",
+        ] {
+            assert_eq!(condition(sql), [column("id")], "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_column_keeps_its_case() {
+        assert_eq!(condition("t.\"Id\" = $1"), [column("Id")]);
+    }
+
+    #[test]
+    fn a_row_is_compared_column_by_column() {
+        let columns = [column("a"), column("b")];
+        assert_eq!(condition("(t.a, b) = ($1, $2)"), columns);
+        assert_eq!(condition("(a, t.b) IN (($1, $2), ($1, 7))"), columns);
+        assert_eq!(condition("(a, b) = ROW($1, $2)"), columns);
+        assert_eq!(condition("(a, b) = (7, $1)"), [column("b")]);
+        assert_eq!(condition("(lower(a), b) = ($1, $2)"), [Other, Other]);
+    }
+
+    #[test]
+    fn a_comparison_by_order_makes_a_bound() {
+        assert_eq!(condition("a < $1 AND $2 >= a"), [Bound, Bound]);
+        assert_eq!(condition("a BETWEEN $1 AND $2 AND b = $3"), [Bound, Bound, column("b")]);
+        assert_eq!(condition("(created_at, id) < ($1, $2)"), [Bound, Bound]);
+    }
+
+    #[test]
+    fn other_uses_tell_nothing() {
+        for sql in [
+            "lower(code) = lower($1)",
+            "lower(code) = $1",
+            "id + 1 = $1",
+            "id = $1 + 1",
+            "id = - $1",
+            "id <> $1",
+            "id NOT IN ($1)",
+            "id NOT IN (7, $1)",
+            "name LIKE $1",
+            "data ->> 'a' = $1",
+            "id::text = $1",
+            "$1 = lower(code)",
+            "$1 IS NULL",
+            "id = coalesce($1, 7)",
+            "id IN (SELECT a FROM b ORDER BY c, $1)",
+        ] {
+            assert_eq!(condition(sql), [Other], "{sql}");
+        }
+        assert_eq!(roles("SELECT $1"), [Other]);
+        assert_eq!(roles("UPDATE a SET b = (SELECT $1)"), [Other]);
+        assert_eq!(roles("SELECT * FROM (VALUES ($1)) AS v"), [Other]);
+    }
+
+    #[test]
+    fn limits_are_windows() {
+        assert_eq!(roles("SELECT a FROM b ORDER BY a LIMIT $1 OFFSET $2"), [Window, Window]);
+        assert_eq!(roles("SELECT a FROM b OFFSET $1 ROWS FETCH FIRST ($2) ROWS ONLY"), [Window, Window]);
+        assert_eq!(
+            roles("SELECT a FROM b WHERE c IN (SELECT d FROM e LIMIT $1) AND f = $2"),
+            [Window, column("f")]
+        );
+    }
+
+    #[test]
+    fn what_is_stored_is_written() {
+        assert_eq!(
+            roles("INSERT INTO a (b, c) VALUES ($1, lower($2)), ($3, 1)"),
+            [Written, Written, Written]
+        );
+        assert_eq!(roles("UPDATE a SET b = $1, c = c + $2 WHERE id = $3"), [Written, Written, column("id")]);
+        assert_eq!(
+            roles("INSERT INTO a VALUES ($1) ON CONFLICT (b) DO UPDATE SET c = $2 WHERE a.d = $3"),
+            [Written, Written, column("d")]
+        );
+        assert_eq!(roles("UPDATE a SET b = (SELECT c FROM d WHERE e = $1)"), [column("e")]);
+    }
+
+    #[test]
+    fn the_most_telling_role_counts() {
+        assert_eq!(condition("$1 IS NULL OR id = $1"), [column("id")]);
+        assert_eq!(condition("id = $1 OR $1 IS NULL"), [column("id")]);
+        assert_eq!(roles("UPDATE a SET b = $1 WHERE b < $1"), [Bound]);
+        assert_eq!(roles("SELECT $1 FROM a LIMIT $1"), [Window]);
+    }
+
+    #[test]
+    fn numbers_that_are_left_out_have_a_role() {
+        assert_eq!(condition("id = $3"), [Other, Other, column("id")]);
+    }
+
+    #[test]
+    fn numbers_that_no_server_takes_are_ignored() {
+        assert_eq!(condition("id = $0 OR id = $65536 OR id = $99999999999"), []);
+        assert_eq!(condition("id = $65535").len(), 65_535);
+    }
+
+    #[test]
+    fn dollars_in_strings_and_names_are_no_parameters() {
+        assert_eq!(condition("a = '$1' AND b$2 = 1 AND c = $$ $3 $$ -- $4"), []);
+    }
+
+    #[test]
+    fn a_page_behind_a_cursor_has_a_window_and_bounds() {
+        let sql = "SELECT id FROM trades WHERE (created_at, id) < ($2, $3) ORDER BY id DESC LIMIT $1";
+        assert_eq!(roles(sql), [Window, Bound, Bound]);
+    }
+}

@@ -1,0 +1,58 @@
+//! The log of the pools.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::settings::Settings;
+
+/// Something that happened in a pool.
+pub(crate) enum Event {
+    /// A connection was opened.
+    Connected { pool: &'static str, took: Duration },
+    /// A connection was handed out.
+    CheckedOut { pool: &'static str, waited: Duration },
+    /// A connection came back.
+    Returned { pool: &'static str, held: Duration },
+    /// A connection was closed.
+    Closed { pool: &'static str, reason: &'static str },
+    /// A session is held suspiciously long.
+    Leaked { pool: &'static str, held: Duration, at: &'static Location<'static> },
+}
+
+/// Writes events to the log as the settings ask: target `tallybook::pool`.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    echo: bool,
+}
+
+impl Log {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { echo: settings.pool.echo }
+    }
+
+    pub(crate) fn on(&self, event: &Event) {
+        if let Event::Leaked { pool, held, at } = event {
+            let seconds = held.as_secs_f64();
+            tracing::warn!(target: "tallybook::pool", pool, seconds, %at, "a session is held long: is it leaked?");
+        } else if self.echo {
+            echo(event);
+        }
+    }
+}
+
+fn echo(event: &Event) {
+    let ms = |duration: &Duration| duration.as_secs_f64() * 1e3;
+    match event {
+        Event::Connected { pool, took } => {
+            tracing::info!(target: "tallybook::pool", pool, ms = ms(took), "connected");
+        }
+        Event::CheckedOut { pool, waited } => {
+            tracing::info!(target: "tallybook::pool", pool, ms = ms(waited), "checked out");
+        }
+        Event::Returned { pool, held } => {
+            tracing::info!(target: "tallybook::pool", pool, ms = ms(held), "returned");
+        }
+        Event::Closed { pool, reason } => tracing::info!(target: "tallybook::pool", pool, reason, "closed"),
+        Event::Leaked { .. } => {}
+    }
+}
