@@ -106,6 +106,13 @@ impl Request {
         (self.bytes, self.taken) = notes.finish();
     }
 
+    fn reset(&mut self) {
+        (self.rows, self.bytes, self.timing) = (0, 0, None);
+        if let Some(taken) = &mut self.taken {
+            taken.reset();
+        }
+    }
+
     /// The values to bind; drivers run only after [`check`] found them good.
     pub(crate) fn values(&self) -> &[Value] {
         self.params.as_deref().unwrap_or_default()
@@ -127,6 +134,8 @@ pub trait Query: Send {
     fn sqlite_row(&mut self, row: &SqliteRow<'_>) -> Result<()>;
     /// Takes the number of rows that the statement touched.
     fn touched(&mut self, rows: u64);
+    /// Forgets what came of a run that was broken off, before it is run again.
+    fn reset(&mut self);
 }
 
 /// Queries that are sent together: one of [`All`], [`Optional`], [`One`] and [`Execute`], a tuple of up to eight
@@ -217,6 +226,11 @@ impl<T: Row> Query for Fetch<T> {
     fn touched(&mut self, _rows: u64) {
         self.request.rows = self.rows.len() as u64;
     }
+
+    fn reset(&mut self) {
+        self.rows.clear();
+        self.request.reset();
+    }
 }
 
 impl Query for Execute {
@@ -243,6 +257,11 @@ impl Query for Execute {
     fn touched(&mut self, rows: u64) {
         self.affected = rows;
         self.request.rows = rows;
+    }
+
+    fn reset(&mut self) {
+        self.affected = 0;
+        self.request.reset();
     }
 }
 

@@ -112,11 +112,18 @@ pub(crate) fn is_read(sql: &str) -> bool {
     ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"]
         .iter()
         .any(|read| word.eq_ignore_ascii_case(read))
-        && !mentions(sql, b"set_config")
+        && !mentions(sql, b"set", b"config")
 }
 
-fn mentions(sql: &str, word: &[u8]) -> bool {
-    sql.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+/// Whether a text holds `before_after`. Looks for the underscore first, since every read is looked through.
+fn mentions(sql: &str, before: &[u8], after: &[u8]) -> bool {
+    let sql = sql.as_bytes();
+    let starts = |text: &[u8]| text.get(..after.len()).is_some_and(|start| start.eq_ignore_ascii_case(after));
+    let mut underscores = sql.iter().enumerate().filter(|(_, byte)| **byte == b'_');
+    underscores.any(|(index, _)| {
+        let start = index.saturating_sub(before.len());
+        sql[start..index].eq_ignore_ascii_case(before) && starts(&sql[index + 1..])
+    })
 }
 
 fn first_word(sql: &str) -> &str {
@@ -146,6 +153,7 @@ mod tests {
             "  -- why\n SELECT 1",
             "/* a */ (select 1) union select 2",
             "WITH a AS (SELECT 1) TABLE a",
+            "SELECT set_, _config, set_confi, reset_conf FROM a_b_",
         ] {
             assert!(is_read(sql), "{sql}");
         }
@@ -158,6 +166,7 @@ mod tests {
             "SET default_transaction_read_only = off",
             "PRAGMA query_only = 0",
             "SELECT Set_Config('default_transaction_read_only', 'off', false)",
+            "SELECT pg_catalog.set_config('a', 'b', false) FROM trading_sessions",
             "/* SELECT */ DELETE FROM a",
             "-- SELECT",
             "",

@@ -116,11 +116,13 @@ impl Connection {
     }
 
     /// Commits, and on PostgreSQL asks in the same flight how far the log has come.
-    pub(crate) async fn commit(&mut self) -> Result<Option<u64>> {
+    pub(crate) async fn commit(&mut self) -> Result<Commit> {
         self.in_flight = true;
         let result = match &mut self.link {
-            Link::Sqlite(connection) => connection.commit().await.map(|()| None),
-            Link::Postgres(connection) => connection.commit().await,
+            Link::Sqlite(connection) => connection.commit().await.map(|sync| Commit { position: None, sync }),
+            Link::Postgres(connection) => {
+                connection.commit().await.map(|position| Commit { position, sync: None })
+            }
         };
         self.in_flight = false;
         self.judge(result.as_ref().err(), true);
@@ -214,6 +216,28 @@ impl Connection {
             Link::Sqlite(_) => Ok(()),
             Link::Postgres(connection) => connection.ping().await,
         }
+    }
+}
+
+/// A transaction that was committed: its connection is free for the next one.
+#[must_use]
+pub(crate) struct Commit {
+    position: Option<u64>,
+    sync: Option<sqlite::Sync>,
+}
+
+impl Commit {
+    /// Whether it may not last yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.sync.is_some()
+    }
+
+    /// Waits until it lasts; how far PostgreSQL's log has come.
+    pub(crate) async fn wait(self) -> Result<Option<u64>> {
+        if let Some(sync) = self.sync {
+            sync.wait().await?;
+        }
+        Ok(self.position)
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Checkout {
     waited: Duration,
     /// Where the pool wrote the loan down.
     loan: usize,
-    /// Both are there until the drop.
+    /// Both are there until they are released.
     held: Option<(Opened, OwnedSemaphorePermit)>,
 }
 
@@ -38,6 +38,13 @@ impl Checkout {
         self
     }
 
+    /// Gives the connection back now, for an owner that will not use it any more.
+    pub(crate) fn release(&mut self) {
+        if let Some((opened, permit)) = self.held.take() {
+            Arc::clone(&self.pool).give_back(opened, permit, self.loan, self.since);
+        }
+    }
+
     /// From asking for it to having it.
     pub(crate) fn waited(&self) -> Duration {
         self.waited
@@ -48,20 +55,18 @@ impl Deref for Checkout {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.held.as_ref().expect("on loan until dropped").0.connection
+        &self.held.as_ref().expect("on loan until released").0.connection
     }
 }
 
 impl DerefMut for Checkout {
     fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.held.as_mut().expect("on loan until dropped").0.connection
+        &mut self.held.as_mut().expect("on loan until released").0.connection
     }
 }
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        if let Some((opened, permit)) = self.held.take() {
-            Arc::clone(&self.pool).give_back(opened, permit, self.loan, self.since);
-        }
+        self.release();
     }
 }

@@ -97,6 +97,12 @@ impl Taken {
         }
     }
 
+    /// Forgets the rows, not what is known of the columns.
+    pub(crate) fn reset(&mut self) {
+        self.keys.clear();
+        self.rows = 0;
+    }
+
     /// The columns to keep of the next row, a bit each.
     fn next_row(&mut self) -> u64 {
         self.rows += 1;

@@ -50,7 +50,16 @@ impl Lane {
         self.counts.round_trips += 1;
         let mut underway = Underway(self.journal.as_deref_mut());
         underway.sent_text("COMMIT", call);
-        let result = self.connection.commit().await;
+        let result = match self.connection.commit().await {
+            Ok(commit) => {
+                // The next writer begins, and both may be flushed together.
+                if commit.is_pending() {
+                    self.connection.release();
+                }
+                commit.wait().await
+            }
+            Err(error) => Err(error),
+        };
         underway.answered_text(Outcome { busy: None, rows: 0, error: result.as_ref().err() });
         self.kept = result.is_ok();
         result

@@ -8,6 +8,7 @@ mod constraint;
 mod explain;
 mod figures;
 mod gate;
+mod here;
 mod leak;
 mod load;
 mod log;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use tallybook_engine::{Engine, Error, Execute, One, Result, Session, Statement, execute, one, params};
 use tokio::sync::oneshot;
 
-use crate::support::{at_rest, count_notes, polled, read, with_notes, write};
+use crate::support::{at_rest, count_notes, open, polled, read, with_notes, write};
 
 fn insert(id: i64, title: &str) -> Execute {
     execute("INSERT INTO notes (id, title) VALUES ($1, $2)", params![id, title])
@@ -29,6 +29,34 @@ fn slow() -> One<(i64,)> {
 }
 
 tallybook_testkit::both_engines! {
+    async fn writers_at_once_do_not_hurt_each_other(url: &str) {
+        let db = with_notes(url).await;
+        let writers = (1..=40).map(|id| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let outcome = db
+                    .write(async |session| {
+                        session.run(insert(id, &format!("note {id}"))).await?;
+                        let other = if id % 4 == 0 { id } else { id + 1_000 };
+                        session.run(insert(other, &format!("another {id}"))).await
+                    })
+                    .await;
+                (id, outcome.map(drop))
+            })
+        });
+        let mut kept = Vec::new();
+        for writer in writers.collect::<Vec<_>>() {
+            let (id, outcome) = writer.await.unwrap();
+            assert_eq!(outcome.is_err(), id % 4 == 0, "{id}: {outcome:?}");
+            if outcome.is_ok() {
+                kept.push((id,));
+            }
+        }
+        db.close().await;
+        let again = open(url).await;
+        assert_eq!(read::<(i64,)>(&again, "SELECT id FROM notes WHERE id < 1000 ORDER BY id").await, kept);
+    }
+
     async fn ok_commits_and_returns_the_value(url: &str) {
         let db = with_notes(url).await;
         let committed = db

@@ -1,6 +1,6 @@
 //! Opening an SQLite database.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,13 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
+use super::log::Log;
 use crate::driver::Role;
 use crate::error::{Error, Result};
 use crate::settings::SqliteLocation;
 
 /// How long to wait for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look where SQLite itself does not wait.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// Statements kept prepared on a connection.
@@ -113,10 +114,23 @@ impl Connector {
     }
 }
 
-/// Turns a file to WAL, before the first write to it. Of several connections that do so at the same time
-/// SQLite refuses all but one without regard to the busy time-out, because their waiting could be a
-/// deadlock; here it is none.
-pub(super) fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
+/// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
+/// SQLite keeps to another journal, which it flushes itself.
+pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
+    if turn_to_wal(sqlite)? != "wal" {
+        return Ok(None);
+    }
+    // The first look at the database makes the log's file.
+    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    let file = sqlite.path().map(|path| File::options().read(true).write(true).open(format!("{path}-wal")));
+    let Some(Ok(file)) = file else { return Ok(None) };
+    sqlite.execute_batch("PRAGMA synchronous = NORMAL")?;
+    Ok(Some(Log::new(file)))
+}
+
+/// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy
+/// time-out, because their waiting could be a deadlock; here it is none.
+fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
@@ -126,7 +140,7 @@ pub(super) fn use_wal(sqlite: &Sqlite) -> rusqlite::Result<()> {
             {
                 thread::sleep(BUSY_INTERVAL);
             }
-            outcome => return outcome.map(|mode| debug_assert_eq!(mode, "wal")),
+            outcome => return outcome,
         }
     }
 }

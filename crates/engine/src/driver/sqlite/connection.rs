@@ -1,16 +1,22 @@
 //! One connection to SQLite and its thread.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Sqlite, ErrorCode, InterruptHandle};
 use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::connect::use_log;
 use super::error::convert;
+use super::flight::run_all;
+use super::leash::{Leash, LongFlights};
+use super::log::{Log, Sync};
+use crate::driver::Bounds;
 use crate::error::{Error, Kind, Result};
+use crate::query::Query;
 
 /// How often something abandoned is interrupted, until it ends.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(10);
@@ -20,28 +26,41 @@ type Work = Box<dyn FnOnce(&mut Sqlite) + Send>;
 /// The handle of a connection; the connection itself lives on its thread, and ends with this.
 pub(crate) struct Connection {
     thread: Handle,
+    /// For what runs on the caller's thread; the connection's own holds it while it works.
+    sqlite: Weak<Mutex<Sqlite>>,
+    leash: Arc<Leash>,
+    long: LongFlights,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
     /// It has a file, and nothing was written through it yet.
-    pub(super) wants_wal: bool,
+    wants_log: bool,
+    /// Where its commits are flushed, if SQLite does not.
+    log: Option<Log>,
+}
+
+/// What the thread of a new connection hands out.
+struct Opened {
+    sqlite: Weak<Mutex<Sqlite>>,
+    leash: Arc<Leash>,
+    interrupt: InterruptHandle,
 }
 
 impl Connection {
     /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
     pub(super) async fn spawn(
-        wants_wal: bool,
+        wants_log: bool,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || match open() {
-                Ok(mut sqlite) => {
+            .spawn(move || match open().and_then(share) {
+                Ok((sqlite, opened)) => {
                     // The receiver is gone if the opening was abandoned; then the inbox is closed too.
-                    let _ = ready.send(Ok(sqlite.get_interrupt_handle()));
+                    let _ = ready.send(Ok(opened));
                     while let Ok(work) = inbox.recv() {
-                        work(&mut sqlite);
+                        work(&mut lock(&sqlite));
                     }
                 }
                 Err(error) => {
@@ -51,13 +70,58 @@ impl Connection {
             .map_err(|error| {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
-        let interrupt = opened.await.map_err(|_| Error::new(Kind::Lost))??;
-        Ok(Self { thread: Handle(work), interrupt, join, wants_wal })
+        let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
+        let (thread, long) = (Handle(work), LongFlights::default());
+        Ok(Self { thread, sqlite, leash, long, interrupt, join, wants_log, log: None })
     }
 
-    /// Whether the thread ended, which only a panic on it does.
+    /// Whether the thread ended, which only a panic on it does, or its log could not be flushed.
     pub(crate) fn is_closed(&self) -> bool {
-        self.join.is_finished()
+        self.join.is_finished() || self.log.as_ref().is_some_and(Log::has_failed)
+    }
+
+    /// Runs reads on this thread, if they are short; none if they have to go to the connection's own.
+    pub(super) fn run_here(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Option<Result<()>> {
+        if self.long.skips(queries) {
+            return None;
+        }
+        let shared = self.sqlite.upgrade()?;
+        // What was abandoned may still run.
+        let mut sqlite = shared.try_lock().ok()?;
+        let taken = self.leash.take(&sqlite, since).ok()?;
+        let outcome = run_all(&sqlite, queries, bounds, since);
+        if outcome.is_ok() {
+            return Some(outcome);
+        }
+        // Whatever failed is tried again where it may wait for locks: SQLite says "no such table" too, when it
+        // could not look whether its schema is still the right one.
+        if taken.was_pulled() {
+            self.long.add(queries);
+        }
+        drop(taken);
+        queries.iter_mut().for_each(|query| query.reset());
+        match bounds.begin {
+            Some(_) => roll_back(&mut sqlite).err().map(Err),
+            None => None,
+        }
+    }
+
+    /// Before the first write to a file: its log.
+    pub(super) async fn use_log(&mut self) -> Result<()> {
+        if self.wants_log {
+            self.log = self.thread.call(|sqlite| use_log(sqlite).map_err(convert)).await??;
+            self.wants_log = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
     }
 
     /// Closes it and waits until it is closed: the last connection to a file moves its log into it.
@@ -67,8 +131,10 @@ impl Connection {
         let _ = tokio::task::spawn_blocking(move || join.join()).await;
     }
 
-    pub(crate) async fn commit(&mut self) -> Result<()> {
-        self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await?
+    /// Commits. The next transaction may begin; this one lasts when what is returned is over.
+    pub(crate) async fn commit(&mut self) -> Result<Option<Sync>> {
+        self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await??;
+        Ok(self.log.as_ref().map(Log::written))
     }
 
     /// Stops what is running and rolls back what it left open.
@@ -89,6 +155,19 @@ impl Connection {
     pub(super) fn thread(&self) -> &Handle {
         &self.thread
     }
+}
+
+/// What a connection shares with its handle.
+fn share(sqlite: Sqlite) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
+    let leash = Leash::new(&sqlite).map_err(convert)?;
+    let interrupt = sqlite.get_interrupt_handle();
+    let sqlite = Arc::new(Mutex::new(sqlite));
+    let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, interrupt };
+    Ok((sqlite, opened))
+}
+
+fn lock(sqlite: &Mutex<Sqlite>) -> MutexGuard<'_, Sqlite> {
+    sqlite.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Rolls back, if anything is open.

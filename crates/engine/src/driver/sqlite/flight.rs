@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use rusqlite::types::Value as SqliteValue;
 use rusqlite::{Connection as Sqlite, Statement};
+use tokio::task::coop::consume_budget;
 
 use super::Connection;
-use super::connect::use_wal;
 use super::error::convert;
+use super::log::Log;
 use crate::driver::{Begin, Bounds, End, Flown};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
@@ -25,23 +26,39 @@ impl Connection {
         bounds: Bounds,
         since: Option<Instant>,
     ) -> Flown<B> {
-        let use_log = self.wants_wal && bounds.begin == Some(Begin::Write);
-        let flown = self
-            .thread()
+        if bounds.read_only {
+            // A task that finds everything at once must let the others run too.
+            consume_budget().await;
+            let outcome = self.run_here(&mut queries(&mut batch), bounds, since);
+            if let Some(outcome) = outcome {
+                return Flown { batch: Some(batch), outcome };
+            }
+        }
+        if bounds.begin == Some(Begin::Write)
+            && let Err(error) = self.use_log().await
+        {
+            return Flown { batch: Some(batch), outcome: Err(error) };
+        }
+        let log = self.log().filter(|_| !bounds.read_only).cloned();
+        self.thread()
             .call(move |sqlite| {
-                let ready = if use_log { use_wal(sqlite).map_err(convert) } else { Ok(()) };
-                let outcome = ready.and_then(|()| run_all(sqlite, &mut queries(&mut batch), bounds, since));
+                let outcome = run_all(sqlite, &mut queries(&mut batch), bounds, since);
+                let outcome = outcome.and_then(|()| log.map_or(Ok(()), |log| settle(sqlite, &log)));
                 Flown { batch: Some(batch), outcome }
             })
             .await
-            .unwrap_or_else(|lost| Flown { batch: None, outcome: Err(lost) });
-        self.wants_wal &= !(use_log && flown.outcome.is_ok());
-        flown
+            .unwrap_or_else(|lost| Flown { batch: None, outcome: Err(lost) })
     }
 }
 
-fn run_all(
-    sqlite: &mut Sqlite,
+/// What a flight committed itself lasts before it is answered.
+fn settle(sqlite: &Sqlite, log: &Log) -> Result<()> {
+    if sqlite.is_autocommit() { log.sync_now() } else { Ok(()) }
+}
+
+/// Runs the statements, with what goes before and behind them.
+pub(super) fn run_all(
+    sqlite: &Sqlite,
     queries: &mut [&mut dyn Query],
     bounds: Bounds,
     since: Option<Instant>,
@@ -110,13 +127,23 @@ fn run(
         taken.know(columns, |index| statement.column_name(index).unwrap_or_default());
     }
     let notes = Notes::new(query.request().taken.take());
+    let outcome = fetch(&mut statement, query, &notes, watch);
+    query.request().noted(notes);
+    outcome?;
+    query.touched(0);
+    Ok(())
+}
+
+fn fetch(
+    statement: &mut Statement<'_>,
+    query: &mut dyn Query,
+    notes: &Notes,
+    watch: &mut Stopwatch,
+) -> Result<()> {
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(convert)? {
-        watch.decode(|| query.sqlite_row(&SqliteRow::new(row, &notes)))?;
+        watch.decode(|| query.sqlite_row(&SqliteRow::new(row, notes)))?;
     }
-    drop(rows);
-    query.request().noted(notes);
-    query.touched(0);
     Ok(())
 }
 

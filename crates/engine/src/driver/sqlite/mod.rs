@@ -1,11 +1,15 @@
-//! SQLite, by rusqlite: each connection on a thread of its own, so that one hop runs a whole flight.
+//! SQLite, by rusqlite: each connection has a thread of its own, so that one hop runs a whole flight; short reads
+//! need none.
 
 mod connect;
 mod connection;
 mod error;
 mod flight;
+mod leash;
 mod load;
+mod log;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
+pub(crate) use log::Sync;
