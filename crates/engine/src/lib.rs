@@ -14,6 +14,7 @@ mod monitor;
 mod observe;
 mod pool;
 mod query;
+mod reading;
 mod row;
 mod session;
 mod settings;

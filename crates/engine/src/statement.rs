@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::reading::is_read;
 use crate::settings::Engine;
 
 /// One SQL statement, with `$1`, `$2`, … for its parameters, in the words of both engines.
@@ -25,15 +26,22 @@ pub struct Statement(Texts);
 /// Cloned with every query, so never copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Texts {
-    Static { postgres: &'static str, sqlite: &'static str },
+    Static { postgres: Text<&'static str>, sqlite: Text<&'static str> },
     Shared(Arc<Shared>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Shared {
-    postgres: Box<str>,
+    postgres: Text<Box<str>>,
     /// None where it is the same.
-    sqlite: Option<Box<str>>,
+    sqlite: Option<Text<Box<str>>>,
+}
+
+/// A text, looked at once: that of a constant when the program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Text<T> {
+    sql: T,
+    is_read: bool,
 }
 
 impl Statement {
@@ -44,12 +52,15 @@ impl Statement {
 
     /// A text for each engine.
     pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
+        let postgres = Text { sql: postgres, is_read: is_read(postgres) };
+        let sqlite = Text { sql: sqlite, is_read: is_read(sqlite) };
         Self(Texts::Static { postgres, sqlite })
     }
 
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
-        let sqlite = sqlite.map(String::into_boxed_str);
-        Self(Texts::Shared(Arc::new(Shared { postgres: postgres.into(), sqlite })))
+        let text = |sql: Box<str>| Text { is_read: is_read(&sql), sql };
+        let sqlite = sqlite.map(|sql| text(sql.into()));
+        Self(Texts::Shared(Arc::new(Shared { postgres: text(postgres.into()), sqlite })))
     }
 
     /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as `IN rarray($1)`: a list bound to
@@ -69,11 +80,26 @@ impl Statement {
 
     /// The text for `engine`.
     pub fn sql(&self, engine: Engine) -> &str {
+        self.text(engine).sql
+    }
+
+    /// Whether the text for `engine` only reads, as far as a text can tell.
+    ///
+    /// The server is told to be read-only as well. This check comes first because a statement such as `SET` or
+    /// `PRAGMA`, or PostgreSQL's function `set_config`, could undo that, and because its error says what to call
+    /// instead.
+    pub(crate) fn is_read(&self, engine: Engine) -> bool {
+        self.text(engine).is_read
+    }
+
+    fn text(&self, engine: Engine) -> Text<&str> {
         match (&self.0, engine) {
-            (Texts::Static { postgres, .. }, Engine::Postgres) => postgres,
-            (Texts::Static { sqlite, .. }, Engine::Sqlite) => sqlite,
-            (Texts::Shared(texts), Engine::Sqlite) => texts.sqlite.as_ref().unwrap_or(&texts.postgres),
-            (Texts::Shared(texts), Engine::Postgres) => &texts.postgres,
+            (Texts::Static { postgres, .. }, Engine::Postgres) => *postgres,
+            (Texts::Static { sqlite, .. }, Engine::Sqlite) => *sqlite,
+            (Texts::Shared(texts), Engine::Sqlite) => {
+                texts.sqlite.as_ref().unwrap_or(&texts.postgres).borrow()
+            }
+            (Texts::Shared(texts), Engine::Postgres) => texts.postgres.borrow(),
         }
     }
 
@@ -81,6 +107,12 @@ impl Statement {
     pub(crate) fn map(&self, change: impl Fn(Engine, &str) -> String) -> Self {
         let text = |engine| change(engine, self.sql(engine));
         Self::shared(text(Engine::Postgres), Some(text(Engine::Sqlite)))
+    }
+}
+
+impl Text<Box<str>> {
+    fn borrow(&self) -> Text<&str> {
+        Text { sql: &self.sql, is_read: self.is_read }
     }
 }
 
@@ -99,80 +131,5 @@ impl From<String> for Statement {
 impl From<&Statement> for Statement {
     fn from(statement: &Statement) -> Self {
         statement.clone()
-    }
-}
-
-/// Whether a text is that of a statement that only reads, as far as a text can tell.
-///
-/// The server is told to be read-only as well. This check comes first because a statement such as `SET` or
-/// `PRAGMA`, or PostgreSQL's function `set_config`, could undo that, and because its error says what to call
-/// instead.
-pub(crate) fn is_read(sql: &str) -> bool {
-    let word = first_word(sql);
-    ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"]
-        .iter()
-        .any(|read| word.eq_ignore_ascii_case(read))
-        && !mentions(sql, b"set", b"config")
-}
-
-/// Whether a text holds `before_after`. Looks for the underscore first, since every read is looked through.
-fn mentions(sql: &str, before: &[u8], after: &[u8]) -> bool {
-    let sql = sql.as_bytes();
-    let starts = |text: &[u8]| text.get(..after.len()).is_some_and(|start| start.eq_ignore_ascii_case(after));
-    let mut underscores = sql.iter().enumerate().filter(|(_, byte)| **byte == b'_');
-    underscores.any(|(index, _)| {
-        let start = index.saturating_sub(before.len());
-        sql[start..index].eq_ignore_ascii_case(before) && starts(&sql[index + 1..])
-    })
-}
-
-fn first_word(sql: &str) -> &str {
-    let mut rest = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    loop {
-        if let Some(comment) = rest.strip_prefix("--") {
-            rest = comment.split_once('\n').map_or("", |(_, after)| after);
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.split_once("*/").map_or("", |(_, after)| after);
-        } else {
-            break;
-        }
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    }
-    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-    &rest[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_read;
-
-    #[test]
-    fn reads_are_known_behind_comments_and_parentheses() {
-        for sql in [
-            "select 1",
-            "  -- why\n SELECT 1",
-            "/* a */ (select 1) union select 2",
-            "WITH a AS (SELECT 1) TABLE a",
-            "SELECT set_, _config, set_confi, reset_conf FROM a_b_",
-        ] {
-            assert!(is_read(sql), "{sql}");
-        }
-    }
-
-    #[test]
-    fn whatever_could_write_or_undo_read_only_is_no_read() {
-        for sql in [
-            "INSERT INTO a VALUES (1)",
-            "SET default_transaction_read_only = off",
-            "PRAGMA query_only = 0",
-            "SELECT Set_Config('default_transaction_read_only', 'off', false)",
-            "SELECT pg_catalog.set_config('a', 'b', false) FROM trading_sessions",
-            "/* SELECT */ DELETE FROM a",
-            "-- SELECT",
-            "",
-            "selection",
-        ] {
-            assert!(!is_read(sql), "{sql}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::observe::Journal;
 use crate::pool::Checkout;
 use crate::query::{Batch, ReadBatch, check, queries};
 use crate::settings::Engine;
-use crate::statement::{Statement, is_read};
+use crate::statement::Statement;
 use crate::value::Value;
 
 /// Reads, and has no way to write: [`ReadSession::run`] does not take [`execute`](crate::execute), the
@@ -104,9 +104,9 @@ impl ReadSession {
         let queries = queries(batch);
         let count = queries.len();
         for query in queries {
-            let sql = query.request().statement.sql(engine);
-            if !is_read(sql) {
-                return Err(Error::new(Kind::WriteInRead).with_statement(sql));
+            let statement = &query.request().statement;
+            if !statement.is_read(engine) {
+                return Err(Error::new(Kind::WriteInRead).with_statement(statement.sql(engine)));
             }
         }
         Ok(count)
