@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use futures_util::future::{MaybeDone, join, maybe_done};
 use futures_util::{StreamExt, pin_mut};
+use smallvec::{SmallVec, smallvec};
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
@@ -59,8 +60,8 @@ impl Connection {
     }
 
     /// How each query is sent: of those with the same new text, one prepares it.
-    fn find_forms(&mut self, queries: &mut [&mut dyn Query]) -> Result<Vec<Form>> {
-        let mut forms = Vec::with_capacity(queries.len());
+    fn find_forms(&mut self, queries: &mut [&mut dyn Query]) -> Result<Few<Form>> {
+        let mut forms = Few::with_capacity(queries.len());
         let mut new = HashSet::new();
         for query in queries {
             forms.push(match self.find_prepared(*query)? {
@@ -89,6 +90,9 @@ impl Connection {
         check_count(sql, values.len()).map_err(|error| error.with_statement(sql)).map(|()| None)
     }
 }
+
+/// As many as most flights have need no allocation.
+type Few<T> = SmallVec<[T; 4]>;
 
 /// How a statement is sent.
 enum Form {
@@ -123,15 +127,46 @@ struct Ended {
 async fn send(
     client: &Client,
     queries: &mut [&mut dyn Query],
-    forms: Vec<Form>,
+    mut forms: Few<Form>,
     bounds: Bounds,
     since: Option<Instant>,
-) -> (Result<()>, Vec<Ended>) {
+) -> (Result<()>, Few<Ended>) {
+    if let ([query], None, None) = (&mut *queries, bounds.begin, bounds.end)
+        && let Some(form) = forms.pop()
+    {
+        let (outcome, ended) = send_one(client, *query, form, since).await;
+        return (outcome, smallvec![ended]);
+    }
+    send_all(client, queries, forms, bounds, since).await
+}
+
+/// Without anything before or behind it, nothing has to be started before it is awaited.
+async fn send_one(
+    client: &Client,
+    query: &mut dyn Query,
+    form: Form,
+    since: Option<Instant>,
+) -> (Result<()>, Ended) {
+    let (watch, result) = run(client, query, form, since.is_some()).await;
+    let timing = watch.stop(since).map(|(timing, _)| timing);
+    match result {
+        Ok(prepared) => (Ok(()), Ended { timing, prepared }),
+        Err(error) => (Err(error.at_position(0)), Ended { timing, prepared: None }),
+    }
+}
+
+async fn send_all(
+    client: &Client,
+    queries: &mut [&mut dyn Query],
+    forms: Few<Form>,
+    bounds: Bounds,
+    since: Option<Instant>,
+) -> (Result<()>, Few<Ended>) {
     let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres));
     let end = bounds.end.map(|end| end.sql());
 
     let mut begin = started(control(client, begin)).await;
-    let mut running = Vec::with_capacity(queries.len());
+    let mut running = Few::with_capacity(queries.len());
     for (query, form) in queries.iter_mut().zip(forms) {
         running.push(started(run(client, *query, form, since.is_some())).await);
     }
@@ -141,7 +176,7 @@ async fn send(
     if bounds.begin == Some(Begin::Write) {
         outcome = outcome.map_err(Error::into_refused_write);
     }
-    let mut ends = Vec::with_capacity(running.len());
+    let mut ends = Few::with_capacity(running.len());
     let mut last = since;
     for (position, query) in running.iter_mut().enumerate() {
         let (watch, result) = finished(query).await;
