@@ -1,0 +1,40 @@
+//! The portfolio that a load writes into.
+
+use std::process;
+
+use anyhow::{Context, Result};
+use tallybook::engine::{execute, params};
+use tallybook::{Database, NewPortfolio, PortfolioId, Portfolios, WriteSession, now};
+
+/// A portfolio that nobody else writes into.
+pub(crate) struct OwnPortfolio {
+    pub(crate) id: PortfolioId,
+    name: String,
+}
+
+impl OwnPortfolio {
+    pub(crate) async fn make(db: &Database) -> Result<Self> {
+        let name = format!("tallybook bench load {} {}", process::id(), now().timestamp_micros());
+        let new = NewPortfolio::new(name.as_str());
+        let created = db
+            .write(async |session: &mut WriteSession| Portfolios::new(session).create(&new).await)
+            .await?
+            .into_value();
+        Ok(Self { id: created.id, name })
+    }
+
+    /// Removes it with its trades and their executions.
+    pub(crate) async fn remove(self, db: &Database) -> Result<()> {
+        let statements = [
+            "DELETE FROM executions WHERE trade_id IN (SELECT id FROM trades WHERE portfolio_id = $1)",
+            "DELETE FROM trades WHERE portfolio_id = $1",
+            "DELETE FROM portfolios WHERE id = $1",
+        ];
+        let batch: Vec<_> = statements.into_iter().map(|sql| execute(sql, params![self.id])).collect();
+        let removed = db.write(async |session: &mut WriteSession| session.run(batch).await).await;
+        removed.with_context(|| {
+            format!("the portfolio \"{}\" could not be removed; remove it by hand", self.name)
+        })?;
+        Ok(())
+    }
+}
