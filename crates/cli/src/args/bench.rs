@@ -18,14 +18,16 @@ pub(crate) enum Bench {
 }
 
 const INDEXES_HELP: &str = "\
-It never touches a book: it makes a scratch copy at each size, and removes it at the end, also after a failure or Ctrl-C.
-Without --database that is an SQLite file in the directory for temporary files (TMPDIR), never DATABASE_URL. With an SQLite
-URL it is a file in the same directory; with a PostgreSQL URL a schema in that database, for which the user needs the
+It never touches a book: it makes a scratch copy at each size, and removes it at the end, also
+after a failure or Ctrl-C. Without --database that is an SQLite file in the directory for
+temporary files (TMPDIR), never DATABASE_URL. With an SQLite URL it is a file in the same
+directory; with a PostgreSQL URL a schema in that database, for which the user needs the
 permission CREATE. After a kill -9, remove what is named tallybook_scratch_… by hand.
 
-A portfolio has 200 trades at each size, so a read returns the same number of rows; what grows is what it has to pass over.
-An index is dropped in a transaction that is rolled back, so that both ways are measured in turn on the same connection. A
-million trades take about 0.6 GB of disk, 1 GB of memory and a few minutes.
+A portfolio has 200 trades at each size, so a read returns the same number of rows; what grows
+is what it has to pass over. An index is dropped in a transaction that is rolled back, so that
+both ways are measured in turn on the same connection. A million trades take about 0.6 GB of
+disk, 1 GB of memory and a few minutes.
 
 Examples:
   tallybook bench indexes
@@ -34,19 +36,24 @@ Examples:
   tallybook bench indexes --json > indexes.json";
 
 const LOAD_HELP: &str = "\
-Without --database it makes a scratch SQLite file, fills it, and removes it at the end; it never uses DATABASE_URL. A
-database that is named must hold a book with data. Writes go into it only with --writes above 0, and only into a portfolio of
-their own, which is removed at the end with its trades and executions, also after a failure or Ctrl-C.
+Without --database it makes a scratch SQLite file, fills it (--portfolios, --trades, --seed), and
+removes it at the end; it never uses DATABASE_URL. A database that is named must hold a book with
+data. Writes go into it only with --writes above 0, and only into a portfolio of their own, which
+is removed at the end with its trades and executions, also after a failure or Ctrl-C.
 
-Of ten reads four are a position by its symbol, three the 20 newest trades of a portfolio, two the trades of a session, one
-a portfolio with all its relations. A write is a trade with two executions in one transaction.
+Of ten reads four are a position by its symbol, three the 20 newest trades of a portfolio, two
+the trades of a session, one a portfolio with all its relations. A write is a trade with two
+executions in one transaction.
 
-Closed loop (without --rate): each of the tasks asks again once it was answered. While the database stalls nobody asks, so
-the percentiles hide stalls; the rate is what the database can do.
-Open loop (--rate): operations are due at fixed times whatever the database does, and a latency counts from when its operation
-was due, so a stall shows in all that it delayed. Operations that were due but not begun at the end are counted, not hidden.
+Closed loop (without --rate): each of the tasks asks again once it was answered. While the
+database stalls nobody asks, so the percentiles hide stalls; the rate is what the database can
+do.
+Open loop (--rate): operations are due at fixed times whatever the database does, and a latency
+counts from when its operation was due, so a stall shows in all that it delayed. Operations that
+were due but not begun at the end are counted, not hidden.
 
-The wait for a connection of the pool (DB_POOL_SIZE, DB_MAX_OVERFLOW) counts too. Exit code 1 if an operation failed.
+The wait for a connection of the pool (DB_POOL_SIZE, DB_MAX_OVERFLOW) counts too. Exit code 1 if
+an operation failed.
 
 Examples:
   tallybook bench load --tasks 8 --seconds 10

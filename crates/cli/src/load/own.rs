@@ -3,7 +3,7 @@
 use std::process;
 
 use anyhow::{Context, Result};
-use tallybook::engine::{execute, params};
+use tallybook::engine::{Statement, execute, optional, params};
 use tallybook::{Database, NewPortfolio, PortfolioId, Portfolios, WriteSession, now};
 
 /// A portfolio that nobody else writes into.
@@ -25,12 +25,8 @@ impl OwnPortfolio {
 
     /// Removes it with its trades and their executions.
     pub(crate) async fn remove(self, db: &Database) -> Result<()> {
-        let statements = [
-            "DELETE FROM executions WHERE trade_id IN (SELECT id FROM trades WHERE portfolio_id = $1)",
-            "DELETE FROM trades WHERE portfolio_id = $1",
-            "DELETE FROM portfolios WHERE id = $1",
-        ];
-        let batch: Vec<_> = statements.into_iter().map(|sql| execute(sql, params![self.id])).collect();
+        let delete = DELETE.map(|sql| execute(sql, params![self.id]));
+        let batch = (optional::<(PortfolioId,)>(LOCK, params![self.id]), Vec::from(delete));
         let removed = db.write(async |session: &mut WriteSession| session.run(batch).await).await;
         removed.with_context(|| {
             format!("the portfolio \"{}\" could not be removed; remove it by hand", self.name)
@@ -38,3 +34,16 @@ impl OwnPortfolio {
         Ok(())
     }
 }
+
+/// Waits for transactions that still write into it, and keeps new ones out: those of a load that was
+/// interrupted may be under way. SQLite has one writer.
+const LOCK: Statement = Statement::per_engine(
+    "SELECT id FROM portfolios WHERE id = $1 FOR UPDATE",
+    "SELECT id FROM portfolios WHERE id = $1",
+);
+
+const DELETE: [&str; 3] = [
+    "DELETE FROM executions WHERE trade_id IN (SELECT id FROM trades WHERE portfolio_id = $1)",
+    "DELETE FROM trades WHERE portfolio_id = $1",
+    "DELETE FROM portfolios WHERE id = $1",
+];

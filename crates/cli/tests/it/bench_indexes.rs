@@ -85,7 +85,7 @@ both_engines! {
         let trades = program.run(&format!("export trades --database {url}")).ok();
         program.run(&format!("bench indexes --sizes 1k --rounds 1 --inserts 10 --database {url}")).ok();
         assert_eq!(traces(url).await, before);
-        assert_eq!(program.run(&format!("export trades --database {url}")).ok(), trades);
+        assert!(program.run(&format!("export trades --database {url}")).ok() == trades, "the trades are as they were");
     }
 
     async fn ctrl_c_leaves_nothing_behind(url: &str) {

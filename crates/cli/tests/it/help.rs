@@ -17,8 +17,8 @@ fn the_benchmarks_say_what_they_touch_and_have_examples() {
     let indexes = Program::new().run("bench indexes --help").ok();
     assert!(indexes.contains("It never touches a book") && indexes.contains("--sizes 10k,100k"), "{indexes}");
     let load = Program::new().run("bench load --help").ok();
-    assert!(load.contains("portfolio of their own") && load.contains("--rate 500 --writes 20"), "{load}");
-    assert!(load.contains("percentiles hide stalls"), "{load}");
+    assert!(load.contains("only with --writes above 0") && load.contains("--rate 500 --writes 20"), "{load}");
+    assert!(load.contains("Open loop (--rate)"), "{load}");
 }
 
 #[test]
