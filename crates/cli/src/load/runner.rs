@@ -1,7 +1,7 @@
 //! The tasks of a load.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tallybook::Database;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{interval, sleep};
 
 use super::latency::Tally;
 use super::operation::Mix;
@@ -70,7 +70,7 @@ pub(crate) async fn run(db: &Database, mix: Mix, load: Load, bar: &ProgressBar) 
 struct Shared {
     db: Database,
     mix: Mix,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     pace: Pace,
     tally: Mutex<Tally>,
 }

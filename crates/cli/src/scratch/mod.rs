@@ -6,6 +6,7 @@ mod name;
 mod schema;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::FutureExt;
@@ -77,10 +78,12 @@ impl Scratch {
     }
 }
 
-/// Opens a database with the other settings of `settings`.
+/// Opens a database with the other settings of `settings`. That filling it takes long is no news.
 async fn open(url: &str, settings: &Settings) -> Result<Database> {
     let database_url = Settings::new(url)?.database_url;
     let mut settings = settings.clone();
     settings.database_url = database_url;
+    settings.log.slow_threshold = Duration::from_secs(86_400);
+    settings.pool.leak_threshold = None;
     Ok(Database::open(settings).await?)
 }

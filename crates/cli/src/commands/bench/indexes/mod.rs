@@ -9,8 +9,6 @@ mod report;
 mod samples;
 mod verdict;
 
-use std::time::Duration;
-
 use anyhow::Result;
 use indicatif::ProgressBar;
 use tallybook::engine::MonitorMode;
@@ -52,12 +50,11 @@ pub(super) async fn run(target: &Target, args: &Indexes, as_json: bool) -> Resul
     if as_json { Ok(output::json(&report)?) } else { report.print() }
 }
 
-/// Reads without their index are slow on purpose: nobody has to be warned of them.
+/// Nobody watches a scratch copy.
 fn settings() -> Result<Settings> {
     let mut settings = Settings::from_env()?;
     settings.monitor.mode = MonitorMode::Off;
     settings.monitor.socket = None;
-    settings.log.slow_threshold = Duration::from_secs(86_400);
     Ok(settings)
 }
 

@@ -61,22 +61,13 @@ impl Report {
             self.rounds
         ))?;
         let rows = size.reads.iter().map(read_row).collect();
-        let header = [
-            "read",
-            "rows",
-            "with",
-            "without",
-            "gain",
-            "pages with",
-            "pages without",
-            "index used",
-            "used without",
-        ];
-        output::table(&header, rows, &[1, 2, 3, 4, 5, 6])?;
-        if self.engine == "sqlite" {
-            output::line("The pages that SQLite touches are not counted; those of its indexes are below.")?;
-        }
-        Ok(())
+        let header = ["read", "rows", "with", "without", "gain", "pages", "index used", "used without"];
+        output::table(&header, rows, &[1, 2, 3, 4, 5])?;
+        let pages = match size.reads.iter().any(|read| read.with.pages.is_some()) {
+            true => "Pages are the shared buffers that a read touches, with and without its index.",
+            false => "The pages that SQLite touches are not counted; those of its indexes are below.",
+        };
+        Ok(output::line(pages)?)
     }
 
     fn print_costs(&self, size: &AtSize) -> Result<()> {
@@ -127,15 +118,14 @@ impl Report {
         output::line("\nDoes it pay?")?;
         let row = |verdict: &Verdict| {
             vec![
-                verdict.index.to_owned(),
-                verdict.read.to_owned(),
+                format!("{}\n  {}", verdict.index, verdict.read),
                 thousands(verdict.trades.into()),
                 verdict.pays.word().to_owned(),
                 verdict.why.replace("; ", "\n"),
             ]
         };
-        let header = ["index", "for", "trades", "pays", "why"];
-        output::table(&header, self.verdicts.iter().map(row).collect(), &[2])?;
+        let header = ["index, and the read it is for", "trades", "pays", "why"];
+        output::table(&header, self.verdicts.iter().map(row).collect(), &[1])?;
         let useless = self.verdicts.iter().filter(|verdict| verdict.pays == Pays::No).count();
         output::line(match useless {
             0 => "Every index pays for every read here.".to_owned(),
@@ -153,15 +143,17 @@ fn read_row(measured: &Measured) -> Vec<String> {
         time(with.median_us),
         time(without.median_us),
         format!("{:.1}x", without.median_us / with.median_us),
-        pages(with),
-        pages(without),
+        pages(with, without),
         used(with),
         used(without),
     ]
 }
 
-fn pages(side: &Side) -> String {
-    side.pages.map_or_else(|| "-".to_owned(), thousands)
+fn pages(with: &Side, without: &Side) -> String {
+    match (with.pages, without.pages) {
+        (Some(with), Some(without)) => format!("{} / {}", thousands(with), thousands(without)),
+        _ => "-".to_owned(),
+    }
 }
 
 fn used(side: &Side) -> String {

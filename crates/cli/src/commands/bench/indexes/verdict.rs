@@ -84,7 +84,8 @@ fn used(pays: Pays, gain: f64, read: &Measured, cost: &Cost) -> String {
     let inserts = saved / cost.insert_us();
     let worth = match inserts {
         _ if !cost.is_measurable() => String::new(),
-        inserts if inserts >= 1.0 => format!(", one read pays for {} inserts", thousands(inserts as u64)),
+        inserts if inserts >= 2.0 => format!(", one read pays for {} inserts", thousands(inserts as u64)),
+        inserts if inserts >= 1.0 => ", one read pays for one insert".to_owned(),
         inserts => format!(", {} reads pay for one insert", thousands((1.0 / inserts).ceil() as u64)),
     };
     format!("{gain:.1} times as fast as {instead}{worth}")
