@@ -27,7 +27,7 @@ permission CREATE. After a kill -9, remove what is named tallybook_scratch_… b
 A portfolio has 200 trades at each size, so a read returns the same number of rows; what grows
 is what it has to pass over. An index is dropped in a transaction that is rolled back, so that
 both ways are measured in turn on the same connection. A million trades take about 0.6 GB of
-disk, 1 GB of memory and a few minutes.
+disk, 1.2 GB of memory and two minutes.
 
 Examples:
   tallybook bench indexes
