@@ -1,11 +1,14 @@
 //! What can be typed.
 
+mod bench;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::figures::Order;
+pub(crate) use bench::{Bench, Indexes, Load, Pace};
 
 /// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on
 /// SQLite and PostgreSQL.
@@ -34,6 +37,8 @@ Examples:
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
+  tallybook bench indexes                         what each index brings and costs, on a scratch copy
+  tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
 
 Settings come from the environment and from .env in the working directory; see .env.example.
@@ -50,6 +55,9 @@ pub(crate) enum Command {
     /// Fill an empty book with made-up trading: the same seed gives the same book. Takes about 1 KB of memory a
     /// trade
     Seed(Seed),
+    /// Measure: what the indexes bring and cost, and how a database bears load
+    #[command(subcommand)]
+    Bench(Bench),
     /// Load a CSV file into a table: all of it or nothing
     #[command(after_help = CSV_HELP)]
     Import(Import),

@@ -11,6 +11,11 @@ impl Target {
         Self(url)
     }
 
+    /// The one that the command line names.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
     /// The one asked for, else that of the environment, with the environment's other settings.
     pub(crate) async fn open(self) -> Result<Database> {
         Ok(Database::open(self.settings()?).await?)

@@ -6,8 +6,11 @@ mod commands;
 mod csv;
 mod database;
 mod figures;
+mod load;
 mod output;
 mod progress;
+mod samples;
+mod scratch;
 mod seed;
 mod watch;
 

@@ -1,5 +1,7 @@
 //! Progress of long work, on a terminal only.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar of `total` items, on standard error.
@@ -10,6 +12,11 @@ pub(crate) fn items(what: &'static str, total: u64) -> ProgressBar {
 /// A bar of `total` bytes.
 pub(crate) fn bytes(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} {wide_bar} {bytes}/{total_bytes} eta {eta}")
+}
+
+/// A bar of a time that is known; its position is in milliseconds.
+pub(crate) fn time(lasts: Duration) -> ProgressBar {
+    bar("", lasts.as_millis() as u64, "{elapsed} {wide_bar} {msg}")
 }
 
 /// A count of items whose number is not known.

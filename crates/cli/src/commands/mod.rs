@@ -1,5 +1,6 @@
 //! The commands.
 
+mod bench;
 mod demo;
 mod export;
 mod import;
@@ -19,6 +20,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         Command::Demo(demo) => demo::run(target, &demo, args.json).await,
         Command::Migrate(command) => migrate::run(target, &command, args.json).await,
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
+        Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,
         Command::Export(export) => export::run(target, &export, args.json).await,
         Command::Watch(watch) => watch::run(watch, args.json).await,

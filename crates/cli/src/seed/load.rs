@@ -6,7 +6,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tallybook::engine::{execute, params};
-use tallybook::{Database, Portfolio, Repository, Table, WriteSession};
+use tallybook::{
+    Database, Execution, Portfolio, Position, Repository, Table, Trade, TradingSession, WriteSession,
+};
 
 use super::market::Market;
 use super::portfolio::make;
@@ -74,9 +76,12 @@ async fn send_table<T: Table>(session: &mut WriteSession, rows: Vec<T>, loaded: 
     Ok(repository.align_ids().await?)
 }
 
-/// Commits, with fresh statistics: a planner that knows nothing of the new rows would ignore the indexes.
+/// Commits, with fresh statistics: a planner that knows nothing of the new rows would ignore the indexes. Other
+/// tables of the database are left alone.
 async fn finish(mut session: WriteSession) -> Result<()> {
-    session.run(execute("ANALYZE", params![])).await?;
+    let tables = [Portfolio::NAME, TradingSession::NAME, Trade::NAME, Execution::NAME, Position::NAME];
+    let analyze = tables.map(|table| execute(format!("ANALYZE {table}"), params![]));
+    session.run(Vec::from(analyze)).await?;
     session.commit().await?;
     Ok(())
 }

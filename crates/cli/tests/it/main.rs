@@ -1,6 +1,8 @@
 //! The program as its users run it.
 
 mod bad_input;
+mod bench_indexes;
+mod bench_load;
 mod csv;
 mod demo;
 mod help;

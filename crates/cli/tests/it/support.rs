@@ -91,3 +91,9 @@ impl Run {
         serde_json::from_str(&self.ok()).unwrap()
     }
 }
+
+/// What Ctrl-C sends.
+pub(crate) fn interrupt(child: &std::process::Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}

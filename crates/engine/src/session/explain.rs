@@ -24,6 +24,9 @@ pub struct Plan {
     pub text: String,
     /// The steps of the plan in a line each, without conditions and so without values.
     pub outline: String,
+    /// The pages of tables and indexes that the statement touched, where it was run to see
+    /// ([`Explainer::analyzing`]) and the database counts them: on PostgreSQL, its shared buffers.
+    pub pages: Option<u64>,
 }
 
 impl Plan {
@@ -60,12 +63,26 @@ impl Plan {
 pub struct Explainer<'s, S> {
     session: &'s mut S,
     plan: Plan,
+    how: How,
+}
+
+/// Whether a statement is run to see what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Plan,
+    Analyze,
 }
 
 impl<'s, S> Explainer<'s, S> {
     /// Wraps a session.
     pub fn new(session: &'s mut S) -> Self {
-        Self { session, plan: Plan::default() }
+        Self { session, plan: Plan::default(), how: How::Plan }
+    }
+
+    /// As [`Explainer::new`]; where the database offers it (`EXPLAIN ANALYZE`), each statement is also run for
+    /// its plan, so once more, and the pages it touches are counted.
+    pub fn analyzing(session: &'s mut S) -> Self {
+        Self { how: How::Analyze, ..Self::new(session) }
     }
 
     /// The plans of all batches so far, as one.
@@ -78,7 +95,7 @@ impl<S> Sealed for Explainer<'_, S> {}
 
 impl<S: Session> Session for Explainer<'_, S> {
     async fn fetch<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
-        explain(self.session, &mut batch, &mut self.plan).await?;
+        explain(self.session, &mut batch, self.how, &mut self.plan).await?;
         self.session.fetch(batch).await
     }
 
@@ -99,6 +116,7 @@ impl<S: Session> Session for Explainer<'_, S> {
 pub(super) async fn explain<S: Session, B: ReadBatch>(
     session: &mut S,
     batch: &mut B,
+    how: How,
     plan: &mut Plan,
 ) -> Result<()> {
     check(batch)?;
@@ -110,12 +128,12 @@ pub(super) async fn explain<S: Session, B: ReadBatch>(
         })
         .collect();
     for (statement, values, call) in requests {
-        explain_one(session, &statement, values, call, plan).await?;
+        explain_one(session, &explained(&statement, how), values, call, plan).await?;
     }
     Ok(())
 }
 
-/// Asks for the plan of one statement.
+/// Asks for the plan of one statement, by a text that [`explained`] made.
 pub(super) async fn explain_one<S: Session>(
     session: &mut S,
     statement: &Statement,
@@ -123,7 +141,6 @@ pub(super) async fn explain_one<S: Session>(
     call: Call,
     plan: &mut Plan,
 ) -> Result<()> {
-    let statement = explained(statement);
     match session.engine() {
         Engine::Postgres => postgres(plan, session.fetch(all(statement, values).called(call)).await?)?,
         Engine::Sqlite => sqlite(plan, session.fetch(all(statement, values).called(call)).await?),
@@ -131,10 +148,14 @@ pub(super) async fn explain_one<S: Session>(
     Ok(())
 }
 
-fn explained(statement: &Statement) -> Statement {
-    statement.map(|engine, sql| match engine {
-        Engine::Postgres => format!("EXPLAIN (FORMAT JSON) {sql}"),
-        Engine::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
+/// The statement that asks for the plan of another.
+pub(super) fn explained(statement: &Statement, how: How) -> Statement {
+    statement.map(|engine, sql| match (engine, how) {
+        (Engine::Postgres, How::Plan) => format!("EXPLAIN (FORMAT JSON) {sql}"),
+        (Engine::Postgres, How::Analyze) => {
+            format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
+        }
+        (Engine::Sqlite, _) => format!("EXPLAIN QUERY PLAN {sql}"),
     })
 }
 
@@ -149,6 +170,9 @@ fn postgres(plan: &mut Plan, rows: Vec<(String,)>) -> Result<()> {
         })?;
         collect_indexes(&json, &mut plan.indexes);
         outline(&json, 0, &mut plan.outline);
+        if let Some(pages) = pages(&json) {
+            *plan.pages.get_or_insert_default() += pages;
+        }
         plan.text.push_str(&text);
     }
     Ok(())
@@ -165,6 +189,13 @@ fn collect_indexes(node: &Json, into: &mut Vec<String>) {
         Json::Array(items) => items.iter().for_each(|item| collect_indexes(item, into)),
         _ => {}
     }
+}
+
+/// The shared buffers that a statement touched; its outermost node counts those of all others.
+fn pages(plan: &Json) -> Option<u64> {
+    let outermost = plan.get(0)?.get("Plan")?;
+    let blocks = |name: &str| outermost.get(name).and_then(Json::as_u64);
+    Some(blocks("Shared Hit Blocks")? + blocks("Shared Read Blocks")?)
 }
 
 /// A line for each node, children further in.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::access::sealed::Sealed;
-use super::explain::{Plan, explain, explain_one};
+use super::explain::{How, Plan, explain, explain_one, explained};
 use super::flight::Lane;
 use super::{Counts, Session};
 use crate::call::Call;
@@ -88,7 +88,7 @@ impl ReadSession {
         call: Call,
     ) -> Result<String> {
         let mut plan = Plan::default();
-        explain_one(self, statement, values, call, &mut plan).await?;
+        explain_one(self, &explained(statement, How::Plan), values, call, &mut plan).await?;
         Ok(plan.outline)
     }
 
@@ -128,7 +128,7 @@ impl Session for ReadSession {
 
     async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
         let mut plan = Plan::default();
-        explain(self, &mut query, &mut plan).await?;
+        explain(self, &mut query, How::Plan, &mut plan).await?;
         Ok(plan)
     }
 

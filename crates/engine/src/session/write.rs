@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use super::access::sealed::Sealed;
-use super::explain::{Plan, explain};
+use super::explain::{How, Plan, explain};
 use super::flight::Lane;
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::call::Call;
@@ -170,7 +170,7 @@ impl Session for WriteSession {
 
     async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
         let mut plan = Plan::default();
-        explain(self, &mut query, &mut plan).await?;
+        explain(self, &mut query, How::Plan, &mut plan).await?;
         Ok(plan)
     }
 

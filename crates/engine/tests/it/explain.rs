@@ -43,6 +43,21 @@ tallybook_testkit::both_engines! {
         assert_eq!(explainer.plan().indexes, ["ix_notes_parent", "ix_notes_parent"]);
     }
 
+    async fn an_analyzing_explainer_counts_pages_where_the_database_does(url: &str) {
+        let db = with_notes(url).await;
+        db.write(fill).await.unwrap().into_value();
+        let mut session = db.read().await.unwrap();
+        let mut pages = async |parent| {
+            let mut explainer = Explainer::analyzing(&mut session);
+            explainer.fetch(children(parent)).await.unwrap();
+            assert!(explainer.plan().uses("ix_notes_parent"), "{}", explainer.plan().text);
+            explainer.plan().pages
+        };
+        let counted = pages(7).await;
+        assert_eq!(counted.is_some(), db.engine() == Engine::Postgres);
+        assert!(counted.is_none_or(|pages| pages > 0), "{counted:?}");
+    }
+
     async fn a_write_is_explained_but_not_run(url: &str) {
         let db = with_notes(url).await;
         write(&db, "INSERT INTO notes (id, title) VALUES (1, 'kept')").await;

@@ -4,7 +4,6 @@ mod measure;
 mod n_plus_one;
 mod reads;
 mod report;
-mod samples;
 
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use tallybook::{Contents, Database, contents, upgrade};
 use super::seed::summary;
 use crate::args::{Demo, Size};
 use crate::database::Target;
-use crate::{output, progress, seed};
+use crate::{output, progress, samples, seed};
 
 const DEFAULT_DATABASE: &str = "sqlite:///./tallybook-demo.db";
 

@@ -10,7 +10,7 @@ use tallybook::{Database, Executions, ReadSession, Trades, Window};
 
 use super::measure::{Measured, Meter};
 use super::reads::PAGE;
-use super::samples::Samples;
+use crate::samples::Samples;
 
 /// The figures of both ways.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,7 @@ use tallybook::engine::Explainer;
 use tallybook::{Database, Portfolios, Positions, Session, TradeStatus, Trades, Window};
 
 use super::measure::{Measured, Meter};
-use super::samples::Samples;
+use crate::samples::Samples;
 
 /// What is measured, for the progress bar: ten reads and two ways of one.
 pub(super) const COUNT: u64 = READS.len() as u64 + 2;

@@ -1,4 +1,4 @@
-//! Which rows the reads are measured with.
+//! Which rows of a book reads are measured with.
 
 use anyhow::{Result, bail};
 use tallybook::engine::{Row, all, one, optional, params};
@@ -8,16 +8,16 @@ use tallybook::{Database, PortfolioId, ReadSession, SessionId, TradeId};
 const SAMPLES: i64 = 500;
 
 /// Rows spread over the book, to take in turn: one read again and again would only show a warm cache.
-pub(super) struct Samples {
-    pub(super) portfolios: Vec<PortfolioId>,
-    pub(super) positions: Vec<(PortfolioId, String)>,
-    pub(super) sessions: Vec<SessionId>,
-    pub(super) trades: Vec<TradeId>,
+pub(crate) struct Samples {
+    pub(crate) portfolios: Vec<PortfolioId>,
+    pub(crate) positions: Vec<(PortfolioId, String)>,
+    pub(crate) sessions: Vec<SessionId>,
+    pub(crate) trades: Vec<TradeId>,
     /// The portfolio with the most trades.
-    pub(super) busiest: PortfolioId,
+    pub(crate) busiest: PortfolioId,
 }
 
-pub(super) async fn take(db: &Database) -> Result<Samples> {
+pub(crate) async fn take(db: &Database) -> Result<Samples> {
     let mut session = db.read().await?;
     let busiest = session
         .run(optional::<(PortfolioId,)>(
@@ -25,7 +25,7 @@ pub(super) async fn take(db: &Database) -> Result<Samples> {
             params![],
         ))
         .await?;
-    let Some((busiest,)) = busiest else { bail!("the book holds no trades to read") };
+    let Some((busiest,)) = busiest else { bail!("the book holds no trades to read\nnext: tallybook seed") };
     let samples = Samples {
         portfolios: spread(&mut session, "portfolios", "id").await?.into_iter().map(|(id,)| id).collect(),
         positions: spread(&mut session, "positions", "portfolio_id, symbol").await?,

@@ -1,0 +1,158 @@
+//! `tallybook bench load`.
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use tallybook::{Database, Settings, upgrade};
+
+use crate::args::{Load as LoadArgs, Pace};
+use crate::database::Target;
+use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
+use crate::output::{self, micros, thousands};
+use crate::scratch::{Interrupt, Scratch};
+use crate::{progress, samples, seed};
+
+pub(super) async fn run(target: Target, args: &LoadArgs, as_json: bool) -> Result<()> {
+    let mut interrupt = Interrupt::new()?;
+    if target.named().is_some() {
+        let db = target.open_book().await?;
+        let outcome = on(&db, args, &mut interrupt).await;
+        db.close().await;
+        return report(&db, args, &outcome?, as_json);
+    }
+    let scratch = Scratch::make(None, &Settings::from_env()?).await?;
+    let db = scratch.db().clone();
+    let outcome = scratch.run(&mut interrupt, async |db| on_scratch(db, args).await).await?;
+    report(&db, args, &outcome, as_json)
+}
+
+/// A book that is gone afterwards needs no cleaning.
+async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Outcome> {
+    upgrade(db).await?;
+    let bar = progress::items("seeding", args.size.trades.into());
+    seed::load(db, args.size, &bar).await?;
+    bar.finish_and_clear();
+    let own = if args.writes > 0 { Some(OwnPortfolio::make(db).await?) } else { None };
+    measure(db, args, own.as_ref()).await
+}
+
+/// A book that stays is left as it was found, whatever comes of the load.
+async fn on(db: &Database, args: &LoadArgs, interrupt: &mut Interrupt) -> Result<Outcome> {
+    if args.writes == 0 {
+        return interrupt.unless(measure(db, args, None)).await;
+    }
+    let own = OwnPortfolio::make(db).await?;
+    let outcome = interrupt.unless(measure(db, args, Some(&own))).await;
+    let removed = own.remove(db).await;
+    let outcome = outcome?;
+    removed.map(|()| outcome)
+}
+
+async fn measure(db: &Database, args: &LoadArgs, own: Option<&OwnPortfolio>) -> Result<Outcome> {
+    let mix = Mix { samples: samples::take(db).await?, writes: args.writes, own: own.map(|own| own.id) };
+    let load = Load { tasks: args.tasks, pace: args.pace(), lasts: args.duration(), seed: args.size.seed };
+    let bar = progress::time(args.duration());
+    let outcome = run_load(db, mix, load, &bar).await;
+    bar.finish_and_clear();
+    outcome
+}
+
+/// Prints the figures; operations that failed are a failure of the command.
+fn report(db: &Database, args: &LoadArgs, outcome: &Outcome, as_json: bool) -> Result<()> {
+    let figures = outcome.tally.figures(outcome.lasted);
+    if as_json {
+        print_json(db, args, outcome, &figures)?;
+    } else {
+        print(db, args, outcome, &figures)?;
+    }
+    let failed = outcome.tally.errors();
+    if failed > 0 {
+        let first = outcome.tally.first_error.as_deref().unwrap_or_default();
+        bail!(
+            "{} of {} operations failed; one of them: {first}",
+            thousands(failed),
+            thousands(outcome.tally.operations())
+        );
+    }
+    Ok(())
+}
+
+fn print_json(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
+    let rate = args.rate.map(std::num::NonZeroU32::get);
+    output::json(&json!({
+        "engine": db.engine().to_string(),
+        "loop": if rate.is_some() { "open" } else { "closed" },
+        "rate": rate,
+        "tasks": args.tasks,
+        "writes_percent": args.writes,
+        "seconds": outcome.lasted.as_secs_f64(),
+        "operations": outcome.tally.operations(),
+        "errors": outcome.tally.errors(),
+        "not_begun": outcome.not_begun,
+        "kinds": figures,
+    }))?;
+    Ok(())
+}
+
+fn print(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
+    let seconds = outcome.lasted.as_secs_f64();
+    output::line(format!("{}, {} % writes, {seconds:.1} s: {}", db.engine(), args.writes, loop_of(args)))?;
+    let header = [
+        "operation",
+        "count",
+        "errors",
+        "per second",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+        "statements",
+        "round trips",
+    ];
+    output::table(&header, figures.iter().map(row).collect(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
+    let operations = outcome.tally.operations();
+    let rate = operations as f64 / seconds;
+    output::line(format!(
+        "{} operations, {} per second",
+        thousands(operations),
+        thousands(rate.round() as u64)
+    ))?;
+    if let Some(not_begun @ 1..) = outcome.not_begun {
+        output::line(format!(
+            "{} operations were due and not begun: the database did not keep up, and the percentiles are too low",
+            thousands(not_begun)
+        ))?;
+    }
+    Ok(())
+}
+
+/// What the latencies mean.
+fn loop_of(args: &LoadArgs) -> String {
+    match args.pace() {
+        Pace::Open(rate) => format!(
+            "open loop, {rate} operations a second due, {} tasks; latencies count from when an operation was due",
+            args.tasks
+        ),
+        Pace::Closed => format!(
+            "closed loop, {} tasks; latencies hide stalls, for nobody asks during one (--rate does)",
+            args.tasks
+        ),
+    }
+}
+
+fn row(figures: &Figures) -> Vec<String> {
+    let time = |us: f64| micros(us.round() as u64);
+    vec![
+        figures.kind.to_owned(),
+        thousands(figures.count),
+        thousands(figures.errors),
+        thousands(figures.per_second.round() as u64),
+        time(figures.p50_us),
+        time(figures.p95_us),
+        time(figures.p99_us),
+        time(figures.p999_us),
+        time(figures.max_us),
+        thousands(figures.statements),
+        thousands(figures.round_trips),
+    ]
+}

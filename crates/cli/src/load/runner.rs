@@ -1,0 +1,109 @@
+//! The tasks of a load.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tallybook::Database;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep};
+
+use super::latency::Tally;
+use super::operation::Mix;
+use super::pace::Schedule;
+use crate::args::Pace;
+use crate::output::thousands;
+
+/// How long a task of a closed loop waits after a failure, so that a database that is gone is not stormed.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
+/// How often the progress is shown.
+const SHOWN: Duration = Duration::from_millis(250);
+
+/// How a load runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) tasks: u32,
+    pub(crate) pace: Pace,
+    pub(crate) lasts: Duration,
+    /// Decides which operations on which rows.
+    pub(crate) seed: u64,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) tally: Tally,
+    pub(crate) lasted: Duration,
+    /// In an open loop, the operations that were due and not begun.
+    pub(crate) not_begun: Option<u64>,
+}
+
+/// Runs a load; dropping the future ends its tasks.
+pub(crate) async fn run(db: &Database, mix: Mix, load: Load, bar: &ProgressBar) -> Result<Outcome> {
+    let shared = Arc::new(Shared {
+        db: db.clone(),
+        mix,
+        schedule: Schedule::new(load.pace, load.lasts),
+        pace: load.pace,
+        tally: Mutex::new(Tally::new()?),
+    });
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for number in 0..load.tasks {
+        let shared = shared.clone();
+        let rng = ChaCha8Rng::seed_from_u64(load.seed.wrapping_add(number.into()));
+        tasks.spawn(async move { shared.work(rng).await });
+    }
+    tokio::select! {
+        _ = tasks.join_all() => {}
+        never = shared.show(begun, bar) => match never {},
+    }
+    let lasted = begun.elapsed();
+    let tally = std::mem::replace(&mut *shared.tally(), Tally::new()?);
+    let not_begun = shared.schedule.planned().map(|planned| planned.saturating_sub(tally.operations()));
+    Ok(Outcome { tally, lasted, not_begun })
+}
+
+/// What the tasks share.
+struct Shared {
+    db: Database,
+    mix: Mix,
+    schedule: Arc<Schedule>,
+    pace: Pace,
+    tally: Mutex<Tally>,
+}
+
+impl Shared {
+    /// One task: an operation after the other.
+    async fn work(&self, mut rng: ChaCha8Rng) {
+        while let Some(due) = self.schedule.next().await {
+            let kind = self.mix.pick(&mut rng);
+            let ended = self.mix.run(&self.db, kind, &mut rng).await;
+            let (took, failed) = (due.elapsed(), ended.is_err());
+            self.tally().record(kind, took, ended);
+            if failed && matches!(self.pace, Pace::Closed) {
+                sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the time and the rate of the last moments.
+    async fn show(&self, begun: Instant, bar: &ProgressBar) -> std::convert::Infallible {
+        let mut ticks = interval(SHOWN);
+        let (mut since, mut before) = (begun, 0);
+        loop {
+            ticks.tick().await;
+            let (now, operations) = (Instant::now(), self.tally().operations());
+            let rate = (operations - before) as f64 / (now - since).as_secs_f64().max(f64::MIN_POSITIVE);
+            bar.set_message(format!("{} operations/s", thousands(rate as u64)));
+            bar.set_position(begun.elapsed().as_millis() as u64);
+            (since, before) = (now, operations);
+        }
+    }
+}
