@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -11,6 +12,9 @@ use super::options::Plan;
 use super::target::Target;
 use super::work::Work;
 use crate::tally::Tally;
+
+/// The least turn where an operation takes milliseconds.
+const DISTANT_SLICE: Duration = Duration::from_millis(200);
 
 /// Some work by so many tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,13 +78,14 @@ pub(super) async fn check(target: Target, work: Work, all: &[Arc<dyn Contestant>
 /// Lets everyone work in turns; who begins changes from round to round.
 pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]) -> Result<Comparison> {
     let all: Vec<_> = all.iter().filter(|contestant| contestant.does(case.work)).collect();
+    let slice = if case.work == Work::Distant { plan.slice.max(DISTANT_SLICE) } else { plan.slice };
     let mut speeds = vec![Vec::new(); all.len()];
     // A first round warms everyone up and does not count.
     for round in 0..=plan.rounds as usize {
         for turn in 0..all.len() {
             let index = (round + turn) % all.len();
-            let slice = all[index].slice(case.work, case.tasks, plan.slice).await;
-            let speed = slice.with_context(|| format!("{}, {case}", all[index].name()))?;
+            let speed = all[index].slice(case.work, case.tasks, slice).await;
+            let speed = speed.with_context(|| format!("{}, {case}", all[index].name()))?;
             if round > 0 {
                 speeds[index].push(speed);
             }

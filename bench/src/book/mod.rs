@@ -4,6 +4,7 @@ mod checksum;
 mod compare;
 mod contestant;
 mod goal;
+mod network;
 mod options;
 mod peers;
 mod questions;
@@ -27,6 +28,8 @@ pub use options::Options;
 use questions::Questions;
 use report::Report;
 use stage::Stage;
+use target::Target;
+use work::Work;
 
 /// Whose versions are named.
 const CRATES: [&str; 10] = [
@@ -61,18 +64,25 @@ pub fn run(options: &Options) -> Result<()> {
     report.write(options)
 }
 
-async fn measure(target: target::Target, stage: &Stage, report: &mut Report) -> Result<()> {
+async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<()> {
     let questions = Arc::new(Questions::find(stage.url()).await?);
-    let all = peers::contestants(target, stage, &report.plan, &questions).await?;
+    let near = peers::contestants(target, stage, &report.plan, &questions).await?;
     for work in report.plan.works.clone() {
+        if work == Work::Distant {
+            if let Some(server) = stage.server() {
+                let all = peers::distant(server, &report.plan, &questions).await?;
+                compare::check(target, work, &all).await?;
+                report.add(compare::measure(Case { target, work, tasks: 1 }, &report.plan, &all).await?);
+            }
+            continue;
+        }
         if work.is_read() {
-            let rows = compare::check(target, work, &all).await?;
+            let rows = compare::check(target, work, &near).await?;
             report.rows.push((target, work, rows as f64 / questions.of(work).len() as f64));
-            report.allocated.extend(compare::allocated(target, work, &all).await?);
+            report.allocated.extend(compare::allocated(target, work, &near).await?);
         }
         for tasks in report.plan.tasks.clone() {
-            let comparison = compare::measure(Case { target, work, tasks }, &report.plan, &all).await?;
-            report.add(comparison);
+            report.add(compare::measure(Case { target, work, tasks }, &report.plan, &near).await?);
         }
     }
     Ok(())

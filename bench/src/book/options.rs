@@ -43,7 +43,7 @@ pub struct Options {
     /// A Python with SQLAlchemy, asyncpg and aiosqlite, instead of the one that python/install.sh makes; without
     /// any, SQLAlchemy is left out.
     #[arg(long, value_name = "FILE")]
-    pub(super) python: Option<PathBuf>,
+    python: Option<PathBuf>,
     /// Write everything that was measured to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -72,6 +72,8 @@ pub(super) struct Plan {
     pub(super) works: Vec<Work>,
     pub(super) tasks: Vec<usize>,
     peers: Vec<String>,
+    #[serde(skip)]
+    pub(super) python: Option<PathBuf>,
 }
 
 impl Options {
@@ -90,6 +92,7 @@ impl Options {
             works: or_all(&self.work, &Work::ALL),
             tasks: or_all(&self.tasks, &[1, 16]).into_iter().map(usize::from).collect(),
             peers: self.peer.iter().map(|peer| peer.to_lowercase()).collect(),
+            python: self.python.clone(),
         }
     }
 }

@@ -74,6 +74,6 @@ impl Questions {
     }
 
     pub(super) fn of(&self, work: Work) -> &[Question] {
-        &self.0[Work::ALL.iter().position(|other| *other == work).unwrap_or_default()]
+        &self.0[work.place()]
     }
 }

@@ -47,18 +47,9 @@ impl Work {
         self != Self::Write
     }
 
-    /// How programs name it.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Relations => "relations",
-            Self::Executions => "executions",
-            Self::Position => "position",
-            Self::Session => "session",
-            Self::Portfolios => "portfolios",
-            Self::Page => "page",
-            Self::Distant => "distant",
-            Self::Write => "write",
-        }
+    /// Its place in [`Work::ALL`].
+    pub(super) fn place(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
     }
 
     /// How people name it.

@@ -129,12 +129,12 @@ fn read(connection: &mut Connection, question: &Question) -> Result<Plain> {
     })
 }
 
-fn list(ids: impl Iterator<Item = i32>) -> Rc<Vec<Value>> {
+pub(super) fn list(ids: impl Iterator<Item = i32>) -> Rc<Vec<Value>> {
     Rc::new(ids.map(Value::from).collect())
 }
 
 /// A time as the book's columns have it.
-fn text(time: chrono::NaiveDateTime) -> String {
+pub(super) fn text(time: chrono::NaiveDateTime) -> String {
     time.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
