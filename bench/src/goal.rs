@@ -12,11 +12,16 @@ pub(crate) struct Goal {
     pub(crate) kept: bool,
 }
 
-/// Prints the goals with their verdicts.
-pub(crate) fn print(goals: &[Goal]) {
+/// The goals with their verdicts, as a table.
+pub(crate) fn text(goals: &[Goal]) -> String {
     let rows = goals.iter().map(|goal| {
         let verdict = if goal.kept { "✓ kept" } else { "✗ FALLS SHORT" };
         [goal.promise.to_owned(), goal.measured.clone(), verdict.to_owned()]
     });
-    println!("\n{}", table(["promise", "measured", "verdict"], rows));
+    table(["promise", "measured", "verdict"], rows)
+}
+
+/// Prints the goals with their verdicts.
+pub(crate) fn print(goals: &[Goal]) {
+    println!("\n{}", text(goals));
 }

@@ -1,6 +1,7 @@
-//! Benchmarks of Tallybook: its pool beside its peers, and what its monitor costs.
+//! Benchmarks of Tallybook: the book and the pool beside their peers, and what the monitor costs.
 
 mod allocations;
+pub mod book;
 mod connections;
 mod goal;
 mod json;

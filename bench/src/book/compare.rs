@@ -1,0 +1,125 @@
+//! One work on one engine, by all peers in turns.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use super::contestant::Contestant;
+use super::options::Plan;
+use super::target::Target;
+use super::work::Work;
+use crate::tally::Tally;
+
+/// The least turn where an operation takes milliseconds.
+const DISTANT_SLICE: Duration = Duration::from_millis(200);
+
+/// Some work by so many tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Case {
+    pub(super) target: Target,
+    pub(super) work: Work,
+    pub(super) tasks: usize,
+}
+
+/// One peer in one case.
+#[derive(Debug, Serialize)]
+pub(super) struct Score {
+    pub(super) peer: &'static str,
+    /// Operations per second.
+    pub(super) speed: Tally,
+    /// Tallybook's operations per second over this peer's, round by round.
+    pub(super) ratio: Tally,
+}
+
+/// All peers in one case.
+#[derive(Debug, Serialize)]
+pub(super) struct Comparison {
+    pub(super) case: Case,
+    /// Tallybook first.
+    pub(super) scores: Vec<Score>,
+}
+
+/// What one peer needs of the allocator for a read.
+#[derive(Debug, Serialize)]
+pub(super) struct Allocated {
+    pub(super) target: Target,
+    pub(super) work: Work,
+    pub(super) peer: &'static str,
+    /// Allocations per row, counted over whole operations.
+    pub(super) per_row: f64,
+    /// Texts per row that the peer's types own.
+    pub(super) texts_per_row: f64,
+}
+
+/// Refuses to go on unless everyone reads the same.
+pub(super) async fn check(target: Target, work: Work, all: &[Arc<dyn Contestant>]) -> Result<u64> {
+    let expected = all[0].check(work).await?.context("Tallybook reads no rows")?;
+    for contestant in all.iter().filter(|contestant| contestant.does(work)) {
+        let name = contestant.name();
+        let sum =
+            contestant.check(work).await.with_context(|| format!("{name} on {target}: {}", work.title()))?;
+        let Some(sum) = sum else { continue };
+        ensure!(
+            (sum.sum, sum.rows) == (expected.sum, expected.rows),
+            "{target}, {}: {name} read {} rows with the checksum {:016x}, Tallybook {} with {:016x}",
+            work.title(),
+            sum.rows,
+            sum.sum,
+            expected.rows,
+            expected.sum
+        );
+    }
+    Ok(expected.rows)
+}
+
+/// Lets everyone work in turns; who begins changes from round to round.
+pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]) -> Result<Comparison> {
+    let all: Vec<_> = all.iter().filter(|contestant| contestant.does(case.work)).collect();
+    let slice = if case.work == Work::Distant { plan.slice.max(DISTANT_SLICE) } else { plan.slice };
+    let mut speeds = vec![Vec::new(); all.len()];
+    // A first round warms everyone up and does not count.
+    for round in 0..=plan.rounds as usize {
+        for turn in 0..all.len() {
+            let index = (round + turn) % all.len();
+            let speed = all[index].slice(case.work, case.tasks, slice).await;
+            let speed = speed.with_context(|| format!("{}, {case}", all[index].name()))?;
+            if round > 0 {
+                speeds[index].push(speed);
+            }
+        }
+    }
+    let scores = all.iter().zip(&speeds).map(|(contestant, own)| Score {
+        peer: contestant.name(),
+        speed: Tally::of(own.iter().copied()),
+        ratio: Tally::of_ratio(&speeds[0], own),
+    });
+    Ok(Comparison { case, scores: scores.collect() })
+}
+
+/// Counts what each peer allocates for a read.
+pub(super) async fn allocated(
+    target: Target,
+    work: Work,
+    all: &[Arc<dyn Contestant>],
+) -> Result<Vec<Allocated>> {
+    let mut counts = Vec::new();
+    for contestant in all.iter().filter(|contestant| contestant.does(work)) {
+        let (per_row, sum) = (contestant.allocations(work).await?, contestant.check(work).await?);
+        if let (Some(per_row), Some(sum)) = (per_row, sum) {
+            let texts_per_row = sum.texts as f64 / sum.rows as f64;
+            counts.push(Allocated { target, work, peer: contestant.name(), per_row, texts_per_row });
+        }
+    }
+    Ok(counts)
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, work, tasks } = self;
+        let tasks = if *tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
+        write!(f, "{target}, {}, {tasks}", work.title())
+    }
+}

@@ -1,0 +1,151 @@
+//! What every peer can be made to do.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use super::checksum::{Checksum, Loaded};
+use super::questions::Questions;
+use super::work::{Question, Work};
+use crate::allocations::Count;
+
+/// Turns before allocations are counted: statements are prepared then, and pools filled.
+const WARM_UP: usize = 20;
+/// Turns of which the allocations are counted.
+const COUNTED: usize = 50;
+
+/// The end of a trial.
+pub(super) type Trial<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// A library with a pool of its own, written as its users would.
+pub(super) trait Peer: Send + Sync + 'static {
+    /// What it makes of the rows.
+    type Answer: Loaded;
+
+    /// Does a piece of work.
+    fn ask(&self, question: &Question) -> impl Future<Output = Result<Self::Answer>> + Send;
+}
+
+/// Somebody whose work can be measured; compiled for the peer, so that nothing inside a slice is dispatched.
+pub(super) trait Contestant: Send + Sync {
+    /// What the tables call it.
+    fn name(&self) -> &'static str;
+
+    /// Whether it does this work.
+    fn does(&self, work: Work) -> bool {
+        let _ = work;
+        true
+    }
+
+    /// The sum over the answers to all questions of a read, or `None` from one that builds no rows.
+    fn check(&self, work: Work) -> Trial<Option<Checksum>>;
+
+    /// So many tasks work for about so long; the operations per second.
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64>;
+
+    /// Allocations per row of a read, where they can be counted.
+    fn allocations(&self, work: Work) -> Trial<Option<f64>>;
+}
+
+/// A peer under its name.
+pub(super) struct Entry<P> {
+    name: &'static str,
+    peer: Arc<P>,
+    questions: Arc<Questions>,
+}
+
+impl<P: Peer> Entry<P> {
+    pub(super) fn shared(name: &'static str, peer: P, questions: &Arc<Questions>) -> Arc<dyn Contestant> {
+        Arc::new(Self { name, peer: Arc::new(peer), questions: Arc::clone(questions) })
+    }
+}
+
+impl<P: Peer> Contestant for Entry<P> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn check(&self, work: Work) -> Trial<Option<Checksum>> {
+        let (peer, questions) = (Arc::clone(&self.peer), Arc::clone(&self.questions));
+        on_worker(async move {
+            let mut sum = Checksum::new();
+            for question in questions.of(work) {
+                peer.ask(question).await?.add_to(&mut sum);
+            }
+            Ok(Some(sum))
+        })
+    }
+
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+        let (peer, questions) = (Arc::clone(&self.peer), Arc::clone(&self.questions));
+        on_worker(async move {
+            let barrier = Arc::new(Barrier::new(tasks + 1));
+            let mut all = JoinSet::new();
+            for task in 0..tasks {
+                let (peer, questions) = (Arc::clone(&peer), Arc::clone(&questions));
+                all.spawn(take_turns(peer, questions, work, task, time, Arc::clone(&barrier)));
+            }
+            barrier.wait().await;
+            let start = Instant::now();
+            let mut turns = 0;
+            while let Some(taken) = all.join_next().await {
+                turns += taken??;
+            }
+            Ok(f64::from(turns) / start.elapsed().as_secs_f64())
+        })
+    }
+
+    fn allocations(&self, work: Work) -> Trial<Option<f64>> {
+        let (peer, questions) = (Arc::clone(&self.peer), Arc::clone(&self.questions));
+        on_worker(async move {
+            let mut rows = 0;
+            let all = || questions.of(work).iter().cycle();
+            for question in all().take(WARM_UP) {
+                black_box(peer.ask(question).await?);
+            }
+            for question in all().take(COUNTED) {
+                rows += peer.ask(question).await?.checksum().rows;
+            }
+            ensure!(rows > 0, "no rows");
+            let count = Count::begin();
+            for question in all().take(COUNTED) {
+                black_box(peer.ask(question).await?);
+            }
+            Ok(Some(count.so_far().made as f64 / rows as f64))
+        })
+    }
+}
+
+async fn take_turns<P: Peer>(
+    peer: Arc<P>,
+    questions: Arc<Questions>,
+    work: Work,
+    task: usize,
+    time: Duration,
+    barrier: Arc<Barrier>,
+) -> Result<u32> {
+    barrier.wait().await;
+    let start = Instant::now();
+    let mut turns = 0;
+    for question in questions.of(work).iter().cycle().skip(task) {
+        black_box(peer.ask(question).await?);
+        turns += 1;
+        if start.elapsed() >= time {
+            return Ok(turns);
+        }
+    }
+    None.context("there are no questions")
+}
+
+/// On one of the runtime's threads: the thread that blocks on the runtime is none of them.
+pub(super) fn on_worker<T: Send + 'static>(
+    trial: impl Future<Output = Result<T>> + Send + 'static,
+) -> Trial<T> {
+    Box::pin(async { tokio::spawn(trial).await? })
+}

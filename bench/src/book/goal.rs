@@ -1,0 +1,165 @@
+//! What Tallybook set out to reach beside its peers.
+
+use super::compare::{Allocated, Comparison};
+use super::target::Target;
+use super::work::Work;
+use crate::goal::Goal;
+
+/// A ratio that all cases and peers of some kind have to reach.
+struct Promise {
+    text: &'static str,
+    target: Target,
+    tasks: Option<usize>,
+    work: fn(Work) -> bool,
+    peer: fn(&str) -> bool,
+    /// Tallybook's operations per second over the peer's, at least.
+    least: f64,
+}
+
+const PROMISES: [Promise; 11] = [
+    Promise {
+        text: "PostgreSQL, 16 tasks: every Rust peer on every read, at least 1.0",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: Work::is_read,
+        peer: is_rust,
+        least: 1.0,
+    },
+    Promise {
+        text: "PostgreSQL, 16 tasks: every Rust peer on the eager reads, at least 1.1",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: Work::is_eager,
+        peer: is_rust,
+        least: 1.1,
+    },
+    Promise {
+        text: "PostgreSQL, 16 tasks: SQLAlchemy on every read, at least 20",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: Work::is_read,
+        peer: is_python,
+        least: 20.0,
+    },
+    Promise {
+        text: "PostgreSQL, 16 tasks: pgbench on every read, at least 0.9",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: Work::is_read,
+        peer: |peer| peer == "pgbench",
+        least: 0.9,
+    },
+    Promise {
+        text: "PostgreSQL, 1 task: peers that send statements one by one, on the eager reads, at least 1.3",
+        target: Target::Postgres,
+        tasks: Some(1),
+        work: Work::is_eager,
+        peer: is_sequential,
+        least: 1.3,
+    },
+    Promise {
+        text: "PostgreSQL, 1 ms of network each way: peers that send statements one by one, at least 1.8",
+        target: Target::Postgres,
+        tasks: Some(1),
+        work: |work| work == Work::Distant,
+        peer: is_sequential,
+        least: 1.8,
+    },
+    Promise {
+        text: "SQLite: rusqlite by hand on the eager reads, at least 1.3",
+        target: Target::Sqlite,
+        tasks: None,
+        work: Work::is_eager,
+        peer: |peer| peer == "rusqlite",
+        least: 1.3,
+    },
+    Promise {
+        text: "SQLite: rusqlite by hand on the point reads, at least 1.0",
+        target: Target::Sqlite,
+        tasks: None,
+        work: |work| work == Work::Position,
+        peer: |peer| peer == "rusqlite",
+        least: 1.0,
+    },
+    Promise {
+        text: "SQLite: sqlx, diesel-async and sea-orm on the eager reads, at least 5",
+        target: Target::Sqlite,
+        tasks: None,
+        work: Work::is_eager,
+        peer: |peer| ["sqlx", "diesel-async", "sea-orm"].contains(&peer),
+        least: 5.0,
+    },
+    Promise {
+        text: "SQLite: at most 1.25 times the time of stepping, so at least 0.8 of its speed",
+        target: Target::Sqlite,
+        tasks: None,
+        work: Work::is_eager,
+        peer: is_stepping,
+        least: 0.8,
+    },
+    Promise {
+        text: "SQLite, 16 tasks: writes of every peer, at least 5",
+        target: Target::Sqlite,
+        tasks: Some(16),
+        work: |work| work == Work::Write,
+        peer: |peer| !is_stepping(peer),
+        least: 5.0,
+    },
+];
+
+fn is_python(peer: &str) -> bool {
+    peer.starts_with("SQLAlchemy")
+}
+
+fn is_stepping(peer: &str) -> bool {
+    peer == "sqlite3 stepping"
+}
+
+fn is_rust(peer: &str) -> bool {
+    !is_python(peer) && !peer.starts_with("pgbench")
+}
+
+fn is_sequential(peer: &str) -> bool {
+    peer != "pgbench" && !peer.ends_with("pipelined")
+}
+
+/// Each on its worst case; without those of which nothing was measured.
+pub(super) fn goals(comparisons: &[Comparison], allocated: &[Allocated]) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = PROMISES.iter().filter_map(|promise| promise.look(comparisons)).collect();
+    let of_us = allocated.iter().filter(|count| count.peer == "Tallybook");
+    let worst = of_us.max_by(|a, b| (a.per_row - a.texts_per_row).total_cmp(&(b.per_row - b.texts_per_row)));
+    goals.extend(worst.map(|worst| Goal {
+        promise: "allocations: no more per row than it owns texts",
+        measured: format!(
+            "{:.2} for {:.2} texts: {}, {}",
+            worst.per_row,
+            worst.texts_per_row,
+            worst.target,
+            worst.work.title()
+        ),
+        kept: worst.per_row <= worst.texts_per_row,
+    }));
+    goals
+}
+
+impl Promise {
+    fn look(&self, comparisons: &[Comparison]) -> Option<Goal> {
+        let mut worst: Option<(f64, String)> = None;
+        for Comparison { case, scores } in comparisons {
+            let is_meant = case.target == self.target
+                && self.tasks.is_none_or(|tasks| tasks == case.tasks)
+                && (self.work)(case.work);
+            if !is_meant {
+                continue;
+            }
+            for score in scores.iter().skip(1).filter(|score| (self.peer)(score.peer)) {
+                let ratio = score.ratio.median;
+                if worst.as_ref().is_none_or(|(least, _)| ratio < *least) {
+                    worst = Some((ratio, format!("{}; {case}", score.peer)));
+                }
+            }
+        }
+        let (ratio, place) = worst?;
+        Some(Goal { promise: self.text, measured: format!("{ratio:.2}: {place}"), kept: ratio >= self.least })
+    }
+}

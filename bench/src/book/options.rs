@@ -1,0 +1,110 @@
+//! What can be asked of the benchmark.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use serde::Serialize;
+
+use super::target::Target;
+use super::work::Work;
+
+/// Measures the book on Tallybook and on its peers, side by side: the same rows, the same machine, the same run.
+///
+/// It starts a private PostgreSQL server and makes a private SQLite file, and fills both with the same book. Every
+/// peer must read the same rows, which a checksum proves, before anything is measured. Then the peers take turns.
+#[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Options {
+    /// A smaller book and shorter turns: less than three minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Only on this engine.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Target>,
+    /// Only this work; may be given several times.
+    #[arg(long, value_name = "WORK")]
+    work: Vec<Work>,
+    /// Only Tallybook and the peers of which this is a part of the name; may be given several times.
+    #[arg(long, value_name = "PEER")]
+    peer: Vec<String>,
+    /// Only with so many tasks, instead of 1 and 16; may be given several times.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    tasks: Vec<u16>,
+    /// Rounds of each comparison; in every round each peer has one turn.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Milliseconds of one turn.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    slice: Option<u64>,
+    /// The program `tallybook` that makes the book, instead of building it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
+    /// A Python with SQLAlchemy, asyncpg and aiosqlite, instead of the one that python/install.sh makes; without
+    /// any, SQLAlchemy is left out.
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Write everything that was measured to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the tables to this file as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  python/install.sh                                             once, for SQLAlchemy
+  cargo run --release --bin book -- --quick                     a look
+  cargo run --release --bin book -- --markdown book.md          the full table
+  cargo run --release --bin book -- --engine sqlite --work relations --peer rusqlite --rounds 15
+  cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json";
+
+/// How much, how long and how often.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Plan {
+    pub(super) portfolios: u32,
+    pub(super) trades: u32,
+    pub(super) rounds: u32,
+    /// The turn of one peer in a round: short, so that what else the machine does meets all peers alike.
+    pub(super) slice: Duration,
+    pub(super) targets: Vec<Target>,
+    pub(super) works: Vec<Work>,
+    pub(super) tasks: Vec<usize>,
+    peers: Vec<String>,
+    #[serde(skip)]
+    pub(super) python: Option<PathBuf>,
+}
+
+impl Options {
+    pub(super) fn plan(&self) -> Plan {
+        let (portfolios, trades, rounds, slice) =
+            if self.quick { (400, 80_000, 5, 60) } else { (1_000, 200_000, 9, 300) };
+        Plan {
+            portfolios,
+            trades,
+            rounds: self.rounds.unwrap_or(rounds),
+            slice: Duration::from_millis(self.slice.unwrap_or(slice)),
+            targets: Target::ALL
+                .into_iter()
+                .filter(|target| self.engine.is_none_or(|only| only == *target))
+                .collect(),
+            works: or_all(&self.work, &Work::ALL),
+            tasks: or_all(&self.tasks, &[1, 16]).into_iter().map(usize::from).collect(),
+            peers: self.peer.iter().map(|peer| peer.to_lowercase()).collect(),
+            python: self.python.clone(),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether a peer takes part. Tallybook always does: the others are compared with it.
+    pub(super) fn wants(&self, peer: &str) -> bool {
+        let peer = peer.to_lowercase();
+        peer == "tallybook" || self.peers.is_empty() || self.peers.iter().any(|part| peer.contains(part))
+    }
+}
+
+fn or_all<T: Copy>(chosen: &[T], all: &[T]) -> Vec<T> {
+    if chosen.is_empty() { all.into() } else { chosen.into() }
+}

@@ -1,0 +1,180 @@
+//! The limit on PostgreSQL: `pgbench -M prepared` with the same statements, which decodes nothing. One after
+//! another, or all of a question in a pipeline.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::task::spawn_blocking;
+use tokio_postgres::Config;
+
+use crate::book::checksum::Checksum;
+use crate::book::contestant::{Contestant, Trial};
+use crate::book::questions::Questions;
+use crate::book::sql;
+use crate::book::work::{NEWEST, PAGE, Question, Work};
+use crate::connections::CONNECTIONS;
+
+pub(super) struct Pgbench {
+    server: Arc<Server>,
+    is_pipelined: bool,
+    questions: Arc<Questions>,
+    /// The speed of the last slice, in thousandths: it measures transactions, not time.
+    speed: Arc<AtomicU64>,
+}
+
+/// Where the server is, and who may use it.
+pub(super) struct Server {
+    port: String,
+    user: String,
+    password: String,
+}
+
+impl Server {
+    /// The server of a URL.
+    pub(super) fn of(url: &str) -> Result<Self> {
+        let config: Config = url.parse()?;
+        Ok(Self {
+            port: config.get_ports().first().context("no port")?.to_string(),
+            user: config.get_user().context("no user")?.to_owned(),
+            password: String::from_utf8(config.get_password().context("no password")?.to_vec())?,
+        })
+    }
+}
+
+impl Pgbench {
+    pub(super) fn shared(
+        server: &Arc<Server>,
+        is_pipelined: bool,
+        questions: &Arc<Questions>,
+    ) -> Arc<dyn Contestant> {
+        let (server, questions) = (Arc::clone(server), Arc::clone(questions));
+        Arc::new(Self { server, is_pipelined, questions, speed: Arc::default() })
+    }
+}
+
+impl Contestant for Pgbench {
+    fn name(&self) -> &'static str {
+        if self.is_pipelined { "pgbench, pipelined" } else { "pgbench" }
+    }
+
+    fn does(&self, work: Work) -> bool {
+        let has_several = matches!(work, Work::Relations | Work::Executions | Work::Portfolios);
+        work.is_read() && work != Work::Distant && (has_several || !self.is_pipelined)
+    }
+
+    fn check(&self, _: Work) -> Trial<Option<Checksum>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+        let clients = tasks.min(CONNECTIONS);
+        let (server, speed) = (Arc::clone(&self.server), Arc::clone(&self.speed));
+        let script = script(self.questions.of(work), self.is_pipelined);
+        Box::pin(async move {
+            spawn_blocking(move || {
+                // The first slice finds out how many transactions fill the time.
+                let known = speed.load(Ordering::Relaxed) as f64 / 1e3;
+                let own = known / clients as f64 * time.as_secs_f64();
+                let measured = run(&server, &script?, clients, own.ceil().max(100.0) as u64)?;
+                speed.store((measured * 1e3) as u64, Ordering::Relaxed);
+                Ok(measured)
+            })
+            .await?
+        })
+    }
+
+    fn allocations(&self, _: Work) -> Trial<Option<f64>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Transactions per second, without the time that connecting takes.
+fn run(server: &Server, script: &str, clients: usize, transactions: u64) -> Result<f64> {
+    let file = std::env::temp_dir().join(format!("tallybook-bench-{}.sql", std::process::id()));
+    std::fs::write(&file, script)?;
+    let output = Command::new("pgbench")
+        .args(["--no-vacuum", "--protocol=prepared", "--host=127.0.0.1"])
+        .args(["--jobs", if clients > 1 { "2" } else { "1" }, "--client", &clients.to_string()])
+        .args(["--transactions", &transactions.to_string(), "--port", &server.port])
+        .arg("--file")
+        .arg(&file)
+        .arg("postgres")
+        .env("PGUSER", &server.user)
+        .env("PGPASSWORD", &server.password)
+        .output();
+    std::fs::remove_file(&file)?;
+    let output = output.context("cannot run pgbench")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
+    let speed = text.lines().find_map(|line| line.strip_prefix("tps = "));
+    let speed = speed.and_then(|rest| rest.split_whitespace().next()).context("pgbench named no speed")?;
+    Ok(speed.parse()?)
+}
+
+/// Draws a question and asks it.
+fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
+    let mut text = format!("\\set place random(1, {})\n", questions.len());
+    let ids = questions.iter().map(|question| match question {
+        Question::Relations(id)
+        | Question::Executions(id)
+        | Question::Position(id, _)
+        | Question::Session(id)
+        | Question::Page(_, id) => *id,
+        Question::Portfolios(_) | Question::Write(_) => 0,
+    });
+    let cases: String = ids
+        .enumerate()
+        .fold(String::new(), |all, (place, id)| all + &format!(" when :place = {} then {id}", place + 1));
+    writeln!(text, "\\set id case{cases} end")?;
+    if is_pipelined {
+        text.push_str("\\startpipeline\n");
+    }
+    let newest = NEWEST.to_string();
+    let statements: Vec<String> = match &questions[0] {
+        Question::Relations(_) => {
+            [sql::PORTFOLIO, sql::POSITIONS, sql::TRADES, sql::SESSIONS].map(of_id).into()
+        }
+        Question::Executions(_) => [sql::NEWEST_TRADES, sql::EXECUTIONS_OF_NEWEST]
+            .map(|sql| of_id(sql).replace("$2", &newest))
+            .into(),
+        // A variable of pgbench is no text, so the statement itself turns the place into a symbol.
+        Question::Position(..) => vec![of_id(sql::BY_SYMBOL).replace("$2", &symbol(questions)?)],
+        Question::Session(_) => vec![of_id(sql::BY_SESSION)],
+        Question::Portfolios(ids) => {
+            let ids =
+                format!("'{{{}}}'::integer[]", ids.iter().map(i32::to_string).collect::<Vec<_>>().join(","));
+            [sql::array::PORTFOLIOS, sql::array::POSITIONS].map(|sql| sql.replace("$1", &ids)).into()
+        }
+        Question::Page(time, _) => {
+            let time = format!("timestamp '{time}'");
+            vec![sql::PAGE.replace("$1", &time).replace("$2", ":id").replace("$3", &PAGE.to_string())]
+        }
+        Question::Write(_) => bail!("a write is no read"),
+    };
+    for statement in statements {
+        writeln!(text, "{statement};")?;
+    }
+    if is_pipelined {
+        text.push_str("\\endpipeline\n");
+    }
+    Ok(text)
+}
+
+fn of_id(sql: &str) -> String {
+    sql.replace("$1", ":id")
+}
+
+/// The symbol of the drawn question.
+fn symbol(questions: &[Question]) -> Result<String> {
+    let mut text = "(CASE :place".to_owned();
+    for (place, question) in questions.iter().enumerate() {
+        if let Question::Position(_, symbol) = question {
+            write!(text, " WHEN {} THEN '{symbol}'", place + 1)?;
+        }
+    }
+    Ok(text + " END)")
+}

@@ -1,0 +1,170 @@
+//! Tallybook as it comes: monitoring and pre-ping are on. Numbers are `Decimal`, words are enums.
+
+use anyhow::{Context, Result, bail};
+use rust_decimal::Decimal;
+use tallybook::{
+    Action, Cursor, Database, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade,
+    OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position,
+    PositionId, PositionType, Positions, SessionId, SessionStatus, SessionType, Trade, TradeId, TradeStatus,
+    TradeWithExecutions, Trades, TradingSession,
+};
+
+use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
+use crate::book::contestant::Peer;
+use crate::book::work::{NEWEST, PAGE, Question};
+use crate::book::written;
+use crate::connections::settings;
+
+pub(super) struct Tallybook(Database);
+
+impl Tallybook {
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        Ok(Self(Database::open(settings(url)?).await?))
+    }
+
+    async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
+        let trade = new_trade(portfolio)?;
+        let written = self.0.write(async |session| -> tallybook::Result<_> {
+            let trade = Trades::new(session).create(&trade).await?;
+            let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
+            Executions::new(session).create_many(&executions).await?;
+            Ok(trade.id)
+        });
+        Ok(Loads::Written(written.await?.into_value()))
+    }
+}
+
+/// What its loads return.
+pub(super) enum Loads {
+    Relations(PortfolioWithRelations),
+    Executions(Vec<TradeWithExecutions>),
+    Positions(Vec<Position>),
+    Trades(Vec<Trade>),
+    Portfolios(Vec<PortfolioWithPositions>),
+    Written(TradeId),
+}
+
+impl Peer for Tallybook {
+    type Answer = Loads;
+
+    async fn ask(&self, question: &Question) -> Result<Loads> {
+        if let Question::Write(portfolio) = question {
+            return self.write(PortfolioId((*portfolio).into())).await;
+        }
+        let mut session = self.0.read().await?;
+        let session = &mut session;
+        Ok(match question {
+            Question::Relations(id) => Loads::Relations(
+                Portfolios::new(session)
+                    .get_with_all_relations(PortfolioId((*id).into()))
+                    .await?
+                    .context("none")?,
+            ),
+            Question::Executions(id) => Loads::Executions(
+                Trades::new(session)
+                    .get_by_portfolio_with_executions(PortfolioId((*id).into()), NEWEST as u32)
+                    .await?,
+            ),
+            Question::Position(id, symbol) => Loads::Positions(
+                Positions::new(session).get_by_symbol(PortfolioId((*id).into()), symbol).await?,
+            ),
+            Question::Session(id) => {
+                Loads::Trades(Trades::new(session).get_by_session(SessionId((*id).into())).await?)
+            }
+            Question::Portfolios(ids) => {
+                let ids: Vec<_> = ids.iter().map(|id| PortfolioId((*id).into())).collect();
+                Loads::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
+            }
+            Question::Page(time, id) => {
+                let cursor = format!("trades.{}.{id}", time.and_utc().timestamp_micros());
+                let cursor: Cursor = cursor.parse()?;
+                Loads::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
+            }
+            Question::Write(_) => bail!("a write is no read"),
+        })
+    }
+}
+
+fn new_trade(portfolio: PortfolioId) -> Result<NewTrade> {
+    let quantity = Decimal::try_from(written::QUANTITY)?;
+    Ok(NewTrade {
+        status: TradeStatus::Filled,
+        filled_quantity: quantity,
+        average_fill_price: Some(Decimal::try_from(written::PRICE)?),
+        created_at: written::time().and_utc(),
+        updated_at: written::time().and_utc(),
+        filled_at: Some(written::time().and_utc()),
+        ..NewTrade::market(portfolio, Action::Buy, written::SYMBOL, quantity)
+    })
+}
+
+fn new_execution(trade: &Trade) -> NewExecution {
+    let part = trade.quantity / Decimal::from(written::PARTS);
+    NewExecution {
+        commission: Decimal::new(125, 2),
+        fees: Decimal::new(2, 2),
+        exchange: Some(written::EXCHANGE.to_owned()),
+        executed_at: written::time().and_utc(),
+        ..NewExecution::new(trade.id, written::SYMBOL, part, trade.average_fill_price.unwrap_or_default())
+    }
+}
+
+loaded!(Portfolio, Position, Trade, Execution, TradingSession);
+
+impl Loaded for Loads {
+    fn add_to(&self, sum: &mut Checksum) {
+        match self {
+            Self::Relations(PortfolioWithRelations { portfolio, positions, trades, sessions }) => {
+                portfolio.add_to(sum);
+                positions.add_to(sum);
+                trades.add_to(sum);
+                sessions.add_to(sum);
+            }
+            Self::Executions(trades) => trades.add_to(sum),
+            Self::Positions(positions) => positions.add_to(sum),
+            Self::Trades(trades) => trades.add_to(sum),
+            Self::Portfolios(portfolios) => portfolios.add_to(sum),
+            Self::Written(id) => sum.value(id),
+        }
+    }
+}
+
+impl Loaded for TradeWithExecutions {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.trade.add_to(sum);
+        self.executions.add_to(sum);
+    }
+}
+
+impl Loaded for PortfolioWithPositions {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.portfolio.add_to(sum);
+        self.positions.add_to(sum);
+    }
+}
+
+macro_rules! identifiers {
+    ($($id:ty),+) => {$(
+        impl Summed for $id {
+            fn add_to(&self, sum: &mut Checksum) {
+                self.0.add_to(sum);
+            }
+        }
+    )+};
+}
+
+macro_rules! words {
+    ($($word:ty),+) => {$(
+        impl Summed for $word {
+            /// As the text that the column holds; it owns none.
+            fn add_to(&self, sum: &mut Checksum) {
+                let texts = sum.texts;
+                self.as_str().to_owned().add_to(sum);
+                sum.texts = texts;
+            }
+        }
+    )+};
+}
+
+identifiers!(PortfolioId, PositionId, TradeId, ExecutionId, SessionId);
+words!(Action, OrderType, TradeStatus, ExecutionType, PositionType, SessionType, SessionStatus);

@@ -1,0 +1,75 @@
+//! The statements, for peers that write SQL: those of Tallybook.
+
+/// Selects all columns of a table, in the order of [`rows`](super::rows).
+macro_rules! select {
+    (portfolios $($rest:expr),*) => { concat!(
+        "SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, \
+         metadata_json FROM portfolios ", $($rest),*) };
+    (positions $($rest:expr),*) => { concat!(
+        "SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, \
+         position_type, entry_date, created_at, updated_at, metadata_json FROM positions ", $($rest),*) };
+    (trades $($rest:expr),*) => { concat!(
+        "SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, \
+         status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, \
+         confidence_score, metadata_json FROM trades ", $($rest),*) };
+    (executions $($rest:expr),*) => { concat!(
+        "SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, \
+         executed_at, metadata_json FROM executions ", $($rest),*) };
+    (trading_sessions $($rest:expr),*) => { concat!(
+        "SELECT id, portfolio_id, session_type, status, name, description, max_position_size, \
+         max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, \
+         current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, \
+         metadata_json FROM trading_sessions ", $($rest),*) };
+}
+
+pub(super) const PORTFOLIO: &str = select!(portfolios "WHERE id = $1");
+pub(super) const POSITIONS: &str = select!(positions "WHERE portfolio_id = $1 ORDER BY id DESC");
+pub(super) const TRADES: &str = select!(trades "WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC");
+pub(super) const SESSIONS: &str =
+    select!(trading_sessions "WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC");
+pub(super) const NEWEST_TRADES: &str =
+    select!(trades "WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
+/// Needs no trades to be read before, so it may travel with [`NEWEST_TRADES`].
+pub(super) const EXECUTIONS_OF_NEWEST: &str = select!(executions
+    "WHERE trade_id IN (SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2) \
+     ORDER BY executed_at DESC, id DESC");
+pub(super) const BY_SYMBOL: &str =
+    select!(positions "WHERE portfolio_id = $1 AND symbol = $2 ORDER BY id DESC");
+pub(super) const BY_SESSION: &str = select!(trades "WHERE session_id = $1 ORDER BY created_at DESC, id DESC");
+pub(super) const PAGE: &str =
+    select!(trades "WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3");
+pub(super) const INSERT_TRADE: &str = "INSERT INTO trades (portfolio_id, session_id, symbol, action, quantity, \
+    order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, \
+    filled_at, decision_rationale, confidence_score, metadata_json) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id";
+pub(super) const INSERT_EXECUTION: &str = "INSERT INTO executions (trade_id, symbol, quantity, price, \
+    execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
+
+/// The statements that take a list, by what stands behind the column.
+macro_rules! of_many {
+    ($(#[$doc:meta])* $name:ident: $list:literal) => {
+        $(#[$doc])*
+        pub(super) mod $name {
+            pub(in crate::book) const EXECUTIONS: &str =
+                select!(executions "WHERE trade_id ", $list, " ORDER BY executed_at DESC, id DESC");
+            pub(in crate::book) const PORTFOLIOS: &str =
+                select!(portfolios "WHERE id ", $list, " ORDER BY id");
+            pub(in crate::book) const POSITIONS: &str =
+                select!(positions "WHERE portfolio_id ", $list, " ORDER BY id DESC");
+        }
+    };
+}
+
+of_many! {
+    /// PostgreSQL takes an array.
+    array: "= ANY($1)"
+}
+of_many! {
+    /// rusqlite has a virtual table for a list of values.
+    rarray: "IN rarray($1)"
+}
+of_many! {
+    /// SQLite takes a list as a JSON text.
+    json: "IN (SELECT value FROM json_each($1))"
+}
