@@ -53,6 +53,7 @@ pub fn run(options: &Options) -> Result<()> {
     let plan = options.plan();
     let program = stage::program(options.program.as_deref())?;
     let mut report = Report::new(plan);
+    report.versions = peers::versions(&report.plan)?;
     for target in report.plan.targets.clone() {
         let stage = Stage::set(target, &report.plan, &program)?;
         if let Some(server) = stage.server() {

@@ -58,6 +58,14 @@ pub(super) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
+/// The versions of a Python and its SQLAlchemy, in one line.
+pub(in crate::book) fn versions(python: &Path) -> Result<String> {
+    const PRINT: &str = "import platform as p; from importlib.metadata import version as v; print('Python', \
+                         p.python_version() + ',', ', '.join(f'{n} {v(n)}' for n in ('SQLAlchemy', 'asyncpg', 'aiosqlite')))";
+    let output = Command::new(python).args(["-c", PRINT]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 impl Process {
     fn ask<T: DeserializeOwned>(&self, command: &Value) -> Result<T> {
         let (input, output) = &mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner);

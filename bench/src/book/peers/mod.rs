@@ -12,7 +12,7 @@ mod sqlx;
 mod stepping;
 mod tallybook;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -60,7 +60,7 @@ fn sqlalchemy(
         Target::Postgres => ("SQLAlchemy + asyncpg", url.replacen("postgresql:", "postgresql+asyncpg:", 1)),
         Target::Sqlite => ("SQLAlchemy + aiosqlite", url.replacen("sqlite:", "sqlite+aiosqlite:", 1)),
     };
-    let python = plan.python.clone().unwrap_or_else(|| external::directory().join("environment/bin/python"));
+    let python = python(plan);
     if !plan.wants(name) {
         return Ok(None);
     }
@@ -69,6 +69,20 @@ fn sqlalchemy(
         return Ok(None);
     }
     External::sqlalchemy(name, &python, &url, questions).map(Some)
+}
+
+fn python(plan: &Plan) -> PathBuf {
+    plan.python.clone().unwrap_or_else(|| external::directory().join("environment/bin/python"))
+}
+
+/// The versions of what isn't a crate.
+pub(super) fn versions(plan: &Plan) -> Result<Vec<String>> {
+    let python = python(plan);
+    let mut all = vec![format!("SQLite {}", ::rusqlite::version())];
+    if python.exists() {
+        all.push(external::versions(&python)?);
+    }
+    Ok(all)
 }
 
 /// Those on PostgreSQL, through a slow network.

@@ -170,7 +170,7 @@ fn of_id(sql: &str) -> String {
 
 /// The symbol of the drawn question.
 fn symbol(questions: &[Question]) -> Result<String> {
-    let mut text = "(CASE :place".to_owned();
+    let mut text = "(CASE :place::integer".to_owned();
     for (place, question) in questions.iter().enumerate() {
         if let Question::Position(_, symbol) = question {
             write!(text, " WHEN {} THEN '{symbol}'", place + 1)?;

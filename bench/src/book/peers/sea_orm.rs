@@ -114,9 +114,10 @@ impl Peer for SeaOrm {
                 let positions = portfolios.load_many(positions, pool).await?;
                 Answer::Portfolios(portfolios.into_iter().zip(positions).collect())
             }
+            // Its cursor has no row values: the filter lets the index be used, the cursor is exact.
             Question::Page(time, id) => {
-                let mut cursor =
-                    trade::Entity::find().cursor_by((trade::Column::CreatedAt, trade::Column::Id));
+                let page = trade::Entity::find().filter(trade::Column::CreatedAt.lte(*time));
+                let mut cursor = page.cursor_by((trade::Column::CreatedAt, trade::Column::Id));
                 Answer::Trades(cursor.after((*time, *id)).desc().first(PAGE as u64).all(pool).await?)
             }
             Question::Write(portfolio) => return self.write(*portfolio).await,

@@ -35,6 +35,7 @@ impl Tallybook {
 }
 
 /// What its loads return.
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would be an allocation of the benchmark")]
 pub(super) enum Loads {
     Relations(PortfolioWithRelations),
     Executions(Vec<TradeWithExecutions>),
