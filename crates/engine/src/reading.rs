@@ -1,4 +1,4 @@
-//! Whether a text only reads. All of it is `const`, so that constant statements are looked at by the compiler.
+//! Whether a text only reads, or only inserts what stands in it. All of it is `const`, so that constant statements are looked at by the compiler.
 
 const READS: [&[u8]; 6] = [b"SELECT", b"WITH", b"VALUES", b"TABLE", b"SHOW", b"EXPLAIN"];
 
@@ -16,6 +16,12 @@ pub(crate) const fn is_read(sql: &str) -> bool {
         index += 1;
     }
     false
+}
+
+/// Whether a text inserts values that stand in it, not those of a query.
+pub(crate) const fn is_insert(sql: &str) -> bool {
+    let sql = sql.as_bytes();
+    matches(sql, first_word(sql, 0), b"INSERT") && mentions(sql, b"VALUES") && !mentions(sql, b"SELECT")
 }
 
 /// Where the first word is, behind white space, parentheses and comments.
@@ -73,7 +79,7 @@ const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_read;
+    use super::{is_insert, is_read};
 
     #[test]
     fn reads_are_known_behind_comments_and_parentheses() {
@@ -102,6 +108,16 @@ mod tests {
             "selection",
         ] {
             assert!(!is_read(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn inserts_of_given_values_are_told_from_those_of_queries() {
+        assert!(is_insert("insert into a (b) values ($1), ($2) RETURNING id"));
+        for sql in
+            ["INSERT INTO a SELECT * FROM b", "INSERT INTO a VALUES ((SELECT 1))", "UPDATE a SET b = 1"]
+        {
+            assert!(!is_insert(sql), "{sql}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::reading::is_read;
+use crate::reading::{is_insert, is_read};
 use crate::settings::Engine;
 
 /// One SQL statement, with `$1`, `$2`, … for its parameters, in the words of both engines.
@@ -42,6 +42,7 @@ struct Shared {
 struct Text<T> {
     sql: T,
     is_read: bool,
+    is_insert: bool,
 }
 
 impl Statement {
@@ -52,13 +53,13 @@ impl Statement {
 
     /// A text for each engine.
     pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
-        let postgres = Text { sql: postgres, is_read: is_read(postgres) };
-        let sqlite = Text { sql: sqlite, is_read: is_read(sqlite) };
+        let postgres = Text { sql: postgres, is_read: is_read(postgres), is_insert: is_insert(postgres) };
+        let sqlite = Text { sql: sqlite, is_read: is_read(sqlite), is_insert: is_insert(sqlite) };
         Self(Texts::Static { postgres, sqlite })
     }
 
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
-        let text = |sql: Box<str>| Text { is_read: is_read(&sql), sql };
+        let text = |sql: Box<str>| Text { is_read: is_read(&sql), is_insert: is_insert(&sql), sql };
         let sqlite = sqlite.map(|sql| text(sql.into()));
         Self(Texts::Shared(Arc::new(Shared { postgres: text(postgres.into()), sqlite })))
     }
@@ -92,6 +93,11 @@ impl Statement {
         self.text(engine).is_read
     }
 
+    /// Whether the text for `engine` inserts given values, and so takes no longer than they are long.
+    pub(crate) fn is_insert(&self, engine: Engine) -> bool {
+        self.text(engine).is_insert
+    }
+
     fn text(&self, engine: Engine) -> Text<&str> {
         match (&self.0, engine) {
             (Texts::Static { postgres, .. }, Engine::Postgres) => *postgres,
@@ -112,7 +118,7 @@ impl Statement {
 
 impl Text<Box<str>> {
     fn borrow(&self) -> Text<&str> {
-        Text { sql: &self.sql, is_read: self.is_read }
+        Text { sql: &self.sql, is_read: self.is_read, is_insert: self.is_insert }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connect::use_log;
+use super::connect::{BUSY_TIMEOUT, use_log};
 use super::error::convert;
 use super::flight::run_all;
 use super::leash::{Leash, LongFlights};
@@ -109,6 +109,31 @@ impl Connection {
             Some(_) => roll_back(&mut sqlite).err().map(Err),
             None => None,
         }
+    }
+
+    /// Runs inserts of a few rows on this thread; none if they have to wait for another process's lock, or are in
+    /// no transaction, so that they would commit.
+    pub(super) fn insert_here(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        bounds: Bounds,
+        since: Option<Instant>,
+    ) -> Option<Result<()>> {
+        let shared = self.sqlite.upgrade()?;
+        let sqlite = shared.try_lock().ok()?;
+        if bounds.begin.is_none() && sqlite.is_autocommit() {
+            return None;
+        }
+        sqlite.busy_timeout(Duration::ZERO).ok()?;
+        let outcome = run_all(&sqlite, queries, bounds, since);
+        // It fails only for a connection that is closed.
+        let _ = sqlite.busy_timeout(BUSY_TIMEOUT);
+        let has_not_begun = bounds.begin.is_some() && sqlite.is_autocommit();
+        if outcome.is_err() && has_not_begun {
+            queries.iter_mut().for_each(|query| query.reset());
+            return None;
+        }
+        Some(outcome)
     }
 
     /// Before the first write to a file: its log.
