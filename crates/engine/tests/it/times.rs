@@ -170,7 +170,7 @@ tallybook_testkit::both_engines! {
         let mut session = db.read().await.unwrap();
         session.run((first(), nap(), second())).await.unwrap();
         let nap = find(&db, "as nap").times;
-        assert!(db.engine() == Engine::Sqlite || nap.max >= Duration::from_millis(300), "{nap:?}");
+        assert!(db.engine() == Engine::Sqlite || nap.max >= Duration::from_millis(250), "{nap:?}");
         for part in ["as first", "as second"] {
             let times = find(&db, part).times;
             assert!(times.count == 1 && times.max < nap.max, "{part}: {times:?}, {nap:?}");
