@@ -71,7 +71,7 @@ both_engines! {
         fill(&db).await;
         let before = schema(&db).await;
 
-        let undone = migrator(&db).downgrade(&Goal::Base).await.unwrap();
+        let undone = migrator(&db).force(true).downgrade(&Goal::Base).await.unwrap();
         assert_eq!(undone.iter().map(|change| change.id).collect::<Vec<_>>(), ["0002", "0001"]);
         assert_eq!(contents(&db).await.unwrap(), Contents::Nothing);
         assert_eq!(migrator(&db).current().await.unwrap(), None);
@@ -91,7 +91,7 @@ both_engines! {
         let as_it_is = schema(&db).await;
         fill(&db).await;
 
-        migrator(&db).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
         assert_eq!(schema(&db).await, as_it_was);
         assert_keys_hold(&db).await;
         migrator(&db).upgrade(&Goal::Head).await.unwrap();
@@ -105,7 +105,7 @@ both_engines! {
         let before = everything(&db).await;
         assert!(before.trades.iter().any(|trade| trade.session_id.is_some()));
 
-        migrator(&db).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
         migrator(&db).upgrade(&Goal::Steps(1)).await.unwrap();
 
@@ -120,7 +120,7 @@ both_engines! {
         sql(&db, "CREATE TABLE fans (portfolio_id integer NOT NULL REFERENCES portfolios (id))").await;
         sql(&db, "INSERT INTO fans (portfolio_id) VALUES (1)").await;
 
-        let error = migrator(&db).downgrade(&Goal::Base).await.unwrap_err();
+        let error = migrator(&db).force(true).downgrade(&Goal::Base).await.unwrap_err();
         assert!(error.is_revision(), "{error}");
         assert!(error.to_string().contains("drop portfolios"), "{error}");
 

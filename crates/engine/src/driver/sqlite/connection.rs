@@ -71,6 +71,11 @@ impl Connection {
         self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await?
     }
 
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.thread.call(move |sqlite| sqlite.execute_batch(&sql).map_err(convert)).await?
+    }
+
     /// Stops what is running and rolls back what it left open.
     pub(crate) async fn clean(&mut self) -> Result<()> {
         let done = self.thread.start(roll_back)?.wait();
