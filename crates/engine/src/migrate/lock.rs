@@ -17,6 +17,10 @@ const KEY: i64 = 0x74_61_6c_6c_79_62_6b;
 /// How often to look. Looking, instead of blocking, holds no snapshot that an index build would have to wait for.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Sent as one simple message: after a statement of the other protocol its portal, and with it a snapshot, stays until
+/// the next one, and an index build would wait for that.
+const NOTHING: &str = "SELECT 1";
+
 const HOLDERS: &str = "SELECT pid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
      AND ((classid::bigint << 32) | objid::bigint) = $1 \
      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -35,6 +39,7 @@ impl Lock {
         loop {
             let query = one::<(bool,)>("SELECT pg_try_advisory_xact_lock($1)", params![KEY]);
             if connection.fly(query, begin).await?.finish()?.0 {
+                // Also the statement that ends the one above; see NOTHING.
                 connection.script("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
                 return Ok(Self(connection));
             }
@@ -56,7 +61,7 @@ impl Lock {
 
     /// Makes sure that it is still held: a connection that broke has lost it.
     pub(super) async fn check(&mut self) -> Result<()> {
-        fetch(&mut self.0, one::<(i32,)>("SELECT 1", params![])).await.map(drop).map_err(|error| {
+        self.0.script(NOTHING).await.map_err(|error| {
             Error::revision(
                 "the connection that keeps other runners out was lost; what was done stays, run again",
             )
