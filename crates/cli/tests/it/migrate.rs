@@ -19,7 +19,7 @@ both_engines! {
         let history = run("migrate history --json").json();
         assert!(history["revisions"][0]["applied_at"].is_string(), "{history}");
         assert!(history["revisions"][1]["applied_at"].is_null(), "{history}");
-        assert!(run("migrate downgrade base").ok().contains("rolled back 0001"));
+        assert!(run("migrate downgrade base --force").ok().contains("rolled back 0001"));
         assert_eq!(run("migrate current --json").json()["current"], serde_json::Value::Null);
     }
 
