@@ -1,5 +1,6 @@
 //! The book on real databases: the same cases on SQLite files and on PostgreSQL.
 
+mod adopt;
 mod advice;
 mod calls;
 mod catalog;
