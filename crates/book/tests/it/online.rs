@@ -142,7 +142,7 @@ async fn beside_writers(db: &Database, writers: usize, work: impl Future<Output 
     Seen { writes, slowest: Duration::from_micros(slowest.load(Ordering::Relaxed).unsigned_abs()) }
 }
 
-async fn up_and_down_beside_writers(trades: i64, writers: usize) {
+async fn up_and_down_beside_writers(trades: i64, writers: usize) -> Duration {
     let (db, _database) = first("up_and_down_beside_writers").await;
     sql(
         &db,
@@ -174,6 +174,7 @@ async fn up_and_down_beside_writers(trades: i64, writers: usize) {
     }
     assert_eq!(number(&db, "SELECT count(*) FROM trades").await, trades + writes);
     assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
+    slowest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,9 +182,10 @@ async fn revisions_go_up_and_down_while_others_write() {
     up_and_down_beside_writers(50_000, 4).await;
 }
 
-/// `cargo test --release -p tallybook --test it -- --ignored --nocapture online::a_million_trades`
+/// `cargo test -p tallybook --test it -- --ignored --nocapture online::a_million_trades`
 #[ignore = "takes minutes"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_trades_go_up_and_down_while_eight_write() {
-    up_and_down_beside_writers(1_000_000, 8).await;
+    let slowest = up_and_down_beside_writers(1_000_000, 8).await;
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }

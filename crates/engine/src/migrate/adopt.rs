@@ -82,7 +82,7 @@ impl Migrator<'_> {
         }
         run.create_history().await?;
         let mut batch: Vec<_> = self.revisions[..applied].iter().map(history::record).collect();
-        batch.push(history::event("adopt", format!("alembic {}", adoption.version)));
+        batch.push(history::event("adopt", &format!("alembic {}", adoption.version)));
         history::write(&mut run.connection, batch).await?;
         adoption.recorded = true;
         Ok(adoption)
@@ -118,7 +118,7 @@ impl Migrator<'_> {
             execute("INSERT INTO alembic_version (version_num) VALUES ($1)", params![version.id]),
         ];
         batch.extend(self.revisions.iter().flat_map(history::erase));
-        batch.push(history::event("release", format!("alembic {}", version.id)));
+        batch.push(history::event("release", &format!("alembic {}", version.id)));
         history::write(&mut run.connection, batch).await?;
         Ok(version.id)
     }

@@ -272,10 +272,10 @@ pub(super) fn record_step(revision: &Revision, step: usize, state: State) -> Exe
 }
 
 /// The statement that notes something that happened once.
-pub(super) fn event(kind: &'static str, detail: String) -> Execute {
+pub(super) fn event(kind: &'static str, detail: &str) -> Execute {
     execute(
         "INSERT INTO tallybook_events (at, kind, detail) VALUES ($1, $2, $3)",
-        params![now(), kind, detail],
+        params![now(), kind, detail.to_owned()],
     )
 }
 

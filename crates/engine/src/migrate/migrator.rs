@@ -149,7 +149,7 @@ impl<'a> Migrator<'a> {
             .filter_map(|&number| Some((number, history.state(index, number)?)))
             .map(|(number, state)| history::record_step(revision, number, state))
             .collect();
-        batch.push(history::event("repair", format!("revision {id}: accepted {}", told.join(", "))));
+        batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
         history::write(&mut run.connection, batch).await?;
         Ok(told)
     }
