@@ -10,7 +10,7 @@ use tallybook_testkit::both_engines;
 
 use crate::catalog::catalog;
 use crate::sample::{Sample, parents};
-use crate::support::{open, rows, time, write};
+use crate::support::{open, rows, sql, time, write};
 
 const PROGRAM: &str = "killed::a_program_that_tells_what_it_does_and_stops";
 
@@ -123,4 +123,26 @@ async fn a_run_that_is_killed_in_an_index_build_is_simply_run_again() {
     drop(snapshot);
     migrator(&db).upgrade(&Goal::Head).await.unwrap();
     assert_eq!(schema(&db).await, whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() {
+    let file = tallybook_testkit::SqliteFile::new("killed_anew");
+    let (db, ..) = prepared(&file.url()).await;
+    let trades = count(&db).await;
+    // What Alembic leaves half-way: the column is there, and its key is not.
+    sql(&open(&file.url()).await, "ALTER TABLE trades ADD COLUMN session_id INTEGER").await;
+    for (stop, keys) in [("1", 1), ("2", 1), ("3", 2)] {
+        assert!(killed(&file.url(), "up", stop));
+        let found = rows::<(i64,)>(
+            &mut db.read().await.unwrap(),
+            "SELECT count(*) FROM pragma_foreign_key_list('trades')",
+        )
+        .await;
+        assert_eq!(found, [(keys,)], "killed at event {stop}");
+        assert_eq!(count(&db).await, trades);
+    }
+    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    assert_eq!(migrator(&db).check().await.unwrap(), []);
+    assert_eq!(count(&db).await, trades);
 }

@@ -146,6 +146,19 @@ both_engines! {
         assert_eq!(migrator(&db).check().await.unwrap(), []);
     }
 
+    async fn a_book_whose_steps_an_older_program_did_not_record_goes_down_and_up(url: &str) {
+        let db = book(url).await;
+        let before = schema(&db).await;
+        sql(&db, "DROP TABLE tallybook_steps").await;
+        sql(&db, "DROP TABLE tallybook_events").await;
+        assert_eq!(migrator(&db).current().await.unwrap(), Some("0002"));
+        assert_eq!(migrator(&db).check().await.unwrap(), []);
+        migrator(&db).downgrade(&Goal::Base).await.unwrap();
+        assert_eq!(contents(&db).await.unwrap(), Contents::Nothing);
+        upgrade(&db).await.unwrap();
+        assert_eq!(schema(&db).await, before);
+    }
+
     async fn an_upgrade_with_nothing_to_do_does_nothing(url: &str) {
         let db = book(url).await;
         let before = schema(&db).await;
