@@ -76,6 +76,11 @@ impl Migrator<'_> {
             for (number, step) in revision.steps().iter().enumerate() {
                 let found = probe(&mut connection, step).await?;
                 let done = match step.action {
+                    // A key that is not there yet can't be found lacking.
+                    Action::Validate { .. } => {
+                        is_reached(step, Direction::Up, &found)
+                            && steps.last().is_none_or(|before: &PlannedStep| before.done)
+                    }
                     Action::Sql(_) => is_recorded(&history, index, number, Direction::Up),
                     _ => is_reached(step, Direction::Up, &found),
                 };
@@ -123,6 +128,7 @@ fn way(step: &Step, direction: Direction, engine: Engine, found: &Probe, is_new:
         sql = vec![if drops { drop } else { index.sql_concurrently() }];
     }
     let lock = match engine {
+        _ if sql.is_empty() => "none: nothing to do".to_owned(),
         Engine::Postgres => postgres_lock(step, drops, is_new),
         Engine::Sqlite => "the file's write lock: other writers wait, readers don't".to_owned(),
     };

@@ -279,3 +279,18 @@ async fn progress_is_told_step_by_step() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_told_from_its_primary() {
+    let cluster = tokio::task::spawn_blocking(|| {
+        let cluster = tallybook_testkit::Cluster::start().unwrap();
+        cluster.restart_as_standby().unwrap();
+        cluster
+    })
+    .await
+    .unwrap();
+    let db = open(&cluster.url("postgres")).await;
+    let error = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap_err();
+    assert!(error.is_read_only(), "{error}");
+    assert_eq!(Migrator::new(&db, ALL).current().await.unwrap(), None);
+}
