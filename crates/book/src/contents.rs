@@ -39,7 +39,7 @@ pub fn contents(db: &Database) -> impl Future<Output = Result<Contents>> + Send 
         }
         let tables = session.await?.run(tables).await?;
         let others: Vec<_> =
-            tables.into_iter().map(|(name,)| name).filter(|name| name != "tallybook_revisions").collect();
+            tables.into_iter().map(|(name,)| name).filter(|name| !name.starts_with("tallybook_")).collect();
         Ok(if others.is_empty() { Contents::Nothing } else { Contents::Other(others) })
     }
 }

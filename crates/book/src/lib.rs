@@ -32,6 +32,6 @@ pub use models::{
 };
 pub use page::{Cursor, Page, Window};
 pub use repositories::{Executions, Portfolios, Positions, Repository, Trades, TradingSessions};
-pub use revisions::{REVISIONS, migrator, upgrade};
+pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
 pub use table::Table;
 pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

@@ -33,7 +33,9 @@ Examples:
   tallybook demo                                  see it work, on an SQLite file it makes
   tallybook demo --database postgresql://ada@localhost/scratch
   tallybook migrate upgrade                       bring DATABASE_URL to the newest revision
+  tallybook migrate plan                          what that would do, and which locks it takes
   tallybook migrate downgrade -1                  take the last revision back
+  tallybook migrate adopt --dry-run               look at a database that Alembic made
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
@@ -49,7 +51,7 @@ pub(crate) enum Command {
     /// Make a book, fill it, and measure its reads: statements, round trips, times, indexes, N+1
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
-    /// Apply revisions, roll them back, and show which are applied
+    /// Apply revisions, roll them back, show and check what is applied, adopt what Alembic made
     #[command(subcommand)]
     Migrate(Migrate),
     /// Fill an empty book with made-up trading: the same seed gives the same book. Takes about 1 KB of memory a
@@ -160,22 +162,57 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrate {
-    /// Apply revisions up to head, +1 or a revision
+    /// Apply revisions up to head, +1 or a revision, while others use the database. A run that stopped is run again
     Upgrade {
         /// head, +1 or a revision such as 0001
         #[arg(default_value = "head")]
         goal: String,
+        #[command(flatten)]
+        limits: Limits,
     },
-    /// Roll revisions back to base, -1 or a revision. What their columns and tables held is gone
+    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data
     Downgrade {
         /// base, -1 or a revision such as 0001
         #[arg(allow_hyphen_values = true)]
         goal: String,
+        /// Drop columns and tables that hold data, which is lost
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        limits: Limits,
     },
     /// Show the last applied revision
     Current,
     /// Show all revisions and when they were applied
     History,
+    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back
+    Plan {
+        /// head, +1 or a revision such as 0001
+        #[arg(default_value = "head")]
+        goal: String,
+    },
+    /// Compare the database with what its revisions say; exit code 1 if programs would fail
+    Check,
+    /// Take over a database that Alembic made
+    Adopt {
+        /// Look only
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Hand the database back to Alembic
+    Release,
+    /// Accept the text of a revision that was changed after it was applied, and record that
+    Repair {
+        /// The revision
+        revision: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Limits {
+    /// Seconds after which the run ends; what is done stays, and the next run goes on
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) within: u64,
 }
 
 #[derive(Debug, ClapArgs)]

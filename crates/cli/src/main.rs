@@ -22,7 +22,7 @@ use clap::Parser;
 async fn main() -> ExitCode {
     output::start_log();
     match commands::run(args::Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => output::report(&error),
     }
 }

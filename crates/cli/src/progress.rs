@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tallybook::engine::migrate::{Blocker, Place, Progress};
 
 /// A bar of `total` items, on standard error.
 pub(crate) fn items(what: &'static str, total: u64) -> ProgressBar {
@@ -32,4 +33,59 @@ fn bar(what: &'static str, total: u64, template: &str) -> ProgressBar {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates are constants")
+}
+
+/// A bar for the steps of revisions, with what is waited for above it.
+pub(crate) struct Steps(ProgressBar);
+
+impl Steps {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::new(100);
+        bar.set_style(style("{spinner} {msg} {wide_bar} {pos}% {elapsed}"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    pub(crate) fn show(&self, progress: &Progress) {
+        match progress {
+            Progress::Started(place) => {
+                self.0.set_position(0);
+                self.0.set_message(named(place));
+            }
+            Progress::Building { place, phase, percent, left, blockers } => {
+                self.0.set_position(percent.round() as u64);
+                let left = left.map(|left| format!(", {left:.0} s left")).unwrap_or_default();
+                let waits = if blockers.is_empty() {
+                    String::new()
+                } else {
+                    format!(", waits for {}", all(blockers))
+                };
+                self.0.set_message(format!("{}: {phase}{left}{waits}", named(place)));
+            }
+            Progress::Waiting { what, blockers } if blockers.is_empty() => {
+                self.0.set_message(format!("waiting for {what}"));
+            }
+            Progress::Waiting { what, blockers } => {
+                self.0.set_message(format!("waiting for {what}, held by {}", all(blockers)));
+            }
+            Progress::Warning { what, blockers } => {
+                self.0.suspend(|| tracing::warn!("{what} {}", all(blockers)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn named(place: &Place) -> String {
+    format!("{} {}/{} {}", place.revision, place.step, place.of, place.what)
+}
+
+fn all(blockers: &[Blocker]) -> String {
+    blockers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

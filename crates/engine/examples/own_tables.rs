@@ -4,21 +4,21 @@
 
 #![allow(clippy::print_stdout)] // what an example is for
 
-use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
-use tallybook_engine::{Database, Result, Row, Settings, Statement, all, one, params};
+use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
+use tallybook_engine::{Database, Result, Row, Settings, all, one, params};
 
-const REVISIONS: &[Revision] = &[Revision {
-    id: "0001",
-    name: "notes",
-    upgrade: &[Step::sql(
-        "create notes",
-        Statement::per_engine(
-            "CREATE TABLE notes (id bigserial PRIMARY KEY, author varchar(40) NOT NULL, stars bigint)",
-            "CREATE TABLE notes (id integer PRIMARY KEY, author varchar(40) NOT NULL, stars integer)",
-        ),
+const REVISIONS: &[Revision] = &[Revision::new(
+    "0001",
+    "notes",
+    &[Step::table(
+        "notes",
+        &[
+            Column::new("id", Type::Id),
+            Column::new("author", Type::Varchar(40)),
+            Column::new("stars", Type::Bigint).null(),
+        ],
     )],
-    downgrade: &[Step::sql("drop notes", Statement::new("DROP TABLE notes"))],
-}];
+)];
 
 #[derive(Debug, Row)]
 struct Note {

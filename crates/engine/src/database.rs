@@ -247,9 +247,9 @@ impl Database {
         drop(self.0.served().take());
     }
 
-    /// A connection of its own, outside the pools, for work that must not compete with sessions.
+    /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        self.0.writes.connect().await
+        self.0.writes.connect(Role::Migrate).await
     }
 }
 

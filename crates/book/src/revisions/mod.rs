@@ -2,7 +2,7 @@
 //!
 //! A revision that was released is never edited: databases have it.
 
-mod ddl;
+mod alembic;
 mod optimisation;
 mod tables;
 
@@ -10,6 +10,8 @@ use tallybook_engine::Database;
 use tallybook_engine::migrate::{Change, Goal, Migrator, Revision};
 
 use crate::error::Result;
+
+pub use alembic::ALEMBIC;
 
 /// All revisions of the book, oldest first.
 pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION];
@@ -22,7 +24,7 @@ pub fn migrator(db: &Database) -> Migrator<'_> {
 /// Applies all revisions that are not applied yet, and returns them.
 ///
 /// # Errors
-/// The step that failed and why; its revision is rolled back.
+/// The step that failed and why; what was done before it stays, and the next run goes on from there.
 pub async fn upgrade(db: &Database) -> Result<Vec<Change>> {
     Ok(migrator(db).upgrade(&Goal::Head).await?)
 }

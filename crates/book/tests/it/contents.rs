@@ -16,7 +16,7 @@ both_engines! {
 
     async fn a_book_that_was_rolled_back_is_nothing(url: &str) {
         let db = book(url).await;
-        migrator(&db).downgrade(&Goal::Base).await.unwrap();
+        migrator(&db).force(true).downgrade(&Goal::Base).await.unwrap();
         assert_eq!(contents(&db).await.unwrap(), Contents::Nothing);
     }
 

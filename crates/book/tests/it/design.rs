@@ -132,11 +132,11 @@ const COLUMNS_FOUND: Statement = Statement::per_engine(
        CASE WHEN a.attnotnull THEN ' not null' END) \
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
-       AND c.relname <> 'tallybook_revisions' AND a.attnum > 0 AND NOT a.attisdropped",
+       AND c.relname NOT LIKE 'tallybook%' AND a.attnum > 0 AND NOT a.attisdropped",
     "SELECT m.name || '.' || c.name || ' ' || replace(lower(c.type), 'datetime', 'timestamp') || \
        CASE c.\"notnull\" WHEN 1 THEN ' not null' ELSE '' END \
      FROM sqlite_master m, pragma_table_info(m.name) c \
-     WHERE m.type = 'table' AND m.name <> 'tallybook_revisions'",
+     WHERE m.type = 'table' AND m.name NOT LIKE 'tallybook%'",
 );
 
 const KEYS_FOUND: Statement = Statement::per_engine(
@@ -169,14 +169,14 @@ const INDEXES_FOUND: Statement = Statement::per_engine(
 const UNIQUE_FOUND: Statement = Statement::per_engine(
     "SELECT format('%s %s', conrelid::regclass, lower(pg_get_constraintdef(oid))) \
      FROM pg_constraint WHERE contype IN ('p', 'u') AND connamespace = current_schema()::regnamespace \
-       AND conrelid::regclass::text <> 'tallybook_revisions'",
+       AND conrelid::regclass::text NOT LIKE 'tallybook%'",
     "SELECT m.name || ' unique (' || c.name || ')' \
      FROM sqlite_master m, pragma_index_list(m.name) i, pragma_index_info(i.name) c \
      WHERE m.type = 'table' AND i.origin = 'u' \
      UNION ALL \
      SELECT m.name || ' primary key (' || c.name || ')' \
      FROM sqlite_master m, pragma_table_info(m.name) c \
-     WHERE m.type = 'table' AND c.pk AND m.name <> 'tallybook_revisions'",
+     WHERE m.type = 'table' AND c.pk AND m.name NOT LIKE 'tallybook%'",
 );
 
 async fn assert_found(db: &Database, statement: Statement, expected: &str) {

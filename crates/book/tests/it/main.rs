@@ -1,5 +1,6 @@
 //! The book on real databases: the same cases on SQLite files and on PostgreSQL.
 
+mod adopt;
 mod advice;
 mod calls;
 mod catalog;
@@ -12,8 +13,10 @@ mod design;
 mod eager;
 mod identifiers;
 mod indexes;
+mod killed;
 mod loops;
 mod market;
+mod online;
 mod original;
 mod pages;
 mod refusals;

@@ -9,23 +9,26 @@ mod report;
 mod seed;
 mod watch;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 
 use crate::args::{Args, Command};
 use crate::database::Target;
 
-pub(crate) async fn run(args: Args) -> Result<()> {
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let target = Target::new(args.database);
     match args.command {
         Command::Demo(demo) => demo::run(target, &demo, args.json).await,
-        Command::Migrate(command) => migrate::run(target, &command, args.json).await,
+        Command::Migrate(command) => return migrate::run(target, &command, args.json).await,
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
         Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,
         Command::Export(export) => export::run(target, &export, args.json).await,
         Command::Watch(watch) => watch::run(watch, args.json).await,
         Command::Report(report) => report::run(&report, args.json),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Calls a generic function with the model of a table.

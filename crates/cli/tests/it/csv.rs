@@ -36,7 +36,7 @@ both_engines! {
         program.write("odd.csv", &file);
         program.run(&format!("import portfolios odd.csv {database}")).ok();
         let exported = program.run(&format!("export portfolios {database}")).ok();
-        program.run(&format!("migrate downgrade base {database}")).ok();
+        program.run(&format!("migrate downgrade base --force {database}")).ok();
         program.run(&format!("migrate upgrade {database}")).ok();
         program.write("again.csv", &exported);
         program.run(&format!("import portfolios again.csv {database}")).ok();

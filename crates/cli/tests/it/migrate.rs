@@ -19,7 +19,7 @@ both_engines! {
         let history = run("migrate history --json").json();
         assert!(history["revisions"][0]["applied_at"].is_string(), "{history}");
         assert!(history["revisions"][1]["applied_at"].is_null(), "{history}");
-        assert!(run("migrate downgrade base").ok().contains("rolled back 0001"));
+        assert!(run("migrate downgrade base --force").ok().contains("rolled back 0001"));
         assert_eq!(run("migrate current --json").json()["current"], serde_json::Value::Null);
     }
 
@@ -35,5 +35,67 @@ both_engines! {
         program.run(&format!("migrate upgrade 0001 --database {url}")).ok();
         let error = program.run(&format!("seed --database {url}")).fails(1);
         assert!(error.contains("0001") && error.contains("next: tallybook migrate upgrade"), "{error}");
+    }
+
+    async fn what_holds_data_goes_back_by_force_only(url: &str) {
+        let program = Program::new();
+        let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
+        run("seed --portfolios 2 --trades 50").fails(1);
+        run("migrate upgrade").ok();
+        run("seed --portfolios 2 --trades 50").ok();
+        let error = run("migrate downgrade base").fails(1);
+        assert!(error.contains("table trades holds 50 rows") && error.contains("--force"), "{error}");
+        assert_eq!(run("migrate current").ok(), "0002\n");
+        run("migrate downgrade base --force").ok();
+    }
+
+    async fn a_plan_tells_the_statements_and_locks(url: &str) {
+        let program = Program::new();
+        let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
+        run("migrate upgrade 0001").ok();
+        let plan = run("migrate plan").ok();
+        assert!(plan.contains("ix_trades_portfolio_status ON trades (portfolio_id, status)"), "{plan}");
+        assert!(plan.contains("locks:") && plan.contains("loses:  the values of trades.session_id"), "{plan}");
+        let steps = &run("migrate plan --json").json()["revisions"][0]["steps"];
+        assert_eq!(steps.as_array().unwrap().len(), 6);
+        assert!(run("migrate plan 0001").ok().contains("nothing to do"));
+    }
+
+    async fn drift_is_shown_and_fails(url: &str) {
+        let program = Program::new();
+        let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
+        run("migrate upgrade").ok();
+        assert!(run("migrate check").ok().contains("is what its revisions say"));
+        let db = tallybook::Database::open(tallybook::Settings::new(url).unwrap()).await.unwrap();
+        let drop = tallybook::engine::execute("DROP INDEX ix_trades_symbol", tallybook::engine::params![]);
+        db.write(async |session| -> tallybook::engine::Result<u64> { session.run(drop).await }).await.unwrap();
+        db.close().await;
+        let found = run("migrate check");
+        assert_eq!(found.code, 1);
+        assert!(found.out.contains("blocking: trades, index ix_trades_symbol: expected CREATE INDEX"), "{}", found.out);
+        let found = run("migrate check --json");
+        let told: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+        assert_eq!((found.code, &told["ok"]), (1, &serde_json::json!(false)));
+    }
+
+    async fn progress_is_a_line_of_json_an_event(url: &str) {
+        let out = Program::new().run_with("migrate upgrade --json", &[("DATABASE_URL", url)], "").ok();
+        let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.iter().any(|line| line["event"] == "done" && line["revision"] == "0002"), "{out}");
+        assert_eq!(lines.last().unwrap()["changes"].as_array().unwrap().len(), 2);
+    }
+
+    async fn only_what_alembic_made_is_adopted(url: &str) {
+        let program = Program::new();
+        let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
+        let error = run("migrate adopt").fails(1);
+        assert!(error.contains("alembic_version"), "{error}");
+        run("migrate upgrade 0001").ok();
+        let error = run("migrate adopt --dry-run").fails(1);
+        assert!(error.contains("nothing to adopt"), "{error}");
+        let error = run("migrate release").fails(1);
+        assert!(error.contains("Alembic never had this database"), "{error}");
+        let error = run("migrate repair 0002").fails(1);
+        assert!(error.contains("not applied"), "{error}");
     }
 }

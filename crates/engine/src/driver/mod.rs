@@ -18,6 +18,8 @@ pub(crate) use transaction::{Begin, Bounds, End};
 pub(crate) enum Role {
     Read,
     Write,
+    /// Writes, also outside of a transaction, and never times out by a setting of the session.
+    Migrate,
 }
 
 /// How to open connections to one database.
@@ -46,7 +48,7 @@ impl Connector {
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let link = match self {
             Connector::Sqlite(connector) => Link::Sqlite(connector.connect(role).await?),
-            Connector::Postgres(connector) => Link::Postgres(Box::new(connector.connect().await?)),
+            Connector::Postgres(connector) => Link::Postgres(Box::new(connector.connect(role).await?)),
         };
         Ok(Connection { link, in_flight: false, in_transaction: false, verdict: None })
     }
@@ -113,6 +115,18 @@ impl Connection {
         // One that failed before its end may have left its transaction open.
         self.in_transaction &= bounds.end.is_none() || flown.outcome.is_err();
         flown
+    }
+
+    /// Runs a text of one or several statements without parameters, as the engine's own shell would.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        self.in_flight = true;
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.script(sql).await,
+            Link::Postgres(connection) => connection.script(sql).await,
+        };
+        self.in_flight = false;
+        self.judge(result.as_ref().err(), true);
+        result.map_err(|error| error.with_statement(sql))
     }
 
     /// Commits, and on PostgreSQL asks in the same flight how far the log has come.

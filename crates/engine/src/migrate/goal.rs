@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::Revision;
+use super::revision::Revision;
 use crate::error::{Error, Result};
 
 /// Where to go: `head`, `base`, a number of steps (`+1`, `-1`) or the identifier of a revision.

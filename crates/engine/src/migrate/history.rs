@@ -1,23 +1,32 @@
-//! The table that records what is applied.
+//! The tables that record what is applied.
 
 use chrono::{DateTime, Utc};
 
-use super::Revision;
-use crate::driver::{Bounds, Connection};
+use super::catalog::fetch;
+use super::revision::Revision;
+use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
-use crate::query::{Batch, Execute, all, execute, one};
+use crate::query::{Execute, all, execute};
 use crate::statement::Statement;
 use crate::value::now;
 use crate::{Row, params};
 
-const EXISTS: Statement = Statement::per_engine(
-    "SELECT to_regclass('tallybook_revisions') IS NOT NULL",
-    "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tallybook_revisions')",
-);
-
-const CREATE: Statement = Statement::new(
+const TABLES: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS tallybook_revisions (\
        id varchar(64) NOT NULL PRIMARY KEY, name varchar(255) NOT NULL, applied_at timestamp NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS tallybook_steps (\
+       revision varchar(64) NOT NULL, step integer NOT NULL, what varchar(255) NOT NULL, \
+       checksum varchar(16) NOT NULL, state varchar(10) NOT NULL, at timestamp NOT NULL, \
+       PRIMARY KEY (revision, step))",
+    "CREATE TABLE IF NOT EXISTS tallybook_events (at timestamp NOT NULL, kind varchar(20) NOT NULL, detail text)",
+];
+
+const THERE: Statement = Statement::per_engine(
+    "SELECT c.relname::text FROM pg_class c \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     WHERE c.relkind = 'r' AND c.relname IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events')",
+    "SELECT name FROM sqlite_master WHERE type = 'table' \
+     AND name IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events')",
 );
 
 /// A revision that this program knows, and when it was applied.
@@ -30,74 +39,248 @@ pub struct Entry {
     pub name: &'static str,
     /// When it was applied; `None` if it is not.
     pub applied_at: Option<DateTime<Utc>>,
+    /// How many of its steps are done, if it was begun, applied or taken back, and is not at its end.
+    pub unfinished: Option<usize>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It runs outside of a transaction, or did when its program ended.
+    Running,
+    Done,
+    /// Its revision is being taken back, and it was not yet.
+    Leaving,
+    /// It was taken back, and its revision is not wholly.
+    Gone,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Done => "done",
+            State::Leaving => "leaving",
+            State::Gone => "gone",
+        }
+    }
 }
 
 #[derive(Row)]
-struct Record {
+struct RevisionRow {
     id: String,
     applied_at: DateTime<Utc>,
 }
 
-/// Makes sure that the table is there.
-pub(super) async fn create(connection: &mut Connection) -> Result<()> {
-    connection.fly(execute(CREATE, params![]), Bounds::default()).await.map(drop)
+#[derive(Row)]
+struct StepRow {
+    revision: String,
+    step: i64,
+    checksum: String,
+    state: String,
 }
 
-/// What is applied, beside what this program knows.
+/// What is recorded, checked against what the program knows.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    pub(super) entries: Vec<Entry>,
+    /// The recorded steps of each revision: those with a record and its checksum.
+    steps: Vec<Vec<Option<(State, String)>>>,
+}
+
+/// Makes sure that the tables are there.
+pub(super) async fn create(connection: &mut Connection) -> Result<()> {
+    if fetch(connection, all::<(String,)>(THERE, params![])).await?.len() == TABLES.len() {
+        return Ok(());
+    }
+    let tables: Vec<_> = TABLES.map(|sql| execute(sql, params![])).into();
+    let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+    connection.fly(tables, bounds).await.map(drop)
+}
+
+/// What is recorded.
 ///
 /// # Errors
-/// When the database has a revision that this program does not know, or one is missing in between.
-pub(super) async fn read(connection: &mut Connection, revisions: &[Revision]) -> Result<Vec<Entry>> {
-    let (exists,) = connection.fly(one::<(bool,)>(EXISTS, params![]), Bounds::default()).await?.finish()?;
-    let records = if exists {
-        let query = all::<Record>("SELECT id, applied_at FROM tallybook_revisions ORDER BY id", params![]);
-        connection.fly(query, Bounds::default()).await?.finish()?
-    } else {
-        Vec::new()
+/// When it does not fit what this program knows.
+pub(super) async fn read(connection: &mut Connection, revisions: &[Revision]) -> Result<History> {
+    let tables = fetch(connection, all::<(String,)>(THERE, params![])).await?;
+    let is_there = |name: &str| tables.iter().any(|(table,)| table == name);
+    let applied = match is_there("tallybook_revisions") {
+        true => {
+            fetch(connection, all::<RevisionRow>("SELECT id, applied_at FROM tallybook_revisions", params![]))
+                .await?
+        }
+        false => Vec::new(),
     };
-    if let Some(unknown) =
-        records.iter().find(|record| revisions.iter().all(|revision| revision.id != record.id))
-    {
-        return Err(Error::revision(format!(
-            "the database is at revision {:?}, which this program does not know; use a newer program",
-            unknown.id
-        )));
+    let steps = match is_there("tallybook_steps") {
+        true => {
+            let sql = "SELECT revision, step, checksum, state FROM tallybook_steps ORDER BY revision, step";
+            fetch(connection, all::<StepRow>(sql, params![])).await?
+        }
+        false => Vec::new(),
+    };
+    History::new(revisions, &applied, &steps)
+}
+
+impl History {
+    fn new(revisions: &[Revision], applied: &[RevisionRow], steps: &[StepRow]) -> Result<Self> {
+        let known = |id: &str| revisions.iter().position(|revision| revision.id == id);
+        let ids = applied.iter().map(|row| &row.id).chain(steps.iter().map(|row| &row.revision));
+        if let Some(unknown) = ids.filter(|id| known(id).is_none()).max() {
+            return Err(Error::revision(format!(
+                "the database is at revision {unknown:?}, which this program does not know; use a newer program"
+            )));
+        }
+        let mut recorded: Vec<Vec<_>> =
+            revisions.iter().map(|revision| vec![None; revision.steps().len()]).collect();
+        for row in steps {
+            let place = known(&row.revision).unwrap_or_default();
+            let slot = usize::try_from(row.step - 1).ok().and_then(|step| recorded[place].get_mut(step));
+            let Some(slot) = slot else {
+                return Err(Error::revision(format!(
+                    "tallybook_steps records step {} of revision {:?}, which has {}; use a newer program, \
+                     or delete that record if the table was edited by hand",
+                    row.step,
+                    row.revision,
+                    revisions[place].steps().len()
+                )));
+            };
+            let state = [State::Running, State::Done, State::Leaving, State::Gone];
+            let Some(state) = state.into_iter().find(|state| state.word() == row.state) else {
+                return Err(Error::revision(format!(
+                    "tallybook_steps holds the state {:?} for step {} of revision {:?}; it may hold running, \
+                     done, leaving and gone",
+                    row.state, row.step, row.revision
+                )));
+            };
+            *slot = Some((state, row.checksum.clone()));
+        }
+        let entries = revisions
+            .iter()
+            .zip(&recorded)
+            .map(|(revision, steps)| entry(revision, steps, applied.iter().find(|row| row.id == revision.id)))
+            .collect();
+        let history = Self { entries, steps: recorded };
+        history.check_gaps()?;
+        Ok(history)
     }
-    let entries: Vec<Entry> = revisions
-        .iter()
-        .map(|revision| Entry {
-            id: revision.id,
-            name: revision.name,
-            applied_at: records
-                .iter()
-                .find(|record| record.id == revision.id)
-                .map(|record| record.applied_at),
+
+    /// A revision that left a trace stands behind applied ones only.
+    fn check_gaps(&self) -> Result<()> {
+        let (applied, traces) = (self.applied(), self.traces());
+        if traces > applied + 1 {
+            return Err(Error::revision(format!(
+                "revision {:?} is applied but {:?} before it is not; repair tallybook_revisions first",
+                self.entries[traces - 1].id,
+                self.entries[applied].id
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether what is applied still has the text that it was applied with.
+    pub(super) fn check_texts(&self, revisions: &[Revision]) -> Result<()> {
+        let Some((revision, number)) = self.changed(revisions).next() else { return Ok(()) };
+        Err(Error::revision(format!(
+            "revision {} ({}) was changed after it was applied: step {} (\"{}\") is not what it was. Give it its old \
+             text back and put the change into a new revision; or, if the database has what the new text says, \
+             accept it with `migrate repair {}`",
+            revision.id,
+            revision.name,
+            number + 1,
+            revision.steps()[number].what(),
+            revision.id
+        )))
+    }
+
+    /// The recorded steps whose text changed.
+    pub(super) fn changed<'a>(
+        &'a self,
+        revisions: &'a [Revision],
+    ) -> impl Iterator<Item = (&'a Revision, usize)> {
+        revisions.iter().zip(&self.steps).flat_map(|(revision, steps)| {
+            let texts = revision.steps().iter().zip(steps).enumerate();
+            let changed = texts.filter(|(_, (step, recorded))| {
+                recorded.as_ref().is_some_and(|(_, checksum)| *checksum != step.checksum())
+            });
+            changed.map(move |(number, _)| (revision, number))
         })
-        .collect();
-    let applied = applied(&entries);
-    if let Some(entry) = entries[applied..].iter().find(|entry| entry.applied_at.is_some()) {
-        return Err(Error::revision(format!(
-            "revision {:?} is applied but {:?} before it is not; repair tallybook_revisions first",
-            entry.id, entries[applied].id
-        )));
     }
-    Ok(entries)
+
+    /// How many are wholly applied, counted from the first.
+    pub(super) fn applied(&self) -> usize {
+        let whole = |entry: &&Entry| entry.applied_at.is_some() && entry.unfinished.is_none();
+        self.entries.iter().take_while(whole).count()
+    }
+
+    /// How many left a trace: those that are applied, and one that is half-way.
+    pub(super) fn traces(&self) -> usize {
+        let trace = |entry: &Entry| entry.applied_at.is_some() || entry.unfinished.is_some();
+        self.entries.iter().rposition(trace).map_or(0, |last| last + 1)
+    }
+
+    pub(super) fn state(&self, revision: usize, step: usize) -> Option<State> {
+        self.steps[revision][step].as_ref().map(|(state, _)| *state)
+    }
 }
 
-/// How many are applied, counted from the first.
-pub(super) fn applied(entries: &[Entry]) -> usize {
-    entries.iter().take_while(|entry| entry.applied_at.is_some()).count()
+fn entry(revision: &Revision, steps: &[Option<(State, String)>], row: Option<&RevisionRow>) -> Entry {
+    let states = || steps.iter().flatten().map(|(state, _)| *state);
+    let done = states().filter(|state| matches!(state, State::Done | State::Leaving)).count();
+    let is_leaving = states().any(|state| matches!(state, State::Leaving | State::Gone));
+    let unfinished = if row.is_some() { is_leaving } else { states().next().is_some() };
+    Entry {
+        id: revision.id,
+        name: revision.name,
+        applied_at: row.map(|row| row.applied_at),
+        unfinished: unfinished.then_some(done),
+    }
 }
 
-/// The statement that records a revision as applied.
+/// The statement that records a revision as applied; it may be already.
 pub(super) fn record(revision: &Revision) -> Execute {
     execute(
-        "INSERT INTO tallybook_revisions (id, name, applied_at) VALUES ($1, $2, $3)",
+        "INSERT INTO tallybook_revisions (id, name, applied_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
         params![revision.id, revision.name, now()],
     )
 }
 
-/// The statement that records a revision as rolled back.
-pub(super) fn erase(revision: &Revision) -> Execute {
-    execute("DELETE FROM tallybook_revisions WHERE id = $1", params![revision.id])
+/// The statements that record a revision as taken back.
+pub(super) fn erase(revision: &Revision) -> Vec<Execute> {
+    vec![
+        execute("DELETE FROM tallybook_steps WHERE revision = $1", params![revision.id]),
+        execute("DELETE FROM tallybook_revisions WHERE id = $1", params![revision.id]),
+    ]
+}
+
+/// The statement that records how far a step is.
+pub(super) fn record_step(revision: &Revision, step: usize, state: State) -> Execute {
+    let what: String = revision.steps()[step].what().chars().take(255).collect();
+    execute(
+        "INSERT INTO tallybook_steps (revision, step, what, checksum, state, at) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (revision, step) DO UPDATE SET what = excluded.what, checksum = excluded.checksum, \
+         state = excluded.state, at = excluded.at",
+        params![
+            revision.id,
+            step as i64 + 1,
+            what,
+            revision.steps()[step].checksum(),
+            state.word().to_owned(),
+            now()
+        ],
+    )
+}
+
+/// The statement that notes something that happened once.
+pub(super) fn event(kind: &'static str, detail: &str) -> Execute {
+    execute(
+        "INSERT INTO tallybook_events (at, kind, detail) VALUES ($1, $2, $3)",
+        params![now(), kind, detail.to_owned()],
+    )
+}
+
+/// All of a batch in one transaction.
+pub(super) async fn write(connection: &mut Connection, batch: Vec<Execute>) -> Result<()> {
+    let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+    connection.fly(batch, bounds).await.map(drop)
 }

@@ -1,31 +1,32 @@
 //! The runner.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::difference::{self, Difference};
+use super::expected::Expected;
+use super::goal::Goal;
 use super::history::{self, Entry};
-use super::{Goal, Revision, Step};
+use super::options::Options;
+use super::progress::Progress;
+use super::revision::Revision;
+use super::run::Run;
+use super::{adopt, catalog};
 use crate::database::Database;
-use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
-use crate::params;
-use crate::query::{Batch, Execute, execute, one};
-use crate::settings::Engine;
 
-/// The key of PostgreSQL's advisory lock: "tallybk" in ASCII.
-const LOCK_KEY: i64 = 0x74_61_6c_6c_79_62_6b;
-/// How long to wait for another runner, and how often to look. Looking, instead of blocking, holds no
-/// snapshot that others would have to wait for.
-const LOCK_LIMIT: Duration = Duration::from_secs(300);
-const LOCK_POLL: Duration = Duration::from_millis(200);
-
-/// Applies and rolls back revisions on a connection of its own.
-#[derive(Clone)]
+/// Applies revisions and takes them back, on connections of its own, while others use the database.
+///
+/// A run that stopped anywhere, killed or not, is simply run again: each step finds out whether it is done.
+/// Runners at the same time wait for each other.
+#[derive(Clone, Debug)]
 pub struct Migrator<'a> {
-    db: &'a Database,
-    revisions: &'a [Revision],
+    pub(super) db: &'a Database,
+    pub(super) revisions: &'a [Revision],
+    pub(super) options: Options,
 }
 
-/// A revision that was applied or rolled back.
+/// A revision that was applied or taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -37,43 +38,59 @@ pub struct Change {
     pub took: Duration,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
 impl<'a> Migrator<'a> {
     /// A runner for a database and the revisions its program knows, oldest first.
     pub fn new(db: &'a Database, revisions: &'a [Revision]) -> Self {
-        Self { db, revisions }
+        Self { db, revisions, options: Options::default() }
     }
 
-    /// Applies revisions up to the goal, each in a transaction; returns those that it applied.
-    ///
-    /// Runners at the same time wait for each other.
+    /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
+    /// unless set.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.options.within = time;
+        self
+    }
+
+    /// Takes back also what holds data, which is lost.
+    #[must_use]
+    pub fn force(mut self, force: bool) -> Self {
+        self.options.force = force;
+        self
+    }
+
+    /// Calls `listener` with what happens, as it happens. It must not take long: the run waits for it.
+    #[must_use]
+    pub fn on_progress(mut self, listener: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.options.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Applies revisions up to the goal; returns those that it applied, not those that another runner did.
     ///
     /// # Errors
-    /// The step that failed and why; its revision is rolled back, those before it stay.
+    /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
+    /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run(goal, Direction::Up).await
+        self.run().await?.upgrade(goal).await
     }
 
-    /// Rolls revisions back down to the goal, each in a transaction; returns those that it rolled back.
+    /// Takes revisions back, down to the goal; returns those that it took back.
     ///
     /// # Errors
-    /// As [`Migrator::upgrade`].
+    /// As [`Migrator::upgrade`]. When a column or a table that would go holds data, unless [`Migrator::force`] is
+    /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run(goal, Direction::Down).await
+        self.run().await?.downgrade(goal).await
     }
 
-    /// The last applied revision.
+    /// The last revision that is wholly applied.
     ///
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let entries = self.history().await?;
-        Ok(history::applied(&entries).checked_sub(1).map(|last| entries[last].id))
+        let history = history::read(&mut self.db.connect().await?, self.revisions).await?;
+        Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
     /// Every revision that this program knows, with when it was applied.
@@ -81,100 +98,63 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        history::read(&mut self.db.connect().await?, self.revisions).await
+        Ok(history::read(&mut self.db.connect().await?, self.revisions).await?.entries)
     }
 
-    async fn run(&self, goal: &Goal, direction: Direction) -> Result<Vec<Change>> {
+    /// What differs between what the applied revisions say and what the database has. Benign differences are
+    /// among them; see [`Difference::is_blocking`].
+    ///
+    /// # Errors
+    /// As [`Migrator::current`], and when an applied revision was changed.
+    pub async fn check(&self) -> Result<Vec<Difference>> {
         let mut connection = self.db.connect().await?;
-        let mut changes = Vec::new();
-        // Where the goal lies is fixed by the first look, so that `-1` is one step and not all of them.
-        let mut target = None;
-        loop {
-            lock(&mut connection).await?;
-            history::create(&mut connection).await?;
-            let entries = history::read(&mut connection, self.revisions).await?;
-            let applied = history::applied(&entries);
-            let target = match target {
-                Some(target) => target,
-                None => *target.insert(goal.position(self.revisions, applied)?),
-            };
-            let Some(revision) = self.next(applied, target, direction)? else {
-                end(&mut connection, End::Commit).await?;
-                return Ok(changes);
-            };
-            let start = Instant::now();
-            apply(&mut connection, revision, direction).await?;
-            changes.push(Change { id: revision.id, name: revision.name, took: start.elapsed() });
+        let history = history::read(&mut connection, self.revisions).await?;
+        history.check_texts(self.revisions)?;
+        let applied = &self.revisions[..history.applied()];
+        let expected = Expected::after(applied.iter().flat_map(|revision| revision.steps()));
+        let mut differences = Vec::new();
+        for table in &expected.tables {
+            let found = catalog::table(&mut connection, table.name).await?;
+            differences.extend(difference::table(table, found.as_ref(), self.db.engine()));
         }
+        let later = self.revisions[applied.len()..].iter().flat_map(|revision| revision.steps());
+        adopt::mark_applied(&mut differences, later);
+        Ok(differences)
     }
 
-    /// The revision to apply or roll back next, if the goal is not reached.
-    fn next(&self, applied: usize, target: usize, direction: Direction) -> Result<Option<&'a Revision>> {
-        match direction {
-            Direction::Up if applied < target => Ok(Some(&self.revisions[applied])),
-            Direction::Down if applied > target => Ok(Some(&self.revisions[applied - 1])),
-            Direction::Up if applied > target => {
-                Err(Error::revision("the database is already beyond that revision; use downgrade"))
-            }
-            Direction::Down if applied < target => {
-                Err(Error::revision("the database has not reached that revision; use upgrade"))
-            }
-            _ => Ok(None),
+    /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
+    /// what the steps that changed do.
+    ///
+    /// # Errors
+    /// When there is no such revision, or it is not applied.
+    pub async fn repair(&self, id: &str) -> Result<Vec<String>> {
+        let mut run = self.run().await?;
+        let history = run.history().await?;
+        let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
+            return Err(Error::revision(format!("there is no revision {id:?}")));
+        };
+        let revision = &self.revisions[index];
+        if index >= history.traces() {
+            return Err(Error::revision(format!("revision {id} is not applied; there is nothing to repair")));
         }
-    }
-}
-
-/// Begins a transaction that only one runner has at a time.
-async fn lock(connection: &mut Connection) -> Result<()> {
-    let begin = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
-    if connection.engine() == Engine::Sqlite {
-        // BEGIN IMMEDIATE is the lock.
-        return connection.fly(Vec::<Execute>::new(), begin).await.map(drop);
-    }
-    let deadline = Instant::now() + LOCK_LIMIT;
-    loop {
-        let query = one::<(bool,)>("SELECT pg_try_advisory_xact_lock($1)", params![LOCK_KEY]);
-        if connection.fly(query, begin).await?.finish()?.0 {
-            return Ok(());
+        let changed = history.changed(self.revisions).filter(|(changed, _)| changed.id == id);
+        let changed: Vec<_> = changed.map(|(_, number)| number).collect();
+        let told: Vec<_> = changed.iter().map(|&number| revision.steps()[number].what()).collect();
+        if changed.is_empty() {
+            return Ok(told);
         }
-        end(connection, End::Rollback).await?;
-        if Instant::now() >= deadline {
-            return Err(Error::revision(format!(
-                "another runner has held the lock for {} s; look for it in pg_locks (advisory)",
-                LOCK_LIMIT.as_secs()
-            )));
-        }
-        tokio::time::sleep(LOCK_POLL).await;
+        run.create_history().await?;
+        let mut batch: Vec<_> = changed
+            .iter()
+            .filter_map(|&number| Some((number, history.state(index, number)?)))
+            .map(|(number, state)| history::record_step(revision, number, state))
+            .collect();
+        batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
+        history::write(&mut run.connection, batch).await?;
+        Ok(told)
     }
-}
 
-/// Runs the steps and the record of one revision, and commits them together.
-async fn apply(connection: &mut Connection, revision: &Revision, direction: Direction) -> Result<()> {
-    let (steps, record) = match direction {
-        Direction::Up => (revision.upgrade, history::record(revision)),
-        Direction::Down => (revision.downgrade, history::erase(revision)),
-    };
-    for step in steps {
-        run_step(connection, revision, step).await?;
+    pub(super) async fn run(&self) -> Result<Run<'_>> {
+        Run::start(self.db, self.revisions, &self.options).await
     }
-    connection.fly(record, Bounds { end: Some(End::Commit), ..Bounds::default() }).await.map(drop)
-}
-
-async fn run_step(connection: &mut Connection, revision: &Revision, step: &Step) -> Result<()> {
-    let Err(error) = connection.fly(execute(step.statement(), params![]), Bounds::default()).await else {
-        return Ok(());
-    };
-    let message = format!(
-        "revision {} ({}) stopped at the step \"{}\" and was rolled back: {error}",
-        revision.id,
-        revision.name,
-        step.what()
-    );
-    end(connection, End::Rollback).await?;
-    Err(Error::revision(message).with_source(error))
-}
-
-async fn end(connection: &mut Connection, end: End) -> Result<()> {
-    let bounds = Bounds { end: Some(end), ..Bounds::default() };
-    connection.fly(Vec::<Execute>::new(), bounds).await.map(drop)
 }

@@ -1,33 +1,70 @@
-//! Revisions: named, ordered, reversible changes of a schema, each applied in one transaction and recorded
-//! in the table `tallybook_revisions`.
+//! Revisions: named, ordered, reversible changes of a schema, for databases that are in use.
+//!
+//! A revision is a list of typed steps. Each finds out whether it is done, does its work in a way that keeps nobody
+//! waiting for long, looks whether it led where it says, and can be taken back. What is done is recorded in the tables
+//! `tallybook_revisions`, `tallybook_steps` and `tallybook_events`; a run that stopped anywhere is simply run again.
 //!
 //! ```
-//! use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
-//! use tallybook_engine::{Database, Settings, Statement};
+//! use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
+//! use tallybook_engine::{Database, Settings};
 //!
-//! const REVISIONS: &[Revision] = &[Revision {
-//!     id: "0001",
-//!     name: "notes",
-//!     upgrade: &[Step::sql("create notes", Statement::new("CREATE TABLE notes (id integer primary key)"))],
-//!     downgrade: &[Step::sql("drop notes", Statement::new("DROP TABLE notes"))],
-//! }];
+//! const REVISIONS: &[Revision] = &[
+//!     Revision::new("0001", "notes", &[Step::table("notes", &[Column::new("id", Type::Id)])]),
+//!     Revision::new("0002", "titles", &[
+//!         Step::column("notes", Column::new("title", Type::Varchar(80)).null()),
+//!         Step::index("ix_notes_title", "notes", &["title"]),
+//!     ]),
+//! ];
 //!
 //! # #[tokio::main]
 //! # async fn main() -> tallybook_engine::Result<()> {
 //! let db = Database::open(Settings::new("sqlite::memory:")?).await?;
 //! let migrator = Migrator::new(&db, REVISIONS);
-//! assert_eq!(migrator.upgrade(&Goal::Head).await?.len(), 1);
-//! assert_eq!(migrator.current().await?.as_deref(), Some("0001"));
+//! assert_eq!(migrator.upgrade(&Goal::Head).await?.len(), 2);
+//! assert_eq!(migrator.current().await?, Some("0002"));
+//! assert!(migrator.check().await?.is_empty());
 //! # Ok(())
 //! # }
 //! ```
 
+mod activity;
+mod adopt;
+mod apply;
+mod build;
+mod catalog;
+mod checksum;
+mod column;
+mod definition;
+mod difference;
+mod expected;
+mod file;
 mod goal;
 mod history;
+mod index;
+mod lock;
+mod loss;
 mod migrator;
+mod options;
+mod outside;
+mod plan;
+mod probe;
+mod progress;
+mod rebuild;
 mod revision;
+mod run;
+mod script;
+mod space;
+mod sql;
+mod step;
+mod table;
 
+pub use adopt::{Adoption, Version};
+pub use column::{Column, Key, Type};
+pub use difference::{Difference, Severity};
 pub use goal::Goal;
 pub use history::Entry;
 pub use migrator::{Change, Migrator};
-pub use revision::{Revision, Step};
+pub use plan::{Planned, PlannedStep, Way};
+pub use progress::{Blocker, Place, Progress};
+pub use revision::Revision;
+pub use step::Step;

@@ -1,49 +1,38 @@
-//! Revisions and their steps.
+//! Revisions.
 
-use std::borrow::Cow;
+use super::step::Step;
 
-use crate::statement::Statement;
-
-/// A named, reversible change of the schema.
-#[derive(Clone, Debug)]
+/// A named, reversible change of the schema: a list of steps.
+#[derive(Clone, Copy, Debug)]
 pub struct Revision {
     /// Its identifier; revisions are applied in the order of the list they are in.
     pub id: &'static str,
     /// What it is about, in a few words.
     pub name: &'static str,
-    /// The steps that apply it.
-    pub upgrade: &'static [Step],
-    /// The steps that roll it back.
-    pub downgrade: &'static [Step],
+    steps: Steps,
 }
 
-/// One step of a revision.
-#[derive(Clone, Debug)]
-pub struct Step {
-    what: Cow<'static, str>,
-    action: Action,
+#[derive(Clone, Copy, Debug)]
+enum Steps {
+    List(&'static [Step]),
+    One(Step),
 }
 
-/// What a step does. More kinds (online index builds, key validation) join here.
-#[derive(Clone, Debug)]
-enum Action {
-    Sql(Statement),
-}
-
-impl Step {
-    /// A step that is one SQL statement; `what` says in a few words what it does.
-    pub const fn sql(what: &'static str, statement: Statement) -> Self {
-        Self { what: Cow::Borrowed(what), action: Action::Sql(statement) }
+impl Revision {
+    /// A revision of steps; going back takes them back from the last to the first.
+    pub const fn new(id: &'static str, name: &'static str, steps: &'static [Step]) -> Self {
+        Self { id, name, steps: Steps::List(steps) }
     }
 
-    /// What it does, in a few words.
-    pub fn what(&self) -> &str {
-        &self.what
+    pub(super) fn of(id: &'static str, name: &'static str, step: Step) -> Self {
+        Self { id, name, steps: Steps::One(step) }
     }
 
-    pub(super) fn statement(&self) -> &Statement {
-        match &self.action {
-            Action::Sql(statement) => statement,
+    /// Its steps, in the order in which they are applied.
+    pub fn steps(&self) -> &[Step] {
+        match &self.steps {
+            Steps::List(steps) => steps,
+            Steps::One(step) => std::slice::from_ref(step),
         }
     }
 }

@@ -84,9 +84,9 @@ impl Pool {
     }
 
     /// A connection apart from those that the pool counts.
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let deadline = Instant::now() + self.0.settings.timeout;
-        Ok(*self.0.connect(deadline).await?.connection)
+        Ok(*self.0.connect(role, deadline).await?.connection)
     }
 
     pub(crate) fn status(&self) -> PoolStatus {

@@ -14,7 +14,7 @@ use super::core::{Pool, Shared};
 use super::inventory::{Idle, Opened};
 use super::stats::CloseReason;
 use super::{Checkout, PoolStatus};
-use crate::driver::Connection;
+use crate::driver::{Connection, Role};
 use crate::error::{Error, Kind, Result, Step};
 use crate::observe::Event;
 
@@ -69,7 +69,7 @@ impl Pool {
         let task = self.0.runtime.spawn(async move {
             let opened = match shared.fit_idle(deadline).await? {
                 Some(opened) => opened,
-                None => shared.connect(deadline).await?,
+                None => shared.connect(shared.role, deadline).await?,
             };
             let now = Instant::now();
             let loan = shared.inventory().lend(holder, now);
@@ -161,10 +161,10 @@ impl Shared {
         }
     }
 
-    pub(super) async fn connect(&self, deadline: Instant) -> Result<Opened> {
+    pub(super) async fn connect(&self, role: Role, deadline: Instant) -> Result<Opened> {
         let start = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
-        let connection = match timeout_at(deadline.into(), self.connector.connect(self.role)).await {
+        let connection = match timeout_at(deadline.into(), self.connector.connect(role)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 self.failed(error.to_string());

@@ -29,6 +29,7 @@ mod slow;
 mod socket;
 mod spans;
 mod stats;
+mod steps;
 mod support;
 mod suspect;
 mod times;

@@ -1,47 +1,40 @@
 //! Revisions, applied and rolled back.
 
-use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
+use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
 use tallybook_engine::{Database, Statement, Step as Waits};
 
 use crate::proxy::{Mode, Proxy};
 use crate::support::{open, open_with, read, write};
 
-const NOTES: Revision = Revision {
-    id: "0001",
-    name: "notes",
-    upgrade: &[Step::sql("create notes", Statement::new("CREATE TABLE notes (id integer PRIMARY KEY)"))],
-    downgrade: &[Step::sql("drop notes", Statement::new("DROP TABLE notes"))],
-};
+const NOTES: Revision = Revision::new(
+    "0001",
+    "notes",
+    &[Step::sql("create notes", "CREATE TABLE notes (id integer PRIMARY KEY)", "DROP TABLE notes")],
+);
 
-const TITLES: Revision = Revision {
-    id: "0002",
-    name: "titles",
-    upgrade: &[
-        Step::sql("add the title", Statement::new("ALTER TABLE notes ADD COLUMN title varchar(80)")),
-        Step::sql("index the title", Statement::new("CREATE INDEX ix_notes_title ON notes (title)")),
+const TITLES: Revision = Revision::new(
+    "0002",
+    "titles",
+    &[
+        Step::column("notes", Column::new("title", Type::Varchar(80)).null()),
+        Step::index("ix_notes_title", "notes", &["title"]),
     ],
-    downgrade: &[
-        Step::sql("drop the index", Statement::new("DROP INDEX ix_notes_title")),
-        Step::sql("drop the title", Statement::new("ALTER TABLE notes DROP COLUMN title")),
-    ],
-};
+);
 
-const TAGS: Revision = Revision {
-    id: "0003",
-    name: "tags",
-    upgrade: &[Step::sql("create tags", Statement::new("CREATE TABLE tags (note integer REFERENCES notes)"))],
-    downgrade: &[Step::sql("drop tags", Statement::new("DROP TABLE tags"))],
-};
+const TAGS: Revision = Revision::new(
+    "0003",
+    "tags",
+    &[Step::sql("create tags", "CREATE TABLE tags (note integer REFERENCES notes)", "DROP TABLE tags")],
+);
 
-const BROKEN: Revision = Revision {
-    id: "0002",
-    name: "broken",
-    upgrade: &[
-        Step::sql("create stars", Statement::new("CREATE TABLE stars (note integer)")),
-        Step::sql("fill stars", Statement::new("INSERT INTO stars SELECT id FROM nowhere")),
+const BROKEN: Revision = Revision::new(
+    "0002",
+    "broken",
+    &[
+        Step::one_way("create stars", "CREATE TABLE stars (note integer)"),
+        Step::one_way("fill stars", "INSERT INTO stars SELECT id FROM nowhere"),
     ],
-    downgrade: &[],
-};
+);
 
 const ALL: &[Revision] = &[NOTES, TITLES, TAGS];
 
@@ -51,8 +44,9 @@ async fn schema(db: &Database) -> Vec<String> {
         db,
         Statement::per_engine(
             "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace \
-             AND relname NOT LIKE '%_pkey' ORDER BY 1",
-            "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1",
+             AND relname NOT LIKE '%_pkey' AND relname NOT LIKE 'tallybook_%' ORDER BY 1",
+            "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' \
+             AND name NOT LIKE 'tallybook_%' ORDER BY 1",
         ),
     )
     .await;
@@ -70,7 +64,7 @@ tallybook_testkit::both_engines! {
         assert_eq!(migrator.current().await.unwrap(), None);
         assert_eq!(ids(&migrator.upgrade(&Goal::Head).await.unwrap()), ["0001", "0002", "0003"]);
         assert_eq!(migrator.current().await.unwrap(), Some("0003"));
-        assert_eq!(schema(&db).await, ["ix_notes_title", "notes", "tags", "tallybook_revisions"]);
+        assert_eq!(schema(&db).await, ["ix_notes_title", "notes", "tags"]);
         assert_eq!(migrator.upgrade(&Goal::Head).await.unwrap(), []);
     }
 
@@ -80,8 +74,8 @@ tallybook_testkit::both_engines! {
         migrator.upgrade(&Goal::Head).await.unwrap();
         let before = schema(&db).await;
         write(&db, "INSERT INTO notes (id, title) VALUES (1, 'one')").await;
-        assert_eq!(ids(&migrator.downgrade(&Goal::Revision("0001".to_owned())).await.unwrap()), ["0003", "0002"]);
-        assert_eq!(schema(&db).await, ["notes", "tallybook_revisions"]);
+        assert_eq!(ids(&migrator.clone().force(true).downgrade(&"0001".parse().unwrap()).await.unwrap()), ["0003", "0002"]);
+        assert_eq!(schema(&db).await, ["notes"]);
         assert_eq!(ids(&migrator.upgrade(&Goal::Head).await.unwrap()), ["0002", "0003"]);
         assert_eq!(schema(&db).await, before);
         assert_eq!(read::<(i64, Option<String>)>(&db, "SELECT id, title FROM notes").await, [(1, None)]);
@@ -148,7 +142,7 @@ tallybook_testkit::both_engines! {
         assert!(text.contains("nowhere"), "{text}");
         assert!(std::error::Error::source(&error).is_some());
         assert_eq!(migrator.current().await.unwrap(), Some("0001"));
-        assert_eq!(schema(&db).await, ["notes", "tallybook_revisions"]);
+        assert_eq!(schema(&db).await, ["notes"]);
         // With the revision mended it goes on from there.
         assert_eq!(ids(&Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap()), ["0002", "0003"]);
     }

@@ -14,6 +14,7 @@ use tokio_postgres::{Config, SimpleQueryMessage};
 use super::Connection;
 use super::clear::Notice;
 use super::tls::{self, Tls};
+use crate::driver::Role;
 use crate::error::{Error, Result};
 use crate::settings::{PostgresTarget, Server, Wanted};
 
@@ -21,12 +22,19 @@ use crate::settings::{PostgresTarget, Server, Wanted};
 /// BEGIN to be one; as start-up options they survive `RESET ALL` and `DISCARD ALL`.
 const OPTIONS: &str = "-c default_transaction_read_only=on -c timezone=UTC";
 
+/// Those of a runner of revisions. Its index builds can't be in a transaction that would say that it writes, and
+/// it sets its own limits, for one transaction each; as start-up options these reach no other client of a proxy.
+const MIGRATE: &str = "-c timezone=UTC -c default_transaction_read_only=off -c lock_timeout=0 -c statement_timeout=0 \
+     -c idle_in_transaction_session_timeout=0";
+
 /// How to reach a database, on one server or on the first of several that will do.
 #[derive(Clone)]
 pub(crate) struct Connector(Arc<Inner>);
 
 struct Inner {
     target: PostgresTarget,
+    /// The start-up options of a runner of revisions.
+    migrate: String,
     /// For messages: user, hosts, ports and database.
     described: String,
     /// Its files are read when the first connection is made, and again until that succeeds.
@@ -45,12 +53,15 @@ impl Connector {
     pub(crate) fn new(target: &PostgresTarget) -> Self {
         let described = describe(target);
         let mut target = target.clone();
-        target.config.options(options(&target));
+        let migrate = options(&target, MIGRATE);
+        let timeout = target.statement_timeout.as_ref();
+        let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
+        target.config.options(options(&target, &format!("{OPTIONS}{timeout}")));
         if target.config.get_application_name().is_none() {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { target, described, tls, noticed }))
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed }))
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -58,7 +69,7 @@ impl Connector {
     }
 
     /// Connects to the first server that answers and is wanted.
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let target = &self.0.target;
         let tls = self.0.tls.get_or_try_init(|| Tls::load(&target.ssl)).await;
         let tls = tls.map_err(|problem| Error::connect(self.target(), problem))?;
@@ -70,7 +81,7 @@ impl Connector {
         for &wanted in passes {
             refusals.clear();
             for server in in_order(target) {
-                match self.0.connect_to(server, wanted, tls).await {
+                match self.0.connect_to(server, wanted, role, tls).await {
                     Ok(connection) => return Ok(connection),
                     Err(refusal) => refusals.push((server, refusal)),
                 }
@@ -81,8 +92,17 @@ impl Connector {
 }
 
 impl Inner {
-    async fn connect_to(&self, server: &Server, wanted: Wanted, tls: &Tls) -> Result<Connection, Refusal> {
+    async fn connect_to(
+        &self,
+        server: &Server,
+        wanted: Wanted,
+        role: Role,
+        tls: &Tls,
+    ) -> Result<Connection, Refusal> {
         let mut config = self.target.config.clone();
+        if role == Role::Migrate {
+            config.options(&self.migrate);
+        }
         locate(&mut config, server);
         // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
         let is_socket = matches!(server.host, Host::Unix(_));
@@ -190,11 +210,11 @@ fn problem(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn options(target: &PostgresTarget) -> String {
-    let own = target.config.get_options().map(|own| format!("{own} ")).unwrap_or_default();
-    let timeout = target.statement_timeout.as_ref();
-    let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
-    format!("{own}{OPTIONS}{timeout}")
+fn options(target: &PostgresTarget, ours: &str) -> String {
+    match target.config.get_options() {
+        Some(own) => format!("{own} {ours}"),
+        None => ours.to_owned(),
+    }
 }
 
 fn in_order(target: &PostgresTarget) -> Vec<&Server> {

@@ -50,6 +50,11 @@ impl Connection {
         self.cancelled
     }
 
+    /// In one message: where it is one statement, it runs outside of any transaction.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(convert)
+    }
+
     pub(crate) async fn ping(&mut self) -> Result<()> {
         self.client.check_connection().await.map_err(convert)
     }

@@ -162,6 +162,11 @@ impl Connection {
         Ok(self.log.as_ref().map(Log::written))
     }
 
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.thread.call(move |sqlite| sqlite.execute_batch(&sql).map_err(convert)).await?
+    }
+
     /// Stops what is running and rolls back what it left open.
     pub(crate) async fn clean(&mut self) -> Result<()> {
         let done = self.thread.start(roll_back)?.wait();

@@ -1,0 +1,148 @@
+//! Runs that are killed, without a chance to do anything, and run again.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tallybook::engine::migrate::{Goal, Progress};
+use tallybook::{Database, Trade, migrator};
+use tallybook_testkit::both_engines;
+
+use crate::catalog::catalog;
+use crate::sample::{Sample, parents};
+use crate::support::{open, rows, sql, time, write};
+
+const PROGRAM: &str = "killed::a_program_that_tells_what_it_does_and_stops";
+
+/// Runs the program in a process of its own until it stops, and kills it there; whether it did not come to its end.
+fn killed(url: &str, direction: &str, stop: &str) -> bool {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([PROGRAM, "--exact", "--ignored", "--nocapture"])
+        .env("URL", url)
+        .env("DIRECTION", direction)
+        .env("STOP", stop)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let stopped = lines.map(Result::unwrap).any(|line| line == "stopped");
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+    stopped
+}
+
+#[ignore = "a program that other tests run"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_tells_what_it_does_and_stops() {
+    let variable = |name| std::env::var(name).unwrap();
+    let (db, stop) = (open(&variable("URL")).await, variable("STOP"));
+    let seen = AtomicUsize::new(0);
+    let migrator = migrator(&db).force(true).on_progress(move |progress| {
+        let is_step = matches!(progress, Progress::Started(_) | Progress::Applied(_) | Progress::Done { .. });
+        let number = if is_step { seen.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
+        let is_building = matches!(progress, Progress::Building { blockers, .. } if !blockers.is_empty());
+        if stop.parse() == Ok(number) || (stop == "building" && is_building) {
+            writeln!(std::io::stdout(), "\nstopped").unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+    });
+    match &*variable("DIRECTION") {
+        "up" => migrator.upgrade(&Goal::Head).await.unwrap(),
+        _ => migrator.downgrade(&Goal::Steps(-1)).await.unwrap(),
+    };
+}
+
+/// A book at the first revision, with trades; and both schemas, as uninterrupted runs leave them.
+async fn prepared(url: &str) -> (Database, Vec<String>, Vec<String>) {
+    let db = open(url).await;
+    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    parents(&db).await;
+    write(&db, async |session| {
+        let new = [Trade::full(1, time(100)), Trade::bare(2), Trade::full(3, time(300))];
+        tallybook::Trades::new(session).create_many(&new).await
+    })
+    .await;
+    let whole = schema(&db).await;
+    migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+    let first = schema(&db).await;
+    (db, first, whole)
+}
+
+async fn schema(db: &Database) -> Vec<String> {
+    catalog(&mut db.read().await.unwrap()).await
+}
+
+async fn count(db: &Database) -> i64 {
+    rows::<(i64,)>(&mut db.read().await.unwrap(), "SELECT count(*) FROM trades").await[0].0
+}
+
+both_engines! {
+    async fn a_run_that_is_killed_anywhere_is_simply_run_again(url: &str) {
+        let (db, first, whole) = prepared(url).await;
+        let trades = count(&db).await;
+        for stop in 1.. {
+            let up = killed(url, "up", &stop.to_string());
+            migrator(&db).upgrade(&Goal::Head).await.unwrap();
+            assert_eq!(schema(&db).await, whole, "killed at event {stop} on the way up");
+            assert_eq!(migrator(&db).check().await.unwrap(), []);
+            let down = killed(url, "down", &stop.to_string());
+            if migrator(&db).history().await.unwrap()[1].applied_at.is_some() {
+                migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+            }
+            assert_eq!(schema(&db).await, first, "killed at event {stop} on the way down");
+            assert_eq!(count(&db).await, trades);
+            assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
+            if !up && !down {
+                assert!(stop > 15, "{stop}: each step is begun, done and recorded");
+                return;
+            }
+        }
+    }
+
+    async fn a_killed_way_back_can_be_turned_round(url: &str) {
+        let (db, _, whole) = prepared(url).await;
+        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        assert!(killed(url, "down", "8"));
+        assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
+        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        assert_eq!(schema(&db).await, whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_killed_in_an_index_build_is_simply_run_again() {
+    let database = tallybook_testkit::postgres().await.database("killed_in_a_build").await;
+    let (db, _, whole) = prepared(database.url()).await;
+    // As long as its snapshot is open the build waits for it.
+    let mut snapshot = db.snapshot().await.unwrap();
+    rows::<(i64,)>(&mut snapshot, "SELECT count(*) FROM portfolios").await;
+    let url = database.url().to_owned();
+    assert!(tokio::task::spawn_blocking(move || killed(&url, "up", "building")).await.unwrap());
+    drop(snapshot);
+    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    assert_eq!(schema(&db).await, whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() {
+    let file = tallybook_testkit::SqliteFile::new("killed_anew");
+    let (db, ..) = prepared(&file.url()).await;
+    let trades = count(&db).await;
+    // What Alembic leaves half-way: the column is there, and its key is not.
+    sql(&open(&file.url()).await, "ALTER TABLE trades ADD COLUMN session_id INTEGER").await;
+    for (stop, keys) in [("1", 1), ("2", 1), ("3", 2)] {
+        assert!(killed(&file.url(), "up", stop));
+        let found = rows::<(i64,)>(
+            &mut db.read().await.unwrap(),
+            "SELECT count(*) FROM pragma_foreign_key_list('trades')",
+        )
+        .await;
+        assert_eq!(found, [(keys,)], "killed at event {stop}");
+        assert_eq!(count(&db).await, trades);
+    }
+    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    assert_eq!(migrator(&db).check().await.unwrap(), []);
+    assert_eq!(count(&db).await, trades);
+}

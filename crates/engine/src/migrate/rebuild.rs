@@ -1,0 +1,221 @@
+//! Making an SQLite table anew, where it can't be altered.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::activity::jittered;
+use super::apply::{is_over, is_reached};
+use super::catalog::{self, fetch};
+use super::definition::Definition;
+use super::history::{self, State};
+use super::probe::{Probe, probe};
+use super::progress::Progress;
+use super::run::Run;
+use super::space;
+use super::step::{Action, Direction, Step};
+use crate::driver::{Connection, End};
+use crate::error::{Error, Result};
+use crate::params;
+use crate::query::{all, one, optional};
+use crate::settings::{SqliteLocation, Target};
+
+/// What the new table is called until the old one is gone.
+const NEW: &str = "tallybook_new_table";
+/// How long to let others go first.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Run<'_> {
+    /// Whether an SQLite table must be made anew for a step.
+    pub(super) async fn needs_rebuild(&mut self, step: &Step, direction: Direction) -> Result<bool> {
+        let connection = &mut self.connection;
+        match (&step.action, step.takes_away(direction)) {
+            (Action::Column { .. }, false) => Ok(probe(connection, step).await? == Probe::Partial),
+            (Action::Column { table, column }, true) => {
+                if matches!(probe(connection, step).await?, Probe::Missing | Probe::Drift(_)) {
+                    return Ok(false);
+                }
+                let sql = definition(connection, table).await?;
+                // SQLite drops no column while any view is broken.
+                Ok(Definition::parse(&sql)?.constrains(column.name)
+                    || !broken_views(connection).await?.is_empty())
+            }
+            (Action::Key { .. }, _) => {
+                let found = self.look(step, direction).await?;
+                Ok(!is_reached(step, direction, &found))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Makes the table of a step anew, as the step wants it.
+    pub(super) async fn rebuild_for(
+        &mut self,
+        index: usize,
+        number: usize,
+        direction: Direction,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let place = self.place(index, number, direction);
+        if let Target::Sqlite(SqliteLocation::File(path)) = self.db.settings().database_url.target() {
+            // The new table, and the log that it goes through.
+            let needed = 2 * space::file_size(&mut self.connection).await?;
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            space::check(directory.unwrap_or(".".as_ref()), needed, &place.what)?;
+        }
+        self.options.emit(&Progress::Started(place.clone()));
+        let outcome = loop {
+            match self.rebuild_once(index, number, direction, &place).await {
+                Err(error)
+                    if error.code().is_some() && error.is_retryable() && Instant::now() < self.until =>
+                {
+                    self.clean().await?;
+                    sleep(jittered(PAUSE)).await;
+                }
+                outcome => break outcome,
+            }
+        };
+        // Its rules about foreign keys were changed.
+        self.connection = self.db.connect().await?;
+        let already = outcome?;
+        self.options.emit(&Progress::Done { place, seconds: start.elapsed().as_secs_f64(), already });
+        Ok(())
+    }
+
+    /// Whether it was done already.
+    async fn rebuild_once(
+        &mut self,
+        index: usize,
+        number: usize,
+        direction: Direction,
+        place: &super::progress::Place,
+    ) -> Result<bool> {
+        let revision = &self.revisions[index];
+        let step = &revision.steps()[number];
+        // Both do nothing inside a transaction. With foreign keys on, dropping the old table would do to its
+        // children what deleting its rows does; and renaming the new one must not touch those who name it.
+        self.connection.script("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON").await?;
+        let history = self.begin().await?;
+        if is_over(&history, index, direction) {
+            self.end(End::Rollback).await?;
+            return Ok(true);
+        }
+        if direction == Direction::Down {
+            let marks = self.marks(&history, index);
+            self.write_within(marks).await?;
+        }
+        let found = self.look(step, direction).await?;
+        let already = is_reached(step, direction, &found);
+        if !already {
+            rebuild(&mut self.connection, step, direction).await?;
+            self.verify(step, direction).await?;
+            self.options.emit(&Progress::Applied(place.clone()));
+        }
+        let state = if direction == Direction::Up { State::Done } else { State::Gone };
+        self.write_within(vec![history::record_step(revision, number, state)]).await?;
+        self.end(End::Commit).await?;
+        Ok(already)
+    }
+}
+
+async fn rebuild(connection: &mut Connection, step: &Step, direction: Direction) -> Result<()> {
+    let table = step.table_name().unwrap_or_default();
+    let sql = definition(connection, table).await?;
+    let old = Definition::parse(&sql)?;
+    let items = match (&step.action, step.takes_away(direction)) {
+        (Action::Column { column, .. }, true) => old.without_column(column.name)?,
+        (Action::Column { column, .. }, false) => match &column.key {
+            Some(key) => old.with_key(column.name, key),
+            None => return Ok(()),
+        },
+        (Action::Key { column, key, .. }, false) => old.with_key(column, key),
+        (Action::Key { column, key, .. }, true) => old.without_key(column, key)?,
+        _ => return Ok(()),
+    };
+    let (rows, broken) = (count(connection, table).await?, broken_keys(connection).await?);
+    let views = broken_views(connection).await?;
+    let others = fetch(
+        connection,
+        all::<(String,)>(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = $1 AND type IN ('index', 'trigger') \
+             AND sql IS NOT NULL ORDER BY type, rowid",
+            params![table],
+        ),
+    )
+    .await?;
+    let counter = counter(connection, table).await?;
+    copy(connection, table, &Definition::create(&items, old.options(), NEW)).await?;
+    for (sql,) in others {
+        connection.script(&sql).await?;
+    }
+    if let Some(counter) = counter {
+        let sql = format!("UPDATE sqlite_sequence SET seq = {counter} WHERE name = '{table}'");
+        connection.script(&sql).await?;
+    }
+    let (rows_now, broken_now) = (count(connection, table).await?, broken_keys(connection).await?);
+    if rows_now != rows {
+        return Err(Error::revision(format!("{table} had {rows} rows and has {rows_now} when made anew")));
+    }
+    if broken_now > broken {
+        return Err(Error::revision(format!(
+            "{} rows refer to rows that are not there; look at them with PRAGMA foreign_key_check, correct them and \
+             run again",
+            broken_now - broken
+        )));
+    }
+    match broken_views(connection).await?.into_iter().find(|view| !views.contains(view)) {
+        Some(view) => Err(Error::revision(format!("the view {view} would no longer work; drop it first"))),
+        None => Ok(()),
+    }
+}
+
+/// The new table with the rows of the old one, in its place.
+async fn copy(connection: &mut Connection, table: &str, create: &str) -> Result<()> {
+    connection.script(create).await?;
+    let found = catalog::table(connection, NEW).await?.unwrap_or_default();
+    let columns: Vec<_> = found.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let columns = columns.join(", ");
+    connection.script(&format!("INSERT INTO {NEW} ({columns}) SELECT {columns} FROM {table}")).await?;
+    connection.script(&format!("DROP TABLE {table}")).await?;
+    connection.script(&format!("ALTER TABLE {NEW} RENAME TO {table}")).await
+}
+
+async fn definition(connection: &mut Connection, table: &str) -> Result<String> {
+    let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1";
+    let found = fetch(connection, optional::<(String,)>(sql, params![table.to_owned()])).await?;
+    found.map(|(sql,)| sql).ok_or_else(|| Error::revision(format!("there is no table {table}")))
+}
+
+async fn count(connection: &mut Connection, table: &str) -> Result<i64> {
+    Ok(fetch(connection, one::<(i64,)>(format!("SELECT count(*) FROM {table}"), params![])).await?.0)
+}
+
+/// Rows that refer to one that is not there.
+async fn broken_keys(connection: &mut Connection) -> Result<i64> {
+    let sql = "SELECT count(*) FROM pragma_foreign_key_check";
+    Ok(fetch(connection, one::<(i64,)>(sql, params![])).await?.0)
+}
+
+/// The last identifier that a table with AUTOINCREMENT gave away.
+async fn counter(connection: &mut Connection, table: &str) -> Result<Option<i64>> {
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence')";
+    if !fetch(connection, one::<(bool,)>(there, params![])).await?.0 {
+        return Ok(None);
+    }
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = $1";
+    let found = fetch(connection, optional::<(i64,)>(sql, params![table.to_owned()])).await?;
+    Ok(found.map(|(seq,)| seq))
+}
+
+/// The views that can't be read.
+async fn broken_views(connection: &mut Connection) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name";
+    let mut broken = Vec::new();
+    for (view,) in fetch(connection, all::<(String,)>(sql, params![])).await? {
+        let look = format!("SELECT 1 FROM \"{}\" LIMIT 0", view.replace('"', "\"\""));
+        if connection.script(&look).await.is_err() {
+            broken.push(view);
+        }
+    }
+    Ok(broken)
+}

@@ -1,0 +1,162 @@
+//! One run of revisions, up or down.
+
+use std::time::Instant;
+
+use super::goal::Goal;
+use super::history::{self, History};
+use super::lock::Lock;
+use super::migrator::Change;
+use super::options::Options;
+use super::progress::Place;
+use super::revision::Revision;
+use super::step::{Action, Direction};
+use crate::database::Database;
+use crate::driver::Connection;
+use crate::error::{Error, Result};
+use crate::settings::Engine;
+
+/// A run with its connections. On PostgreSQL it keeps other runners out; on SQLite each of its transactions does,
+/// and looks again at what others did.
+pub(super) struct Run<'a> {
+    pub(super) db: &'a Database,
+    pub(super) revisions: &'a [Revision],
+    pub(super) options: &'a Options,
+    pub(super) engine: Engine,
+    pub(super) connection: Connection,
+    pub(super) until: Instant,
+    /// It was looked for what index builds would have to wait for.
+    pub(super) has_looked: bool,
+    lock: Option<Lock>,
+}
+
+impl<'a> Run<'a> {
+    /// Waits for other runners, and makes the tables of history.
+    pub(super) async fn start(
+        db: &'a Database,
+        revisions: &'a [Revision],
+        options: &'a Options,
+    ) -> Result<Self> {
+        let until = Instant::now() + options.within;
+        let lock = match db.engine() {
+            Engine::Postgres => Some(Lock::acquire(db, options, until).await?),
+            Engine::Sqlite => None,
+        };
+        let connection = db.connect().await?;
+        let engine = db.engine();
+        Ok(Self { db, revisions, options, engine, connection, until, has_looked: false, lock })
+    }
+
+    pub(super) async fn history(&mut self) -> Result<History> {
+        history::read(&mut self.connection, self.revisions).await
+    }
+
+    pub(super) async fn upgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+        let history = self.history().await?;
+        history.check_texts(self.revisions)?;
+        let applied = history.applied();
+        let target = goal.position(self.revisions, applied)?;
+        if applied > target {
+            return Err(Error::revision("the database is already beyond that revision; use downgrade"));
+        }
+        let mut changes = Vec::new();
+        if applied < target {
+            self.create_history().await?;
+        }
+        for index in applied..target {
+            changes.extend(self.walk(index, Direction::Up).await?);
+        }
+        Ok(changes)
+    }
+
+    pub(super) async fn downgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+        let history = self.history().await?;
+        history.check_texts(self.revisions)?;
+        let traces = history.traces();
+        let target = goal.position(self.revisions, traces)?;
+        if target > traces {
+            return Err(Error::revision("the database has not reached that revision; use upgrade"));
+        }
+        for index in (target..traces).rev() {
+            self.check_way_back(index)?;
+        }
+        if !self.options.force {
+            self.check_loss(target..traces).await?;
+        }
+        let mut changes = Vec::new();
+        if target < traces {
+            self.create_history().await?;
+        }
+        for index in (target..traces).rev() {
+            changes.extend(self.walk(index, Direction::Down).await?);
+        }
+        Ok(changes)
+    }
+
+    pub(super) async fn create_history(&mut self) -> Result<()> {
+        loop {
+            match history::create(&mut self.connection).await {
+                Err(error) if error.is_retryable() && Instant::now() < self.until => {
+                    self.connection.clean().await?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn check_way_back(&self, index: usize) -> Result<()> {
+        let revision = &self.revisions[index];
+        let one_way = revision.steps().iter().find(|step| match &step.action {
+            Action::Sql(sql) => step.takes_away(Direction::Down) && sql.texts(self.engine).back.is_none(),
+            _ => false,
+        });
+        match one_way {
+            Some(step) => Err(Error::revision(format!(
+                "revision {} ({}) can't be taken back: nobody said how to take back \"{}\"; restore a backup, or \
+                 give it a way back",
+                revision.id,
+                revision.name,
+                step.what()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Walks through a revision's steps; the change, unless another runner made it.
+    async fn walk(&mut self, index: usize, direction: Direction) -> Result<Option<Change>> {
+        let start = Instant::now();
+        let revision = &self.revisions[index];
+        let count = revision.steps().len();
+        let mut walked = 0;
+        let mut recorded = None;
+        while walked < count {
+            if let Some(lock) = &mut self.lock {
+                lock.check().await?;
+            }
+            (walked, recorded) = self.advance(index, walked, direction).await?;
+        }
+        let is_ours = match recorded {
+            Some(is_ours) => is_ours,
+            None => self.finish(index, direction).await?,
+        };
+        let change = || Change { id: revision.id, name: revision.name, took: start.elapsed() };
+        Ok(is_ours.then(change))
+    }
+
+    /// The step that is the next after so many.
+    pub(super) fn number(&self, index: usize, walked: usize, direction: Direction) -> usize {
+        match direction {
+            Direction::Up => walked,
+            Direction::Down => self.revisions[index].steps().len() - 1 - walked,
+        }
+    }
+
+    pub(super) fn place(&self, index: usize, number: usize, direction: Direction) -> Place {
+        let revision = &self.revisions[index];
+        Place {
+            revision: revision.id,
+            step: number + 1,
+            of: revision.steps().len(),
+            what: revision.steps()[number].what_in(direction),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Typed steps and SQL files: what they refuse, keep and record.
+
+use tallybook_engine::migrate::{Column, Goal, Key, Migrator, Progress, Revision, Step, Type};
+use tallybook_engine::{Database, Engine};
+use tallybook_testkit::{SqliteFile, both_engines, postgres};
+
+use crate::support::{open, read, write};
+
+const NOTES: Revision = Revision::new(
+    "0001",
+    "notes",
+    &[
+        Step::table(
+            "authors",
+            &[Column::new("id", Type::Id), Column::new("name", Type::Varchar(40)).unique()],
+        ),
+        Step::table("notes", &[Column::new("id", Type::Id), Column::new("title", Type::Text).null()]),
+        Step::index("ix_notes_title", "notes", &["title"]),
+    ],
+);
+
+const AUTHOR: Column = Column::new("author", Type::Integer).null().key("fk_notes_author", "authors");
+
+const AUTHORS: Revision = Revision::new(
+    "0002",
+    "authors of notes",
+    &[
+        Step::column("notes", AUTHOR),
+        Step::validate("notes", "fk_notes_author"),
+        Step::index("ix_notes_author", "notes", &["author"]),
+    ],
+);
+
+const ALL: &[Revision] = &[NOTES, AUTHORS];
+
+async fn upgraded(url: &str) -> Database {
+    let db = open(url).await;
+    Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap();
+    db
+}
+
+async fn told<T: std::fmt::Debug>(outcome: impl Future<Output = tallybook_engine::Result<T>>) -> String {
+    outcome.await.unwrap_err().to_string()
+}
+
+both_engines! {
+    async fn going_back_refuses_to_lose_data_and_says_how_much(url: &str) {
+        let db = upgraded(url).await;
+        write(&db, "INSERT INTO authors (id, name) VALUES (1, 'ada')").await;
+        write(&db, "INSERT INTO notes (id, author) VALUES (1, 1), (2, NULL), (3, 1)").await;
+        let migrator = Migrator::new(&db, ALL);
+        let error = told(migrator.downgrade(&Goal::Steps(-1))).await;
+        assert!(error.contains("column notes.author holds 2 values"), "{error}");
+        let error = told(migrator.downgrade(&Goal::Base)).await;
+        assert!(error.contains("table notes holds 3 rows") && error.contains("table authors holds 1 row"), "{error}");
+        assert_eq!(migrator.current().await.unwrap(), Some("0002"), "nothing was changed");
+        migrator.clone().force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+        assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM notes").await, [(3,)]);
+    }
+
+    async fn a_column_without_values_goes_without_force(url: &str) {
+        let db = upgraded(url).await;
+        write(&db, "INSERT INTO notes (id) VALUES (1)").await;
+        Migrator::new(&db, ALL).downgrade(&Goal::Steps(-1)).await.unwrap();
+    }
+
+    async fn drift_is_told_part_by_part(url: &str) {
+        let db = upgraded(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        assert_eq!(migrator.check().await.unwrap(), []);
+        write(&db, "DROP INDEX ix_notes_author").await;
+        write(&db, "ALTER TABLE notes ADD COLUMN colour text").await;
+        let told: Vec<_> = migrator.check().await.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(told[0], "notes, index ix_notes_author: expected CREATE INDEX ix_notes_author ON notes (author), found nothing");
+        assert!(told[1].starts_with("notes, column colour: expected nothing, found"), "{told:?}");
+        let blocking = migrator.check().await.unwrap().iter().filter(|one| one.is_blocking()).count();
+        assert_eq!(blocking, 1, "a column that may be empty harms nobody");
+    }
+
+    async fn a_plan_names_the_sql_and_the_locks_and_changes_nothing(url: &str) {
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, ALL);
+        migrator.upgrade(&Goal::Steps(1)).await.unwrap();
+        let plan = migrator.plan(&Goal::Head).await.unwrap();
+        assert_eq!(plan.len(), 1);
+        let index = plan[0].steps.last().unwrap();
+        let (sql, lock) = match db.engine() {
+            Engine::Postgres => ("CREATE INDEX CONCURRENTLY ix_notes_author ON notes (author)", "SHARE UPDATE EXCLUSIVE on notes"),
+            Engine::Sqlite => ("CREATE INDEX ix_notes_author ON notes (author)", "the file's write lock"),
+        };
+        assert_eq!(index.up.sql, [sql]);
+        assert!(index.up.lock.starts_with(lock) && index.up.scans && !index.done, "{index:?}");
+        assert_eq!(plan[0].steps[0].back.loses.as_deref(), Some("the values of notes.author"));
+        assert_eq!(migrator.current().await.unwrap(), Some("0001"));
+    }
+
+    async fn a_revision_from_files_goes_up_and_down_and_may_change_its_comments(url: &str) {
+        let db = open(url).await;
+        let down = Some("DROP TABLE stars;");
+        let file = |up| Revision::from_sql("0001_the_stars.up.sql", up, down).unwrap();
+        let first = [file("-- the stars\nCREATE TABLE stars (note integer);\nCREATE INDEX ix_stars ON stars (note);\n")];
+        Migrator::new(&db, &first).upgrade(&Goal::Head).await.unwrap();
+        let same = [file("CREATE TABLE stars (note integer);\r\n\r\nCREATE INDEX ix_stars /* fast */ ON stars (note);")];
+        assert_eq!(Migrator::new(&db, &same).upgrade(&Goal::Head).await.unwrap(), []);
+
+        let changed = [file("CREATE TABLE stars (note bigint); CREATE INDEX ix_stars ON stars (note);")];
+        let migrator = Migrator::new(&db, &changed);
+        let error = told(migrator.upgrade(&Goal::Head)).await;
+        assert!(error.contains("was changed after it was applied") && error.contains("migrate repair 0001"), "{error}");
+        assert_eq!(migrator.repair("0001").await.unwrap(), ["the_stars"]);
+        assert_eq!(read::<(String,)>(&db, "SELECT kind FROM tallybook_events").await, [("repair".to_owned(),)]);
+        assert_eq!(migrator.upgrade(&Goal::Head).await.unwrap(), []);
+        migrator.downgrade(&Goal::Base).await.unwrap();
+    }
+
+    async fn a_file_that_says_so_runs_outside_of_a_transaction(url: &str) {
+        let db = upgraded(url).await;
+        let up = match db.engine() {
+            Engine::Postgres => "-- tallybook: no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS ix_a ON notes (id);\nVACUUM;",
+            Engine::Sqlite => "-- tallybook: no transaction\nCREATE INDEX IF NOT EXISTS ix_a ON notes (id);\nVACUUM;",
+        };
+        let down = "-- tallybook: no transaction\nDROP INDEX ix_a;";
+        let all = [NOTES, AUTHORS, Revision::from_sql("0003_index.up.sql", up, Some(down)).unwrap()];
+        Migrator::new(&db, &all).upgrade(&Goal::Head).await.unwrap();
+        Migrator::new(&db, &all).downgrade(&Goal::Steps(-1)).await.unwrap();
+        assert_eq!(Migrator::new(&db, &all).current().await.unwrap(), Some("0002"));
+    }
+
+    async fn what_has_no_way_back_says_so_before_anything_happens(url: &str) {
+        let db = open(url).await;
+        let all = [NOTES, Revision::from_sql("0002_x.up.sql", "CREATE TABLE x (id integer)", None).unwrap()];
+        Migrator::new(&db, &all).upgrade(&Goal::Head).await.unwrap();
+        let error = told(Migrator::new(&db, &all).downgrade(&Goal::Base)).await;
+        assert!(error.contains("can't be taken back"), "{error}");
+        assert_eq!(Migrator::new(&db, &all).current().await.unwrap(), Some("0002"));
+    }
+
+    async fn history_that_was_edited_by_hand_stops_everything(url: &str) {
+        let db = upgraded(url).await;
+        write(&db, "UPDATE tallybook_steps SET state = 'perhaps' WHERE revision = '0002' AND step = 1").await;
+        let error = told(Migrator::new(&db, ALL).upgrade(&Goal::Head)).await;
+        assert!(error.contains("the state \"perhaps\""), "{error}");
+        write(&db, "UPDATE tallybook_steps SET state = 'done', step = 9 WHERE revision = '0002' AND step = 1").await;
+        let error = told(Migrator::new(&db, ALL).upgrade(&Goal::Head)).await;
+        assert!(error.contains("records step 9"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_made_anew_keeps_all_that_belongs_to_it() {
+    let file = SqliteFile::new("made_anew");
+    let db = open(&file.url()).await;
+    Migrator::new(&db, ALL).upgrade(&Goal::Steps(1)).await.unwrap();
+    for sql in [
+        "DROP TABLE notes",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, title TEXT, \"author\" INTEGER, colour TEXT, -- more\n \
+         CONSTRAINT fk_notes_author FOREIGN KEY(author) REFERENCES authors (id))",
+        "CREATE INDEX ix_notes_title ON notes (title)",
+        "CREATE INDEX ix_notes_colour ON notes (colour) WHERE colour IS NOT NULL",
+        "CREATE TABLE log (note integer REFERENCES notes (id) ON DELETE CASCADE)",
+        "CREATE TRIGGER noted AFTER INSERT ON notes BEGIN INSERT INTO log VALUES (new.id); END",
+        "CREATE VIEW titles AS SELECT id, title FROM notes",
+        "INSERT INTO notes (id, title) VALUES (7, 'seven'), (9, 'nine')",
+        "DELETE FROM notes WHERE id = 9",
+    ] {
+        write(&db, sql).await;
+    }
+    let migrator = Migrator::new(&db, ALL);
+    migrator.upgrade(&Goal::Head).await.unwrap();
+    let rest = "SELECT type || ' ' || name FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY 1";
+    migrator.downgrade(&Goal::Steps(-1)).await.unwrap();
+    let names: Vec<_> = read::<(String,)>(&db, rest).await.into_iter().map(|(name,)| name).collect();
+    for kept in ["index ix_notes_title", "index ix_notes_colour", "trigger noted", "view titles"] {
+        assert!(names.iter().any(|name| name == kept), "{kept} is gone: {names:?}");
+    }
+    assert_eq!(read::<(i64, String)>(&db, "SELECT id, title FROM titles").await, [(7, "seven".to_owned())]);
+    assert_eq!(read::<(i64,)>(&db, "SELECT note FROM log").await, [(7,)], "no child was deleted");
+    write(&db, "INSERT INTO notes (title) VALUES ('ten')").await;
+    assert_eq!(
+        read::<(i64,)>(&db, "SELECT max(id) FROM notes").await,
+        [(10,)],
+        "no identifier is given twice"
+    );
+    assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM pragma_foreign_key_check").await, [(0,)]);
+    assert_eq!(read::<(String,)>(&db, "SELECT \"from\" FROM pragma_foreign_key_list('notes')").await, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_view_of_others_does_not_stop_the_way_back() {
+    let file = SqliteFile::new("broken_view");
+    let db = upgraded(&file.url()).await;
+    write(&db, "CREATE VIEW broken AS SELECT lost FROM nowhere").await;
+    Migrator::new(&db, ALL).downgrade(&Goal::Steps(-1)).await.unwrap();
+    assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM pragma_table_info('notes')").await, [(2,)]);
+    assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM sqlite_master WHERE name = 'broken'").await, [(1,)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_its_own_is_added_and_taken_back() {
+    const KEY: &[Revision] = &[
+        NOTES,
+        Revision::new("0002", "bare", &[Step::column("notes", Column::new("author", Type::Integer).null())]),
+        Revision::new("0003", "key", &[Step::key("notes", "author", Key::new("fk_notes_author", "authors"))]),
+    ];
+    let (file, database) = (SqliteFile::new("key"), postgres().await.database("key").await);
+    for url in [file.url(), database.url().to_owned()] {
+        let db = open(&url).await;
+        let migrator = Migrator::new(&db, KEY);
+        migrator.upgrade(&Goal::Head).await.unwrap();
+        let refused = "INSERT INTO notes (id, author) VALUES (1, 5)";
+        assert!(crate::support::try_write(&db, refused).await.unwrap_err().is_foreign_key_violation());
+        migrator.downgrade(&Goal::Steps(-1)).await.unwrap();
+        write(&db, refused).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partitioned_parent_is_refused_with_what_to_do() {
+    let database = postgres().await.database("a_partitioned_parent").await;
+    let db = open(database.url()).await;
+    write(&db, "CREATE TABLE notes (id integer, author integer) PARTITION BY RANGE (id)").await;
+    const ONLINE: &[Revision] =
+        &[Revision::new("0001", "online", &[Step::index("ix_notes_author", "notes", &["author"])])];
+    let error = told(Migrator::new(&db, ONLINE).upgrade(&Goal::Head)).await;
+    assert!(error.contains("notes is partitioned") && error.contains("ATTACH PARTITION"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_without_permission_changes_nothing() {
+    let database = postgres().await.database("no_permission").await;
+    let db = open(database.url()).await;
+    write(&db, "DO $$ BEGIN CREATE ROLE reader_of_notes; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        .await;
+    write(&db, "REVOKE CREATE ON SCHEMA public FROM public").await;
+    let url = format!("{}?options=-crole%3Dreader_of_notes", database.url());
+    let error = told(Migrator::new(&open(&url).await, ALL).upgrade(&Goal::Head)).await;
+    assert!(error.contains("permission denied for schema public"), "{error}");
+    assert_eq!(
+        read::<(i64,)>(&db, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await,
+        [(0,)]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_became_read_only_is_left_as_it_is() {
+    let file = SqliteFile::new("read_only");
+    let db = upgraded(&file.url()).await;
+    db.close().await;
+    let mut permissions = std::fs::metadata(file.path()).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(file.path(), permissions).unwrap();
+    let settings = tallybook_engine::Settings::new(&file.url()).unwrap();
+    let error = Database::open(settings).await.unwrap_err();
+    assert!(error.to_string().contains("read-only"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_told_step_by_step() {
+    let file = SqliteFile::new("progress");
+    let db = open(&file.url()).await;
+    let (send, heard) = std::sync::mpsc::channel();
+    let migrator = Migrator::new(&db, ALL).on_progress(move |progress| {
+        if let Progress::Done { place, already, .. } = progress {
+            send.send((place.revision, place.step, place.of, *already)).unwrap();
+        }
+    });
+    migrator.upgrade(&Goal::Head).await.unwrap();
+    drop(migrator);
+    let heard: Vec<_> = heard.iter().collect();
+    assert_eq!(
+        heard,
+        [
+            ("0001", 1, 3, false),
+            ("0001", 2, 3, false),
+            ("0001", 3, 3, false),
+            ("0002", 1, 3, false),
+            ("0002", 2, 3, true),
+            ("0002", 3, 3, false)
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_told_from_its_primary() {
+    let cluster = tokio::task::spawn_blocking(|| {
+        let cluster = tallybook_testkit::Cluster::start().unwrap();
+        cluster.restart_as_standby().unwrap();
+        cluster
+    })
+    .await
+    .unwrap();
+    let db = open(&cluster.url("postgres")).await;
+    let error = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap_err();
+    assert!(error.is_read_only(), "{error}");
+    assert_eq!(Migrator::new(&db, ALL).current().await.unwrap(), None);
+}
