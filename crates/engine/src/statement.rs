@@ -21,7 +21,10 @@ use crate::settings::Engine;
 /// # let _ = (BY_ID, BY_IDS);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement(Texts);
+pub struct Statement {
+    texts: Texts,
+    by_values: bool,
+}
 
 /// Cloned with every query, so never copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +58,34 @@ impl Statement {
     pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
         let postgres = Text { sql: postgres, is_read: is_read(postgres), is_insert: is_insert(postgres) };
         let sqlite = Text { sql: sqlite, is_read: is_read(sqlite), is_insert: is_insert(sqlite) };
-        Self(Texts::Static { postgres, sqlite })
+        Self { texts: Texts::Static { postgres, sqlite }, by_values: false }
     }
 
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
         let text = |sql: Box<str>| Text { is_read: is_read(&sql), is_insert: is_insert(&sql), sql };
         let sqlite = sqlite.map(|sql| text(sql.into()));
-        Self(Texts::Shared(Arc::new(Shared { postgres: text(postgres.into()), sqlite })))
+        let shared = Shared { postgres: text(postgres.into()), sqlite };
+        Self { texts: Texts::Shared(Arc::new(shared)), by_values: false }
+    }
+
+    /// Lets SQLite choose the plan by the values of the parameters: where one value is rare and another is that of
+    /// nearly all rows. It then plans the statement whenever they change, which takes longer than most short reads.
+    /// PostgreSQL decides that itself.
+    ///
+    /// ```
+    /// use tallybook_engine::Statement;
+    ///
+    /// let open = Statement::new("SELECT id FROM orders WHERE status = $1 ORDER BY id LIMIT 20").planned_by_values();
+    /// # let _ = open;
+    /// ```
+    #[must_use]
+    pub fn planned_by_values(mut self) -> Self {
+        self.by_values = true;
+        self
+    }
+
+    pub(crate) fn is_planned_by_values(&self) -> bool {
+        self.by_values
     }
 
     /// PostgreSQL's text, and for SQLite the same with every `= ANY($1)` as `IN rarray($1)`: a list bound to
@@ -99,7 +123,7 @@ impl Statement {
     }
 
     fn text(&self, engine: Engine) -> Text<&str> {
-        match (&self.0, engine) {
+        match (&self.texts, engine) {
             (Texts::Static { postgres, .. }, Engine::Postgres) => *postgres,
             (Texts::Static { sqlite, .. }, Engine::Sqlite) => *sqlite,
             (Texts::Shared(texts), Engine::Sqlite) => {
@@ -112,7 +136,8 @@ impl Statement {
     /// The same statement with each engine's text changed by `change`.
     pub(crate) fn map(&self, change: impl Fn(Engine, &str) -> String) -> Self {
         let text = |engine| change(engine, self.sql(engine));
-        Self::shared(text(Engine::Postgres), Some(text(Engine::Sqlite)))
+        let changed = Self::shared(text(Engine::Postgres), Some(text(Engine::Sqlite)));
+        Self { by_values: self.by_values, ..changed }
     }
 }
 

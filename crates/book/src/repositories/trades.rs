@@ -17,10 +17,12 @@ use crate::words::TradeStatus;
 
 statements! {
     BY_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
-    BY_STATUS = select::<Trade>("WHERE status = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
+    BY_STATUS = select::<Trade>("WHERE status = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3")
+        .planned_by_values();
     BY_PORTFOLIO_AND_STATUS = select::<Trade>(
         "WHERE portfolio_id = $1 AND status = $2 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
-    );
+    )
+    .planned_by_values();
     BY_SESSION = select::<Trade>("WHERE session_id = $1 ORDER BY created_at DESC, id DESC");
     BY_SESSIONS = select::<Trade>("WHERE session_id = ANY($1) ORDER BY created_at DESC, id DESC");
     NEWEST_OF_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");

@@ -109,8 +109,7 @@ impl Connector {
         rusqlite::vtab::array::load_module(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-        // Otherwise SQLite, built with STAT4, plans a statement anew for each value that is bound to it.
-        sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        stable_plans(sqlite, true)?;
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         if role == Role::Read {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
@@ -118,6 +117,12 @@ impl Connector {
         }
         Ok(())
     }
+}
+
+/// Whether plans are the same for all values. Where they are not SQLite, built with STAT4, plans a statement anew
+/// whenever a value that could matter is bound to it.
+pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Result<()> {
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, are_stable).map(drop)
 }
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where

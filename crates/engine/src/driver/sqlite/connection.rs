@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::connect::{BUSY_TIMEOUT, use_log};
 use super::error::convert;
-use super::flight::run_all;
+use super::flight::{run_all, settle};
 use super::leash::{Leash, LongFlights};
 use super::log::{Log, Sync};
 use crate::driver::Bounds;
@@ -163,8 +163,13 @@ impl Connection {
     }
 
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
-        let sql = sql.to_owned();
-        self.thread.call(move |sqlite| sqlite.execute_batch(&sql).map_err(convert)).await?
+        let (sql, log) = (sql.to_owned(), self.log.clone());
+        self.thread
+            .call(move |sqlite| {
+                sqlite.execute_batch(&sql).map_err(convert)?;
+                settle(sqlite, log.as_ref())
+            })
+            .await?
     }
 
     /// Stops what is running and rolls back what it left open.

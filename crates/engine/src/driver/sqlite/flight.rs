@@ -8,6 +8,7 @@ use rusqlite::{Connection as Sqlite, Statement};
 use tokio::task::coop::consume_budget;
 
 use super::Connection;
+use super::connect::stable_plans;
 use super::error::convert;
 use super::log::Log;
 use crate::driver::{Begin, Bounds, End, Flown};
@@ -54,7 +55,7 @@ impl Connection {
         self.thread()
             .call(move |sqlite| {
                 let outcome = run_all(sqlite, &mut queries(&mut batch), bounds, since);
-                let outcome = outcome.and_then(|()| log.map_or(Ok(()), |log| settle(sqlite, &log)));
+                let outcome = outcome.and_then(|()| settle(sqlite, log.as_ref()));
                 Flown { batch: Some(batch), outcome }
             })
             .await
@@ -72,8 +73,11 @@ fn is_short_insert(queries: &mut [&mut dyn Query], bounds: Bounds) -> bool {
 }
 
 /// What a flight committed itself lasts before it is answered.
-fn settle(sqlite: &Sqlite, log: &Log) -> Result<()> {
-    if sqlite.is_autocommit() { log.sync_now() } else { Ok(()) }
+pub(super) fn settle(sqlite: &Sqlite, log: Option<&Log>) -> Result<()> {
+    match log {
+        Some(log) if sqlite.is_autocommit() => log.sync_now(),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the statements, with what goes before and behind them.
@@ -113,12 +117,24 @@ fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool, last: &mut Opt
     let statement = query.request().statement.clone();
     let sql = statement.sql(Engine::Sqlite);
     let mut watch = Stopwatch::new(last.is_some());
-    let outcome = run(sqlite, sql, query, read_only, &mut watch);
+    let outcome = if statement.is_planned_by_values() {
+        planned_by_values(sqlite, || run(sqlite, sql, query, read_only, &mut watch))
+    } else {
+        run(sqlite, sql, query, read_only, &mut watch)
+    };
     if let Some((timing, now)) = watch.stop(*last) {
         query.request().timing = Some(timing);
         *last = Some(now);
     }
     outcome.map_err(|error| error.with_statement(sql))
+}
+
+/// Lets SQLite look at the values while it plans what `run` prepares.
+fn planned_by_values(sqlite: &Sqlite, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    stable_plans(sqlite, false).map_err(convert)?;
+    let outcome = run();
+    stable_plans(sqlite, true).map_err(convert)?;
+    outcome
 }
 
 fn run(
