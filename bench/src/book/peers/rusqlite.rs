@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql, TransactionBehavior, params, vtab};
 use tokio::sync::Semaphore;
@@ -66,7 +67,7 @@ impl Connections {
     }
 }
 
-/// With the same settings as Tallybook's connections.
+/// With the same settings as Tallybook's connections, though few would find the last two by themselves.
 pub(super) fn connect(file: &Path) -> Result<Connection> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(PATIENCE)?;
@@ -74,6 +75,8 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
     vtab::array::load_module(&connection)?;
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "mmap_size", 256 << 20)?;
     Ok(connection)
 }
 
