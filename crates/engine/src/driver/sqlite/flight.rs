@@ -144,11 +144,26 @@ fn run(
     read_only: bool,
     watch: &mut Stopwatch,
 ) -> Result<()> {
+    // SQLite does not look whether a plan that was prepared before still fits the schema.
+    if sql.starts_with("EXPLAIN") {
+        let mut statement = sqlite.prepare(sql).map_err(convert)?;
+        return run_prepared(sqlite, &mut statement, query, read_only, watch);
+    }
     let mut statement = sqlite.prepare_cached(sql).map_err(convert)?;
+    run_prepared(sqlite, &mut statement, query, read_only, watch)
+}
+
+fn run_prepared(
+    sqlite: &Sqlite,
+    statement: &mut Statement<'_>,
+    query: &mut dyn Query,
+    read_only: bool,
+    watch: &mut Stopwatch,
+) -> Result<()> {
     if read_only && !statement.readonly() {
         return Err(Error::new(Kind::WriteInRead));
     }
-    bind_all(&mut statement, query.request().values())?;
+    bind_all(statement, query.request().values())?;
     let Some(columns) = query.columns() else {
         let before = sqlite.total_changes();
         // RETURNING has rows; nobody wants them.
@@ -158,12 +173,12 @@ fn run(
         query.touched(if sqlite.total_changes() == before { 0 } else { sqlite.changes() });
         return Ok(());
     };
-    check_columns(&statement, columns)?;
+    check_columns(statement, columns)?;
     if let Some(taken) = &mut query.request().taken {
         taken.know(columns, |index| statement.column_name(index).unwrap_or_default());
     }
     let notes = Notes::new(query.request().taken.take());
-    let outcome = fetch(&mut statement, query, &notes, watch);
+    let outcome = fetch(statement, query, &notes, watch);
     query.request().noted(notes);
     outcome?;
     query.touched(0);
