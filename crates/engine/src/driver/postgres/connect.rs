@@ -117,7 +117,8 @@ impl Inner {
             reason = problem(error);
             opened = open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
         }
-        let connection = opened?;
+        let mut connection = opened?;
+        connection.prepares = role != Role::Migrate;
         check(&connection, wanted).await?;
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);

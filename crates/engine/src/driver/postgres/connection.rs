@@ -23,6 +23,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) prepared: LruCache<String, Statement>,
+    /// False for one that may be behind PgBouncer in transaction mode, where names of statements belong to nobody.
+    pub(super) prepares: bool,
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
     /// connection runs something else; so it is not used again.
     cancelled: bool,
@@ -35,7 +37,14 @@ impl Connection {
     /// `tls` is what the client was connected by.
     pub(super) fn new(client: Client, tls: Tls) -> Self {
         let is_encrypted = tls.is_done();
-        Self { client, prepared: LruCache::new(PREPARED), cancelled: false, tls, is_encrypted }
+        Self {
+            client,
+            prepared: LruCache::new(PREPARED),
+            prepares: true,
+            cancelled: false,
+            tls,
+            is_encrypted,
+        }
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {

@@ -66,7 +66,9 @@ impl Connection {
         for query in queries {
             forms.push(match self.find_prepared(*query)? {
                 Some(statement) => Form::Prepared(statement),
-                None if new.insert(query.request().statement.sql(Engine::Postgres).to_owned()) => {
+                None if self.prepares
+                    && new.insert(query.request().statement.sql(Engine::Postgres).to_owned()) =>
+                {
                     Form::Preparing
                 }
                 None => Form::Unnamed,
