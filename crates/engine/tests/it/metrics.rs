@@ -1,13 +1,11 @@
 //! Metrics by OpenTelemetry's conventions.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use tallybook_engine::{
     Attributes, Data, Database, Distribution, Engine, Metric, Point, execute, one, params, prometheus,
 };
-use tallybook_testkit::{SqliteFile, postgres};
+use tallybook_testkit::{SqliteFile, postgres, promtool};
 
 use crate::support::{
     at_rest, create_notes, eventually, open, open_with, polled, read, try_read, try_write, with_notes, write,
@@ -334,21 +332,6 @@ tallybook_testkit::both_engines! {
         assert!(text.contains("db_client_operation_duration_seconds_bucket"), "{text}");
         assert_eq!(promtool(&text), (Some(0), String::new()), "{text}");
     }
-}
-
-/// Exit code and output of `promtool check metrics`.
-fn promtool(text: &str) -> (Option<i32>, String) {
-    let mut tool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool runs; scripts/install-needs installs it");
-    tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = tool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(said).unwrap())
 }
 
 fn pool_names(db: &Database) -> Vec<String> {

@@ -1,9 +1,7 @@
 mod parser;
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use proptest::prelude::*;
+use tallybook_testkit::promtool;
 
 use super::*;
 use crate::metrics::attribute::{
@@ -70,20 +68,6 @@ fn full_set() -> Vec<Metric> {
         ),
         Metric::new("tallybook.cache.hits", "1", "Found cached.", Data::Gauge(vec![Point::new(0.75)])),
     ]
-}
-
-/// Exit code and output of `promtool check metrics`.
-fn promtool(text: &str) -> (Option<i32>, String) {
-    let mut tool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool, which scripts/install-needs installs");
-    tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = tool.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
 #[test]
