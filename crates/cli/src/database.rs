@@ -33,7 +33,8 @@ impl Target {
         Ok(db)
     }
 
-    fn settings(self) -> Result<Settings> {
+    /// The settings of the environment, with the database that was asked for.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut settings = Settings::from_env()?;
         if let Some(url) = self.0 {
             settings.database_url = Settings::new(&url)?.database_url;

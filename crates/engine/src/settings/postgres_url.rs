@@ -1,6 +1,7 @@
 //! URLs of PostgreSQL, with the parameters of libpq.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
@@ -53,6 +54,30 @@ pub(crate) struct Server {
     /// Where it is, if the name is not to be looked up.
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
+}
+
+impl Server {
+    /// Whether what is sent to it stays on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let is_loopback = |name: &str| name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match (&self.host, self.address) {
+            (Host::Unix(_), _) => true,
+            (_, Some(address)) => address.is_loopback(),
+            (Host::Tcp(name), None) => name == "localhost" || is_loopback(name),
+        }
+    }
+}
+
+/// Host and port, for messages.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        match host {
+            Host::Tcp(name) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Host::Tcp(name) => write!(f, "{name}:{port}"),
+            Host::Unix(path) => write!(f, "{}:{port}", path.display()),
+        }
+    }
 }
 
 /// `target_session_attrs`: which server will do.

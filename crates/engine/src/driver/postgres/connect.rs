@@ -138,7 +138,7 @@ impl Inner {
         let is_one = refusals.len() == 1;
         let told = |(server, refusal): &(&Server, Refusal)| match is_one {
             true => refusal.problem.clone(),
-            false => format!("{}: {}", place(server), refusal.problem),
+            false => format!("{server}: {}", refusal.problem),
         };
         let problem = refusals.iter().map(told).collect::<Vec<_>>().join("; ");
         let error = Error::connect(&self.described, problem);
@@ -222,7 +222,7 @@ fn in_order(target: &PostgresTarget) -> Vec<&Server> {
     let mut servers: Vec<_> = target.servers.iter().collect();
     if target.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
         let random = RandomState::new();
-        servers.sort_by_cached_key(|server| random.hash_one(place(server)));
+        servers.sort_by_cached_key(|server| random.hash_one(server.to_string()));
     }
     servers
 }
@@ -239,16 +239,8 @@ fn locate(config: &mut Config, server: &Server) {
 }
 
 fn describe(target: &PostgresTarget) -> String {
-    let hosts = target.servers.iter().map(place).collect::<Vec<_>>().join(",");
+    let hosts = target.servers.iter().map(Server::to_string).collect::<Vec<_>>().join(",");
     let user = target.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
     let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
     format!("postgresql://{user}{hosts}/{database}")
-}
-
-fn place(Server { host, port, .. }: &Server) -> String {
-    match host {
-        Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
-        Host::Tcp(name) => format!("{name}:{port}"),
-        Host::Unix(path) => format!("{}:{port}", path.display()),
-    }
 }
