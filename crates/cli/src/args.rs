@@ -127,7 +127,7 @@ Examples:
   tallybook doctor
   tallybook doctor --database postgresql://ada@db.example/book
   tallybook doctor --within 60                    for nodes that answer slowly
-  tallybook doctor --json | jq '.findings[] | {severity, node, what, next}'
+  tallybook doctor --json | jq '.findings[] | {severity, nodes, what, next}'
   tallybook doctor > /tmp/report; [ $? -lt 4 ] || mail -s 'book: critical' oncall < /tmp/report";
 
 const REPORT_HELP: &str = "\
@@ -168,7 +168,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
     /// Seconds for each node; what was seen until then is reported
-    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3_600))]
     pub(crate) within: u64,
 }
 

@@ -25,6 +25,10 @@ pub(super) async fn run(target: Target, args: &args::Doctor, as_json: bool) -> R
     };
     // A file that can't be read is a finding already.
     let told = Told::new(report, Settings::held().unwrap_or_default(), named.as_deref());
-    if as_json { told.print_json()? } else { told.print()? }
+    if as_json {
+        told.print_json()?
+    } else {
+        told.print()?
+    }
     Ok(ExitCode::from(told.exit_code))
 }

@@ -29,7 +29,10 @@ pub(super) fn print(findings: &[Finding]) -> io::Result<()> {
 }
 
 fn print_one(finding: &Finding) -> io::Result<()> {
-    let place = finding.node.as_deref().map(|node| format!(" at {node}")).unwrap_or_default();
+    let place = match finding.nodes.is_empty() {
+        true => String::new(),
+        false => format!(" at {}", finding.nodes.join(", ")),
+    };
     let severity = coloured(finding.severity, finding.severity.to_string());
     output::line(format!("\n{severity}: {}{place}", finding.check))?;
     output::line(format!("{INDENT}{}", finding.what))?;

@@ -15,13 +15,13 @@ use crate::output;
 /// All that is told, and the exit code.
 #[derive(Serialize)]
 pub(crate) struct Told {
-    pub(crate) exit_code: u8,
+    #[serde(flatten)]
+    report: Report,
     /// The database of the command line, if it names one, without its password.
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
     settings: Vec<Held>,
-    #[serde(flatten)]
-    report: Report,
+    pub(crate) exit_code: u8,
 }
 
 impl Told {

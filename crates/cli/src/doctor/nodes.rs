@@ -14,7 +14,13 @@ pub(super) fn print(nodes: &[Node]) -> io::Result<()> {
         return Ok(());
     }
     output::line("\nNodes")?;
-    output::table(&HEADER, nodes.iter().map(row).collect(), &[7, 8])
+    let rows: Vec<_> = nodes.iter().map(row).collect();
+    // SQLite has no timelines, nor a single server a lag.
+    let used: Vec<_> =
+        (0..HEADER.len()).filter(|&column| rows.iter().any(|row| !row[column].is_empty())).collect();
+    let header: Vec<_> = used.iter().map(|&column| HEADER[column]).collect();
+    let rows = rows.into_iter().map(|row| used.iter().map(|&column| row[column].clone()).collect()).collect();
+    output::table(&header, rows, &[used.len() - 2, used.len() - 1])
 }
 
 /// Which checks found nothing, and which could not be made.
@@ -58,10 +64,13 @@ fn told(facts: &Facts) -> [String; 6] {
     });
     [
         role.to_owned(),
-        facts.version.clone(),
+        facts.version.split_whitespace().next().unwrap_or_default().to_owned(),
         facts.timeline.map(|number| number.to_string()).unwrap_or_default(),
         lag.unwrap_or_default(),
-        facts.tls.clone().unwrap_or_else(|| if facts.journal.is_some() { String::new() } else { "no".to_owned() }),
+        facts
+            .tls
+            .clone()
+            .unwrap_or_else(|| if facts.journal.is_some() { String::new() } else { "no".to_owned() }),
         size(facts.bytes),
     ]
 }

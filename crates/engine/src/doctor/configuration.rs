@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::node::{Configured, Seat};
 use super::units::shell;
 use crate::error::Error;
 use crate::settings::{Engine, Parameters, Settings};
@@ -15,42 +14,46 @@ const LONG: Duration = Duration::from_secs(120);
 /// Settings that could not be read at all.
 pub(super) fn unreadable(error: &Error) -> Finding {
     let why = "programs do not start with it";
-    Finding::critical(NAME, error.to_string(), why)
-        .advise("correct it in the environment or in the file .env of the working directory; see .env.example")
+    Finding::critical(NAME, error.to_string(), why).advise(
+        "correct it in the environment or in the file .env of the working directory; see .env.example",
+    )
 }
 
-pub(super) fn look(settings: &Settings, seats: &[Seat]) -> Vec<Finding> {
+pub(super) fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(replicas(settings, seats));
+    findings.extend(replicas(settings));
     findings.extend(pool(settings));
     findings.extend(log(settings));
     findings.extend(env_file());
     findings
 }
 
-fn replicas(settings: &Settings, seats: &[Seat]) -> Vec<Finding> {
+fn replicas(settings: &Settings) -> Vec<Finding> {
     let replica = &settings.replica;
     let mut findings = Vec::new();
     if !replica.enabled && !replica.urls.is_empty() {
         let what = "DB_READ_REPLICA_URL names replicas, and DB_ENABLE_READ_REPLICA is false";
-        let why = "nothing reads from them: the primary has all the work, while they look as if they were in use";
-        findings.push(Finding::warning(NAME, what, why).advise("set DB_ENABLE_READ_REPLICA=true, or remove DB_READ_REPLICA_URL"));
+        let why =
+            "nothing reads from them: the primary has all the work, while they look as if they were in use";
+        findings.push(
+            Finding::warning(NAME, what, why)
+                .advise("set DB_ENABLE_READ_REPLICA=true, or remove DB_READ_REPLICA_URL"),
+        );
     }
     if settings.database_url.engine() == Engine::Sqlite && !replica.urls.is_empty() {
         let what = "DATABASE_URL is an SQLite file, and DB_READ_REPLICA_URL names replicas";
         let why = "SQLite has no replicas: what is read there was never written here";
-        findings.push(Finding::critical(NAME, what, why).advise("remove DB_READ_REPLICA_URL, or point DATABASE_URL to the PostgreSQL primary"));
+        findings.push(
+            Finding::critical(NAME, what, why)
+                .advise("remove DB_READ_REPLICA_URL, or point DATABASE_URL to the PostgreSQL primary"),
+        );
     } else if replica.urls.iter().any(|url| url.engine() == Engine::Sqlite) {
         let what = "DB_READ_REPLICA_URL names an SQLite file, and DATABASE_URL is PostgreSQL";
         let why = "a file is no replica of a server: what is read there was never written to the primary";
-        findings.push(Finding::critical(NAME, what, why).advise("name standbys of PostgreSQL only in DB_READ_REPLICA_URL"));
-    }
-    let primaries = || seats.iter().filter(|seat| seat.configured == Configured::Primary);
-    let is_primary = |seat: &&Seat| seat.configured == Configured::Replica && primaries().any(|other| other.name == seat.name);
-    for seat in seats.iter().filter(is_primary) {
-        let what = format!("{} is in DATABASE_URL and in DB_READ_REPLICA_URL", seat.name);
-        let why = "if it is the primary, its reads go there as before; if it is a candidate, that is as it should be";
-        findings.push(Finding::note(NAME, what, why).advise("name the standbys in DB_READ_REPLICA_URL"));
+        findings.push(
+            Finding::critical(NAME, what, why)
+                .advise("name standbys of PostgreSQL only in DB_READ_REPLICA_URL"),
+        );
     }
     findings
 }
@@ -60,8 +63,11 @@ fn pool(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if pool.timeout < SHORT {
         let what = format!("DB_POOL_TIMEOUT is {} s", pool.timeout.as_secs_f64());
-        let why = "a new connection takes longer than that: after a restart, or when the load grows, callers fail";
-        findings.push(Finding::warning(NAME, what, why).advise("set DB_POOL_TIMEOUT=5, or what a caller can wait"));
+        let why =
+            "a new connection takes longer than that: after a restart, or when the load grows, callers fail";
+        findings.push(
+            Finding::warning(NAME, what, why).advise("set DB_POOL_TIMEOUT=5, or what a caller can wait"),
+        );
     }
     if pool.timeout > LONG {
         let what = format!("DB_POOL_TIMEOUT is {} s", pool.timeout.as_secs());
@@ -69,10 +75,18 @@ fn pool(settings: &Settings) -> Vec<Finding> {
         findings.push(Finding::note(NAME, what, why).advise("set DB_POOL_TIMEOUT=30 or less"));
     }
     if !pool.pre_ping {
-        let old = if pool.recycle.is_none() { ", and connections live for ever (DB_POOL_RECYCLE is -1)" } else { "" };
+        let old = if pool.recycle.is_none() {
+            ", and connections live for ever (DB_POOL_RECYCLE is -1)"
+        } else {
+            ""
+        };
         let what = format!("DB_POOL_PRE_PING is false{old}");
         let why = "after a restart, a fail-over or a firewall's time-out the first statement on each old connection fails";
-        let finding = if pool.recycle.is_none() { Finding::warning(NAME, what, why) } else { Finding::note(NAME, what, why) };
+        let finding = if pool.recycle.is_none() {
+            Finding::warning(NAME, what, why)
+        } else {
+            Finding::note(NAME, what, why)
+        };
         findings.push(finding.advise("set DB_POOL_PRE_PING=true: a connection in steady use is not pinged"));
     }
     if pool.max_waiting == 0 {
@@ -89,7 +103,10 @@ fn log(settings: &Settings) -> Vec<Finding> {
     if log.parameters == Parameters::Full {
         let what = "DB_LOG_PARAMETERS is full";
         let why = "what users enter, secrets and names of people among it, is written to the log";
-        findings.push(Finding::note(NAME, what, why).advise("set DB_LOG_PARAMETERS=hash: equal values stay recognisable"));
+        findings.push(
+            Finding::note(NAME, what, why)
+                .advise("set DB_LOG_PARAMETERS=hash: equal values stay recognisable"),
+        );
     }
     if log.echo || log.slow_threshold.is_zero() {
         let which = if log.echo { "DATABASE_ECHO is true" } else { "DB_SLOW_QUERY_THRESHOLD is 0" };
@@ -108,7 +125,9 @@ fn env_file() -> Option<Finding> {
     let mode = std::fs::metadata(&path).ok()?.permissions().mode();
     let text = std::fs::read_to_string(&path).ok()?;
     // A URL with a user and a password.
-    let has_password = text.lines().any(|line| line.split_once("://").is_some_and(|(_, rest)| rest.contains('@') && rest.contains(':')));
+    let has_password = text
+        .lines()
+        .any(|line| line.split_once("://").is_some_and(|(_, rest)| rest.contains('@') && rest.contains(':')));
     if mode & OTHERS == 0 || !has_password {
         return None;
     }

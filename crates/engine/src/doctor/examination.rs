@@ -41,7 +41,7 @@ impl<'a> Doctor<'a> {
     /// Looks at everything. It never fails: what can't be seen is a finding.
     pub async fn examine(&self) -> Report {
         let seats = seats(self.settings);
-        let mut findings = configuration::look(self.settings, &seats);
+        let mut findings = configuration::look(self.settings);
         let mut seen = join_all(seats.iter().map(|seat| self.look(seat))).await;
         findings.extend(nodes::compare(self.settings, &seats, &mut seen));
         let mut nodes = Vec::new();
@@ -62,7 +62,10 @@ impl<'a> Doctor<'a> {
             }
         };
         if timeout(self.within, look).await.is_err() {
-            seen.push(unfinished(self.within));
+            match seen.node.facts {
+                Some(_) => seen.push(unfinished(self.within)),
+                None => seen.failure = Some(postgres::mute(self.within)),
+            }
         }
         seen.node.milliseconds = begun.elapsed().as_millis() as u64;
         seen

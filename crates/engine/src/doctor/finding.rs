@@ -14,8 +14,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The check that found it.
     pub check: &'static str,
-    /// The node: host and port, or a file. None where it is about the settings or several nodes.
-    pub node: Option<String>,
+    /// The nodes: hosts and ports, or a file. None where it is about the settings.
+    pub nodes: Vec<String>,
     /// What was found.
     pub what: String,
     /// Why it matters.
@@ -44,7 +44,7 @@ impl Finding {
         what: impl Into<String>,
         why: impl Into<String>,
     ) -> Self {
-        Self { severity, check, node: None, what: what.into(), why: why.into(), next: Vec::new() }
+        Self { severity, check, nodes: Vec::new(), what: what.into(), why: why.into(), next: Vec::new() }
     }
 
     pub(super) fn note(check: &'static str, what: impl Into<String>, why: impl Into<String>) -> Self {
@@ -60,8 +60,17 @@ impl Finding {
     }
 
     pub(super) fn at(mut self, node: impl Into<String>) -> Self {
-        self.node = Some(node.into());
+        let node = node.into();
+        if !self.nodes.contains(&node) {
+            self.nodes.push(node);
+        }
         self
+    }
+
+    /// Whether it is the same, at whatever nodes.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let parts = |finding: &Self| (finding.severity, finding.check);
+        parts(self) == parts(other) && self.what == other.what && self.next == other.next
     }
 
     pub(super) fn sql(mut self, statement: impl Into<String>) -> Self {

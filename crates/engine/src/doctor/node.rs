@@ -6,9 +6,7 @@ use serde::Serialize;
 use tokio_postgres::config::Host;
 
 use super::units::shell;
-use crate::settings::{
-    Check, DatabaseUrl, PostgresTarget, Server, Settings, SqliteLocation, Target, Wanted,
-};
+use crate::settings::{Check, DatabaseUrl, PostgresTarget, Server, Settings, SqliteLocation, Target, Wanted};
 
 /// How long a server may take to be connected to.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -133,6 +131,8 @@ fn of_url(url: &DatabaseUrl, configured: Configured) -> Vec<Seat> {
             vec![seat("sqlite::memory:".to_owned(), At::Sqlite(location.clone()))]
         }
         Target::Sqlite(location @ SqliteLocation::File(path)) => {
+            // Whoever reads the report may be in another directory.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             vec![seat(path.display().to_string(), At::Sqlite(location.clone()))]
         }
         Target::Postgres(target) => {

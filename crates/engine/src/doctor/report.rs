@@ -21,7 +21,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(mut findings: Vec<Finding>, nodes: Vec<Node>) -> Self {
+    pub(super) fn new(findings: Vec<Finding>, nodes: Vec<Node>) -> Self {
+        let mut findings = merged(findings);
         // Stable: findings of equal severity stay in the order of the checks.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let severity = findings.first().map_or(Severity::Ok, |finding| finding.severity);
@@ -37,4 +38,22 @@ impl Report {
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
+}
+
+/// One finding of what is the same at several nodes.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = merged.iter_mut().find(|there| !there.nodes.is_empty() && there.is_same(&finding));
+        let Some(there) = same else {
+            merged.push(finding);
+            continue;
+        };
+        for node in finding.nodes {
+            if !there.nodes.contains(&node) {
+                there.nodes.push(node);
+            }
+        }
+    }
+    merged
 }

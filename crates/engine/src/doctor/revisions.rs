@@ -43,18 +43,27 @@ fn behind(standing: &Standing) -> Option<Finding> {
     let first = missing.first()?;
     if let Some(half) = entries.iter().find(|entry| entry.unfinished.is_some()) {
         let steps = half.unfinished.unwrap_or_default();
-        let what = format!("revision {} ({}) is half-way: {} done", half.id, half.name, counted(steps, "step"));
+        let what =
+            format!("revision {} ({}) is half-way: {} done", half.id, half.name, counted(steps, "step"));
         let why = "a run of migrate ended before it was through, or one is under way right now";
-        return Some(Finding::warning(NAME, what, why).run("tallybook migrate history").run("tallybook migrate upgrade"));
+        return Some(
+            Finding::warning(NAME, what, why)
+                .run("tallybook migrate history")
+                .run("tallybook migrate upgrade"),
+        );
     }
     if missing.len() < entries.len() {
-        let what = format!("the database is not at the newest revision: not applied are {}", missing.join(", "));
+        let what =
+            format!("the database is not at the newest revision: not applied are {}", missing.join(", "));
         let why = "programs of this version read and write columns that are not there";
-        return Some(Finding::critical(NAME, what, why).run("tallybook migrate plan").run("tallybook migrate upgrade"));
+        return Some(
+            Finding::critical(NAME, what, why).run("tallybook migrate plan").run("tallybook migrate upgrade"),
+        );
     }
     if standing.tables.iter().any(|table| table == "alembic_version") {
         let what = "the database was made by Alembic and is not adopted: no revision is recorded in it";
-        let why = "the program's commands refuse it, and nobody knows whether its tables are as they should be";
+        let why =
+            "the program's commands refuse it, and nobody knows whether its tables are as they should be";
         return Some(Finding::warning(NAME, what, why).run("tallybook migrate adopt --dry-run"));
     }
     let there = match standing.tables.len() {

@@ -104,6 +104,9 @@ fn failed(check: &'static str, error: &Error, user: &str) -> Finding {
     let finding =
         Finding::note(check, format!("the check {check} could not be made: {}", error.without_values()), why);
     match error.code() {
+        Some("42501") if check == super::revisions::NAME => finding.sql(format!(
+            "GRANT SELECT ON tallybook_revisions, tallybook_steps TO \"{user}\"; -- or look as the owner of the tables"
+        )),
         Some("42501") => finding.sql(format!("GRANT pg_monitor TO \"{user}\"; -- as a superuser")),
         Some("55P03") => finding.sql(
             "SELECT pid, usename, application_name, state, xact_start FROM pg_stat_activity WHERE pid IN \

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
+pub use held::Held;
 pub(crate) use postgres_url::{PostgresTarget, Server, Wanted};
 pub(crate) use ssl::{Check, Identity, Roots, Ssl};
-pub use held::Held;
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};
 

@@ -16,9 +16,8 @@ const LONG: i64 = 30;
 const TOO_LONG: i64 = 600;
 
 pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
-    let of_primary = primary(seen).and_then(|primary| {
-        Some((primary.system()?.to_owned(), primary.node.facts.as_ref()?.position?))
-    });
+    let of_primary = primary(seen)
+        .and_then(|primary| Some((primary.system()?.to_owned(), primary.node.facts.as_ref()?.position?)));
     let mut findings = Vec::new();
     for node in seen {
         let (Some(facts), Some(told)) = (&mut node.node.facts, &node.told) else { continue };
@@ -45,10 +44,16 @@ fn look(behind: i64, age: i64, is_delayed: bool) -> Option<Finding> {
         (LITTLE.., _) => Severity::Warning,
         _ => Severity::Note,
     };
-    let what = format!("it is {} behind the primary; the last transaction it replayed is {} old", bytes(behind), seconds(age));
+    let what = format!(
+        "it is {} behind the primary; the last transaction it replayed is {} old",
+        bytes(behind),
+        seconds(age)
+    );
     if is_delayed {
         let why = "it is late on purpose (recovery_min_apply_delay): its reads are always that old";
-        return Some(Finding::note(NAME, what, why).advise("name standbys without a delay in DB_READ_REPLICA_URL"));
+        return Some(
+            Finding::note(NAME, what, why).advise("name standbys without a delay in DB_READ_REPLICA_URL"),
+        );
     }
     let why = "its reads are that old, and a fail-over to it takes until it has replayed that";
     Some(

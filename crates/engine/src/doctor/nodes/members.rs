@@ -17,8 +17,11 @@ pub(super) fn judge(settings: &Settings, seen: &[Seen]) -> Option<Finding> {
         .filter(|node| node.role() == Some(Role::Standby) && node.system() == primary.system())
         .collect();
     // By the slot where there is one: addresses and names say little behind proxies and on one machine.
-    let by_slot = |slot: &str| standbys.iter().any(|node| node.told.as_ref().is_some_and(|told| told.slot.as_deref() == Some(slot)));
-    let unknown: Vec<_> = streams.iter().filter(|stream| stream.slot.is_empty() || !by_slot(&stream.slot)).collect();
+    let by_slot = |slot: &str| {
+        standbys.iter().any(|node| node.told.as_ref().is_some_and(|told| told.slot.as_deref() == Some(slot)))
+    };
+    let unknown: Vec<_> =
+        streams.iter().filter(|stream| stream.slot.is_empty() || !by_slot(&stream.slot)).collect();
     let matched = streams.len() - unknown.len();
     let without = standbys.len().saturating_sub(matched);
     if unknown.len() <= without {

@@ -19,7 +19,7 @@ pub(super) fn judge(settings: &Settings, seats: &[Seat], seen: &[Seen]) -> Vec<F
     }
     let mut findings: Vec<_> =
         servers.into_values().filter_map(|(pools, node)| look(pools, pool, node, settings)).collect();
-    findings.sort_by(|one, other| one.node.cmp(&other.node));
+    findings.sort_by(|one, other| one.nodes.cmp(&other.nodes));
     findings
 }
 

@@ -19,13 +19,13 @@ pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
             continue;
         }
         let (severity, why) = match seen.node.configured {
-            Configured::Primary if has_primary => (
-                Severity::Warning,
-                "another candidate is the primary, but the next fail-over can't go here",
-            ),
-            Configured::Replica if has_primary && has_replica => {
-                (Severity::Warning, "its reads go to the other replicas, which have less room for the next failure")
+            Configured::Primary if has_primary => {
+                (Severity::Warning, "another candidate is the primary, but the next fail-over can't go here")
             }
+            Configured::Replica if has_primary && has_replica => (
+                Severity::Warning,
+                "its reads go to the other replicas, which have less room for the next failure",
+            ),
             Configured::Replica if has_primary => {
                 (Severity::Warning, "no replica is left: all reads go to the primary")
             }

@@ -19,7 +19,9 @@ pub(super) fn judge(seen: &[Seen]) -> Vec<Finding> {
 fn several_writable(seen: &[Seen]) -> Option<Finding> {
     let is_writable = |node: &&Seen| node.is(Configured::Primary) && node.role() == Some(Role::Writable);
     let mut writable: Vec<_> = seen.iter().filter(is_writable).collect();
-    writable.dedup_by_key(|node| node.identity().map(|(system, started)| (system.to_owned(), started.to_owned())));
+    writable.dedup_by_key(|node| {
+        node.identity().map(|(system, started)| (system.to_owned(), started.to_owned()))
+    });
     if writable.len() < 2 {
         return None;
     }
@@ -40,12 +42,16 @@ fn several_writable(seen: &[Seen]) -> Option<Finding> {
 
 fn none_writable(seen: &[Seen]) -> Option<Finding> {
     let candidates: Vec<_> = seen.iter().filter(|node| node.is(Configured::Primary)).collect();
-    let standbys: Vec<_> = candidates.iter().filter(|node| node.role() == Some(Role::Standby)).copied().collect();
+    let standbys: Vec<_> =
+        candidates.iter().filter(|node| node.role() == Some(Role::Standby)).copied().collect();
     if standbys.is_empty() || primary(seen).is_some() {
         return None;
     }
     let what = format!("DATABASE_URL names no primary: {}", names_are(&standbys));
-    let elsewhere: Vec<_> = seen.iter().filter(|node| node.is(Configured::Replica) && node.role() == Some(Role::Writable)).collect();
+    let elsewhere: Vec<_> = seen
+        .iter()
+        .filter(|node| node.is(Configured::Replica) && node.role() == Some(Role::Writable))
+        .collect();
     let finding = Finding::critical(NAME, what, "no write can succeed");
     Some(if elsewhere.is_empty() {
         finding

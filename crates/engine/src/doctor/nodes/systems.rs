@@ -61,14 +61,16 @@ fn versions(seen: &[Seen]) -> Option<Finding> {
     if told.iter().all(|(_, version)| version == first) {
         return None;
     }
-    let version = |node: &Seen| node.node.facts.as_ref().map(|facts| facts.version.clone()).unwrap_or_default();
+    let version =
+        |node: &Seen| node.node.facts.as_ref().map(|facts| facts.version.clone()).unwrap_or_default();
     let list = told.iter().map(|(node, _)| format!("{} has {}", node.node.node, version(node)));
     let list = list.collect::<Vec<_>>().join(", ");
     let what = format!("the nodes are of different versions: {list}");
     if told.iter().all(|(_, version)| major_of(*version) == major_of(*first)) {
         let why = "an error that one of them has corrected is left in the others; statements can be planned differently";
         return Some(
-            Finding::note("version", what, why).advise("update the standbys first, then fail over, then the old primary"),
+            Finding::note("version", what, why)
+                .advise("update the standbys first, then fail over, then the old primary"),
         );
     }
     let why = "streaming replication works between equal major versions only: some of these are no standbys of the others";

@@ -16,7 +16,8 @@ const DEFAULT: i64 = 1 << 30;
 const FEW: i64 = 50;
 const MIB: i64 = 1 << 20;
 
-const SINCE: &str = "coalesce(to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'the beginning')";
+const SINCE: &str =
+    "coalesce(to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'the beginning')";
 
 pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
     let sql = if server.version >= 170_000 {

@@ -32,13 +32,19 @@ fn judge(cancelled: i64, since: &str, has_feedback: bool, delay: i64) -> Option<
     };
     let text = if delay < 0 { "no limit".to_owned() } else { seconds(delay / 1_000) };
     if cancelled > 0 && !has_feedback {
-        let what = format!("{} reads were cancelled since {since}: the replay needed what they looked at", thousands(cancelled));
+        let what = format!(
+            "{} reads were cancelled since {since}: the replay needed what they looked at",
+            thousands(cancelled)
+        );
         let why = "they are tried again elsewhere, which takes twice the time and burdens the primary";
         return Some(feedback(Finding::note(NAME, what, why)));
     }
     if !has_feedback && (0..USUAL_DELAY).contains(&delay) {
-        let what = format!("hot_standby_feedback is off, and a read may hold up the replay for {text} only (max_standby_streaming_delay)");
-        let why = "reads that are longer than that are cancelled when the primary has removed rows that they see";
+        let what = format!(
+            "hot_standby_feedback is off, and a read may hold up the replay for {text} only (max_standby_streaming_delay)"
+        );
+        let why =
+            "reads that are longer than that are cancelled when the primary has removed rows that they see";
         return Some(feedback(Finding::note(NAME, what, why)));
     }
     (delay < 0).then(|| {

@@ -28,7 +28,11 @@ fn judge(used: i64, limit: i64) -> Option<Finding> {
     let what = format!("{used} of the {limit} connections that programs may have are taken");
     let finding = match used * 100 / limit.max(1) {
         ..75 => return None,
-        75..90 => Finding::warning(NAME, what, "at the next peak, or when pools are filled anew after a fail-over, some are refused"),
+        75..90 => Finding::warning(
+            NAME,
+            what,
+            "at the next peak, or when pools are filled anew after a fail-over, some are refused",
+        ),
         _ => Finding::critical(NAME, what, "programs are about to be refused: \"too many clients already\""),
     };
     Some(finding.sql(WHO).advise(

@@ -61,12 +61,16 @@ fn judge(pair: &Pair) -> Finding {
     let size = bytes(*size);
     let why = "each write keeps both, and both take room in memory";
     let finding = match is_same {
-        true => {
-            Finding::warning(NAME, format!("the index {name} of {of_table} ({size}) is a double of {other}"), why)
-        }
+        true => Finding::warning(
+            NAME,
+            format!("the index {name} of {of_table} ({size}) is a double of {other}"),
+            why,
+        ),
         false => Finding::note(
             NAME,
-            format!("the index {name} of {of_table} ({size}) is the beginning of {other}, which serves its reads too"),
+            format!(
+                "the index {name} of {of_table} ({size}) is the beginning of {other}, which serves its reads too"
+            ),
             why,
         ),
     };

@@ -22,18 +22,18 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
     if settings.is("synchronous_commit", "off") && server.role == Role::Writable {
         let why = "a crash of the server loses the commits of about the last second that were acknowledged";
         let finding = Finding::warning(NAME, "synchronous_commit is off", why);
-        findings.push(
-            set(finding, "synchronous_commit", "on")
-                .sql("SELECT setdatabase, setrole::regrole, setconfig FROM pg_db_role_setting; -- or is it set there?"),
-        );
+        findings.push(set(finding, "synchronous_commit", "on").sql(
+            "SELECT setdatabase, setrole::regrole, setconfig FROM pg_db_role_setting; -- or is it set there?",
+        ));
     }
     for name in ["zero_damaged_pages", "ignore_checksum_failure"] {
         if settings.is(name, "on") {
-            let why = "damaged pages are passed over without an error: rows are missing from answers, or are wrong";
+            let why =
+                "damaged pages are passed over without an error: rows are missing from answers, or are wrong";
             findings.push(set(Finding::critical(NAME, format!("{name} is on"), why), name, "off"));
         }
     }
-    if settings.is("data_checksums", "off") {
+    if settings.is("data_checksums", "off") && server.role == Role::Writable {
         findings.push(
             Finding::note(
                 NAME,

@@ -97,5 +97,12 @@ pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<Server> {
         ..Told::default()
     });
     let sees_all = known.is_superuser || known.sees_all;
-    Ok(Server { settings, version: known.number, role, user: known.user_name, is_superuser: known.is_superuser, sees_all })
+    Ok(Server {
+        settings,
+        version: known.number,
+        role,
+        user: known.user_name,
+        is_superuser: known.is_superuser,
+        sees_all,
+    })
 }

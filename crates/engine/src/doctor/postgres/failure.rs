@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
 use crate::doctor::finding::Finding;
 use crate::doctor::node::{CONNECT_LIMIT, Seat, host_and_port, libpq};
-use crate::doctor::units::{literal, shell};
+use crate::doctor::units::{literal, seconds, shell};
 use crate::error::Error;
 use crate::settings::PostgresTarget;
 
@@ -29,33 +30,39 @@ pub(super) fn judge(seat: &Seat, target: &PostgresTarget, error: &Error) -> Find
     }
     let io = cause.and_then(|cause| cause.source()).and_then(|cause| cause.downcast_ref::<io::Error>());
     match io.map(io::Error::kind) {
-        Some(ErrorKind::ConnectionRefused) => found(format!("connection refused: no server listens there ({told})"))
+        Some(ErrorKind::ConnectionRefused) => found("connection refused: no server listens there".to_owned())
             .run(ready)
             .run("systemctl status postgresql")
-            .advise(format!("if it runs elsewhere, correct host and port in {variable}; see its listen_addresses")),
-        Some(ErrorKind::NotFound) => found(format!("its socket is not there ({told})"))
-            .run("systemctl status postgresql")
-            .advise(format!("if it runs, correct the directory or the port in {variable}: see its unix_socket_directories")),
+            .advise(format!(
+                "if it runs elsewhere, correct host and port in {variable}; see its listen_addresses"
+            )),
+        Some(ErrorKind::NotFound) => {
+            found("its socket is not there".to_owned()).run("systemctl status postgresql").advise(format!(
+                "if it runs, correct the directory or the port in {variable}: see its unix_socket_directories"
+            ))
+        }
         Some(ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
-            found(format!("no answer to connecting within {} s ({told})", CONNECT_LIMIT.as_secs()))
+            found(format!("no answer to connecting within {} s", CONNECT_LIMIT.as_secs()))
                 .run(ready)
                 .advise("look whether the machine is up, and at the firewalls between here and there")
         }
         Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
-            found(format!("it hung up while connecting ({told})"))
-                .run(ready)
-                .advise("look at the end of the server's log: it is crashing, or something else listens there")
+            found("it hung up while connecting".to_owned()).run(ready).advise(
+                "look at the end of the server's log: it is crashing, or something else listens there",
+            )
         }
         _ if told.contains("lookup") || told.contains("resolve") => {
             found(format!("the name of its host is not known ({told})"))
                 .run(format!("getent hosts {}", shell(&host_of(target))))
                 .advise(format!("correct the host in {variable}, or the resolver of this machine"))
         }
-        _ if told.contains("TLS") || told.contains("certificate") || told.contains("ssl") => {
-            found(format!("no encrypted connection came about: {told}"))
-                .run(format!("openssl s_client -starttls postgres -connect {}", shell(&seat.name)))
-                .advise(format!("correct sslmode, sslrootcert, sslcert or sslkey in {variable}; docs/tls.md says what they do"))
-        }
+        _ if told.contains("TLS") || told.contains("certificate") || told.contains("ssl") => found(format!(
+            "no encrypted connection came about: {told}"
+        ))
+        .run(format!("openssl s_client -starttls postgres -connect {}", shell(&seat.name)))
+        .advise(format!(
+            "correct sslmode, sslrootcert, sslcert or sslkey in {variable}; docs/tls.md says what they do"
+        )),
         _ => found(told.to_owned()).run(ready).run(psql),
     }
 }
@@ -111,6 +118,17 @@ pub(super) fn silent(target: &PostgresTarget) -> Finding {
     .advise("look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the disk), its log")
 }
 
+/// It let us in and then said nothing.
+pub(in crate::doctor) fn mute(within: Duration) -> Finding {
+    Finding::critical(
+        NAME,
+        format!("it was connected to, and told nothing within {}", seconds(within.as_secs() as i64)),
+        "the server hangs, its disk does not answer, or the network went away; who waits for it waits",
+    )
+    .run("tallybook doctor --within 60")
+    .advise("look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the disk), its log")
+}
+
 fn libpq_without_database(target: &PostgresTarget) -> String {
     let mut target = target.clone();
     target.config.dbname("postgres");
@@ -122,5 +140,11 @@ fn name(database: &str) -> String {
 }
 
 fn host_of(target: &PostgresTarget) -> String {
-    target.servers.first().map(|server| server.to_string()).unwrap_or_default().rsplit_once(':').map_or_else(String::new, |(host, _)| host.to_owned())
+    target
+        .servers
+        .first()
+        .map(|server| server.to_string())
+        .unwrap_or_default()
+        .rsplit_once(':')
+        .map_or_else(String::new, |(host, _)| host.to_owned())
 }

@@ -45,7 +45,9 @@ fn judge(index: &Invalid) -> Finding {
         return finding.sql(drop);
     }
     let finding = match is_unique {
-        true => finding.advise("look for doubles of its columns first: they are what a unique build fails on"),
+        true => {
+            finding.advise("look for doubles of its columns first: they are what a unique build fails on")
+        }
         false => finding,
     };
     finding.sql(format!("REINDEX INDEX CONCURRENTLY {name};")).sql(format!("{drop} -- if it is not wanted"))

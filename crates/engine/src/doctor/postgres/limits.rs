@@ -7,9 +7,8 @@ use crate::error::Result;
 
 pub(super) const NAME: &str = "limits";
 
-pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
+pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
     let user = server.user.replace('"', "\"\"");
-    let variable = visit.seat.configured.variable();
     let mut findings = Vec::new();
     if server.settings.is("statement_timeout", "0") {
         findings.push(
@@ -18,8 +17,8 @@ pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<F
                 "no statement_timeout: a statement may run for ever",
                 "one bad plan keeps a connection of the pool, and a core of the server, until somebody notices",
             )
-            .advise(format!("add statement_timeout=30s to {variable}"))
-            .sql(format!("ALTER ROLE \"{user}\" SET statement_timeout = '30s'; -- or so, for all programs of this user")),
+            .advise("add the parameter statement_timeout=30s to its URL")
+            .sql(format!("ALTER ROLE \"{user}\" SET statement_timeout = '30s'; -- on the primary, for all programs of this user")),
         );
     }
     if server.settings.is("idle_in_transaction_session_timeout", "0") {
@@ -29,7 +28,9 @@ pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<F
                 "no idle_in_transaction_session_timeout: a transaction may be left open for ever",
                 "a program that hangs inside of one keeps its locks, and others wait",
             )
-            .sql(format!("ALTER ROLE \"{user}\" SET idle_in_transaction_session_timeout = '60s';")),
+            .sql(format!(
+                "ALTER ROLE \"{user}\" SET idle_in_transaction_session_timeout = '60s'; -- on the primary"
+            )),
         );
     }
     Ok(findings)

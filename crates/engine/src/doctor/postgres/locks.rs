@@ -54,7 +54,11 @@ fn judge(blocker: &Blocker) -> Finding {
         seconds(*age)
     );
     let why = "they wait until it ends, and others behind them";
-    let finding = if *longest >= CRITICAL_SECONDS { Finding::critical(NAME, what, why) } else { Finding::warning(NAME, what, why) };
+    let finding = if *longest >= CRITICAL_SECONDS {
+        Finding::critical(NAME, what, why)
+    } else {
+        Finding::warning(NAME, what, why)
+    };
     finding
         .sql(format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}; -- what it does"))
         .sql(format!("SELECT pg_terminate_backend({pid}); -- ends it: its transaction is rolled back"))

@@ -29,7 +29,9 @@ fn judge(buffers: i64, size: i64) -> Option<Finding> {
             format!("shared_buffers is {}, for a database of {}", bytes(buffers), bytes(size)),
             "pages go to and fro between PostgreSQL and the system's cache",
         )
-        .sql("ALTER SYSTEM SET shared_buffers = '2GB'; -- a quarter of the machine's memory; needs a restart"),
+        .sql(
+            "ALTER SYSTEM SET shared_buffers = '2GB'; -- a quarter of the machine's memory; needs a restart",
+        ),
     )
 }
 

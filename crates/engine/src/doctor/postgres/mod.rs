@@ -41,6 +41,7 @@ use crate::migrate::Revision;
 use crate::settings::{PostgresTarget, Target};
 
 pub(super) use facts::Told;
+pub(super) use failure::mute;
 pub(super) use index_use::IndexUse;
 pub(super) use standbys::Stream;
 pub(super) use version::of as major_of;

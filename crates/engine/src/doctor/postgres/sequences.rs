@@ -50,7 +50,9 @@ fn judge(sequence: &Sequence) -> Option<Finding> {
     let finding = Finding::new(
         severity,
         NAME,
-        format!("{of_table}.{of_column} ({of_type}) has used {percent} % of its numbers ({name}); {left} are left"),
+        format!(
+            "{of_table}.{of_column} ({of_type}) has used {percent} % of its numbers ({name}); {left} are left"
+        ),
         "when none are left every insert fails",
     );
     Some(if of_type == "bigint" {

@@ -65,7 +65,9 @@ fn judge(slot: &Slot) -> Option<Finding> {
         );
     }
     if *is_active || *is_temporary {
-        let what = format!("the {kind} slot {name} keeps {size} of log for one who is connected and does not keep up");
+        let what = format!(
+            "the {kind} slot {name} keeps {size} of log for one who is connected and does not keep up"
+        );
         let why = "the log grows until it catches up, and can fill the disk";
         let finding = (*kept >= MUCH).then(|| Finding::warning(NAME, what, why));
         return finding.map(|finding| finding.sql("SELECT * FROM pg_stat_replication;"));

@@ -66,9 +66,14 @@ mod tests {
 
     #[test]
     fn the_number_is_read_in_all_its_forms() {
-        for (names, expected) in
-            [("ANY 2 (a, b, c)", 2), ("FIRST 1 (a)", 1), ("3 (a, b, c)", 3), ("a, b", 1), ("*", 1), ("ANY 2(a,b)", 2)]
-        {
+        for (names, expected) in [
+            ("ANY 2 (a, b, c)", 2),
+            ("FIRST 1 (a)", 1),
+            ("3 (a, b, c)", 3),
+            ("a, b", 1),
+            ("*", 1),
+            ("ANY 2(a,b)", 2),
+        ] {
             assert_eq!(wanted(names), expected, "{names}");
         }
     }

@@ -35,7 +35,8 @@ struct Table {
 pub(super) async fn look(visit: &mut Visit<'_>, _server: &Server) -> Result<Vec<Finding>> {
     let tables = visit.fetch(all::<Table>(SQL, params![])).await?;
     let full = tables.iter().filter(|table| is_full(table)).take(MOST).map(full_of_dead);
-    let unknown = tables.iter().filter(|table| table.is_unknown && table.live >= MANY).take(MOST).map(never_analyzed);
+    let unknown =
+        tables.iter().filter(|table| table.is_unknown && table.live >= MANY).take(MOST).map(never_analyzed);
     Ok(full.chain(unknown).collect())
 }
 

@@ -15,7 +15,8 @@ pub(super) const NAME: &str = "transactions";
 const IDLE_SECONDS: i64 = 60;
 const BUSY_SECONDS: i64 = 900;
 const HOUR: i64 = 3_600;
-const WHY: &str = "it keeps its locks, and dead rows of all tables from being removed, for as long as it is open";
+const WHY: &str =
+    "it keeps its locks, and dead rows of all tables from being removed, for as long as it is open";
 
 const SQL: &str = "SELECT pid::bigint AS pid, coalesce(usename::text, '') AS user_name, \
        coalesce(application_name, '') AS program, coalesce(state LIKE 'idle in transaction%', false) AS is_idle, \
@@ -71,5 +72,8 @@ fn judge_prepared((name, owner, age): &(String, String, i64)) -> Option<Finding>
     let severity = if *age >= HOUR { Severity::Critical } else { Severity::Warning };
     let why = "it outlives its session and restarts, keeps its locks, and dead rows from being removed, until somebody ends it";
     let finding = Finding::new(severity, NAME, what, why);
-    Some(finding.sql(format!("ROLLBACK PREPARED {}; -- or COMMIT PREPARED, whatever its coordinator says", literal(name))))
+    Some(finding.sql(format!(
+        "ROLLBACK PREPARED {}; -- or COMMIT PREPARED, whatever its coordinator says",
+        literal(name)
+    )))
 }

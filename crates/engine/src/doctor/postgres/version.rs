@@ -37,18 +37,25 @@ fn judge(major: i64, name: &str, today: NaiveDate) -> Option<Finding> {
     let end = ENDS.iter().find(|(known, ..)| *known == major);
     let end = end.and_then(|&(_, year, month, day)| NaiveDate::from_ymd_opt(year, month, day));
     let why = "holes that are found, and errors that lose data, are not corrected any more";
-    let advise = |finding: Finding| finding.advise("plan the move to a newer major version: pg_upgrade, or logical replication");
+    let advise = |finding: Finding| {
+        finding.advise("plan the move to a newer major version: pg_upgrade, or logical replication")
+    };
     match end {
         None if major < first => {
-            let what = format!("PostgreSQL {name} is no longer maintained, and the doctor does not know all of it");
+            let what =
+                format!("PostgreSQL {name} is no longer maintained, and the doctor does not know all of it");
             Some(advise(Finding::warning(NAME, what, why)))
         }
-        Some(end) if end < today => {
-            Some(advise(Finding::warning(NAME, format!("PostgreSQL {name} has not been maintained since {end}"), why)))
-        }
-        Some(end) if (end - today).num_days() < NOTICE_DAYS => {
-            Some(advise(Finding::note(NAME, format!("PostgreSQL {name} is maintained until {end} only"), why)))
-        }
+        Some(end) if end < today => Some(advise(Finding::warning(
+            NAME,
+            format!("PostgreSQL {name} has not been maintained since {end}"),
+            why,
+        ))),
+        Some(end) if (end - today).num_days() < NOTICE_DAYS => Some(advise(Finding::note(
+            NAME,
+            format!("PostgreSQL {name} is maintained until {end} only"),
+            why,
+        ))),
         _ => None,
     }
 }

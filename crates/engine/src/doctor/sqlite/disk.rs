@@ -58,7 +58,8 @@ fn log(path: &Path) -> Option<Finding> {
     if log < LONG_LOG {
         return None;
     }
-    let what = format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
+    let what =
+        format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
     let why = "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get slower";
     let quoted = shell(&path.display().to_string());
     Some(

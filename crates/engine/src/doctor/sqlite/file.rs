@@ -26,7 +26,8 @@ pub(super) fn judge(seat: &Seat, path: &Path) -> Option<Finding> {
     }
     let Ok(metadata) = fs::metadata(path) else {
         let what = "the file does not exist";
-        let why = "a program that opens it makes an empty one, and finds nothing of what was written elsewhere";
+        let why =
+            "a program that opens it makes an empty one, and finds nothing of what was written elsewhere";
         return Some(
             Finding::critical(NAME, what, why)
                 .run(format!("ls -l {directory_quoted}"))
@@ -40,12 +41,20 @@ pub(super) fn judge(seat: &Seat, path: &Path) -> Option<Finding> {
     }
     if access(path, Access::READ_OK | Access::WRITE_OK).is_err() || metadata.permissions().readonly() {
         let what = "this user may not read and write the file";
-        return Some(Finding::critical(NAME, what, "programs of this user can't open it").run(format!("ls -l {quoted}")).run(format!("chmod u+rw {quoted}")));
+        return Some(
+            Finding::critical(NAME, what, "programs of this user can't open it")
+                .run(format!("ls -l {quoted}"))
+                .run(format!("chmod u+rw {quoted}")),
+        );
     }
     if access(directory, Access::WRITE_OK).is_err() {
         let what = format!("this user may not write into the directory {}", directory.display());
         let why = "SQLite keeps its log and its locks beside the file";
-        return Some(Finding::critical(NAME, what, why).run(format!("ls -ld {directory_quoted}")).run(format!("chmod u+w {directory_quoted}")));
+        return Some(
+            Finding::critical(NAME, what, why)
+                .run(format!("ls -ld {directory_quoted}"))
+                .run(format!("chmod u+w {directory_quoted}")),
+        );
     }
     None
 }

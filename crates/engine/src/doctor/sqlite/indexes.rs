@@ -35,14 +35,16 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     let (indexes, keys) = visit.fetch(queries).await?;
     let meant = indexes_of(visit.revisions);
     let file = shell(&visit.seat.name);
-    let mut findings: Vec<_> = duplicates(&indexes, &meant).map(|(index, other)| duplicate(index, other, &file)).collect();
+    let mut findings: Vec<_> =
+        duplicates(&indexes, &meant).map(|(index, other)| duplicate(index, other, &file)).collect();
     findings.extend(keys.iter().map(|key| without_index(key, &file)));
     Ok(findings)
 }
 
 /// Each index with the first that makes it needless. Those that revisions make were weighed, and come back.
 fn duplicates<'a>(indexes: &'a [Index], meant: &'a [&str]) -> impl Iterator<Item = (&'a Index, &'a Index)> {
-    let candidates = indexes.iter().enumerate().filter(|(_, index)| index.is_made && !meant.contains(&&*index.name));
+    let candidates =
+        indexes.iter().enumerate().filter(|(_, index)| index.is_made && !meant.contains(&&*index.name));
     candidates.filter_map(move |(place, index)| {
         let columns = index.columns.as_deref()?;
         let other = indexes.iter().enumerate().find(|(there, other)| {
@@ -50,7 +52,11 @@ fn duplicates<'a>(indexes: &'a [Index], meant: &'a [&str]) -> impl Iterator<Item
             let begins = other.columns.as_deref().is_some_and(|others| others.starts_with(columns));
             // Of equal ones the later is told of.
             let serves = if index.is_unique { is_same && other.is_unique } else { begins };
-            let is_kept = !is_same || !other.is_made || meant.contains(&&*other.name) || (other.is_unique && !index.is_unique) || *there < place;
+            let is_kept = !is_same
+                || !other.is_made
+                || meant.contains(&&*other.name)
+                || (other.is_unique && !index.is_unique)
+                || *there < place;
             *there != place && other.of_table == index.of_table && !columns.contains('?') && serves && is_kept
         });
         other.map(|(_, other)| (index, other))

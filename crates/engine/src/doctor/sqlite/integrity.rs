@@ -18,8 +18,9 @@ const LARGE: i64 = 1 << 30;
 const LIMIT: Duration = Duration::from_secs(4);
 const ERRORS: usize = 5;
 
-const QUICK: &str = "SELECT quick_check FROM pragma_quick_check(5)";
-const KEYS: &str = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5";
+const QUICK: &str = "SELECT quick_check FROM pragma_quick_check LIMIT 5";
+const KEYS: &str =
+    "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5";
 
 pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     let size = visit.seen.node.facts.as_ref().map_or(0, |facts| facts.bytes);

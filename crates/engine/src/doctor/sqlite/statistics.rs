@@ -22,5 +22,7 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     }
     let what = format!("it was never analyzed, and has {}", bytes(size));
     let why = "the planner guesses which index is the better one";
-    Ok(vec![Finding::note(NAME, what, why).run(format!("sqlite3 {} 'PRAGMA optimize'", shell(&visit.seat.name)))])
+    Ok(vec![
+        Finding::note(NAME, what, why).run(format!("sqlite3 {} 'PRAGMA optimize'", shell(&visit.seat.name))),
+    ])
 }
