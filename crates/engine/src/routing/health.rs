@@ -18,7 +18,7 @@ pub(super) struct Health {
     /// Where its replay stood still when somebody waited for it in vain.
     stalled: AtomicU64,
     timeline: AtomicU32,
-    /// Microseconds: it has everything that was committed before; 0 for never.
+    /// Microseconds, and one more: it has everything that was committed before; 0 for never.
     covered: AtomicU64,
     known: Mutex<Known>,
 }
@@ -98,7 +98,7 @@ impl Health {
 
     /// Notes that it has everything that was committed before `moment`.
     pub(super) fn covered_until(&self, moment: Option<Instant>) {
-        let micros = moment.map_or(0, |moment| self.micros(moment));
+        let micros = moment.map_or(0, |moment| self.micros(moment) + 1);
         self.covered.store(micros, Ordering::Release);
     }
 
@@ -165,7 +165,7 @@ impl Health {
     /// Until when it has everything.
     pub(super) fn covered(&self) -> Option<Instant> {
         let micros = self.covered.load(Ordering::Acquire);
-        (micros > 0).then(|| self.epoch + Duration::from_micros(micros))
+        Some(self.epoch + Duration::from_micros(micros.checked_sub(1)?))
     }
 
     fn micros(&self, moment: Instant) -> u64 {
