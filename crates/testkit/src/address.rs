@@ -1,7 +1,9 @@
 use std::thread;
 
 use tokio::runtime;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::Error;
 
 /// The superuser of every server that the test kit starts.
 pub(crate) const USER: &str = "tallybook";
@@ -19,6 +21,12 @@ impl Address {
         format!("postgresql://{USER}:{password}@127.0.0.1:{port}/{database}")
     }
 
+    /// The same in the words of PostgreSQL's own programs, without the
+    /// password, which anybody could read in the list of processes.
+    pub(crate) fn parameters(&self) -> String {
+        format!("host=127.0.0.1 port={} user={USER}", self.port)
+    }
+
     /// Connects to the database that holds no test's data. Every operation
     /// opens its own connection: one that is kept would die with the runtime
     /// of the test that opened it.
@@ -28,19 +36,23 @@ impl Address {
         Ok(client)
     }
 
-    pub(crate) async fn execute(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        self.connect().await?.batch_execute(sql).await
+    /// The first value of what `sql` returns.
+    async fn ask(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
+        let messages = self.connect().await?.simple_query(sql).await?;
+        let value = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Ok(value.unwrap_or_default().to_owned())
     }
 
-    /// Executes `sql` from where nothing can be awaited, inside of a runtime
-    /// or not, and without regard to whether it succeeds.
-    pub(crate) fn execute_blocking(&self, sql: &str) {
+    /// The same from where nothing can be awaited, inside of a runtime or not.
+    pub(crate) fn ask_blocking(&self, sql: &str) -> Result<String, Error> {
         let attempt = || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime.is_ok_and(|runtime| runtime.block_on(self.execute(sql)).is_ok())
+            let runtime = runtime.map_err(|error| Error::new(error.to_string()))?;
+            runtime.block_on(self.ask(sql)).map_err(|error| Error::new(format!("{sql}: {error:?}")))
         };
-        thread::scope(|scope| {
-            let _ = scope.spawn(attempt).join();
-        });
+        thread::scope(|scope| scope.spawn(attempt).join().expect("nothing panics here"))
     }
 }

@@ -52,6 +52,6 @@ impl Drop for Database {
         // A failure is no reason to let a test fail: the database ends with
         // the server at the latest.
         let sql = format!(r#"DROP DATABASE "{}" WITH (FORCE)"#, self.name);
-        self.address.execute_blocking(&sql);
+        let _ = self.address.ask_blocking(&sql);
     }
 }

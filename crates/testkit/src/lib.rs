@@ -5,8 +5,10 @@
 //!   or cloned from a [`Template`]. The server ends by itself some seconds
 //!   after the last process that uses it.
 //! * [`Cluster`] is a server of one's own, for tests that do to a server what
-//!   no other test must notice.
-//!   [`Authority`] lets it offer TLS.
+//!   no other test must notice: kill it, hang it, change its settings.
+//!   [`Cluster::standby`] copies it, and [`Cluster::promote`] makes a primary
+//!   of the copy. [`Authority`] lets it offer TLS.
+//! * [`Proxy`] is a way to a server on which things go wrong.
 //! * [`SqliteFile`] is a path for a SQLite database.
 //!
 //! Nothing outlives its owner, not even one that is killed: a small process
@@ -15,7 +17,7 @@
 //! install; they never pass by being skipped.
 //!
 //! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
-//! and `ipcrm`. Servers keep their data in memory, in `/dev/shm`, if that has
+//! and `ipcrm`, and root and `mount` to fill a disk. Servers keep their data in memory, in `/dev/shm`, if that has
 //! room; `TMPDIR` puts them elsewhere.
 //!
 //! ```no_run
@@ -55,9 +57,14 @@ mod cluster;
 mod database;
 mod error;
 mod identifier;
+mod log_disk;
 mod place;
+mod port;
+mod processes;
 mod promtool;
+mod proxy;
 mod random;
+mod replication;
 mod server;
 mod shared;
 mod sqlite;
@@ -71,6 +78,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use error::Error;
 pub use promtool::promtool;
+pub use proxy::{Counts, Mode, Proxy};
 pub use shared::{Postgres, postgres};
 pub use sqlite::SqliteFile;
 pub use template::Template;

@@ -1,13 +1,15 @@
 use std::{
     fs::{self, File, Permissions},
     io::Write,
-    net::{Ipv4Addr, TcpListener},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::{Authority, Binaries, Error, account::Account, address::USER, place, supervisor::Supervisor};
+use crate::{
+    Authority, Binaries, Error, account::Account, address::USER, place, port::free_port,
+    processes::Processes, supervisor::Supervisor,
+};
 
 const SETTINGS: &str = include_str!("server.conf");
 const TLS_SETTINGS: &str = include_str!("tls.conf");
@@ -43,17 +45,14 @@ impl Server {
         self.supervisor
     }
 
-    /// Whether a server runs in the directory. Asking the server itself would
-    /// take a busy one for dead.
+    /// Whether a server runs in the directory.
     pub(crate) fn runs_in(directory: &Path) -> bool {
-        let data = directory.join("data");
-        let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
-            return false;
-        };
-        // The id may have become another process's, after a reboot for instance.
-        let process = text.lines().next().unwrap_or_default();
-        fs::read_to_string(format!("/proc/{process}/cmdline"))
-            .is_ok_and(|command| command.contains(&*data.to_string_lossy()))
+        Processes::on(&directory.join("data")).is_some()
+    }
+
+    /// The processes of the server that runs in this directory.
+    pub(crate) fn processes(&self) -> Result<Processes, Error> {
+        Processes::on(&self.data()).ok_or_else(|| Error::new("the server does not run"))
     }
 
     /// Fills the data directory.
@@ -83,7 +82,7 @@ impl Server {
 
     /// Puts a file into the data directory that only the server may read, as
     /// it demands of a key.
-    fn give_file(&self, name: &str, content: &str) -> Result<(), Error> {
+    pub(crate) fn give_file(&self, name: &str, content: &str) -> Result<(), Error> {
         let path = self.data().join(name);
         fs::write(&path, content)
             .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o600)))
@@ -92,12 +91,14 @@ impl Server {
     }
 
     fn configure(&self, settings: &str) -> Result<(), Error> {
-        let path = self.data().join("postgresql.conf");
-        File::options()
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(settings.as_bytes()))
-            .map_err(Error::at(&path))
+        append(&self.data().join("postgresql.conf"), settings)
+    }
+
+    /// Changes a setting in the file that has the last word. A running server
+    /// does not notice before it is told to reload.
+    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), Error> {
+        let line = format!("{name} = '{}'\n", value.replace('\'', "''"));
+        append(&self.data().join("postgresql.auto.conf"), &line)
     }
 
     /// Starts the server, waits until it answers, and returns its port.
@@ -116,21 +117,27 @@ impl Server {
     fn start_on(&self, port: u16) -> Result<(), Error> {
         // Written anew by each attempt, since the log tells why one failed.
         let _ = fs::remove_file(self.log());
-        let mut start = self.command("pg_ctl");
-        start.args(["start", "--wait", "--silent", "--pgdata"]);
-        start.arg(self.data());
-        start.arg("--log").arg(self.log());
-        start.arg("--options").arg(format!("-p {port}"));
-        self.run(&mut start)
+        let options = format!("-p {port}");
+        self.control(&["start", "--wait", "--log", &self.log().to_string_lossy(), "--options", &options])
+    }
+
+    /// Starts a server that has gone down, on the port that it had.
+    pub(crate) fn start_again(&self, port: u16) -> Result<(), Error> {
+        self.start_on(port).map_err(|error| self.with_log(&error))
+    }
+
+    /// Runs `pg_ctl` on the data directory.
+    pub(crate) fn control(&self, arguments: &[&str]) -> Result<(), Error> {
+        let mut control = self.command("pg_ctl");
+        control.args(arguments).args(["--silent", "--pgdata"]).arg(self.data());
+        self.run(&mut control)
     }
 
     /// Kills the server and starts it again with the options that it had.
     pub(crate) fn restart_immediately(&self) -> Result<(), Error> {
-        let mut restart = self.command("pg_ctl");
-        restart.args(["restart", "--mode", "immediate", "--wait", "--silent", "--pgdata"]);
-        restart.arg(self.data());
-        restart.arg("--log").arg(self.log());
-        self.run(&mut restart).map_err(|error| self.with_log(&error))
+        let log = self.log();
+        self.control(&["restart", "--mode", "immediate", "--wait", "--log", &log.to_string_lossy()])
+            .map_err(|error| self.with_log(&error))
     }
 
     /// Makes the server recover for ever from its next start on.
@@ -144,11 +151,14 @@ impl Server {
     }
 
     fn with_log(&self, error: &Error) -> Error {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        Error::new(format!("{error}\nThe server's log:\n{log}"))
+        Error::new(format!("{error}\nThe server's log:\n{}", self.log_text()))
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
 
@@ -156,7 +166,16 @@ impl Server {
         self.directory.join("log")
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// Where a standby has its log, that is its `pg_wal`.
+    pub(crate) fn log_directory(&self) -> PathBuf {
+        self.directory.join("wal")
+    }
+
+    pub(crate) fn account(&self) -> Account {
+        self.account
+    }
+
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.account.command(&self.binaries.program(program));
         // The account may have no right to enter the test's own directory.
         command.current_dir(&self.directory);
@@ -168,7 +187,7 @@ impl Server {
     /// Runs one of the programs to its end, even if this process does not live
     /// to see it: meanwhile the program is an owner too. An initdb that is
     /// interrupted would leave shared memory behind, and a start a server.
-    fn run(&self, command: &mut Command) -> Result<(), Error> {
+    pub(crate) fn run(&self, command: &mut Command) -> Result<(), Error> {
         let name = command.get_program().display().to_string();
         let output = self
             .supervisor
@@ -187,9 +206,10 @@ impl Server {
     }
 }
 
-fn free_port() -> Result<u16, Error> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| Error::new(format!("no free port on 127.0.0.1: {error}")))
+fn append(path: &Path, text: &str) -> Result<(), Error> {
+    File::options()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::at(path))
 }

@@ -8,9 +8,16 @@ data=$directory/data
 stop() {
     pid=$(head -n 1 "$data/postmaster.pid")
     while grep -qF "$data" "/proc/$pid/cmdline"; do
+        # One that hangs since a test has stopped it hears nothing else.
+        kill -CONT "$pid" $(children)
         kill -QUIT "$pid"
         sleep 0.05
     done
+}
+
+children() {
+    awk -v parent="$pid" '$1 == "PPid:" && $2 == parent { split(FILENAME, part, "/"); print part[3] }' \
+        /proc/[0-9]*/status
 }
 
 # A server that was killed leaves its process id file, and on the file's
@@ -22,6 +29,8 @@ remove_segment() {
 # What a killed server has left running may write something for a moment more.
 remove_directory() {
     for _ in $(seq 50); do
+        # If its log has a disk of its own.
+        umount "$directory/wal"
         rm -rf "$directory" && return
         sleep 0.1
     done

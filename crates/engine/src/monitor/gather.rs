@@ -117,7 +117,7 @@ impl Shared {
     }
 
     fn pool_metrics(&self, pools: &[PoolFigures]) -> Vec<Metric> {
-        let pools: Vec<_> = pools.iter().map(|pool| (self.place.pool(pool.status.name), pool)).collect();
+        let pools: Vec<_> = pools.iter().map(|pool| (self.place.pool(&pool.status.name), pool)).collect();
         let each = |value: fn(&PoolFigures) -> i64| {
             pools.iter().map(|(name, pool)| Point::new(value(pool)).with(POOL_NAME, name.clone())).collect()
         };
@@ -195,6 +195,10 @@ impl Place {
 
     /// The name of a pool, which no other pool of the process has.
     fn pool(&self, name: &str) -> String {
+        // That of one server of several has its address already.
+        if name.contains(':') {
+            return format!("{name}/{}", self.namespace);
+        }
         let server = self.address.as_ref().map(|address| match self.port {
             Some(port) => format!("{address}:{port}/"),
             None => format!("{address}/"),

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use tallybook_engine::{Error, Execute, all, execute, one, params};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::proxy::{Mode, Proxy};
 use crate::support::{at_rest, count_notes, create_notes, open, read, with_notes, write};
 
 fn insert() -> Execute {
@@ -37,15 +36,15 @@ async fn a_server_that_ends_the_connection_is_told_as_a_lost_connection() {
 async fn a_connection_that_breaks_under_a_statement_leaves_nothing_and_is_replaced() {
     let database = postgres().await.database("a_connection_that_breaks").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open(&proxy.url(&database)).await;
+    let db = open(&proxy.url(database.url())).await;
     create_notes(&db).await;
     let mut session = db.begin().await.unwrap();
     session.run(insert()).await.unwrap();
-    proxy.set(Mode::HangUp);
+    proxy.set(Mode::HangUp).await;
     let error = session.run(all::<(i64,)>("SELECT id FROM notes", params![])).await.unwrap_err();
     assert!(error.is_connection_lost() && error.is_retryable() && !error.is_commit_unknown(), "{error:?}");
     assert!(session.commit().await.is_err());
-    proxy.set(Mode::Relay);
+    proxy.set(Mode::Relay).await;
     at_rest(&db).await;
     assert_eq!(count_notes(&db).await, 0);
 }
@@ -54,18 +53,18 @@ async fn a_connection_that_breaks_under_a_statement_leaves_nothing_and_is_replac
 async fn a_connection_that_breaks_under_commit_leaves_it_open_whether_it_happened() {
     let database = postgres().await.database("a_connection_that_breaks").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open(&proxy.url(&database)).await;
+    let db = open(&proxy.url(database.url())).await;
     create_notes(&db).await;
     let outcome = db
         .write(async |session| {
             session.run(insert()).await?;
-            proxy.set(Mode::HangUp);
+            proxy.set(Mode::HangUp).await;
             Ok::<_, Error>(())
         })
         .await;
     let error = outcome.unwrap_err();
     assert!(error.is_commit_unknown() && !error.is_retryable() && !error.is_connection_lost(), "{error:?}");
-    proxy.set(Mode::Relay);
+    proxy.set(Mode::Relay).await;
     at_rest(&db).await;
     assert_eq!(count_notes(&db).await, 0);
 }

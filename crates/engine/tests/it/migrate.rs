@@ -2,8 +2,8 @@
 
 use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
 use tallybook_engine::{Database, Statement, Step as Waits};
+use tallybook_testkit::{Mode, Proxy};
 
-use crate::proxy::{Mode, Proxy};
 use crate::support::{open, open_with, read, write};
 
 const NOTES: Revision = Revision::new(
@@ -210,11 +210,11 @@ tallybook_testkit::both_engines! {
 async fn a_runner_gives_up_on_a_server_that_fell_silent() {
     let database = tallybook_testkit::postgres().await.database("a_runner_gives_up").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), |settings| {
-        settings.pool.timeout = std::time::Duration::from_millis(500);
+    let db = open_with(&proxy.url(database.url()), |settings| {
+        settings.pool.timeout = std::time::Duration::from_secs(1);
     })
     .await;
-    proxy.set(Mode::Silent);
+    proxy.set(Mode::Silent).await;
     let error = Migrator::new(&db, ALL).upgrade(&Goal::Head).await.unwrap_err();
     assert_eq!(error.timed_out_step(), Some(Waits::Connecting), "{error}");
 }

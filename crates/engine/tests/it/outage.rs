@@ -3,10 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tallybook_engine::{CloseReason, Database, PoolStatus, Settings, Step, execute, params};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::gate::Gate;
-use crate::proxy::{Mode, Proxy};
 use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, try_read};
 
 /// Far longer than a refusal takes, far shorter than the time-out of the pool.
@@ -32,8 +30,9 @@ fn status(db: &Database) -> PoolStatus {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connect_under_way_outlives_its_caller_and_serves_the_next() {
     let database = postgres().await.database("a_connect_under_way").await;
-    let proxy = Proxy::start(database.port()).await; // holds every answer back for a tenth of a second
-    let db = open_with(&proxy.url(&database), small).await;
+    let proxy = Proxy::start(database.port()).await;
+    proxy.set(Mode::Delay(Duration::from_millis(50))).await;
+    let db = open_with(&proxy.url(database.url()), small).await;
     let held = db.read().await.unwrap();
     let given_up = tokio::time::timeout(Duration::from_millis(50), db.read()).await;
     assert!(given_up.is_err(), "to connect takes longer");
@@ -48,14 +47,14 @@ async fn a_connect_under_way_outlives_its_caller_and_serves_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_connection_shows_at_once_to_all_who_ask() {
     let database = postgres().await.database("a_refused_connection").await;
-    let mut gate = Gate::open(database.port()).await;
-    let db = open_with(&gate.url(&database), |settings| {
+    let proxy = Proxy::start(database.port()).await;
+    let db = open_with(&proxy.url(database.url()), |settings| {
         small(settings);
         settings.pool.size = 4;
     })
     .await;
     let _held = db.read().await.unwrap();
-    gate.shut().await;
+    proxy.set(Mode::Refuse).await;
     let start = Instant::now();
     // More than may connect at a time.
     let callers: Vec<_> = (0..12)
@@ -69,19 +68,19 @@ async fn a_refused_connection_shows_at_once_to_all_who_ask() {
         assert!(error.is_connect() && error.to_string().contains("refused"), "{error}");
     }
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-    gate.reopen().await;
+    proxy.set(Mode::Relay).await;
     db.read().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_later_time_out_tells_of_the_last_failure_to_connect() {
     let database = postgres().await.database("a_later_time_out").await;
-    let mut gate = Gate::open(database.port()).await;
-    let db = open_with(&gate.url(&database), impatient).await;
+    let proxy = Proxy::start(database.port()).await;
+    let db = open_with(&proxy.url(database.url()), impatient).await;
     let _first = db.read().await.unwrap();
-    gate.shut().await;
+    proxy.set(Mode::Refuse).await;
     assert!(db.read().await.expect_err("it is refused").is_connect());
-    gate.reopen().await;
+    proxy.set(Mode::Relay).await;
     let second = db.read().await.unwrap();
     let error = db.read().await.expect_err("both are taken");
     assert_eq!(error.timed_out_step(), Some(Step::Waiting));
@@ -93,24 +92,24 @@ async fn a_later_time_out_tells_of_the_last_failure_to_connect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn to_connect_ends_at_the_time_out_of_the_pool_and_says_so_in_one_line() {
     let database = postgres().await.database("to_connect_ends").await;
-    let gate = Gate::open(database.port()).await;
-    gate.set_mute(true);
-    let mut settings = Settings::new(&gate.url(&database)).unwrap();
+    let proxy = Proxy::start(database.port()).await;
+    proxy.set(Mode::Mute).await;
+    let mut settings = Settings::new(&proxy.url(database.url())).unwrap();
     impatient(&mut settings);
     let start = Instant::now();
     let error = Database::open(settings).await.unwrap_err();
     assert!(error.timed_out_step() == Some(Step::Connecting) && start.elapsed() < AT_ONCE, "{error}");
-    gate.set_mute(false);
-    let db = open_with(&gate.url(&database), impatient).await;
+    proxy.set(Mode::Relay).await;
+    let db = open_with(&proxy.url(database.url()), impatient).await;
     let _held = db.read().await.unwrap();
-    gate.set_mute(true);
+    proxy.set(Mode::Mute).await;
     // However many failures came before, it tells of the last one only.
     for earlier in 0..3 {
         let text = db.read().await.expect_err("nobody answers").to_string();
         assert_eq!(text.matches("an attempt to connect failed").count(), earlier.min(1), "{text}");
         assert_eq!(text.matches("no answer within").count(), earlier.min(1), "{text}");
     }
-    gate.set_mute(false);
+    proxy.set(Mode::Relay).await;
     db.read().await.unwrap();
 }
 
@@ -118,12 +117,12 @@ async fn to_connect_ends_at_the_time_out_of_the_pool_and_says_so_in_one_line() {
 async fn a_ping_has_a_bound_of_its_own() {
     let database = postgres().await.database("a_ping_has_a_bound").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), |settings| {
+    let db = open_with(&proxy.url(database.url()), |settings| {
         small(settings);
         settings.pool.timeout = Duration::from_secs(4);
     })
     .await;
-    proxy.set(Mode::Silent);
+    proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     // The ping ends before the time of the caller does; what is left is for a new connection.
     let error = try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap_err();
@@ -131,7 +130,7 @@ async fn a_ping_has_a_bound_of_its_own() {
     let totals = status(&db).totals;
     assert_eq!((totals.timeouts_pinging, totals.timeouts_connecting), (0, 1));
     assert_eq!((totals.closed.by(CloseReason::PingFailed), totals.closed.total()), (1, 1));
-    proxy.set(Mode::Relay);
+    proxy.set(Mode::Relay).await;
     assert_eq!(try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap(), [(1,)]);
 }
 
@@ -139,7 +138,7 @@ async fn a_ping_has_a_bound_of_its_own() {
 async fn to_end_a_transaction_is_bounded_on_a_silent_server() {
     let database = postgres().await.database("to_end_a_transaction").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), small).await;
+    let db = open_with(&proxy.url(database.url()), small).await;
     create_notes(&db).await;
     let mut sessions = Vec::new();
     for id in 1..=2 {
@@ -149,7 +148,7 @@ async fn to_end_a_transaction_is_bounded_on_a_silent_server() {
         session.run(insert).await.unwrap();
         sessions.push(session);
     }
-    proxy.set(Mode::Silent);
+    proxy.set(Mode::Silent).await;
     let (commits, rolls_back) = (sessions.pop().unwrap(), sessions.pop().unwrap());
     let (commit, roll_back) = tokio::join!(
         // The caller gives up; what it leaves behind is cleaned.
@@ -161,6 +160,6 @@ async fn to_end_a_transaction_is_bounded_on_a_silent_server() {
     at_rest(&db).await;
     let status = status(&db);
     assert_eq!((status.idle, status.totals.closed.total(), status.totals.created), (0, 2, 2), "{status:?}");
-    proxy.set(Mode::Relay);
+    proxy.set(Mode::Relay).await;
     assert_eq!(count_notes(&db).await, 0);
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use tallybook_engine::{Database, Engine, PoolStatus, ReadSession, Settings, Step, execute, one, params};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::proxy::{Mode, Proxy};
 use crate::support::{count_notes, create_notes, eventually, open, open_with, read, try_read, try_write};
 use crate::support::{with_notes, write};
 
@@ -196,14 +195,14 @@ async fn connections_that_the_server_ended_are_replaced_unseen() {
 async fn a_connection_that_fell_silent_is_found_by_the_ping_and_replaced() {
     let database = postgres().await.database("a_connection_that").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open(&proxy.url(&database)).await;
+    let db = open(&proxy.url(database.url())).await;
     let first = read::<(i64,)>(&db, "SELECT pg_backend_pid()").await;
-    proxy.set(Mode::Silent);
+    proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     // The ping meets silence; the connection behind it will be a new one.
     let (second, ()) = tokio::join!(read::<(i64,)>(&db, "SELECT pg_backend_pid()"), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        proxy.set(Mode::Relay);
+        proxy.set(Mode::Relay).await;
     });
     assert_ne!(first, second);
 }
@@ -212,11 +211,11 @@ async fn a_connection_that_fell_silent_is_found_by_the_ping_and_replaced() {
 async fn a_ping_keeps_to_the_time_out_of_the_pool() {
     let database = postgres().await.database("a_ping_keeps").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), |settings| {
+    let db = open_with(&proxy.url(database.url()), |settings| {
         settings.pool.timeout = Duration::from_millis(700);
     })
     .await;
-    proxy.set(Mode::Silent);
+    proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     let error = try_read::<(i64,)>(&db, "SELECT 1").await.unwrap_err();
     assert_eq!(error.timed_out_step(), Some(Step::Pinging), "{error}");

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use tallybook_engine::{CloseReason, Database, PoolStatus, Step};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::gate::Gate;
-use crate::proxy::{Mode, Proxy};
 use crate::support::{open_with, read, try_read};
 
 fn readers(db: &Database) -> PoolStatus {
@@ -64,14 +62,14 @@ tallybook_testkit::both_engines! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_out_is_counted_for_the_step_it_ended() {
     let database = postgres().await.database("a_time_out_is_counted").await;
-    let gate = Gate::open(database.port()).await;
-    let db = open_with(&gate.url(&database), |settings| {
+    let proxy = Proxy::start(database.port()).await;
+    let db = open_with(&proxy.url(database.url()), |settings| {
         settings.pool.size = 2;
         settings.pool.timeout = Duration::from_secs(1);
     })
     .await;
     let _held = db.read().await.unwrap();
-    gate.set_mute(true);
+    proxy.set(Mode::Mute).await;
     let error = db.read().await.expect_err("nobody answers");
     assert_eq!(error.timed_out_step(), Some(Step::Connecting), "{error}");
     let totals = readers(&db).totals;
@@ -83,9 +81,9 @@ async fn a_time_out_is_counted_for_the_step_it_ended() {
 async fn a_connection_whose_ping_took_all_the_time_is_closed_and_counted() {
     let database = postgres().await.database("a_connection_whose_ping").await;
     let proxy = Proxy::start(database.port()).await;
-    let db =
-        open_with(&proxy.url(&database), |settings| settings.pool.timeout = Duration::from_secs(1)).await;
-    proxy.set(Mode::Silent);
+    let db = open_with(&proxy.url(database.url()), |settings| settings.pool.timeout = Duration::from_secs(1))
+        .await;
+    proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     let error = try_read::<(i64,)>(&db, "SELECT 1").await.unwrap_err();
     assert_eq!(error.timed_out_step(), Some(Step::Pinging), "{error}");

@@ -1,9 +1,8 @@
 //! A connection that was lost throws suspicion on those of its time.
 
 use tallybook_engine::{CloseReason, Database, PoolStatus, Settings};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::proxy::{Mode, Proxy};
 use crate::support::{at_rest, open, open_with, read, try_read};
 
 const KEPT: usize = 4;
@@ -56,9 +55,9 @@ async fn when_all_connections_end_one_read_fails_at_most() {
 async fn after_one_was_lost_the_others_are_checked_though_pings_are_off() {
     let database = postgres().await.database("after_one_was_lost").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), trusting).await;
+    let db = open_with(&proxy.url(database.url()), trusting).await;
     fill(&db).await;
-    proxy.set(Mode::HangUp);
+    proxy.set(Mode::HangUp).await;
     let error = try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap_err();
     assert!(error.is_connection_lost() && error.is_retryable(), "{error:?}");
     // Whoever is asked hangs up: none of the others is used, and none can be made.
@@ -66,7 +65,7 @@ async fn after_one_was_lost_the_others_are_checked_though_pings_are_off() {
     assert!(error.is_connect(), "{error:?}");
     let closed = status(&db).totals.closed;
     assert_eq!((closed.by(CloseReason::Lost), closed.by(CloseReason::PingFailed)), (1, 3), "{closed:?}");
-    proxy.set(Mode::Relay);
+    proxy.set(Mode::Relay).await;
     assert!(answers(&db).await);
 }
 
@@ -74,12 +73,12 @@ async fn after_one_was_lost_the_others_are_checked_though_pings_are_off() {
 async fn a_loss_inside_of_a_transaction_is_one_too() {
     let database = postgres().await.database("a_loss_inside").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), trusting).await;
+    let db = open_with(&proxy.url(database.url()), trusting).await;
     fill(&db).await;
     let mut session = db.begin().await.unwrap();
     let query = || tallybook_engine::one::<(i64,)>("SELECT 1::bigint", tallybook_engine::params![]);
     session.run(query()).await.unwrap();
-    proxy.set(Mode::HangUp);
+    proxy.set(Mode::HangUp).await;
     assert!(session.run(query()).await.unwrap_err().is_connection_lost());
     drop(session);
     at_rest(&db).await;
@@ -91,13 +90,13 @@ async fn a_loss_inside_of_a_transaction_is_one_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_survivor_that_answers_is_kept_and_checked_once() {
     let database = postgres().await.database("a_survivor").await;
-    let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(&database), trusting).await;
+    let proxy = Proxy::counting_turns(database.port()).await;
+    let db = open_with(&proxy.url(database.url()), trusting).await;
     fill(&db).await;
-    proxy.set(Mode::HangUp);
+    proxy.set(Mode::HangUp).await;
     assert!(!answers(&db).await);
-    proxy.set(Mode::Relay);
-    proxy.turns();
+    proxy.set(Mode::Relay).await;
+    let _ = proxy.turns();
     assert!(answers(&db).await);
     assert_eq!(proxy.turns(), 2, "a ping and the read");
     assert!(answers(&db).await);

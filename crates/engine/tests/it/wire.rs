@@ -1,9 +1,8 @@
 //! What goes over the wire to PostgreSQL, counted by a proxy: the counts of the engine are true.
 
 use tallybook_engine::{Database, One, Row, all, execute, one, params};
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Proxy, postgres};
 
-use crate::proxy::Proxy;
 use crate::support::{open, write};
 
 #[derive(Row)]
@@ -16,8 +15,8 @@ struct Note {
 async fn behind_proxy(name: &str) -> (tallybook_testkit::Database, Proxy, Database) {
     let database = postgres().await.database(name).await;
     write(&open(database.url()).await, "CREATE TABLE notes (id bigint PRIMARY KEY, title varchar(40))").await;
-    let proxy = Proxy::start(database.port()).await;
-    let db = open(&proxy.url(&database)).await;
+    let proxy = Proxy::counting_turns(database.port()).await;
+    let db = open(&proxy.url(database.url())).await;
     assert!(proxy.turns() > 0, "the proxy is in between");
     (database, proxy, db)
 }

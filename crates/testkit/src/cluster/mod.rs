@@ -1,3 +1,6 @@
+mod faults;
+mod standby;
+
 use std::path::Path;
 
 use crate::{Authority, Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor};
@@ -6,6 +9,9 @@ use crate::{Authority, Binaries, Error, address::Address, random, server::Server
 ///
 /// It is stopped, and its directory removed, when it is dropped; and also
 /// when the process that owns it dies without a chance to drop anything.
+///
+/// What is done to it blocks the thread: in a test whose tasks go on
+/// meanwhile, call it within `tokio::task::block_in_place`.
 #[derive(Debug)]
 pub struct Cluster {
     server: Server,
@@ -62,6 +68,12 @@ impl Cluster {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.server.directory()
+    }
+
+    /// What the server has written into its log since it was started.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.server.log_text()
     }
 
     /// Kills the server without a clean end, as `pg_ctl restart -m immediate`

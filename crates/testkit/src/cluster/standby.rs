@@ -1,0 +1,58 @@
+use super::Cluster;
+use crate::{Binaries, Error, address::Address, log_disk, replication::Replication, server::Server};
+
+impl Cluster {
+    /// Starts a streaming standby of this server, on a port of its own, and
+    /// waits until it answers. It is a copy by `pg_basebackup` and has a
+    /// replication slot; there can be several, and standbys of a standby.
+    pub fn standby(&self) -> Result<Self, Error> {
+        self.standby_prepared(|_| Ok(()))
+    }
+
+    /// The same, with its log on a small disk of its own, which
+    /// [`fill_log_disk`](Self::fill_log_disk) can fill. It is mounted, which
+    /// takes root.
+    pub fn standby_with_log_disk(&self) -> Result<Self, Error> {
+        self.standby_prepared(|server| log_disk::mount(&server.log_directory(), server.account()))
+    }
+
+    fn standby_prepared(&self, prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
+        let server = Server::new(Binaries::find()?)?;
+        prepare(&server)?;
+        Replication::from(&self.address)?.copy_to(&server)?;
+        let port = server.start()?;
+        Ok(Self { server, address: Address { port, password: self.address.password.clone() } })
+    }
+
+    /// Makes a primary of a standby, as `pg_ctl promote` does, and waits until
+    /// it can be written to. Its timeline is a new one.
+    pub fn promote(&self) -> Result<(), Error> {
+        self.server.control(&["promote", "--wait"])
+    }
+
+    /// Lets a running standby follow another primary, for instance the one
+    /// that was promoted in the place of its own.
+    pub fn follow(&self, primary: &Self) -> Result<(), Error> {
+        let replication = Replication::from(&primary.address)?;
+        replication.create_slot()?;
+        replication.apply_to(&self.server)?;
+        self.configure(&[])
+    }
+
+    /// Makes a former primary, running or not, a standby of the one that was
+    /// promoted in its place. What it alone has written is undone by
+    /// `pg_rewind`.
+    pub fn rejoin(&self, primary: &Self) -> Result<(), Error> {
+        if Server::runs_in(self.directory()) {
+            self.shut_down()?;
+        }
+        // Without this the new primary may not yet say that it has a timeline
+        // of its own.
+        primary.address.ask_blocking("CHECKPOINT")?;
+        let replication = Replication::from(&primary.address)?;
+        replication.create_slot()?;
+        replication.rewind(&self.server)?;
+        replication.apply_to(&self.server)?;
+        self.start_again()
+    }
+}

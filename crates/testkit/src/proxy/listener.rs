@@ -1,0 +1,94 @@
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{Mode, Shared, connection::Connection};
+use crate::{Error, port::free_port};
+
+/// Accepts connections, or refuses them, and owns the tasks of those that are
+/// open.
+pub(super) struct Listener {
+    port: u16,
+    socket: Option<TcpListener>,
+    shared: Arc<Shared>,
+    /// Whether the port is open, for who changes the mode.
+    listening: watch::Sender<bool>,
+    connections: JoinSet<io::Result<()>>,
+}
+
+impl Listener {
+    pub(super) async fn bind(shared: Arc<Shared>) -> Result<Self, Error> {
+        let port = free_port()?;
+        let socket = listen(port).await.map_err(|error| Error::new(format!("port {port}: {error}")))?;
+        let (listening, connections) = (watch::Sender::new(true), JoinSet::new());
+        Ok(Self { port, socket: Some(socket), shared, listening, connections })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn listening(&self) -> watch::Receiver<bool> {
+        self.listening.subscribe()
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut modes = self.shared.mode.subscribe();
+        loop {
+            let mode = *modes.borrow_and_update();
+            self.open_or_close(mode).await;
+            tokio::select! {
+                changed = modes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                client = accept(self.socket.as_ref()) => self.serve(client),
+                // Connections that have ended are forgotten.
+                Some(_) = self.connections.join_next() => {}
+            }
+        }
+    }
+
+    async fn open_or_close(&mut self, mode: Mode) {
+        match (mode == Mode::Refuse, &self.socket) {
+            (true, Some(_)) => self.socket = None,
+            (false, None) => self.socket = Some(listen_again(self.port).await),
+            _ => {}
+        }
+        self.listening.send_replace(self.socket.is_some());
+    }
+
+    fn serve(&mut self, client: io::Result<TcpStream>) {
+        // Whoever has hung up already needs no service.
+        if let Ok(client) = client {
+            self.connections.spawn(Connection::new(client, &self.shared).run());
+        }
+    }
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+/// Nothing else uses the port: see [`free_port`].
+async fn listen_again(port: u16) -> TcpListener {
+    loop {
+        match listen(port).await {
+            Ok(socket) => return socket,
+            Err(_) => sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+async fn accept(socket: Option<&TcpListener>) -> io::Result<TcpStream> {
+    match socket {
+        Some(socket) => Ok(socket.accept().await?.0),
+        None => std::future::pending().await,
+    }
+}

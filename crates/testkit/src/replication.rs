@@ -1,0 +1,55 @@
+use crate::{Error, address::Address, random, server::Server};
+
+/// How a standby reaches its primary, and the slot that keeps the log there
+/// until the standby has it.
+#[derive(Debug)]
+pub(crate) struct Replication<'a> {
+    primary: &'a Address,
+    slot: String,
+}
+
+impl<'a> Replication<'a> {
+    pub(crate) fn from(primary: &'a Address) -> Result<Self, Error> {
+        Ok(Self { primary, slot: format!("standby_{}", random::hex::<4>()?) })
+    }
+
+    /// Fills a data directory with what the primary has, and makes the slot.
+    pub(crate) fn copy_to(&self, server: &Server) -> Result<(), Error> {
+        let mut copy = server.command("pg_basebackup");
+        copy.arg("--dbname").arg(self.primary.parameters());
+        copy.env("PGPASSWORD", &self.primary.password);
+        copy.arg("--pgdata").arg(server.data());
+        copy.arg("--waldir").arg(server.log_directory());
+        copy.args(["--create-slot", "--slot", &self.slot]);
+        copy.args(["--checkpoint", "fast", "--wal-method", "stream", "--no-sync"]);
+        server.run(&mut copy)?;
+        self.apply_to(server)
+    }
+
+    /// Makes the slot, on a primary from which nothing was copied.
+    pub(crate) fn create_slot(&self) -> Result<(), Error> {
+        let sql = format!("SELECT pg_create_physical_replication_slot('{}', true)", self.slot);
+        self.primary.ask_blocking(&sql).map(drop)
+    }
+
+    /// Undoes what a server that is down has written since the primary went
+    /// another way. The primary's settings come with its data.
+    pub(crate) fn rewind(&self, server: &Server) -> Result<(), Error> {
+        let mut rewind = server.command("pg_rewind");
+        rewind.arg("--target-pgdata").arg(server.data());
+        rewind.arg("--source-server").arg(format!("{} dbname=postgres", self.primary.parameters()));
+        rewind.env("PGPASSWORD", &self.primary.password).arg("--no-sync");
+        server.run(&mut rewind)
+    }
+
+    /// Makes the server a standby of the primary, from its next start on; one
+    /// that is a standby already, from its next reload on.
+    pub(crate) fn apply_to(&self, server: &Server) -> Result<(), Error> {
+        let Self { primary, slot } = self;
+        let password = &primary.password;
+        let parameters = format!("{} password={password} application_name={slot}", primary.parameters());
+        server.set("primary_conninfo", &parameters)?;
+        server.set("primary_slot_name", slot)?;
+        server.make_standby()
+    }
+}
