@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::finding::Finding;
 use super::units::shell;
 use crate::error::Error;
-use crate::settings::{Engine, Parameters, Settings};
+use crate::settings::{Parameters, Settings};
 
 const NAME: &str = "settings";
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(120);
+const SLOW_CHECK: Duration = Duration::from_secs(5);
+const EARLY_HEDGE: Duration = Duration::from_millis(1);
 
 /// Settings that could not be read at all.
 pub(super) fn unreadable(error: &Error) -> Finding {
@@ -20,7 +22,8 @@ pub(super) fn unreadable(error: &Error) -> Finding {
 }
 
 pub(super) fn look(settings: &Settings) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    // What can be read and is refused all the same when a program opens the database.
+    let mut findings: Vec<_> = settings.check().err().iter().map(unreadable).collect();
     findings.extend(replicas(settings));
     findings.extend(pool(settings));
     findings.extend(log(settings));
@@ -31,29 +34,32 @@ pub(super) fn look(settings: &Settings) -> Vec<Finding> {
 fn replicas(settings: &Settings) -> Vec<Finding> {
     let replica = &settings.replica;
     let mut findings = Vec::new();
-    if !replica.enabled && !replica.urls.is_empty() {
-        let what = "DB_READ_REPLICA_URL names replicas, and DB_ENABLE_READ_REPLICA is false";
-        let why =
-            "nothing reads from them: the primary has all the work, while they look as if they were in use";
+    if !replica.enabled {
+        if !replica.urls.is_empty() {
+            let what = "DB_READ_REPLICA_URL names replicas, and DB_ENABLE_READ_REPLICA is false";
+            let why = "nothing reads from them: the primary has all the work, while they look as if they were in use";
+            let next = "set DB_ENABLE_READ_REPLICA=true, or remove DB_READ_REPLICA_URL";
+            findings.push(Finding::warning(NAME, what, why).advise(next));
+        }
+        return findings;
+    }
+    if replica.spill == 0 {
+        let what = "DB_REPLICA_SPILL is 0";
+        let why = "while no replica is fit, all reads are refused, though the primary could take some";
         findings.push(
-            Finding::warning(NAME, what, why)
-                .advise("set DB_ENABLE_READ_REPLICA=true, or remove DB_READ_REPLICA_URL"),
+            Finding::warning(NAME, what, why).advise("set DB_REPLICA_SPILL=4, or what the primary can bear"),
         );
     }
-    if settings.database_url.engine() == Engine::Sqlite && !replica.urls.is_empty() {
-        let what = "DATABASE_URL is an SQLite file, and DB_READ_REPLICA_URL names replicas";
-        let why = "SQLite has no replicas: what is read there was never written here";
-        findings.push(
-            Finding::critical(NAME, what, why)
-                .advise("remove DB_READ_REPLICA_URL, or point DATABASE_URL to the PostgreSQL primary"),
-        );
-    } else if replica.urls.iter().any(|url| url.engine() == Engine::Sqlite) {
-        let what = "DB_READ_REPLICA_URL names an SQLite file, and DATABASE_URL is PostgreSQL";
-        let why = "a file is no replica of a server: what is read there was never written to the primary";
-        findings.push(
-            Finding::critical(NAME, what, why)
-                .advise("name standbys of PostgreSQL only in DB_READ_REPLICA_URL"),
-        );
+    if replica.check_interval > SLOW_CHECK {
+        let what = format!("DB_REPLICA_CHECK_INTERVAL is {} s", replica.check_interval.as_secs_f64());
+        let why = "a promotion, and a replica that falls behind, is noticed that much later";
+        findings.push(Finding::note(NAME, what, why).advise("set DB_REPLICA_CHECK_INTERVAL=0.25"));
+    }
+    if let Some(hedge) = replica.hedge.filter(|&hedge| hedge < EARLY_HEDGE) {
+        let what = format!("DB_REPLICA_HEDGE is {} s", hedge.as_secs_f64());
+        let why = "nearly every read of one row takes that long, and is sent twice";
+        let next = "set it to what one read in a hundred takes (tallybook watch), or remove it";
+        findings.push(Finding::note(NAME, what, why).advise(next));
     }
     findings
 }

@@ -73,6 +73,10 @@ impl Visit<'_> {
                 self.seen.push(lost(check, &error));
                 return Err(Lost);
             }
+            Err(error) if is_damage(&error) => {
+                self.is_unseen(check);
+                self.seen.push(damaged(check, &error));
+            }
             Err(error) => {
                 self.is_unseen(check);
                 let finding = failed(check, &error, &self.user);
@@ -91,6 +95,22 @@ fn lost(check: &'static str, error: &Error) -> Finding {
         "the server was stopped, crashed, or somebody ended the connection; programs lose theirs the same way",
     )
     .advise("look at the end of the server's log, then run tallybook doctor again")
+}
+
+/// Whether a read came upon damage: SQLite's codes carry the kind above the low byte.
+fn is_damage(error: &Error) -> bool {
+    let sqlite = |code: &str| code.len() < 5 && code.parse().is_ok_and(|code: u32| code & 0xff == 11);
+    error.code().is_some_and(|code| matches!(code, "XX001" | "XX002") || sqlite(code))
+}
+
+fn damaged(check: &'static str, error: &Error) -> Finding {
+    Finding::critical(
+        check,
+        format!("the check {check} came upon damage: {}", error.without_values()),
+        "reads fail or return what is wrong, and each write can make it worse",
+    )
+    .advise("stop the programs that write, and copy the files aside before anything else")
+    .advise("go back to the last backup or to a standby; or save what can be read: pg_dump, or sqlite3 FILE .recover")
 }
 
 /// A statement of a check that the server refused or that took too long.

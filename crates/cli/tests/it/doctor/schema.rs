@@ -67,7 +67,7 @@ both_engines! {
         change(url, "CREATE INDEX shorter ON trades (action)").await;
         change(url, "CREATE INDEX falling ON trades (action DESC)").await;
         change(url, "CREATE INDEX part ON trades (action) WHERE action = 'BUY'").await;
-        change(url, "CREATE UNIQUE INDEX only ON trades (action, id)").await;
+        change(url, "CREATE UNIQUE INDEX apart ON trades (action, id)").await;
         let check = if url.starts_with("sqlite") { "indexes" } else { "duplicate_indexes" };
         let report = doctor(url);
         report.has("warning", check, "again of trades", "DROP INDEX");

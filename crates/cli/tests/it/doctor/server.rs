@@ -136,3 +136,21 @@ async fn a_table_that_is_locked_does_not_keep_the_doctor_waiting() {
     report.has("note", "revisions", "lock timeout", "AccessExclusiveLock");
     report.passed("sequences");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_only_asks() {
+    let cluster = Cluster::start().unwrap();
+    let url = cluster.url("postgres");
+    migrate(&url);
+    cluster.configure(&[("log_statement", "all"), ("log_line_prefix", "[%a] ")]).unwrap();
+    doctor(&url);
+    let log = cluster.log();
+    let asked = log.lines().filter_map(|line| line.strip_prefix("[tallybook doctor] LOG:  "));
+    let statements = asked.filter_map(|line| line.split_once(": ")).map(|(_, statement)| statement);
+    let statements: Vec<_> = statements.collect();
+    assert!(statements.len() > 30, "{log}");
+    let allowed = ["SELECT ", "SET statement_timeout = '3s'; SET lock_timeout = '1s'"];
+    for statement in statements {
+        assert!(allowed.iter().any(|start| statement.starts_with(start)), "{statement}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Report, doctor_with};
+use super::{Report, doctor_of, doctor_with};
 use crate::support::Program;
 
 fn with(variables: &[(&str, &str)]) -> Report {
@@ -23,13 +23,14 @@ fn variables_are_shown_with_where_they_are_from_and_without_passwords() {
     let program = Program::new();
     program.write(".env", "DB_POOL_SIZE=7\nDATABASE_URL='postgresql://ada:Secret@127.0.0.1:1/d'\n");
     let report = doctor_with(&program, &[("DB_MAX_OVERFLOW", "3")]);
-    let settings = report.told["settings"].to_string();
-    assert!(settings.contains(r#"{"name":"DB_POOL_SIZE","value":"7","is_from_file":true}"#), "{settings}");
-    assert!(
-        settings.contains(r#"{"name":"DB_MAX_OVERFLOW","value":"3","is_from_file":false}"#),
-        "{settings}"
-    );
-    assert!(settings.contains("postgresql://ada:***@127.0.0.1:1/d"), "{settings}");
+    for (name, value, is_from_file) in [
+        ("DATABASE_URL", "postgresql://ada:***@127.0.0.1:1/d", true),
+        ("DB_POOL_SIZE", "7", true),
+        ("DB_MAX_OVERFLOW", "3", false),
+    ] {
+        let held = serde_json::json!({ "name": name, "value": value, "is_from_file": is_from_file });
+        assert!(report.told["settings"].as_array().unwrap().contains(&held), "{}", report.all);
+    }
     assert!(!report.all.contains("Secret"), "{}", report.all);
 }
 
@@ -43,14 +44,16 @@ fn replicas_that_are_named_and_not_used_are_told_of() {
 }
 
 #[test]
-fn a_file_has_no_replicas_and_is_none() {
-    let replica = ("DB_READ_REPLICA_URL", "postgresql://127.0.0.1:2/d");
-    let report = with(&[("DATABASE_URL", "sqlite:///./a.db"), ("DB_ENABLE_READ_REPLICA", "true"), replica]);
-    report.has("critical", "settings", "DATABASE_URL is an SQLite file", "remove DB_READ_REPLICA_URL");
-    let replica = ("DB_READ_REPLICA_URL", "sqlite:///./a.db");
-    let report =
-        with(&[("DATABASE_URL", "postgresql://127.0.0.1:2/d"), ("DB_ENABLE_READ_REPLICA", "true"), replica]);
-    report.has("critical", "settings", "DB_READ_REPLICA_URL names an SQLite file", "standbys of PostgreSQL");
+fn replicas_that_a_program_would_refuse_are_critical() {
+    for (primary, replicas, what) in [
+        ("sqlite:///./a.db", "postgresql://127.0.0.1:2/d", "an SQLite file has no replicas"),
+        ("postgresql://127.0.0.1:2/d", "sqlite:///./a.db", "URLs of PostgreSQL replicas"),
+        ("postgresql://127.0.0.1:2/d", "postgresql://127.0.0.1:2/d", "the server of DATABASE_URL itself"),
+    ] {
+        let report = doctor_of(primary, &[replicas]);
+        assert_eq!(report.code, 4);
+        report.has("critical", "settings", what, "correct it");
+    }
 }
 
 #[test]
@@ -66,6 +69,15 @@ fn settings_that_parse_and_hurt_are_told_of() {
         (&[("DB_SLOW_QUERY_THRESHOLD", "0")], "note", "DB_SLOW_QUERY_THRESHOLD is 0"),
     ] {
         with(variables).has(severity, "settings", what, "");
+    }
+    let replica = ("DB_READ_REPLICA_URL", "postgresql://127.0.0.1:2/d");
+    let urls = [("DATABASE_URL", "postgresql://127.0.0.1:1/d"), ("DB_ENABLE_READ_REPLICA", "true"), replica];
+    for (variable, severity, what) in [
+        (("DB_REPLICA_SPILL", "0"), "warning", "DB_REPLICA_SPILL is 0"),
+        (("DB_REPLICA_CHECK_INTERVAL", "60"), "note", "DB_REPLICA_CHECK_INTERVAL is 60 s"),
+        (("DB_REPLICA_HEDGE", "0.0005"), "note", "DB_REPLICA_HEDGE is 0.0005 s"),
+    ] {
+        with(&[&urls[..], &[variable]].concat()).has(severity, "settings", what, "");
     }
     assert!(with(&[]).of("settings").is_empty());
 }

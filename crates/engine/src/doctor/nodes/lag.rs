@@ -37,6 +37,12 @@ pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
 
 /// A little that is old is a primary that wrote little for a while, and now something.
 fn look(behind: i64, age: i64, is_delayed: bool) -> Option<Finding> {
+    if is_delayed {
+        let what = "it is late on purpose: recovery_min_apply_delay is set";
+        let why = "its reads are always that old; such a standby is for undoing mistakes, not for reads";
+        let finding = Finding::note(NAME, what, why).sql("SHOW recovery_min_apply_delay;");
+        return Some(finding.advise("name standbys without a delay in DB_READ_REPLICA_URL"));
+    }
     let severity = match (behind, age) {
         (..LITTLE, ..LONG) => return None,
         (MUCH.., _) => Severity::Critical,
@@ -49,12 +55,6 @@ fn look(behind: i64, age: i64, is_delayed: bool) -> Option<Finding> {
         bytes(behind),
         seconds(age)
     );
-    if is_delayed {
-        let why = "it is late on purpose (recovery_min_apply_delay): its reads are always that old";
-        return Some(
-            Finding::note(NAME, what, why).advise("name standbys without a delay in DB_READ_REPLICA_URL"),
-        );
-    }
     let why = "its reads are that old, and a fail-over to it takes until it has replayed that";
     Some(
         Finding::new(severity, NAME, what, why)

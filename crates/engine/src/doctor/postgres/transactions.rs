@@ -77,3 +77,25 @@ fn judge_prepared((name, owner, age): &(String, String, i64)) -> Option<Finding>
         literal(name)
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_ones_matter_sooner_than_busy_ones_and_prepared_ones_most() {
+        let open = |is_idle, age| {
+            let (user_name, program) = ("ada".to_owned(), "x".to_owned());
+            judge(&Open { pid: 7, user_name, program, is_idle, age }).map(|finding| finding.severity)
+        };
+        assert_eq!(open(true, 59), None);
+        assert_eq!(open(true, 61), Some(Severity::Warning));
+        assert_eq!(open(false, 61), None);
+        assert_eq!(open(false, 1_000), Some(Severity::Note));
+        assert_eq!(open(false, 4_000), Some(Severity::Warning));
+        let prepared = |age| judge_prepared(&("o'".to_owned(), "ada".to_owned(), age));
+        assert!(prepared(59).is_none());
+        assert!(prepared(61).unwrap().next[0].to_string().starts_with("ROLLBACK PREPARED 'o''';"));
+        assert_eq!(prepared(4_000).map(|finding| finding.severity), Some(Severity::Critical));
+    }
+}
