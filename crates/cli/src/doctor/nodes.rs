@@ -71,7 +71,7 @@ fn told(facts: &Facts) -> [String; 6] {
             .tls
             .clone()
             .unwrap_or_else(|| if facts.journal.is_some() { String::new() } else { "no".to_owned() }),
-        size(facts.bytes),
+        facts.bytes.map(size).unwrap_or_default(),
     ]
 }
 

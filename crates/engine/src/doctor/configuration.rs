@@ -37,7 +37,8 @@ fn replicas(settings: &Settings) -> Vec<Finding> {
     if !replica.enabled {
         if !replica.urls.is_empty() {
             let what = "DB_READ_REPLICA_URL names replicas, and DB_ENABLE_READ_REPLICA is false";
-            let why = "nothing reads from them: the primary has all the work, while they look as if they were in use";
+            let why = "nothing reads from them: the primary has all the work, while they look as if they \
+                were in use";
             let next = "set DB_ENABLE_READ_REPLICA=true, or remove DB_READ_REPLICA_URL";
             findings.push(Finding::warning(NAME, what, why).advise(next));
         }
@@ -87,7 +88,8 @@ fn pool(settings: &Settings) -> Vec<Finding> {
             ""
         };
         let what = format!("DB_POOL_PRE_PING is false{old}");
-        let why = "after a restart, a fail-over or a firewall's time-out the first statement on each old connection fails";
+        let why = "after a restart, a fail-over or a firewall's time-out the first statement on each old \
+            connection fails";
         let finding = if pool.recycle.is_none() {
             Finding::warning(NAME, what, why)
         } else {

@@ -73,8 +73,8 @@ pub struct Facts {
     pub version: String,
     /// What it is.
     pub role: Role,
-    /// The size of the database in bytes.
-    pub bytes: i64,
+    /// The size of the database in bytes, if that was told in time.
+    pub bytes: Option<i64>,
     /// The version of TLS; none in clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,

@@ -110,7 +110,10 @@ fn damaged(check: &'static str, error: &Error) -> Finding {
         "reads fail or return what is wrong, and each write can make it worse",
     )
     .advise("stop the programs that write, and copy the files aside before anything else")
-    .advise("go back to the last backup or to a standby; or save what can be read: pg_dump, or sqlite3 FILE .recover")
+    .advise(
+        "go back to the last backup or to a standby; or save what can be read: pg_dump, or sqlite3 FILE \
+        .recover",
+    )
 }
 
 /// A statement of a check that the server refused or that took too long.
@@ -125,7 +128,8 @@ fn failed(check: &'static str, error: &Error, user: &str) -> Finding {
         Finding::note(check, format!("the check {check} could not be made: {}", error.without_values()), why);
     match error.code() {
         Some("42501") if check == super::revisions::NAME => finding.sql(format!(
-            "GRANT SELECT ON tallybook_revisions, tallybook_steps TO \"{user}\"; -- or look as the owner of the tables"
+            "GRANT SELECT ON tallybook_revisions, tallybook_steps TO \"{user}\"; -- or look as the owner of \
+             the tables"
         )),
         Some("42501") => finding.sql(format!("GRANT pg_monitor TO \"{user}\"; -- as a superuser")),
         Some("55P03") => finding.sql(

@@ -28,7 +28,8 @@ both_engines! {
         change(url, "CREATE TABLE other (id integer primary key)").await;
         let report = doctor(url);
         assert_eq!(report.code, 4);
-        report.has("critical", "revisions", "no revision is applied, not even 0001; it has 1 table of others", "tallybook migrate upgrade");
+        report.has("critical", "revisions", "no revision is applied, not even 0001; it has 1 table of \
+            others", "tallybook migrate upgrade");
         Program::new().run(&format!("migrate upgrade 0001 --database {url}")).ok();
         doctor(url).has("critical", "revisions", "not applied are 0002", "tallybook migrate plan");
     }
@@ -40,7 +41,8 @@ both_engines! {
 
     async fn a_revision_of_a_newer_program_is_told_of(url: &str) {
         migrate(url);
-        change(url, "INSERT INTO tallybook_revisions (id, name, applied_at) VALUES ('0900', 'x', '2026-01-01 00:00:00')").await;
+        change(url, "INSERT INTO tallybook_revisions (id, name, applied_at) VALUES ('0900', 'x', '2026-01-01 \
+            00:00:00')").await;
         doctor(url).has("critical", "revisions", "0900", "tallybook --version");
     }
 
@@ -48,7 +50,8 @@ both_engines! {
         migrate(url);
         change(url, "DROP INDEX ix_trades_symbol").await;
         let report = doctor(url);
-        report.has("warning", "schema", "trades, index ix_trades_symbol: expected CREATE INDEX", "ix_trades_symbol ON trades (symbol);");
+        report.has("warning", "schema", "trades, index ix_trades_symbol: expected CREATE \
+            INDEX", "ix_trades_symbol ON trades (symbol);");
         assert!(report.code >= 3);
     }
 

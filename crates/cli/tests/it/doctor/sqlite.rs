@@ -66,7 +66,8 @@ async fn a_page_that_was_overwritten_is_damage() {
         &file,
         &[
             "CREATE TABLE notes (id integer primary key, text text)",
-            "INSERT INTO notes (text) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+            "INSERT INTO notes (text) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i \
+             < 5000) \
              SELECT 'note ' || i FROM n",
         ],
     )

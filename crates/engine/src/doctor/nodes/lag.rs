@@ -59,8 +59,14 @@ fn look(behind: i64, age: i64, is_delayed: bool) -> Option<Finding> {
     Some(
         Finding::new(severity, NAME, what, why)
             .sql("SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_is_wal_replay_paused();")
-            .sql("SELECT pid, xact_start, state FROM pg_stat_activity WHERE backend_type = 'client backend' ORDER BY xact_start; -- a long read holds up the replay")
-            .advise("received but not replayed: a long read, or a slow disk or core there; not received: the network, or the primary's sender"),
+            .sql(
+                "SELECT pid, xact_start, state FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                ORDER BY xact_start; -- a long read holds up the replay",
+            )
+            .advise(
+                "received but not replayed: a long read, or a slow disk or core there; not received: the \
+                network, or the primary's sender",
+            ),
     )
 }
 

@@ -31,15 +31,20 @@ fn look(pools: i64, pool: i64, node: &Seen, settings: &Settings) -> Option<Findi
     }
     let several = if pools > 1 { format!("{pools} times ") } else { String::new() };
     let what = format!(
-        "one program's pools can take {wanted} connections ({several}DB_POOL_SIZE {} + DB_MAX_OVERFLOW {}); the server \
+        "one program's pools can take {wanted} connections ({several}DB_POOL_SIZE {} + DB_MAX_OVERFLOW {}); \
+         the server \
          lets programs have {limit}",
         settings.pool.size, settings.pool.max_overflow
     );
-    let why = "under load the server refuses connections instead of the pool letting callers wait, and other programs get none";
+    let why = "under load the server refuses connections instead of the pool letting callers wait, and other \
+        programs get none";
     Some(
         Finding::warning(NAME, what, why)
             .at(&node.node.node)
-            .advise(format!("set DB_POOL_SIZE and DB_MAX_OVERFLOW so that all programs together stay below {limit}; docs/pool.md says how many are of use"))
+            .advise(format!(
+                "set DB_POOL_SIZE and DB_MAX_OVERFLOW so that all programs together stay below \
+                {limit}; docs/pool.md says how many are of use"
+            ))
             .sql("ALTER SYSTEM SET max_connections = 200; -- or so; needs a restart, on standbys first"),
     )
 }

@@ -34,7 +34,10 @@ fn several_writable(seen: &[Seen]) -> Option<Finding> {
     let why = "writes go to one or the other, and what is written to the one that is left behind is lost";
     Some(
         Finding::critical(NAME, what, why)
-            .advise("the higher timeline is the one that was promoted last; stop the other at once: pg_ctl stop -m fast")
+            .advise(
+                "the higher timeline is the one that was promoted last; stop the other at once: pg_ctl \
+                stop -m fast",
+            )
             .advise("then make the other a standby: pg_rewind, or pg_basebackup into an empty directory")
             .advise("name only the servers of one cluster in DATABASE_URL"),
     )
@@ -56,7 +59,10 @@ fn none_writable(seen: &[Seen]) -> Option<Finding> {
     Some(if elsewhere.is_empty() {
         finding
             .sql("SELECT sender_host, sender_port FROM pg_stat_wal_receiver; -- which primary it follows")
-            .advise("correct DATABASE_URL; or, if the primary is lost for good, on the standby that is furthest: SELECT pg_promote()")
+            .advise(
+                "correct DATABASE_URL; or, if the primary is lost for good, on the standby that is \
+                furthest: SELECT pg_promote()",
+            )
     } else {
         finding.advise(format!("{} can be written to: put it into DATABASE_URL", names(elsewhere)))
     })
@@ -74,11 +80,15 @@ fn writable_replica(node: &Seen, primary: Option<&Seen>) -> Option<Finding> {
         return None;
     }
     let what = "DB_READ_REPLICA_URL names it, but it is no standby: it can be written to";
-    let why = "it was promoted, or never followed anybody: what the primary writes does not arrive here, so reads are stale";
+    let why = "it was promoted, or never followed anybody: what the primary writes does not arrive here, so \
+        reads are stale";
     Some(
         Finding::critical(NAME, what, why)
             .at(&node.node.node)
             .sql("SELECT pg_is_in_recovery(), pg_walfile_name(pg_current_wal_lsn());")
-            .advise("take it out of DB_READ_REPLICA_URL; make it a standby again: pg_rewind, or pg_basebackup into an empty directory"),
+            .advise(
+                "take it out of DB_READ_REPLICA_URL; make it a standby again: pg_rewind, or \
+                pg_basebackup into an empty directory",
+            ),
     )
 }

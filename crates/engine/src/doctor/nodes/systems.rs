@@ -51,7 +51,10 @@ fn other_timeline(node: &Seen, primary: &Seen) -> Option<Finding> {
             .at(&node.node.node)
             .sql("SHOW recovery_target_timeline; -- latest, or it follows no fail-over")
             .sql("SELECT sender_host, sender_port, status FROM pg_stat_wal_receiver;")
-            .advise("point its primary_conninfo to the new primary and reload; if its log says that it has forked off: pg_rewind"),
+            .advise(
+                "point its primary_conninfo to the new primary and reload; if its log says that it has \
+                forked off: pg_rewind",
+            ),
     )
 }
 
@@ -67,13 +70,15 @@ fn versions(seen: &[Seen]) -> Option<Finding> {
     let list = list.collect::<Vec<_>>().join(", ");
     let what = format!("the nodes are of different versions: {list}");
     if told.iter().all(|(_, version)| major_of(*version) == major_of(*first)) {
-        let why = "an error that one of them has corrected is left in the others; statements can be planned differently";
+        let why = "an error that one of them has corrected is left in the others; statements can be planned \
+            differently";
         return Some(
             Finding::note("version", what, why)
                 .advise("update the standbys first, then fail over, then the old primary"),
         );
     }
-    let why = "streaming replication works between equal major versions only: some of these are no standbys of the others";
+    let why = "streaming replication works between equal major versions only: some of these are no standbys \
+        of the others";
     Some(Finding::warning("version", what, why).sql("SELECT version(), pg_is_in_recovery();"))
 }
 

@@ -44,7 +44,8 @@ fn judge(timed: i64, requested: i64, since: &str, size: i64) -> Option<Finding> 
     } else {
         return None;
     };
-    let why = "after each checkpoint whole pages are written to the log: more to write and to replicate, and slower commits";
+    let why = "after each checkpoint whole pages are written to the log: more to write and to replicate, and \
+        slower commits";
     Some(
         Finding::note(NAME, what, why)
             .sql(format!("ALTER SYSTEM SET max_wal_size = '{}GB';", (2 * size / DEFAULT).max(1)))

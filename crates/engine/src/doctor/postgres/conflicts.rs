@@ -13,7 +13,8 @@ pub(super) const NAME: &str = "conflicts";
 /// PostgreSQL's default.
 const USUAL_DELAY: i64 = 30_000;
 
-const SQL: &str = "SELECT (confl_tablespace + confl_lock + confl_snapshot + confl_bufferpin + confl_deadlock)::bigint, \
+const SQL: &str = "SELECT (confl_tablespace + confl_lock + confl_snapshot + confl_bufferpin + \
+    confl_deadlock)::bigint, \
        coalesce(to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'the beginning') \
      FROM pg_stat_database_conflicts c JOIN pg_stat_database d USING (datid) WHERE c.datname = current_database()";
 
@@ -41,7 +42,8 @@ fn judge(cancelled: i64, since: &str, has_feedback: bool, delay: i64) -> Option<
     }
     if !has_feedback && (0..USUAL_DELAY).contains(&delay) {
         let what = format!(
-            "hot_standby_feedback is off, and a read may hold up the replay for {text} only (max_standby_streaming_delay)"
+            "hot_standby_feedback is off, and a read may hold up the replay for {text} only \
+             (max_standby_streaming_delay)"
         );
         let why =
             "reads that are longer than that are cancelled when the primary has removed rows that they see";

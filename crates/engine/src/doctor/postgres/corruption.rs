@@ -11,10 +11,12 @@ use crate::query::one;
 pub(super) const NAME: &str = "corruption";
 
 const CHECKSUMS: &str = "SELECT coalesce(sum(checksum_failures), 0)::bigint, \
-       coalesce(to_char(max(checksum_last_failure) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), '') FROM pg_stat_database";
+       coalesce(to_char(max(checksum_last_failure) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), '') FROM \
+       pg_stat_database";
 
 /// Since PostgreSQL 15.
-const COLLATION: &str = "SELECT coalesce(datcollversion, ''), coalesce(pg_database_collation_actual_version(oid), ''), \
+const COLLATION: &str = "SELECT coalesce(datcollversion, ''), \
+    coalesce(pg_database_collation_actual_version(oid), ''), \
        quote_ident(datname) FROM pg_database WHERE datname = current_database()";
 
 pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
@@ -25,9 +27,13 @@ pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<F
             Finding::critical(
                 NAME,
                 format!("{} pages failed their checksum, the last at {last} UTC", thousands(failures)),
-                "the disk, its controller or memory damages data; what is damaged can't be read, and backups may hold it too",
+                "the disk, its controller or memory damages data; what is damaged can't be read, and backups \
+                 may hold it too",
             )
-            .sql("SELECT datname, checksum_failures, checksum_last_failure FROM pg_stat_database WHERE checksum_failures > 0;")
+            .sql(
+                "SELECT datname, checksum_failures, checksum_last_failure FROM pg_stat_database WHERE \
+                checksum_failures > 0;",
+            )
             .run("pg_amcheck --all    # which tables and indexes")
             .advise("fail over to a standby whose pages are good, and replace the disk"),
         );

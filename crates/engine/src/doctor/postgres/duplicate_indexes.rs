@@ -21,18 +21,21 @@ const SQL: &str = "SELECT a.indexrelid::regclass::text AS name, b.indexrelid::re
      FROM pg_index a JOIN pg_index b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid \
      JOIN pg_class ca ON ca.oid = a.indexrelid JOIN pg_class cb ON cb.oid = b.indexrelid AND ca.relam = cb.relam \
      JOIN pg_am m ON m.oid = ca.relam \
-     JOIN pg_namespace n ON n.oid = ca.relnamespace AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema') \
+     JOIN pg_namespace n ON n.oid = ca.relnamespace AND n.nspname NOT IN ('pg_catalog', 'pg_toast', \
+     'information_schema') \
      WHERE a.indisvalid AND b.indisvalid AND a.indnkeyatts <= b.indnkeyatts \
        AND (a.indnkeyatts = b.indnkeyatts OR m.amname = 'btree') \
        AND (a.indnatts = a.indnkeyatts OR a.indkey = b.indkey) \
-       AND a.indexprs IS NULL AND b.indexprs IS NULL AND pg_get_expr(a.indpred, a.indrelid) IS NOT DISTINCT FROM pg_get_expr(b.indpred, b.indrelid) \
+       AND a.indexprs IS NULL AND b.indexprs IS NULL AND pg_get_expr(a.indpred, a.indrelid) IS NOT DISTINCT \
+       FROM pg_get_expr(b.indpred, b.indrelid) \
        AND (a.indkey::int2[])[0:a.indnkeyatts - 1] = (b.indkey::int2[])[0:a.indnkeyatts - 1] \
        AND (a.indclass::oid[])[0:a.indnkeyatts - 1] = (b.indclass::oid[])[0:a.indnkeyatts - 1] \
        AND (a.indcollation::oid[])[0:a.indnkeyatts - 1] = (b.indcollation::oid[])[0:a.indnkeyatts - 1] \
        AND (a.indoption::int2[])[0:a.indnkeyatts - 1] = (b.indoption::int2[])[0:a.indnkeyatts - 1] \
        AND (NOT a.indisunique OR b.indisunique AND a.indnkeyatts = b.indnkeyatts) AND NOT a.indisexclusion \
        AND NOT a.indisreplident AND NOT a.indisclustered \
-       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = a.indexrelid AND k.contype IN ('p', 'u', 'x')) \
+       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = a.indexrelid AND k.contype IN ('p', \
+       'u', 'x')) \
        AND (a.indnkeyatts < b.indnkeyatts OR a.indisunique < b.indisunique OR a.indexrelid > b.indexrelid \
          OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = b.indexrelid AND k.contype IN ('p', 'u', 'x'))) \
      ORDER BY 1, is_same DESC, 2";

@@ -16,7 +16,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
         findings.push(set(Finding::critical(NAME, "fsync is off", why), "fsync", "on"));
     }
     if settings.is("full_page_writes", "off") {
-        let why = "a page that was half written when the machine crashed stays broken, unless the file system forbids that";
+        let why = "a page that was half written when the machine crashed stays broken, unless the file \
+            system forbids that";
         findings.push(set(Finding::critical(NAME, "full_page_writes is off", why), "full_page_writes", "on"));
     }
     if settings.is("synchronous_commit", "off") && server.role == Role::Writable {

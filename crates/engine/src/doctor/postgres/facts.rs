@@ -20,7 +20,8 @@ const SQL: &str = "SELECT current_setting('server_version') AS version, \
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, \
          '0/0')::bigint AS position, \
        extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::bigint AS replayed_age, \
-       pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), pg_last_wal_replay_lsn())::bigint \
+       pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), \
+       pg_last_wal_replay_lsn())::bigint \
          AS waiting";
 
 /// Providers of databases may forbid these two.
@@ -78,7 +79,7 @@ pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<Server> {
     visit.seen.node.facts = Some(Facts {
         version: known.version,
         role,
-        bytes: size.map_or(0, |(bytes,)| bytes),
+        bytes: size.map(|(bytes,)| bytes),
         tls: is_encrypted.then(|| tls.map_or_else(|| "TLS".to_owned(), |(version,)| version)),
         system: system.map(|(identifier,)| identifier),
         timeline: timeline.and_then(|(number,)| number),

@@ -79,9 +79,11 @@ fn refused(
     let psql = format!("psql {}", libpq(target));
     let user = target.config.get_user().unwrap_or_default();
     match *code {
-        SqlState::INVALID_PASSWORD => found(told.to_owned())
-            .run(format!("{psql}    # asks for the password"))
-            .advise(format!("correct the password in {variable}; or set a new one as a superuser: \\password {user}")),
+        SqlState::INVALID_PASSWORD => {
+            found(told.to_owned()).run(format!("{psql}    # asks for the password")).advise(format!(
+                "correct the password in {variable}; or as a superuser set a new one: \\password {user}"
+            ))
+        }
         SqlState::INVALID_CATALOG_NAME => {
             let database = target.config.get_dbname().unwrap_or(user);
             found(told.to_owned())
@@ -90,16 +92,29 @@ fn refused(
                 .advise(format!("or correct the name in {variable}"))
         }
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION => found(told.to_owned())
-            .sql("SELECT line_number, type, database, user_name, address, auth_method, error FROM pg_hba_file_rules;")
-            .advise("allow this user, database and address in pg_hba.conf, and reload: SELECT pg_reload_conf()"),
+            .sql(
+                "SELECT line_number, type, database, user_name, address, auth_method, error FROM \
+                pg_hba_file_rules;",
+            )
+            .advise(
+                "allow this user, database and address in pg_hba.conf, and reload: SELECT pg_reload_conf()",
+            ),
         SqlState::TOO_MANY_CONNECTIONS => found(told.to_owned())
-            .sql("SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC;")
-            .advise("end what is idle, make pools smaller (DB_POOL_SIZE, DB_MAX_OVERFLOW), or raise max_connections"),
+            .sql(
+                "SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 \
+                ORDER BY 4 DESC;",
+            )
+            .advise(
+                "end what is idle, make pools smaller (DB_POOL_SIZE, DB_MAX_OVERFLOW), or raise \
+                max_connections",
+            ),
         SqlState::CANNOT_CONNECT_NOW => found(format!("{told}; it starts, recovers or shuts down"))
             .run(format!("pg_isready {}", host_and_port(target)))
             .advise("wait if it recovers: the end of the server's log says how far it is"),
-        SqlState::INSUFFICIENT_PRIVILEGE => found(told.to_owned())
-            .sql(format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\";", target.config.get_dbname().unwrap_or(user))),
+        SqlState::INSUFFICIENT_PRIVILEGE => found(told.to_owned()).sql(format!(
+            "GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\";",
+            target.config.get_dbname().unwrap_or(user)
+        )),
         _ => found(format!("{told} [{}]", code.code())).run(psql).sql(format!(
             "SELECT rolname, rolcanlogin, rolconnlimit, rolvaliduntil FROM pg_roles WHERE rolname = {};",
             literal(user)
@@ -112,10 +127,14 @@ pub(super) fn silent(target: &PostgresTarget) -> Finding {
     Finding::critical(
         NAME,
         format!("it takes the connection and does not answer within {} s", CONNECT_LIMIT.as_secs()),
-        "the server hangs or is stopped, its machine is overloaded, or its disk does not answer; who waits for it waits",
+        "the server hangs or is stopped, its machine is overloaded, or its disk does not answer; who waits \
+         for it waits",
     )
     .run(format!("pg_isready {} -t 3", host_and_port(target)))
-    .advise("look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the disk), its log")
+    .advise(
+        "look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the \
+        disk), its log",
+    )
 }
 
 /// It let us in and then said nothing.
@@ -126,7 +145,10 @@ pub(in crate::doctor) fn mute(within: Duration) -> Finding {
         "the server hangs, its disk does not answer, or the network went away; who waits for it waits",
     )
     .run("tallybook doctor --within 60")
-    .advise("look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the disk), its log")
+    .advise(
+        "look on its machine: top, dmesg, the state of its processes (T is stopped, D waits for the \
+        disk), its log",
+    )
 }
 
 fn libpq_without_database(target: &PostgresTarget) -> String {

@@ -15,8 +15,10 @@ pub(super) const NAME: &str = "foreign_keys";
 /// Rows from which passing over the whole table hurts.
 const MANY: i64 = 10_000;
 
-const SQL: &str = "SELECT k.conname::text AS name, k.conrelid::regclass::text AS of_table, k.confrelid::regclass::text AS other, \
-       (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) FROM unnest(k.conkey) WITH ORDINALITY u(num, place) \
+const SQL: &str = "SELECT k.conname::text AS name, k.conrelid::regclass::text AS of_table, \
+    k.confrelid::regclass::text AS other, \
+       (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) FROM unnest(k.conkey) WITH \
+       ORDINALITY u(num, place) \
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num) AS columns, \
        greatest(c.reltuples, 0)::bigint AS row_count \
      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
@@ -45,7 +47,10 @@ fn judge(key: &Key) -> Finding {
     Finding::new(
         severity,
         NAME,
-        format!("no index begins with the columns of the foreign key {name}: {of_table} ({columns}), about {rows} rows"),
+        format!(
+            "no index begins with the columns of the foreign key {name}: {of_table} ({columns}), about \
+            {rows} rows"
+        ),
         format!("to delete a row of {other}, and to find what refers to it, the whole table is read"),
     )
     .sql(format!("CREATE INDEX CONCURRENTLY ON {of_table} ({columns});"))

@@ -14,7 +14,8 @@ pub(super) const NAME: &str = "unused_indexes";
 /// Smaller ones cost too little to matter.
 const LARGE: i64 = 8 << 20;
 
-const SQL: &str = "SELECT s.indexrelid::regclass::text AS name, s.indexrelname::text AS bare, s.relid::regclass::text AS of_table, \
+const SQL: &str = "SELECT s.indexrelid::regclass::text AS name, s.indexrelname::text AS bare, \
+    s.relid::regclass::text AS of_table, \
        pg_relation_size(s.indexrelid) AS bytes, s.idx_scan AS scans, \
        coalesce(to_char(d.stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'its statistics began') AS since \
      FROM pg_stat_user_indexes s JOIN pg_index i USING (indexrelid) \

@@ -18,7 +18,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
                 "one bad plan keeps a connection of the pool, and a core of the server, until somebody notices",
             )
             .advise("add the parameter statement_timeout=30s to its URL")
-            .sql(format!("ALTER ROLE \"{user}\" SET statement_timeout = '30s'; -- on the primary, for all programs of this user")),
+            .sql(format!("ALTER ROLE \"{user}\" SET statement_timeout = '30s'; -- on the primary, for all \
+                programs of this user")),
         );
     }
     if server.settings.is("idle_in_transaction_session_timeout", "0") {

@@ -14,7 +14,7 @@ const PAGE: i64 = 8 << 10;
 const GIB: i64 = 1 << 30;
 
 pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
-    let size = visit.seen.node.facts.as_ref().map_or(0, |facts| facts.bytes);
+    let size = visit.seen.node.facts.as_ref().and_then(|facts| facts.bytes).unwrap_or_default();
     let buffers = server.settings.number("shared_buffers").unwrap_or_default() * PAGE;
     Ok(judge(buffers, size).into_iter().collect())
 }

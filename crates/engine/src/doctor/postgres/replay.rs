@@ -43,10 +43,17 @@ fn alone(has_archive: bool) -> Finding {
     let what = "the standby does not stream: it has no connection to a primary";
     let next = |finding: Finding| {
         finding
-            .sql("SELECT name, setting FROM pg_settings WHERE name IN ('primary_slot_name', 'restore_command', 'recovery_target_timeline');")
-            .advise("the standby's log says why its wal receiver ends: the primary is gone, refuses it, or has removed the log it needs")
+            .sql(
+                "SELECT name, setting FROM pg_settings WHERE name IN ('primary_slot_name', \
+                'restore_command', 'recovery_target_timeline');",
+            )
+            .advise(
+                "the standby's log says why its wal receiver ends: the primary is gone, refuses it, or \
+                has removed the log it needs",
+            )
     };
-    let why = "what is written on the primary does not arrive: reads grow older, and a fail-over to it loses all since then";
+    let why = "what is written on the primary does not arrive: reads grow older, and a fail-over to it loses \
+        all since then";
     if has_archive {
         let why = "it gets the log from the archive only, so its reads are as old as the last file there";
         return next(Finding::warning(NAME, what, why));

@@ -11,7 +11,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
     let user = &server.user;
     if server.is_superuser {
         let what = format!("the program connects as the superuser {user}");
-        let why = "whoever gets its password, or a hole in the program, has the whole server and its machine's files";
+        let why = "whoever gets its password, or a hole in the program, has the whole server and its \
+            machine's files";
         return Ok(vec![
             Finding::note(NAME, what, why)
                 .sql("CREATE ROLE tallybook_app LOGIN; -- then \\password tallybook_app")
@@ -26,7 +27,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
         Finding::note(
             NAME,
             format!("the user {user} is no member of pg_monitor"),
-            "the doctor could not see other users' sessions, who replicates, and some settings; those checks were left out",
+            "the doctor could not see other users' sessions, who replicates, and some settings; those checks \
+             were left out",
         )
         .sql(format!("GRANT pg_monitor TO \"{}\";", user.replace('"', "\"\""))),
     ])

@@ -12,7 +12,7 @@ use crate::query::all;
 
 pub(super) const NAME: &str = "sequences";
 
-/// The end is that of the sequence or of its column, whichever is nearer: columns of databases made before have 32 bits.
+/// The end is that of the sequence or of its column, whichever is nearer: columns of older databases have 32 bits.
 const SQL: &str = "SELECT s.seqrelid::regclass::text AS name, d.refobjid::regclass::text AS of_table, \
        quote_ident(a.attname) AS of_column, format_type(a.atttypid, NULL) AS of_type, \
        pg_sequence_last_value(s.seqrelid) AS last, \
@@ -21,7 +21,8 @@ const SQL: &str = "SELECT s.seqrelid::regclass::text AS name, d.refobjid::regcla
      FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid AND d.classid = 'pg_class'::regclass \
        AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') \
      JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
-     WHERE s.seqincrement > 0 AND NOT s.seqcycle AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE') ORDER BY 1";
+     WHERE s.seqincrement > 0 AND NOT s.seqcycle AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE') \
+     ORDER BY 1";
 
 #[derive(Row)]
 struct Sequence {
@@ -60,8 +61,14 @@ fn judge(sequence: &Sequence) -> Option<Finding> {
     } else {
         finding
             .sql(format!("ALTER SEQUENCE {name} AS bigint;"))
-            .sql(format!("ALTER TABLE {of_table} ALTER COLUMN {of_column} TYPE bigint; -- writes the table anew: nobody reads or writes it meanwhile"))
-            .advise("columns that refer to it need the same; on a large table add a bigint column, fill it in parts, and swap")
+            .sql(format!(
+                "ALTER TABLE {of_table} ALTER COLUMN {of_column} TYPE bigint; -- writes the table \
+                anew: nobody reads or writes it meanwhile"
+            ))
+            .advise(
+                "columns that refer to it need the same; on a large table add a bigint column, fill it \
+                in parts, and swap",
+            )
     })
 }
 

@@ -47,13 +47,13 @@ fn judge(slot: &Slot) -> Option<Finding> {
     let size = bytes(*kept);
     if status == "lost" {
         let what = format!("the {kind} slot {name} lost log that it needed (wal_status lost)");
-        let why = "its standby or subscriber can't follow any more and reads ever older data; it has to be built anew";
+        let why = "its standby or subscriber can't follow any more and reads ever older data; it has to be \
+            built anew";
         let drop = format!("SELECT pg_drop_replication_slot({});", literal(name));
-        return Some(
-            Finding::critical(NAME, what, why)
-                .sql(drop)
-                .run("pg_basebackup -R -C -S SLOT -D DATA_DIRECTORY -h PRIMARY    # on the standby's machine, emptied first"),
-        );
+        return Some(Finding::critical(NAME, what, why).sql(drop).run(
+            "pg_basebackup -R -C -S SLOT -D DATA_DIRECTORY -h PRIMARY    # on the standby's \
+                    machine, emptied first",
+        ));
     }
     if status == "unreserved" {
         let what = format!("the {kind} slot {name} is {size} behind, more than max_slot_wal_keep_size");
@@ -79,7 +79,8 @@ fn judge(slot: &Slot) -> Option<Finding> {
     }
     let severity = if *kept >= MUCH { Severity::Critical } else { Severity::Warning };
     let what = format!("nobody is connected to the {kind} slot {name}, which keeps {size} of log");
-    let why = "the server keeps all log since then, for whoever is to come back, until the disk is full and it stops";
+    let why = "the server keeps all log since then, for whoever is to come back, until the disk is full and \
+        it stops";
     Some(Finding::new(severity, NAME, what, why).advise("start its standby or subscriber again").sql(drop))
 }
 

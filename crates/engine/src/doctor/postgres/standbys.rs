@@ -10,7 +10,8 @@ use crate::query::all;
 
 pub(super) const NAME: &str = "standbys";
 
-const SQL: &str = "SELECT coalesce(r.application_name, '') AS name, coalesce(host(r.client_addr), 'a local socket') AS address, \
+const SQL: &str = "SELECT coalesce(r.application_name, '') AS name, coalesce(host(r.client_addr), 'a local \
+    socket') AS address, \
        coalesce(r.state, '') AS state, coalesce(s.slot_name::text, '') AS slot \
      FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid \
      WHERE s.slot_type IS DISTINCT FROM 'logical' ORDER BY 1, 2, 4";
@@ -47,7 +48,8 @@ fn without_slot(stream: &Stream) -> Finding {
     Finding::warning(
         NAME,
         format!("the standby {name} ({address}) streams without a slot, and wal_keep_size is 0"),
-        "if it is away for longer than a checkpoint takes, the log that it needs is gone and it has to be built anew",
+        "if it is away for longer than a checkpoint takes, the log that it needs is gone and it has to be \
+         built anew",
     )
     .sql("SELECT pg_create_physical_replication_slot('NAME');")
     .advise("then primary_slot_name = 'NAME' on the standby, and reload it there")

@@ -38,8 +38,14 @@ fn judge(names: &str, there: i64, all: i64) -> Option<Finding> {
                 "each write waits, with its locks, until so many standbys are back",
             )
             .sql("SELECT application_name, client_addr, state, sync_state FROM pg_stat_replication;")
-            .advise("start the standby; its name is the application_name in its primary_conninfo, or its cluster_name")
-            .sql("ALTER SYSTEM SET synchronous_standby_names = ''; -- lets writes go on; then the loss of the primary loses the last commits")
+            .advise(
+                "start the standby; its name is the application_name in its primary_conninfo, or its \
+                cluster_name",
+            )
+            .sql(
+                "ALTER SYSTEM SET synchronous_standby_names = ''; -- lets writes go on; then the loss of \
+                the primary loses the last commits",
+            )
             .sql("SELECT pg_reload_conf();"),
         );
     }

@@ -20,7 +20,8 @@ const MOST: usize = 10;
 
 const SQL: &str = "SELECT relid::regclass::text AS name, n_live_tup AS live, n_dead_tup AS dead, \
        last_analyze IS NULL AND last_autoanalyze IS NULL AS is_unknown, \
-       coalesce(to_char(greatest(last_vacuum, last_autovacuum) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'never') AS vacuumed \
+       coalesce(to_char(greatest(last_vacuum, last_autovacuum) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), \
+       'never') AS vacuumed \
      FROM pg_stat_user_tables WHERE n_live_tup + n_dead_tup >= 10000 ORDER BY n_dead_tup DESC, 1";
 
 #[derive(Row)]
@@ -48,8 +49,14 @@ fn full_of_dead(table: &Table) -> Finding {
     let Table { name, live, dead, vacuumed, .. } = table;
     Finding::warning(
         NAME,
-        format!("{name} has {} dead rows beside {} live ones; vacuumed: {vacuumed}", thousands(*dead), thousands(*live)),
-        "reads pass over them; autovacuum does not keep up, or an old transaction, a slot or a standby's read holds it back",
+        format!(
+            "{name} has {} dead rows beside {} live ones; vacuumed: \
+            {vacuumed}",
+            thousands(*dead),
+            thousands(*live)
+        ),
+        "reads pass over them; autovacuum does not keep up, or an old transaction, a slot or a standby's \
+         read holds it back",
     )
     .sql(format!("VACUUM (VERBOSE, ANALYZE) {name}; -- says how many can't be removed yet"))
     .sql(format!("ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0.02);"))

@@ -25,7 +25,10 @@ fn judge(seat: &Seat, is_encrypted: bool) -> Option<Finding> {
             "the connection is encrypted, but the server's certificate is not checked",
             "somebody between here and there can pass for the server, and read and change all",
         )
-        .advise(format!("add sslmode=verify-full, and sslrootcert if the authority is your own, to {variable}; docs/tls.md"))
+        .advise(format!(
+            "add sslmode=verify-full, and sslrootcert if the authority is your own, to \
+            {variable}; docs/tls.md"
+        ))
     } else {
         Finding::warning(
             NAME,

@@ -22,7 +22,8 @@ const SQL: &str = "SELECT pid::bigint AS pid, coalesce(usename::text, '') AS use
        coalesce(application_name, '') AS program, coalesce(state LIKE 'idle in transaction%', false) AS is_idle, \
        extract(epoch FROM clock_timestamp() - CASE WHEN state LIKE 'idle in transaction%' THEN state_change \
          ELSE xact_start END)::bigint AS age \
-     FROM pg_stat_activity WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid() \
+     FROM pg_stat_activity WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> \
+     pg_backend_pid() \
      ORDER BY age DESC LIMIT 5";
 
 const PREPARED: &str = "SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::bigint \
@@ -70,7 +71,8 @@ fn judge_prepared((name, owner, age): &(String, String, i64)) -> Option<Finding>
     }
     let what = format!("the prepared transaction {name:?} of {owner} has been open for {}", seconds(*age));
     let severity = if *age >= HOUR { Severity::Critical } else { Severity::Warning };
-    let why = "it outlives its session and restarts, keeps its locks, and dead rows from being removed, until somebody ends it";
+    let why = "it outlives its session and restarts, keeps its locks, and dead rows from being removed, \
+        until somebody ends it";
     let finding = Finding::new(severity, NAME, what, why);
     Some(finding.sql(format!(
         "ROLLBACK PREPARED {}; -- or COMMIT PREPARED, whatever its coordinator says",

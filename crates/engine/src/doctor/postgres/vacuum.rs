@@ -14,7 +14,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
             Finding::warning(
                 NAME,
                 format!("{name} is off"),
-                "dead rows are not removed and statistics not renewed: tables grow, plans go wrong, and in the end the \
+                "dead rows are not removed and statistics not renewed: tables grow, plans go wrong, and in \
+                 the end the \
                  server stops taking writes for want of transaction ids",
             )
             .sql(format!("ALTER SYSTEM SET {name} = on;"))

@@ -41,7 +41,10 @@ fn judge(database: &str, age: i64) -> Option<Finding> {
             format!("the oldest transaction id in {database} is {} old; {left} are left", thousands(age)),
             "when none are left the server takes no writes until it is vacuumed by hand, which takes hours",
         )
-        .sql("SELECT pid, xact_start, backend_xmin FROM pg_stat_activity WHERE backend_xmin IS NOT NULL ORDER BY age(backend_xmin) DESC;")
+        .sql(
+            "SELECT pid, xact_start, backend_xmin FROM pg_stat_activity WHERE backend_xmin IS NOT NULL \
+            ORDER BY age(backend_xmin) DESC;",
+        )
         .sql(TABLES)
         .run(format!("vacuumdb --freeze -d {}", shell(database))),
     )

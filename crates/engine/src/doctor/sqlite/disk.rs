@@ -36,7 +36,8 @@ fn remote(path: &Path) -> Option<Finding> {
     let kind = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff;
     let (_, name) = REMOTE.iter().find(|(number, _)| *number == kind)?;
     let what = format!("the file is on a network file system ({name})");
-    let why = "its log needs memory that all processes share, and locks that such file systems do not keep: the file breaks";
+    let why = "its log needs memory that all processes share, and locks that such file systems do not keep: \
+        the file breaks";
     Some(
         Finding::critical(NAME, what, why)
             .run(format!("df {}", shell(&path.display().to_string())))
@@ -60,7 +61,8 @@ fn log(path: &Path) -> Option<Finding> {
     }
     let what =
         format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
-    let why = "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get slower";
+    let why = "a read that is never finished, or an open transaction, keeps it from being moved into the \
+        file; reads get slower";
     let quoted = shell(&path.display().to_string());
     Some(
         Finding::warning(NAME, what, why)
@@ -78,4 +80,25 @@ fn room(path: &Path) -> Option<Finding> {
     let what = format!("its disk has {} free", bytes(free as i64));
     let why = "when it is full, writes fail, and so do reads that sort";
     Some(Finding::critical(NAME, what, why).run(format!("df -h {}", shell(&path.display().to_string()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::look;
+
+    #[test]
+    fn a_log_that_is_never_moved_into_the_file_is_told_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let log = File::create(directory.path().join("a.db-wal")).unwrap();
+        File::create(&path).unwrap();
+        log.set_len(super::LONG_LOG - 1).unwrap();
+        assert!(look(&path).iter().all(|finding| !finding.what.contains("log")));
+        log.set_len(super::LONG_LOG).unwrap();
+        assert!(
+            look(&path).iter().any(|finding| finding.what.starts_with("the log beside the file has 256 MB"))
+        );
+    }
 }

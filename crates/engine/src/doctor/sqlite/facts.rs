@@ -16,7 +16,7 @@ pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<()> {
     visit.seen.node.facts = Some(Facts {
         version,
         role: Role::Writable,
-        bytes,
+        bytes: Some(bytes),
         tls: None,
         system: None,
         timeline: None,

@@ -19,7 +19,8 @@ pub(super) fn judge(seat: &Seat, path: &Path) -> Option<Finding> {
     if !directory.is_dir() {
         let what = format!("the directory {} does not exist", directory.display());
         return Some(
-            Finding::critical(NAME, what, "no program can open or make the file").run(format!("mkdir -p {directory_quoted}")).advise(
+            Finding::critical(NAME, what, "no program can open or make the file").run(format!("mkdir -p \
+                {directory_quoted}")).advise(
                 "a path behind three slashes is relative to the working directory, behind four it is absolute",
             ),
         );
@@ -32,7 +33,10 @@ pub(super) fn judge(seat: &Seat, path: &Path) -> Option<Finding> {
             Finding::critical(NAME, what, why)
                 .run(format!("ls -l {directory_quoted}"))
                 .run("tallybook migrate upgrade    # makes it, with an empty book")
-                .advise("a path behind three slashes is relative to the working directory, behind four it is absolute"),
+                .advise(
+                    "a path behind three slashes is relative to the working directory, behind four it is \
+                    absolute",
+                ),
         );
     };
     if metadata.is_dir() {

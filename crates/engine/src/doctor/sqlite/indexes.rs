@@ -12,14 +12,19 @@ use crate::query::all;
 pub(super) const NAME: &str = "indexes";
 
 /// The columns of each index with their orders, in one text; expressions and conditions are not compared.
-const INDEXES: &str = "SELECT m.tbl_name AS of_table, i.name AS name, i.\"unique\" AS is_unique, i.origin = 'c' AS is_made, \
-       (SELECT group_concat(coll || ' ' || \"desc\" || ' ' || coalesce(name, '?'), ',') FROM pragma_index_xinfo(i.name) WHERE key) || ',' AS columns \
-     FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND NOT i.partial ORDER BY 1, i.seq DESC";
+const INDEXES: &str = "SELECT m.tbl_name AS of_table, i.name AS name, i.\"unique\" AS is_unique, i.origin = \
+    'c' AS is_made, \
+       (SELECT group_concat(coll || ' ' || \"desc\" || ' ' || coalesce(name, '?'), ',') FROM \
+       pragma_index_xinfo(i.name) WHERE key) || ',' AS columns \
+     FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND NOT i.partial ORDER BY 1, \
+     i.seq DESC";
 
 const KEYS: &str = "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_master m, pragma_foreign_key_list(m.name) k \
-     WHERE m.type = 'table' AND k.seq = 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) i, pragma_index_info(i.name) c \
+     WHERE m.type = 'table' AND k.seq = 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) i, \
+     pragma_index_info(i.name) c \
        WHERE c.seqno = 0 AND c.name = k.\"from\" AND NOT i.partial) \
-       AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.pk = 1 AND c.name = k.\"from\") ORDER BY 1, 2";
+       AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.pk = 1 AND c.name = k.\"from\") \
+       ORDER BY 1, 2";
 
 #[derive(Row)]
 struct Index {

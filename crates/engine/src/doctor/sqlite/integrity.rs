@@ -23,7 +23,7 @@ const KEYS: &str =
     "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5";
 
 pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
-    let size = visit.seen.node.facts.as_ref().map_or(0, |facts| facts.bytes);
+    let size = visit.seen.node.facts.as_ref().and_then(|facts| facts.bytes).unwrap_or_default();
     let file = shell(&visit.seat.name);
     if size > LARGE {
         visit.is_unseen(NAME);
@@ -61,7 +61,8 @@ fn orphaned((table, parent, count): &(String, String, i64), file: &str) -> Findi
     Finding::critical(
         NAME,
         format!("{count} rows of {table} refer to rows of {parent} that do not exist"),
-        "they were written without foreign keys, by a program or a shell that does not switch them on; joins lose them",
+        "they were written without foreign keys, by a program or a shell that does not switch them on; joins \
+         lose them",
     )
     .run(format!("sqlite3 {file} 'PRAGMA foreign_key_check({table})'"))
 }

@@ -18,8 +18,9 @@ const FREE: &str =
 pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     let (free,) = visit.fetch(one::<(i64,)>(FREE, params![])).await?;
     let facts = visit.seen.node.facts.as_ref();
-    let (size, journal) =
-        facts.map_or((0, ""), |facts| (facts.bytes, facts.journal.as_deref().unwrap_or_default()));
+    let (size, journal) = facts.map_or((0, ""), |facts| {
+        (facts.bytes.unwrap_or_default(), facts.journal.as_deref().unwrap_or_default())
+    });
     let file = shell(&visit.seat.name);
     let is_file = visit.seat.name != "sqlite::memory:";
     let mut findings = Vec::new();

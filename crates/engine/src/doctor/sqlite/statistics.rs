@@ -16,7 +16,7 @@ const SQL: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1
 
 pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     let (has_statistics,) = visit.fetch(one::<(i64,)>(SQL, params![])).await?;
-    let size = visit.seen.node.facts.as_ref().map_or(0, |facts| facts.bytes);
+    let size = visit.seen.node.facts.as_ref().and_then(|facts| facts.bytes).unwrap_or_default();
     if has_statistics > 0 || size < LARGE {
         return Ok(Vec::new());
     }
