@@ -76,10 +76,11 @@ fn told(facts: &Facts) -> [String; 6] {
 }
 
 fn size(bytes: i64) -> String {
+    let rounded = |shift: u32| (bytes as f64 / f64::from(1 << shift)).round();
     match bytes {
-        ..10_000 => format!("{bytes} B"),
-        10_000..10_000_000 => format!("{} kB", bytes >> 10),
-        10_000_000..10_000_000_000 => format!("{} MB", bytes >> 20),
-        _ => format!("{} GB", bytes >> 30),
+        ..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", rounded(10)),
+        10_000_000..10_000_000_000 => format!("{} MB", rounded(20)),
+        _ => format!("{} GB", rounded(30)),
     }
 }

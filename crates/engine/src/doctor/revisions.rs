@@ -5,7 +5,7 @@ use super::severity::Severity;
 use super::units::counted;
 use super::visit::Visit;
 use crate::error::{Error, Result};
-use crate::migrate::{Difference, Severity as Weight, Standing, standing};
+use crate::migrate::{Difference, Standing, standing};
 use crate::settings::Engine;
 
 pub(super) const NAME: &str = "revisions";
@@ -26,9 +26,13 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
 
 fn judge(standing: &Standing, engine: Engine) -> Vec<Finding> {
     let mut findings: Vec<_> = behind(standing).into_iter().collect();
-    // That is told of by its own check, with how to repair it.
-    let told = standing.differences.iter().filter(|difference| !is_invalid(difference));
-    findings.extend(told.map(|difference| differs(difference, engine)));
+    // An invalid one is told of by its own check, with how to repair it.
+    let (bad, harmless): (Vec<_>, Vec<_>) =
+        standing.differences.iter().partition(|there| there.is_blocking());
+    findings.extend(bad.into_iter().filter(|there| !is_invalid(there)).map(|there| differs(there, engine)));
+    if !harmless.is_empty() {
+        findings.push(differ_harmlessly(&harmless));
+    }
     findings
 }
 
@@ -75,12 +79,19 @@ fn behind(standing: &Standing) -> Option<Finding> {
     Some(Finding::critical(NAME, what, why).run("tallybook migrate upgrade"))
 }
 
+/// All of them in one, so that they don't hide what matters.
+fn differ_harmlessly(differences: &[&Difference]) -> Finding {
+    let parts: Vec<_> = differences.iter().map(|there| format!("{}, {}", there.table, there.part)).collect();
+    let count = counted(parts.len(), "difference");
+    let what = format!("{count} from what revisions say that harm nobody: {}", parts.join("; "));
+    Finding::note(SCHEMA, what, "somebody changed the schema by hand, or an upgrade is to come").run(CHECK)
+}
+
 fn differs(difference: &Difference, engine: Engine) -> Finding {
     let is_index = difference.part.starts_with("index ");
-    let (severity, why) = match difference.severity {
-        Weight::Blocking if is_index => (Severity::Warning, "reads that need it pass over the whole table"),
-        Weight::Blocking => (Severity::Critical, "programs fail where they use it"),
-        _ => (Severity::Note, "it harms nobody, but somebody changed the schema by hand"),
+    let (severity, why) = match is_index {
+        true => (Severity::Warning, "reads that need it pass over the whole table"),
+        false => (Severity::Critical, "programs fail where they use it"),
     };
     let finding = Finding::new(severity, SCHEMA, difference.to_string(), why);
     if is_index && difference.found == "nothing" {

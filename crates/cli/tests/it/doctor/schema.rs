@@ -76,6 +76,7 @@ both_engines! {
         report.has("warning", check, "again of trades", "DROP INDEX");
         report.has("note", check, "shorter of trades", "DROP INDEX");
         assert_eq!(report.of(check).len(), 2, "{}", report.all);
+        report.has("note", "schema", "6 differences from what revisions say that harm nobody", "tallybook migrate check");
     }
 
     async fn a_foreign_key_without_an_index_is_told_of(url: &str) {
