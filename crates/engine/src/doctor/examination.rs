@@ -17,7 +17,7 @@ use crate::settings::Settings;
 /// How long a node is looked at, unless told otherwise.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Looks at a configuration and at all that it names. See the [module](self).
+/// Looks at a configuration and at all that it names; see the [module](crate::doctor).
 #[derive(Clone, Debug)]
 pub struct Doctor<'a> {
     settings: &'a Settings,

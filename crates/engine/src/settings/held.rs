@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::parse::list;
 use super::{Settings, env, url};
 use crate::error::Result;
+
+const SCHEMES: [&str; 2] = ["postgres", "sqlite"];
 
 /// A variable that is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,25 +38,56 @@ pub(super) fn all() -> Result<Vec<Held>> {
     Ok(held.into_inner())
 }
 
-/// A value, or the URLs of a list, without passwords.
+/// A value, or the URLs of a list, without passwords. A password may hold commas, so only one in front of a scheme
+/// ends a URL.
 fn shown(value: &str) -> String {
-    if !value.contains(':') {
-        return value.to_owned();
+    let ends = value.match_indices(',').map(|(at, _)| at).filter(|&at| {
+        let rest = value[at + 1..].trim_start();
+        SCHEMES.iter().any(|scheme| rest.starts_with(scheme))
+    });
+    let mut start = 0;
+    let mut urls = Vec::new();
+    for end in ends.chain([value.len()]) {
+        urls.push(url::redact(value[start..end].trim()));
+        start = end + 1;
     }
-    list(value).map(url::redact).collect::<Vec<_>>().join(",")
+    urls.join(",")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::shown;
 
     #[test]
     fn urls_are_shown_without_their_passwords() {
-        assert_eq!(shown("5"), "5");
-        assert_eq!(shown("src/report.rs:42"), "src/report.rs:42");
-        assert_eq!(
-            shown("postgresql://ada:Secret@one/d, postgresql://ada:Secret@two/d"),
-            "postgresql://ada:***@one/d,postgresql://ada:***@two/d"
-        );
+        for (value, expected) in [
+            ("5", "5"),
+            ("src/report.rs:42,src/export.rs", "src/report.rs:42,src/export.rs"),
+            ("host=h password=Secret,Secret user=ada", "host=h ***"),
+            ("postgresql://ada:1,2@one:1,two:2/d", "postgresql://ada:***@one:1,two:2/d"),
+            (
+                "postgresql://ada:Secret@one/d, postgresql://ada:Secret@two/d",
+                "postgresql://ada:***@one/d,postgresql://ada:***@two/d",
+            ),
+        ] {
+            assert_eq!(shown(value), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_ever_shown(password in "Secret[!-~]{0,12}Secret", other in "Secret[!-~]{0,12}Secret") {
+            for value in [
+                format!("postgresql://ada:{password}@one/d"),
+                format!("postgresql://ada:{password}@one/d,postgresql://ada:{other}@two/d"),
+                format!("postgresql://one/d?password={password},sqlite:///a.db"),
+                format!("host=h password={password} user=u"),
+            ] {
+                let shown = shown(&value);
+                prop_assert!(!shown.contains("Secret"), "{shown}");
+            }
+        }
     }
 }

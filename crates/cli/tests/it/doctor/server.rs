@@ -1,8 +1,11 @@
 //! The server's settings and sessions.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::time::Duration;
 
-use tallybook_testkit::{Cluster, postgres};
+use tallybook_testkit::{Binaries, Cluster, postgres};
 
 use super::{connect, doctor, migrate, sql};
 
@@ -153,4 +156,29 @@ async fn it_only_asks() {
     for statement in statements {
         assert!(allowed.iter().any(|start| statement.starts_with(start)), "{statement}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_fails_its_checksum_is_critical() {
+    let cluster = Cluster::start().unwrap();
+    let url = cluster.url("postgres");
+    let data = cluster.directory().join("data");
+    cluster.shut_down().unwrap();
+    let checksums = Binaries::find().unwrap().program("pg_checksums");
+    let enabled =
+        Command::new(checksums).arg("--enable").arg("--no-sync").arg("-D").arg(&data).output().unwrap();
+    assert!(enabled.status.success(), "{enabled:?}");
+    cluster.start_again().unwrap();
+    doctor(&url).passed("corruption");
+    sql(&url, "CREATE TABLE notes AS SELECT i FROM generate_series(1, 1000) i").await;
+    let path = connect(&url).await.query_one("SELECT pg_relation_filepath('notes')", &[]).await.unwrap();
+    let path = data.join(path.get::<_, String>(0));
+    cluster.shut_down().unwrap();
+    File::options().write(true).open(path).unwrap().write_all_at(&[0xa5; 64], 8192 + 4096).unwrap();
+    cluster.start_again().unwrap();
+    let session = connect(&url).await;
+    assert!(session.batch_execute("SELECT count(*) FROM notes").await.is_err());
+    let report = doctor(&url);
+    assert_eq!(report.code, 4);
+    report.has("critical", "corruption", "1 page failed the checksum", "pg_amcheck");
 }

@@ -2,7 +2,7 @@
 
 use super::Server;
 use crate::doctor::finding::Finding;
-use crate::doctor::units::thousands;
+use crate::doctor::units::counted;
 use crate::doctor::visit::Visit;
 use crate::error::Result;
 use crate::params;
@@ -26,7 +26,7 @@ pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<F
         findings.push(
             Finding::critical(
                 NAME,
-                format!("{} pages failed their checksum, the last at {last} UTC", thousands(failures)),
+                format!("{} failed the checksum, the last at {last} UTC", counted(failures as usize, "page")),
                 "the disk, its controller or memory damages data; what is damaged can't be read, and backups \
                  may hold it too",
             )
