@@ -7,19 +7,19 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::join;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::call::Call;
-use crate::driver::{Connection, Connector, Role};
+use crate::driver::Connection;
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
 use crate::observe::{Journal, Log, Observer, Opened};
-use crate::pool::{Checkout, Pool, PoolStatus};
+use crate::pool::{Pool, PoolStatus};
+use crate::routing::{Lease, Need, NodeStatus, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession};
-use crate::settings::{Engine, PoolSettings, Settings};
+use crate::settings::{Engine, Settings};
 
 /// How long asking for the plan of a slow statement may take, the wait for a connection at rest included, and how
 /// often one is looked for.
@@ -55,8 +55,7 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     engine: Engine,
     settings: Settings,
-    reads: Pool,
-    writes: Pool,
+    router: Arc<Router>,
     monitor: Monitor,
     /// The socket at which its figures are found.
     served: Mutex<Option<Served>>,
@@ -71,31 +70,10 @@ impl Database {
     /// [`Error::is_settings`], [`Error::is_connect`] or [`Error::is_timeout`].
     pub async fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
-        if settings.replica.enabled {
-            tracing::warn!(
-                target: "tallybook::routing",
-                "read replicas are configured, but this version does not route to them yet: reads go to the primary"
-            );
-        }
-        let log = Log::new(&settings);
         let (monitor, wanted) = Monitor::new(&settings)?;
-        let connector = Connector::new(settings.database_url.target());
         let engine = settings.database_url.engine();
-        let pool = |name, role, pool_settings| {
-            Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()
-        };
-        let (reads, writes) = match engine {
-            Engine::Postgres => {
-                let primary = pool("primary", Role::Write, settings.pool.clone());
-                (primary.clone(), primary)
-            }
-            Engine::Sqlite => (
-                pool("readers", Role::Read, settings.pool.clone()),
-                pool("writer", Role::Write, one_connection(&settings.pool)),
-            ),
-        };
-        drop(writes.checkout(Location::caller()).await?);
-        let db = Self(Arc::new(Inner { engine, settings, reads, writes, monitor, served: Mutex::default() }));
+        let router = Router::open(&settings, &Log::new(&settings)).await?;
+        let db = Self(Arc::new(Inner { engine, settings, router, monitor, served: Mutex::default() }));
         tokio::spawn(explain_slow(Arc::downgrade(&db.0), wanted));
         db.serve_figures().await?;
         Ok(db)
@@ -110,16 +88,29 @@ impl Database {
         Ok(())
     }
 
-    /// A session that only reads. It may be of any age that the primary has: on SQLite and without replicas
-    /// that is the newest.
+    /// A session that only reads: on a replica that is fit, else on the primary.
+    ///
+    /// With replicas it may be older than the primary by as much as `DB_REPLICA_MAX_STALENESS`; with none, and on
+    /// SQLite, it is the newest.
     ///
     /// # Errors
-    /// [`Error::is_timeout`] when no connection came free, [`Error::is_connect`] when none could be made.
+    /// [`Error::is_timeout`] when no connection came free, [`Error::is_connect`] when none could be made,
+    /// [`Error::is_spill_refused`] when no replica is fit and the primary has enough of such reads.
     #[track_caller]
     pub fn read(&self) -> impl Future<Output = Result<ReadSession>> + Send {
-        let holder = Location::caller();
-        let inner = &self.0;
-        async move { Ok(inner.session(inner.reads.checkout(holder).await?, holder, ReadSession::new)) }
+        self.0.read(Need::Usual, Location::caller())
+    }
+
+    /// A session that reads nothing that was replaced longer ago than `age`, whatever the settings allow.
+    ///
+    /// How old a replica is is known from the questions that each server is asked every
+    /// `DB_REPLICA_CHECK_INTERVAL`, so less than twice that is mostly for the primary.
+    ///
+    /// # Errors
+    /// As [`Database::read`]; [`Error::is_no_primary`] when only the primary would do and there is none.
+    #[track_caller]
+    pub fn read_within(&self, age: Duration) -> impl Future<Output = Result<ReadSession>> + Send {
+        self.0.read(Need::Within(age), Location::caller())
     }
 
     /// A session whose batches all see one snapshot, taken by the first: for exports and reports.
@@ -128,23 +119,34 @@ impl Database {
     /// As [`Database::read`].
     #[track_caller]
     pub fn snapshot(&self) -> impl Future<Output = Result<ReadSession>> + Send {
-        let holder = Location::caller();
-        let inner = &self.0;
-        async move { Ok(inner.session(inner.reads.checkout(holder).await?, holder, ReadSession::with_snapshot)) }
+        let session = self.0.read(Need::Usual, Location::caller());
+        async move { session.await.map(ReadSession::with_one_snapshot) }
     }
 
     /// A session that reads nothing older than the commit that `token` stands for.
     ///
-    /// This version reads from the primary, which always has it.
+    /// A replica that is known to have it answers; else one that has it within `DB_REPLICA_WAIT`, which is asked in
+    /// the same flight as the first batch; else the primary. Where the token is of another cluster, or of before a
+    /// promotion, it is the primary.
     ///
     /// # Errors
     /// As [`Database::read`].
     #[track_caller]
     pub fn read_after(
         &self,
-        _token: &CommitToken,
+        token: &CommitToken,
     ) -> impl Future<Output = Result<ReadSession>> + Send + use<'_> {
-        self.read()
+        let need = token.place().map_or(Need::Usual, Need::After);
+        self.0.read(need, Location::caller())
+    }
+
+    /// A session that reads from the primary.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    #[track_caller]
+    pub fn read_primary(&self) -> impl Future<Output = Result<ReadSession>> + Send {
+        self.0.read(Need::Primary, Location::caller())
     }
 
     /// Runs `work` in one transaction on the primary: `Ok` commits; `Err`, a panic or dropping the future
@@ -181,7 +183,11 @@ impl Database {
     pub fn begin(&self) -> impl Future<Output = Result<WriteSession>> + Send {
         let holder = Location::caller();
         let inner = &self.0;
-        async move { Ok(inner.session(inner.writes.checkout(holder).await?, holder, WriteSession::new)) }
+        async move {
+            let lease = inner.router.write(holder).await?;
+            let journal = inner.journal(&lease, holder);
+            Ok(WriteSession::new(lease, Arc::clone(&inner.router), holder, journal))
+        }
     }
 
     /// Which database it is.
@@ -196,7 +202,13 @@ impl Database {
 
     /// A snapshot of each pool.
     pub fn pools(&self) -> Vec<PoolStatus> {
-        self.0.pools().map(Pool::status).collect()
+        self.0.router.pools().map(Pool::status).collect()
+    }
+
+    /// Each server, those of `DATABASE_URL` first: what it is, how it is and why, how far it is behind. One, where
+    /// there are no others; then nobody asks it, and it counts as up.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        self.0.router.status()
     }
 
     /// What was counted since it was opened, by OpenTelemetry's conventions for database clients;
@@ -213,7 +225,7 @@ impl Database {
     /// # }
     /// ```
     pub fn metrics(&self) -> Vec<Metric> {
-        let pools: Vec<_> = self.0.pools().map(Pool::figures).collect();
+        let pools: Vec<_> = self.0.router.pools().map(Pool::figures).collect();
         self.0.monitor.metrics(&pools)
     }
 
@@ -243,42 +255,37 @@ impl Database {
     /// Waits for the sessions that are open, at most `DB_POOL_TIMEOUT`, hands out no more, and closes all
     /// connections. A process that ends without it loses nothing, but leaves SQLite's log beside its file.
     pub async fn close(&self) {
-        join(self.0.reads.close(), self.0.writes.close()).await;
+        self.0.router.close().await;
         drop(self.0.served().take());
     }
 
     /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        self.0.writes.connect(Role::Migrate).await
+        self.0.router.connect().await
     }
 }
 
 impl Inner {
-    /// Its pools; SQLite has one for its writer.
-    fn pools(&self) -> impl Iterator<Item = &Pool> {
-        let readers = (self.engine == Engine::Sqlite).then_some(&self.reads);
-        [&self.writes].into_iter().chain(readers)
+    /// A read session on whatever server `need` leads to.
+    async fn read(&self, need: Need, holder: &'static Location<'static>) -> Result<ReadSession> {
+        let (lease, route) = self.router.read(need, holder).await?;
+        let journal = self.journal(&lease, holder);
+        Ok(ReadSession::new(lease, route, journal))
     }
 
     fn served(&self) -> MutexGuard<'_, Option<Served>> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session over a connection, with a journal if anybody listens.
-    fn session<S>(
-        &self,
-        connection: Checkout,
-        at: &'static Location<'static>,
-        new: impl FnOnce(Checkout, Option<Box<dyn Journal>>) -> S,
-    ) -> S {
-        let journal = self.monitor.opened(Opened { at, waited: connection.waited() });
-        new(connection, journal)
+    /// What a session over a connection tells of itself, if anybody listens.
+    fn journal(&self, connection: &Lease, at: &'static Location<'static>) -> Option<Box<dyn Journal>> {
+        self.monitor.opened(Opened { at, waited: connection.waited() })
     }
 
     /// The outline of a statement's plan, by a session that nobody listens to; none while no connection is at rest.
     async fn outline(&self, wanted: &Wanted) -> Option<Result<String>> {
-        let connection = self.reads.checkout_idle(wanted.call.at())?;
-        let mut session = ReadSession::new(connection, None);
+        let connection = self.router.idle(wanted.call.at())?;
+        let mut session = ReadSession::new(connection, None, None);
         Some(session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await)
     }
 }
@@ -309,9 +316,4 @@ impl fmt::Debug for Database {
             .field("pools", &self.pools())
             .finish()
     }
-}
-
-/// SQLite has one writer.
-fn one_connection(settings: &PoolSettings) -> PoolSettings {
-    PoolSettings { size: 1, max_overflow: 0, ..settings.clone() }
 }

@@ -97,6 +97,14 @@ pub(crate) enum Kind {
     RowCount { expected: &'static str, found: usize },
     /// Revisions that can't be applied or rolled back as asked.
     Revision { message: String },
+    /// None of the servers takes writes.
+    NoPrimary { after: Duration, detail: String },
+    /// Several servers take writes, and nothing tells which is the primary.
+    TwoPrimaries { detail: String },
+    /// The server of a transaction is the primary no more.
+    Superseded { node: String },
+    /// The primary's budget for reads that no replica is fit for is used up.
+    SpillRefused { limit: usize },
 }
 
 impl Error {
@@ -287,11 +295,43 @@ impl Error {
         matches!(self.0.kind, Kind::Revision { .. })
     }
 
+    /// No server takes writes, or several do and nothing tells which is the primary.
+    pub fn is_no_primary(&self) -> bool {
+        matches!(self.0.kind, Kind::NoPrimary { .. } | Kind::TwoPrimaries { .. })
+    }
+
+    /// Another server became the primary during the transaction, which was rolled back.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.0.kind, Kind::Superseded { .. })
+    }
+
+    /// No replica was fit for a read, and the primary's budget for such reads (`DB_REPLICA_SPILL`) is used up.
+    pub fn is_spill_refused(&self) -> bool {
+        matches!(self.0.kind, Kind::SpillRefused { .. })
+    }
+
+    /// A read failed for a reason that another server need not have: the connection broke or could not be made, or a
+    /// replica ended the read because replaying the log was in conflict with it, which is all that can make a read
+    /// there a serialization failure.
+    pub(crate) fn is_of_node(&self) -> bool {
+        let at_step = matches!(self.0.kind, Kind::Timeout { step: Step::Connecting | Step::Pinging, .. });
+        at_step
+            || matches!(self.0.kind, Kind::Lost | Kind::Connect { .. })
+            || self.class() == Some(Class::Serialization)
+    }
+
     /// Nothing was committed and the same call may succeed when tried again: a time-out, a full queue, a lost connection,
-    /// a serialization failure, a deadlock, a busy file.
+    /// a serialization failure, a deadlock, a busy file, a primary that is being replaced.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. } | Kind::QueueFull { .. } | Kind::Lost)
-            || matches!(self.class(), Some(Class::Busy | Class::Serialization))
+        matches!(
+            self.0.kind,
+            Kind::Timeout { .. }
+                | Kind::QueueFull { .. }
+                | Kind::Lost
+                | Kind::NoPrimary { .. }
+                | Kind::Superseded { .. }
+                | Kind::SpillRefused { .. }
+        ) || matches!(self.class(), Some(Class::Busy | Class::Serialization))
     }
 }
 
@@ -346,6 +386,22 @@ impl fmt::Display for Kind {
                 write!(f, "expected {expected}, the query returned {found} rows")
             }
             Kind::Revision { message } => f.write_str(message),
+            Kind::NoPrimary { after, detail } => {
+                write!(f, "no server takes writes, after {:.1} s of looking: {detail}", after.as_secs_f64())
+            }
+            Kind::TwoPrimaries { detail } => write!(
+                f,
+                "several servers take writes and nothing tells which is the primary, so none is written to: {detail}; stop \
+                 all but one"
+            ),
+            Kind::Superseded { node } => {
+                write!(f, "{node} is the primary no more, so the transaction was rolled back; run it again")
+            }
+            Kind::SpillRefused { limit } => write!(
+                f,
+                "no replica is fit for this read, and {limit} such reads run on the primary already, with as many \
+                 waiting as may; DB_REPLICA_SPILL sets how many run there"
+            ),
         }
     }
 }

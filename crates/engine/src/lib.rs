@@ -14,8 +14,11 @@ mod monitor;
 mod observe;
 mod pool;
 mod query;
+mod random;
 mod reading;
+mod routing;
 mod row;
+mod seconds;
 mod session;
 mod settings;
 mod statement;
@@ -39,6 +42,7 @@ pub use pool::{CloseReason, Closed, Holder, PoolStatus, Totals};
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]
 pub use query::{Queries, Query, Request};
+pub use routing::{NodeRole, NodeState, NodeStatus};
 pub use row::{Cell, Cells, Column, Decode, Misfit, Row};
 #[doc(hidden)]
 pub use row::{PgRow, SqliteRow};

@@ -352,6 +352,11 @@ pub(crate) fn queries<B: Batch>(batch: &mut B) -> Queries<'_> {
     queries
 }
 
+/// Forgets what came of a run, before the batch is sent again.
+pub(crate) fn reset<B: Batch>(batch: &mut B) {
+    queries(batch).into_iter().for_each(Query::reset);
+}
+
 /// Reports the first refused parameter, before anything is sent.
 pub(crate) fn check<B: Batch>(batch: &mut B) -> Result<()> {
     for query in queries(batch) {

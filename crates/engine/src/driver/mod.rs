@@ -1,5 +1,7 @@
 //! Connections: the same operations on either engine.
 
+mod observation;
+mod position;
 mod postgres;
 mod sqlite;
 mod transaction;
@@ -11,6 +13,8 @@ use crate::query::{Batch, check};
 use crate::settings::{Engine, Target};
 use crate::value::Value;
 
+pub(crate) use observation::{Identity, Observation};
+pub(crate) use position::Position;
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
@@ -42,6 +46,14 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.target(),
             Connector::Postgres(connector) => connector.target().to_owned(),
+        }
+    }
+
+    /// Ends all connections to a server and all attempts to make one; a file is never cut off.
+    pub(crate) fn cut(&self) {
+        match self {
+            Connector::Sqlite(_) => {}
+            Connector::Postgres(connector) => connector.cut(),
         }
     }
 
@@ -89,7 +101,7 @@ impl Connection {
     ///
     /// Safe to drop at any point: the connection then knows that it has to be cleaned.
     pub(crate) async fn fly<B: Batch>(&mut self, batch: B, bounds: Bounds) -> Result<B> {
-        let Flown { batch, outcome } = self.fly_timed(batch, bounds, None).await;
+        let Flown { batch, outcome, .. } = self.fly_timed(batch, bounds, None).await;
         outcome?;
         batch.ok_or_else(|| Error::new(Kind::Lost))
     }
@@ -102,7 +114,7 @@ impl Connection {
         since: Option<Instant>,
     ) -> Flown<B> {
         if let Err(refused) = check(&mut batch) {
-            return Flown { batch: Some(batch), outcome: Err(refused) };
+            return Flown::new(Some(batch), Err(refused));
         }
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
@@ -127,6 +139,26 @@ impl Connection {
         self.in_flight = false;
         self.judge(result.as_ref().err(), true);
         result.map_err(|error| error.with_statement(sql))
+    }
+
+    /// Asks a server for its role and position; an SQLite file has none.
+    pub(crate) async fn observe(&mut self) -> Result<Option<Observation>> {
+        match &mut self.link {
+            Link::Sqlite(_) => Ok(None),
+            Link::Postgres(connection) => connection.observe().await.map(Some),
+        }
+    }
+
+    /// Asks a replica how far it has replayed its log.
+    pub(crate) async fn replay_position(&mut self) -> Result<Option<u64>> {
+        self.in_flight = true;
+        let position = match &mut self.link {
+            Link::Sqlite(_) => Ok(None),
+            Link::Postgres(connection) => connection.replay_position().await,
+        };
+        self.in_flight = false;
+        self.judge(position.as_ref().err(), false);
+        position
     }
 
     /// Commits, and on PostgreSQL asks in the same flight how far the log has come.
@@ -171,6 +203,14 @@ impl Connection {
         match &self.link {
             Link::Sqlite(_) => None,
             Link::Postgres(connection) => Some(connection.is_encrypted()),
+        }
+    }
+
+    /// Who is at the other end; a file is always itself.
+    pub(crate) fn identity(&self) -> Identity {
+        match &self.link {
+            Link::Sqlite(_) => Identity::default(),
+            Link::Postgres(connection) => connection.identity(),
         }
     }
 
@@ -236,7 +276,7 @@ impl Connection {
 /// A transaction that was committed: its connection is free for the next one.
 #[must_use]
 pub(crate) struct Commit {
-    position: Option<u64>,
+    position: Option<Position>,
     sync: Option<sqlite::Sync>,
 }
 
@@ -247,7 +287,7 @@ impl Commit {
     }
 
     /// Waits until it lasts; how far PostgreSQL's log has come.
-    pub(crate) async fn wait(self) -> Result<Option<u64>> {
+    pub(crate) async fn wait(self) -> Result<Option<Position>> {
         if let Some(sync) = self.sync {
             sync.wait().await?;
         }
@@ -260,6 +300,23 @@ pub(crate) struct Flown<B> {
     /// None when the connection's thread ended under it.
     pub(crate) batch: Option<B>,
     pub(crate) outcome: Result<()>,
+    /// How far a replica had replayed its log before, if that was asked.
+    pub(crate) replayed: Option<u64>,
+}
+
+impl<B> Flown<B> {
+    fn new(batch: Option<B>, outcome: Result<()>) -> Self {
+        Self { batch, outcome, replayed: None }
+    }
+
+    /// The results.
+    pub(crate) fn finish(self) -> Result<B::Output>
+    where
+        B: Batch,
+    {
+        self.outcome?;
+        self.batch.ok_or_else(|| Error::new(Kind::Lost))?.finish()
+    }
 }
 
 /// A bulk load under way.

@@ -23,6 +23,8 @@ pub(crate) enum End {
 pub(crate) struct Bounds {
     pub(crate) begin: Option<Begin>,
     pub(crate) end: Option<End>,
+    /// Ask first how far a replica has replayed its log: whatever the flight reads is not older.
+    pub(crate) asks_replayed: bool,
     /// Refuse statements that write, where the connection itself would let them through.
     pub(crate) read_only: bool,
 }

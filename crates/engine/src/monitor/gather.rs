@@ -117,7 +117,7 @@ impl Shared {
     }
 
     fn pool_metrics(&self, pools: &[PoolFigures]) -> Vec<Metric> {
-        let pools: Vec<_> = pools.iter().map(|pool| (self.place.pool(pool.status.name), pool)).collect();
+        let pools: Vec<_> = pools.iter().map(|pool| (self.place.pool(&pool.status.name), pool)).collect();
         let each = |value: fn(&PoolFigures) -> i64| {
             pools.iter().map(|(name, pool)| Point::new(value(pool)).with(POOL_NAME, name.clone())).collect()
         };

@@ -17,7 +17,6 @@ mod plans;
 mod report;
 mod running;
 mod scope;
-mod seconds;
 mod series;
 mod socket;
 mod span;

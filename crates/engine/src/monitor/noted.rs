@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::detect::CallSite;
 use super::failure;
 use super::line::{Ended, Line};
-use super::seconds;
+use crate::seconds;
 use crate::settings::LogSettings;
 
 /// A statement that was slow or failed.

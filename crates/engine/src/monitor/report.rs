@@ -9,11 +9,11 @@ use super::catalog::Snapshot;
 use super::core::{Monitor, lock};
 use super::detect::{CallSite, Finding};
 use super::noted::Noted;
-use super::seconds;
 use super::series::Series;
 use super::statement::Statement;
 use crate::histogram::{Counted, Times};
 use crate::pool::PoolStatus;
+use crate::seconds;
 
 /// The figures of a database since it was opened. Times are in seconds when it is serialised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -272,7 +272,7 @@ impl From<PoolStatus> for PoolReport {
     fn from(pool: PoolStatus) -> Self {
         let totals = pool.totals;
         Self {
-            name: pool.name.to_owned(),
+            name: pool.name.to_string(),
             limit: pool.limit,
             in_use: pool.in_use,
             idle: pool.idle,

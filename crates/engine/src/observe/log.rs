@@ -6,17 +6,17 @@ use std::time::Duration;
 use crate::settings::Settings;
 
 /// Something that happened in a pool.
-pub(crate) enum Event {
+pub(crate) enum Event<'a> {
     /// A connection was opened.
-    Connected { pool: &'static str, took: Duration },
+    Connected { pool: &'a str, took: Duration },
     /// A connection was handed out.
-    CheckedOut { pool: &'static str, waited: Duration },
+    CheckedOut { pool: &'a str, waited: Duration },
     /// A connection came back.
-    Returned { pool: &'static str, held: Duration },
+    Returned { pool: &'a str, held: Duration },
     /// A connection was closed.
-    Closed { pool: &'static str, reason: &'static str },
+    Closed { pool: &'a str, reason: &'static str },
     /// A session is held suspiciously long.
-    Leaked { pool: &'static str, held: Duration, at: &'static Location<'static> },
+    Leaked { pool: &'a str, held: Duration, at: &'static Location<'static> },
 }
 
 /// Writes events to the log as the settings ask: target `tallybook::pool`.
@@ -30,7 +30,7 @@ impl Log {
         Self { echo: settings.pool.echo }
     }
 
-    pub(crate) fn on(&self, event: &Event) {
+    pub(crate) fn on(&self, event: &Event<'_>) {
         if let Event::Leaked { pool, held, at } = event {
             let seconds = held.as_secs_f64();
             tracing::warn!(target: "tallybook::pool", pool, seconds, %at, "a session is held long: is it leaked?");
@@ -40,7 +40,7 @@ impl Log {
     }
 }
 
-fn echo(event: &Event) {
+fn echo(event: &Event<'_>) {
     let ms = |duration: &Duration| duration.as_secs_f64() * 1e3;
     match event {
         Event::Connected { pool, took } => {

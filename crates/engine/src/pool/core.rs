@@ -21,7 +21,7 @@ use crate::settings::PoolSettings;
 pub(crate) struct Pool(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    pub(super) name: &'static str,
+    pub(super) name: Arc<str>,
     pub(super) connector: Connector,
     pub(super) role: Role,
     pub(super) settings: PoolSettings,
@@ -42,7 +42,7 @@ impl Pool {
     /// A pool without connections yet. Must be called on a Tokio runtime, which later cleans what is
     /// abandoned.
     pub(crate) fn new(
-        name: &'static str,
+        name: impl Into<Arc<str>>,
         connector: Connector,
         role: Role,
         settings: PoolSettings,
@@ -50,7 +50,7 @@ impl Pool {
     ) -> Self {
         let limit = settings.size + settings.max_overflow;
         let shared = Arc::new(Shared {
-            name,
+            name: name.into(),
             connector,
             role,
             settings,
@@ -93,6 +93,18 @@ impl Pool {
         self.0.status()
     }
 
+    /// Connections lent and callers waiting for one.
+    pub(crate) fn load(&self) -> usize {
+        let shared = &self.0;
+        shared.limit() - shared.permits.available_permits() + shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Ends every connection to the server, at rest or not, and every attempt to make one.
+    pub(crate) fn cut(&self) {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.connector.cut();
+    }
+
     pub(crate) fn figures(&self) -> PoolFigures {
         let Stats { wait, connect, hold, .. } = &self.0.stats;
         PoolFigures {
@@ -116,7 +128,7 @@ impl Shared {
 
     pub(super) fn closed(&self, reason: CloseReason) {
         self.stats.closed(reason);
-        self.log.on(&Event::Closed { pool: self.name, reason: reason.as_str() });
+        self.log.on(&Event::Closed { pool: &self.name, reason: reason.as_str() });
     }
 
     /// Remembers why an attempt to connect failed, for those who time out later.
@@ -132,7 +144,7 @@ impl Shared {
             (inventory.idle_len(), inventory.longest_loan(), inventory.encrypted)
         };
         PoolStatus {
-            name: self.name,
+            name: Arc::clone(&self.name),
             limit,
             in_use,
             idle,

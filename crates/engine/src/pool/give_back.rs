@@ -24,7 +24,7 @@ impl Shared {
         let now = Instant::now();
         let held: Duration = now - since;
         self.stats.hold.record_time(held);
-        self.log.on(&Event::Returned { pool: self.name, held });
+        self.log.on(&Event::Returned { pool: &self.name, held });
         if opened.connection.is_clean() || opened.connection.is_lost() {
             self.keep(opened, loan, now);
             drop(permit);

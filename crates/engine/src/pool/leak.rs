@@ -28,7 +28,7 @@ async fn look(shared: Weak<Shared>, threshold: Duration) {
         let Some(shared) = shared.upgrade() else { return };
         let leaks = shared.inventory().new_leaks(threshold);
         for Holder { held, at } in leaks {
-            shared.log.on(&Event::Leaked { pool: shared.name, held, at });
+            shared.log.on(&Event::Leaked { pool: &shared.name, held, at });
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Lending: who waits, what is fit, what has to be made.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,10 +11,11 @@ use tokio::time::timeout_at;
 use super::core::{Pool, Shared};
 use super::inventory::{Idle, Opened};
 use super::stats::CloseReason;
-use super::{Checkout, PoolStatus};
+use super::{Checkout, PoolStatus, Waiting};
 use crate::driver::{Connection, Role};
 use crate::error::{Error, Kind, Result, Step};
 use crate::observe::Event;
+use crate::random::random;
 
 /// A connection used this recently is not pinged: a hot check-out makes no round trip.
 const ALIVE_BYPASS: Duration = Duration::from_millis(500);
@@ -41,7 +40,7 @@ impl Pool {
         };
         let checkout = checkout.waited_from(start);
         shared.stats.wait.record_time(checkout.waited());
-        shared.log.on(&Event::CheckedOut { pool: shared.name, waited: checkout.waited() });
+        shared.log.on(&Event::CheckedOut { pool: &shared.name, waited: checkout.waited() });
         Ok(checkout)
     }
 
@@ -179,7 +178,7 @@ impl Shared {
         };
         self.inventory().encrypted = connection.is_encrypted();
         self.stats.connected(start.elapsed());
-        self.log.on(&Event::Connected { pool: self.name, took: start.elapsed() });
+        self.log.on(&Event::Connected { pool: &self.name, took: start.elapsed() });
         let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));
         Ok(Opened {
             connection: Box::new(connection),
@@ -197,29 +196,5 @@ impl Shared {
         };
         let detail = format!("{target}{}", PoolStatus::describe(&self.status()));
         Error::new(Kind::Timeout { step, after: self.settings.timeout, detail })
-    }
-}
-
-/// A number from 0 to 1, from the keys that the standard library draws for its hash maps.
-fn random() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
-}
-
-/// Counts a waiter for as long as it waits, also when it gives up.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    /// How many waited then, this one included.
-    place: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        Self { count, place: count.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

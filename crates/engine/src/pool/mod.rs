@@ -13,9 +13,11 @@ mod leak;
 mod lend;
 mod stats;
 mod status;
+mod waiting;
 
 pub(crate) use checkout::Checkout;
 pub(crate) use core::Pool;
 pub use stats::CloseReason;
 pub(crate) use status::PoolFigures;
 pub use status::{Closed, Holder, PoolStatus, Totals};
+pub(crate) use waiting::Waiting;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::CloseReason;
@@ -11,8 +12,8 @@ use crate::histogram::{Counted, Times};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStatus {
-    /// Which pool: `primary`, or `readers` and `writer` on SQLite.
-    pub name: &'static str,
+    /// Which pool: `primary`, or `readers` and `writer` on SQLite; where there are several servers, host and port.
+    pub name: Arc<str>,
     /// The most connections it lends: size plus overflow.
     pub limit: usize,
     /// Connections lent, those being made or cleaned included.

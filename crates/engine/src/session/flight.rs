@@ -6,16 +6,16 @@ use std::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::call::Call;
-use crate::driver::{Bounds, Loaded};
-use crate::error::{Error, Kind, Result};
+use crate::driver::{Bounds, Flown, Loaded, Position};
+use crate::error::{Error, Result};
 use crate::observe::{Journal, Outcome};
-use crate::pool::Checkout;
 use crate::query::{Batch, Queries, queries};
+use crate::routing::Lease;
 use crate::session::Counts;
 
 /// A connection on loan with its counts and the journal of its session.
 pub(super) struct Lane {
-    pub(super) connection: Checkout,
+    pub(super) connection: Lease,
     pub(super) counts: Counts,
     journal: Option<Box<dyn Journal>>,
     /// Whether what the session did lasts.
@@ -24,11 +24,12 @@ pub(super) struct Lane {
 
 impl Lane {
     /// `kept` is true for a session that only reads.
-    pub(super) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>, kept: bool) -> Self {
+    pub(super) fn new(connection: Lease, journal: Option<Box<dyn Journal>>, kept: bool) -> Self {
         Self { connection, counts: Counts::default(), journal, kept }
     }
 
-    pub(super) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Result<B::Output> {
+    /// Sends a batch and takes its answers. One that comes back with a failure may be sent again.
+    pub(super) async fn fly<B: Batch>(&mut self, mut batch: B, bounds: Bounds) -> Flown<B> {
         self.counts.round_trips += 1;
         let mut sent = queries(&mut batch);
         self.counts.statements += sent.len() as u64;
@@ -38,15 +39,15 @@ impl Lane {
         let mut flown = self.connection.fly_timed(batch, bounds, since).instrument(span).await;
         let mut answered = flown.batch.as_mut().map(queries).unwrap_or_default();
         underway.answered(&mut answered, flown.outcome.as_ref().err());
-        let rows = answered.iter_mut().map(|query| query.request().rows).sum::<u64>();
+        if flown.outcome.is_ok() {
+            self.counts.rows += answered.iter_mut().map(|query| query.request().rows).sum::<u64>();
+        }
         drop(answered);
-        flown.outcome?;
-        self.counts.rows += rows;
-        flown.batch.ok_or_else(|| Error::new(Kind::Lost))?.finish()
+        flown
     }
 
     /// Makes the transaction last; see [`WriteSession::commit`](super::WriteSession::commit).
-    pub(super) async fn commit(&mut self, call: Call) -> Result<Option<u64>> {
+    pub(super) async fn commit(&mut self, call: Call) -> Result<Option<Position>> {
         self.counts.round_trips += 1;
         let mut underway = Underway(self.journal.as_deref_mut());
         underway.sent_text("COMMIT", call);
@@ -71,7 +72,7 @@ impl Lane {
         &mut self,
         sql: &str,
         call: Call,
-        work: impl AsyncFnOnce(&mut Checkout) -> Result<Loaded>,
+        work: impl AsyncFnOnce(&mut Lease) -> Result<Loaded>,
     ) -> Result<Loaded> {
         let mut underway = Underway(self.journal.as_deref_mut());
         underway.sent_text(sql, call);

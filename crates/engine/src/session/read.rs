@@ -7,11 +7,11 @@ use super::explain::{How, Plan, explain, explain_one, explained};
 use super::flight::Lane;
 use super::{Counts, Session};
 use crate::call::Call;
-use crate::driver::{Begin, Bounds, End};
+use crate::driver::{Begin, Bounds, End, Flown};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Journal;
-use crate::pool::Checkout;
-use crate::query::{Batch, ReadBatch, check, queries};
+use crate::query::{Batch, ReadBatch, check, queries, reset};
+use crate::routing::{Lease, Next, Route};
 use crate::settings::Engine;
 use crate::statement::Statement;
 use crate::value::Value;
@@ -34,6 +34,8 @@ use crate::value::Value;
 pub struct ReadSession {
     lane: Lane,
     snapshot: Snapshot,
+    /// None where there is only one server to read from.
+    route: Option<Route>,
 }
 
 /// How long one snapshot lasts.
@@ -46,16 +48,20 @@ enum Snapshot {
 }
 
 impl ReadSession {
-    pub(crate) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
-        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Batch }
+    pub(crate) fn new(connection: Lease, route: Option<Route>, journal: Option<Box<dyn Journal>>) -> Self {
+        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Batch, route }
     }
 
-    /// A session whose batches all see the snapshot that the first of them takes.
-    pub(crate) fn with_snapshot(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
-        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Session { begun: false } }
+    /// All its batches see the snapshot that the first of them takes.
+    pub(crate) fn with_one_snapshot(self) -> Self {
+        Self { snapshot: Snapshot::Session { begun: false }, ..self }
     }
 
     /// Runs a batch: one round trip, one snapshot.
+    ///
+    /// Where there are replicas, a batch that fails because of its server (it is gone, it hangs, replaying the log was
+    /// in conflict with the read) runs on another one and at last on the primary. In a session of one snapshot only
+    /// the first batch does.
     ///
     /// # Errors
     /// What the database reports, a row that does not fit its struct, or a statement that is no read.
@@ -64,7 +70,29 @@ impl ReadSession {
         if statements == 0 {
             return batch.finish();
         }
-        let mut bounds = Bounds { read_only: true, ..Bounds::default() };
+        let may_move = self.snapshot != Snapshot::Session { begun: true };
+        loop {
+            let flown = self.lane.fly(batch, self.bounds(statements)).await;
+            if let Snapshot::Session { begun } = &mut self.snapshot {
+                *begun = true;
+            }
+            let Some(route) = &mut self.route else { return flown.finish() };
+            let next = route.judge(&flown, &self.lane.connection, may_move);
+            if matches!(next, Next::Done) {
+                return flown.finish();
+            }
+            let Flown { batch: Some(returned), outcome, .. } = flown else {
+                return Err(Error::new(Kind::Lost));
+            };
+            Box::pin(self.move_on(next, outcome)).await?;
+            batch = returned;
+            reset(&mut batch);
+        }
+    }
+
+    fn bounds(&self, statements: usize) -> Bounds {
+        let asks_replayed = self.route.as_ref().is_some_and(Route::asks_replayed);
+        let mut bounds = Bounds { read_only: true, asks_replayed, ..Bounds::default() };
         match self.snapshot {
             // A single statement is its own snapshot, and read only by the connection's default.
             Snapshot::Batch if statements > 1 => {
@@ -74,10 +102,28 @@ impl ReadSession {
             Snapshot::Session { begun: false } => bounds.begin = Some(Begin::Snapshot),
             _ => {}
         }
-        if let Snapshot::Session { begun } = &mut self.snapshot {
-            *begun = true;
+        bounds
+    }
+
+    /// Makes ready to send a batch again: where its server has become fresh enough, or to another server. What was
+    /// wrong with the first is what is reported if there is no other.
+    async fn move_on(&mut self, next: Next, outcome: Result<()>) -> Result<()> {
+        let Some(route) = &mut self.route else { return outcome };
+        let lease = match next {
+            Next::Done => return outcome,
+            Next::TooOld => route.wait(&mut self.lane.connection).await?,
+            Next::Elsewhere => match route.elsewhere().await? {
+                None => return outcome.and(Err(Error::new(Kind::Lost))),
+                lease => lease,
+            },
+        };
+        if let Some(lease) = lease {
+            self.lane.connection = lease;
+            if let Snapshot::Session { begun } = &mut self.snapshot {
+                *begun = false;
+            }
         }
-        self.lane.fly(batch, bounds).await
+        Ok(())
     }
 
     /// The outline of a statement's plan.

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain};
 use super::flight::Lane;
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::call::Call;
-use crate::driver::{Begin, Bounds, Load};
+use crate::driver::{Begin, Bounds, Flown, Load};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Journal;
-use crate::pool::Checkout;
-use crate::query::{Batch, ReadBatch, check, queries};
+use crate::query::{Batch, ReadBatch, check, queries, reset};
+use crate::routing::{Lease, Router};
 use crate::settings::Engine;
 
 /// One transaction on the primary.
@@ -23,7 +25,14 @@ use crate::settings::Engine;
 pub struct WriteSession {
     lane: Lane,
     state: State,
+    router: Arc<Router>,
+    holder: &'static Location<'static>,
+    /// How often it began on another connection.
+    moves: u32,
 }
+
+/// A transaction begins on so many further connections at most.
+const MOVES: u32 = 2;
 
 enum State {
     /// BEGIN rides with the first statement.
@@ -36,8 +45,13 @@ enum State {
 }
 
 impl WriteSession {
-    pub(crate) fn new(connection: Checkout, journal: Option<Box<dyn Journal>>) -> Self {
-        Self { lane: Lane::new(connection, journal, false), state: State::NotBegun }
+    pub(crate) fn new(
+        connection: Lease,
+        router: Arc<Router>,
+        holder: &'static Location<'static>,
+        journal: Option<Box<dyn Journal>>,
+    ) -> Self {
+        Self { lane: Lane::new(connection, journal, false), state: State::NotBegun, router, holder, moves: 0 }
     }
 
     /// Runs a batch: one round trip, in the order given.
@@ -50,9 +64,38 @@ impl WriteSession {
         if queries(&mut batch).is_empty() {
             return batch.finish();
         }
-        let bounds = Bounds { begin: self.enter()?, ..Bounds::default() };
-        let result = self.lane.fly(batch, bounds).await;
-        self.leave(result)
+        loop {
+            let bounds = Bounds { begin: self.enter()?, ..Bounds::default() };
+            let flown = self.lane.fly(batch, bounds).await;
+            if bounds.begin.is_none() || !self.is_for_another(&flown) {
+                return self.leave(flown.finish());
+            }
+            batch = Box::pin(self.begin_elsewhere(flown)).await?;
+            reset(&mut batch);
+        }
+    }
+
+    /// Whether a transaction that did not come beyond its first batch may begin anew on another connection: its server
+    /// is no primary, or it is gone. Nothing of it was committed, and the caller saw nothing of it.
+    fn is_for_another<B>(&self, flown: &Flown<B>) -> bool {
+        let failed = flown.outcome.as_ref().err();
+        let is_of_server = failed.is_some_and(|error| error.is_read_only() || error.is_connection_lost());
+        is_of_server && flown.batch.is_some() && self.router.has_others() && self.moves < MOVES
+    }
+
+    /// Connects to the primary of now, once the server that failed was asked how it is.
+    async fn begin_elsewhere<B: Batch>(&mut self, flown: Flown<B>) -> Result<B> {
+        let Flown { batch: Some(batch), outcome: Err(error), .. } = flown else {
+            return Err(Error::new(Kind::Lost));
+        };
+        self.state = State::Failed(error.to_string());
+        self.moves += 1;
+        let node = self.lane.connection.node();
+        self.router.fails(node, &error);
+        self.router.settled(node).await;
+        self.lane.connection = self.router.write(self.holder).await?;
+        self.state = State::NotBegun;
+        Ok(batch)
     }
 
     /// Loads many rows at once: COPY on PostgreSQL, prepared inserts in large groups on SQLite.
@@ -91,7 +134,7 @@ impl WriteSession {
     }
 
     pub(super) async fn finish_load(&mut self, load: Load, sql: &str, call: Call) -> Result<u64> {
-        let finish = async |connection: &mut Checkout| load.finish(connection).await;
+        let finish = async |connection: &mut Lease| load.finish(connection).await;
         let result = self.lane.load(sql, call, finish).await;
         Ok(self.leave(result)?.rows)
     }
@@ -111,7 +154,19 @@ impl WriteSession {
         if matches!(self.state, State::NotBegun) {
             return Ok(CommitToken::nothing_written());
         }
-        self.lane.commit(call).await.map(CommitToken::at)
+        let node = self.lane.connection.node();
+        if !self.router.is_primary(node) {
+            let node = self.router.name(node).to_owned();
+            // Dropping the session rolls it back.
+            return Err(Error::new(Kind::Superseded { node }));
+        }
+        let committed = self.lane.commit(call).await;
+        match &committed {
+            Ok(_) => self.router.committed(node),
+            Err(error) if error.is_commit_unknown() => self.router.fails(node, error),
+            Err(_) => {}
+        }
+        committed.map(CommitToken::at)
     }
 
     /// Undoes the transaction now. Dropping the session does the same in the background.

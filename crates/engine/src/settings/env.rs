@@ -91,7 +91,18 @@ fn replica(variable: &dyn Fn(&'static str) -> Variable) -> Result<ReplicaSetting
             "the URL of a replica, or several separated by commas, because DB_ENABLE_READ_REPLICA is true",
         ));
     }
-    Ok(ReplicaSettings { enabled, urls })
+    let default = ReplicaSettings::default();
+    let seconds = |name, least| variable(name).seconds(least, LONGEST_WAIT);
+    Ok(ReplicaSettings {
+        enabled,
+        urls,
+        max_staleness: seconds("DB_REPLICA_MAX_STALENESS", 0.0)?.unwrap_or(default.max_staleness),
+        wait: seconds("DB_REPLICA_WAIT", 0.0)?.unwrap_or(default.wait),
+        spill: variable("DB_REPLICA_SPILL").count(0, MOST_CONNECTIONS)?.unwrap_or(default.spill),
+        check_interval: seconds("DB_REPLICA_CHECK_INTERVAL", 0.01)?.unwrap_or(default.check_interval),
+        hedge: seconds("DB_REPLICA_HEDGE", 0.0001)?,
+        zone: variable("DB_ZONE").value.filter(|zone| !zone.is_empty()),
+    })
 }
 
 /// The variables of a `.env` file; none where there is no file.

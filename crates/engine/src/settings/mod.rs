@@ -3,6 +3,7 @@
 mod env;
 mod parse;
 mod postgres_url;
+mod replica;
 mod ssl;
 mod url;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub(crate) use postgres_url::{PostgresTarget, Server, Wanted};
+pub use replica::ReplicaSettings;
 pub(crate) use ssl::{Check, Identity, Roots, Ssl};
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};
@@ -125,16 +127,6 @@ pub enum MonitorMode {
     Full,
 }
 
-/// Read replicas.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ReplicaSettings {
-    /// `DB_ENABLE_READ_REPLICA`: the flag. Default false.
-    pub enabled: bool,
-    /// `DB_READ_REPLICA_URL`: one URL or several separated by commas. Default none.
-    pub urls: Vec<DatabaseUrl>,
-}
-
 impl Default for PoolSettings {
     fn default() -> Self {
         Self {
@@ -242,13 +234,6 @@ impl Settings {
                 return Err(Error::setting(name, count.to_string(), expected));
             }
         }
-        if self.replica.enabled && self.replica.urls.is_empty() {
-            return Err(Error::setting(
-                "replica.enabled",
-                "true",
-                "true only where replica.urls holds a URL",
-            ));
-        }
-        Ok(())
+        self.replica.check(&self.database_url)
     }
 }

@@ -1,6 +1,7 @@
 //! URLs of PostgreSQL, with the parameters of libpq.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
@@ -13,7 +14,7 @@ use super::ssl::{Ssl, Written};
 const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslrootcert, sslcert, sslkey, \
     target_session_attrs, statement_timeout, host, hostaddr, port, user, password, dbname, options, \
     application_name, connect_timeout, tcp_user_timeout, keepalives, keepalives_idle, keepalives_interval, \
-    keepalives_count, channel_binding, sslnegotiation and load_balance_hosts";
+    keepalives_count, channel_binding, sslnegotiation, load_balance_hosts, weight and zone";
 /// What tokio-postgres reads itself: as libpq calls it, and as it does.
 const PASSED: [(&str, &str); 15] = [
     ("user", "user"),
@@ -44,6 +45,9 @@ pub(crate) struct PostgresTarget {
     pub(crate) wanted: Wanted,
     pub(crate) ssl: Ssl,
     pub(crate) statement_timeout: Option<String>,
+    /// The share of reads that a replica gets.
+    pub(crate) weight: u32,
+    pub(crate) zone: Option<String>,
 }
 
 /// One of the servers that may be connected to.
@@ -53,6 +57,17 @@ pub(crate) struct Server {
     /// Where it is, if the name is not to be looked up.
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.port;
+        match &self.host {
+            Host::Tcp(name) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Host::Tcp(name) => write!(f, "{name}:{port}"),
+            Host::Unix(path) => write!(f, "{}:{port}", path.display()),
+        }
+    }
 }
 
 /// `target_session_attrs`: which server will do.
@@ -71,6 +86,8 @@ struct Parameters {
     ssl: Written,
     wanted: Option<String>,
     statement_timeout: Option<String>,
+    weight: Option<String>,
+    zone: Option<String>,
     /// `name=value` still encoded.
     servers: Vec<String>,
     passed: Vec<String>,
@@ -96,6 +113,8 @@ impl PostgresTarget {
             wanted: Wanted::read(parameters.wanted.as_deref())?,
             ssl: Ssl::read(parameters.ssl)?,
             statement_timeout: parameters.statement_timeout.map(duration).transpose()?,
+            weight: parameters.weight.map_or(Ok(1), |text| weight(&text))?,
+            zone: parameters.zone,
         })
     }
 }
@@ -121,6 +140,8 @@ impl Parameters {
             "sslpassword" => return Err("encrypted keys are not read, so sslpassword has no use".into()),
             "target_session_attrs" => self.wanted = Some(text),
             "statement_timeout" => self.statement_timeout = Some(text),
+            "weight" => self.weight = Some(text),
+            "zone" => self.zone = Some(text),
             "host" => self.servers.extend(list(value).map(|host| format!("host={host}"))),
             "hostaddr" | "port" => self.servers.push(format!("{name}={value}")),
             _ => self.pass(name, value)?,
@@ -198,6 +219,11 @@ fn list(value: &str) -> impl Iterator<Item = String> {
 fn decode(value: &str) -> Result<String, Problem> {
     let decoded = percent_decode_str(value).decode_utf8();
     decoded.map(Cow::into_owned).map_err(|_| "one of its parameters is not UTF-8".into())
+}
+
+fn weight(text: &str) -> Result<u32, Problem> {
+    let number = text.parse().ok().filter(|weight| (1..=1000).contains(weight));
+    number.ok_or_else(|| "its weight is not a whole number from 1 to 1000".into())
 }
 
 /// A duration as PostgreSQL's settings take it.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
+use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, SimpleQueryMessage};
 
 use super::Connection;
 use super::clear::Notice;
+use super::cut::Cut;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -41,6 +42,7 @@ struct Inner {
     tls: OnceCell<Tls>,
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
+    cut: Cut,
 }
 
 /// Why one server was not connected to.
@@ -61,15 +63,25 @@ impl Connector {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed }))
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut: Cut::default() }))
     }
 
     pub(crate) fn target(&self) -> &str {
         &self.0.described
     }
 
+    /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
+    pub(crate) fn cut(&self) {
+        self.0.cut.all();
+    }
+
     /// Connects to the first server that answers and is wanted.
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
+        let cut = || Err(Error::connect(self.target(), "the server was found dead meanwhile"));
+        self.0.cut.bounds(self.connect_uncut(role)).await.unwrap_or_else(cut)
+    }
+
+    async fn connect_uncut(&self, role: Role) -> Result<Connection> {
         let target = &self.0.target;
         let tls = self.0.tls.get_or_try_init(|| Tls::load(&target.ssl)).await;
         let tls = tls.map_err(|problem| Error::connect(self.target(), problem))?;
@@ -108,22 +120,34 @@ impl Inner {
         let is_socket = matches!(server.host, Host::Unix(_));
         config.ssl_mode(if is_socket { SslMode::Disable } else { self.target.ssl.mode });
         let tls = tls.fresh();
-        let mut opened = open(&config, &tls).await;
+        let mut opened = self.open(&config, &tls).await;
         let mut reason = "the server offers no TLS".to_owned();
         if self.target.ssl.mode == SslMode::Prefer
             && let Err(error) = &opened
             && is_of_tls(error, &tls)
         {
             reason = problem(error);
-            opened = open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
+            opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
         }
         let mut connection = opened?;
         connection.prepares = role != Role::Migrate;
-        check(&connection, wanted).await?;
+        check(connection.identify().await?.standby, wanted)?;
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
         Ok(connection)
+    }
+
+    async fn open(&self, config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
+        let (client, connection) = config.connect(tls.clone()).await?;
+        // Ends by itself when the client is dropped or the server goes away.
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(target: "tallybook::pool", %error, "connection ended");
+            }
+        });
+        self.cut.add(task.abort_handle());
+        Ok(Connection::new(client, tls.clone()))
     }
 
     /// `prefer` does not hide that it came to nothing.
@@ -138,7 +162,7 @@ impl Inner {
         let is_one = refusals.len() == 1;
         let told = |(server, refusal): &(&Server, Refusal)| match is_one {
             true => refusal.problem.clone(),
-            false => format!("{}: {}", place(server), refusal.problem),
+            false => format!("{server}: {}", refusal.problem),
         };
         let problem = refusals.iter().map(told).collect::<Vec<_>>().join("; ");
         let error = Error::connect(&self.described, problem);
@@ -149,17 +173,6 @@ impl Inner {
     }
 }
 
-async fn open(config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
-    let (client, connection) = config.connect(tls.clone()).await?;
-    // Ends by itself when the client is dropped or the server goes away.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(target: "tallybook::pool", %error, "connection ended");
-        }
-    });
-    Ok(Connection::new(client, tls.clone()))
-}
-
 /// Whether it could be otherwise in clear: the handshake failed, or the server does not let this client in
 /// encrypted.
 fn is_of_tls(error: &tokio_postgres::Error, tls: &Tls) -> bool {
@@ -167,24 +180,15 @@ fn is_of_tls(error: &tokio_postgres::Error, tls: &Tls) -> bool {
     tls.has_failed() || (tls.is_done() && turned_away)
 }
 
-/// Asks whether the server is a standby. tokio-postgres would ask whether transactions are read only, which
-/// by our own start-up options they are everywhere.
-async fn check(connection: &Connection, wanted: Wanted) -> Result<(), Refusal> {
-    let standby = match wanted {
-        Wanted::Any | Wanted::PreferStandby => return Ok(()),
-        Wanted::Primary => "f",
-        Wanted::Standby => "t",
+/// Whether a server will do. tokio-postgres would ask whether transactions are read only, which by our own start-up
+/// options they are everywhere.
+fn check(standby: bool, wanted: Wanted) -> Result<(), Refusal> {
+    let problem = match (wanted, standby) {
+        (Wanted::Primary, true) => "it is a standby, and target_session_attrs asks for a primary",
+        (Wanted::Standby, false) => "it is no standby, and target_session_attrs asks for one",
+        _ => return Ok(()),
     };
-    let answers = connection.client.simple_query("SELECT pg_is_in_recovery()").await?;
-    let is_wanted = answers.iter().any(|answer| match answer {
-        SimpleQueryMessage::Row(row) => row.get(0) == Some(standby),
-        _ => false,
-    });
-    let problem = match wanted {
-        Wanted::Primary => "it is a standby, and target_session_attrs asks for a primary",
-        _ => "it is no standby, and target_session_attrs asks for one",
-    };
-    if is_wanted { Ok(()) } else { Err(Refusal { problem: problem.to_owned(), source: None }) }
+    Err(Refusal { problem: problem.to_owned(), source: None })
 }
 
 impl From<tokio_postgres::Error> for Refusal {
@@ -222,7 +226,7 @@ fn in_order(target: &PostgresTarget) -> Vec<&Server> {
     let mut servers: Vec<_> = target.servers.iter().collect();
     if target.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
         let random = RandomState::new();
-        servers.sort_by_cached_key(|server| random.hash_one(place(server)));
+        servers.sort_by_cached_key(|server| random.hash_one(server.to_string()));
     }
     servers
 }
@@ -239,16 +243,8 @@ fn locate(config: &mut Config, server: &Server) {
 }
 
 fn describe(target: &PostgresTarget) -> String {
-    let hosts = target.servers.iter().map(place).collect::<Vec<_>>().join(",");
+    let hosts = target.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let user = target.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
     let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
     format!("postgresql://{user}{hosts}/{database}")
-}
-
-fn place(Server { host, port, .. }: &Server) -> String {
-    match host {
-        Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
-        Host::Tcp(name) => format!("{name}:{port}"),
-        Host::Unix(path) => format!("{}:{port}", path.display()),
-    }
 }

@@ -9,7 +9,10 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::error::convert;
+use super::observe::identify;
 use super::tls::Tls;
+use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
+use crate::driver::{Identity, Position};
 use crate::error::{Error, Kind, Result};
 
 /// Statements kept prepared on a connection.
@@ -31,6 +34,7 @@ pub(crate) struct Connection {
     /// Cancel requests go the way that the connection goes.
     tls: Tls,
     is_encrypted: bool,
+    identity: Identity,
 }
 
 impl Connection {
@@ -44,7 +48,18 @@ impl Connection {
             cancelled: false,
             tls,
             is_encrypted,
+            identity: Identity::default(),
         }
+    }
+
+    /// Asks a new connection where it leads.
+    pub(super) async fn identify(&mut self) -> Result<Identity, tokio_postgres::Error> {
+        self.identity = identify(&self.client).await?;
+        Ok(self.identity)
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -70,8 +85,8 @@ impl Connection {
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
     /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
-    pub(crate) async fn commit(&mut self) -> Result<Option<u64>> {
-        let commit = "COMMIT; SELECT pg_current_wal_insert_lsn()";
+    pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
+        let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
         let answers = self.client.simple_query_raw(commit).await.map_err(unknown_if_lost)?;
         pin_mut!(answers);
         // The first answer is that of the COMMIT.
@@ -79,10 +94,15 @@ impl Connection {
         let mut position = None;
         while let Some(Ok(answer)) = answers.next().await {
             if let SimpleQueryMessage::Row(row) = answer {
-                position = row.get(0).and_then(parse_lsn);
+                position = self.position(row.get(0), row.get(1));
             }
         }
         Ok(position)
+    }
+
+    fn position(&self, lsn: Option<&str>, file: Option<&str>) -> Option<Position> {
+        let lsn = end_of_log(parse_lsn(lsn?)?);
+        Some(Position { system: self.identity.system, timeline: timeline_of(file?)?, lsn })
     }
 
     /// Waits for what is under way, cancelling it if it takes long, and rolls back what it left open.
@@ -127,10 +147,4 @@ fn unknown_if_lost(error: tokio_postgres::Error) -> Error {
         Kind::Lost => Error::new(Kind::CommitUnknown).with_source(error),
         _ => error,
     }
-}
-
-/// A position in the log, such as `0/16B3748`.
-fn parse_lsn(text: &str) -> Option<u64> {
-    let (high, low) = text.split_once('/')?;
-    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
 }

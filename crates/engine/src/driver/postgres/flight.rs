@@ -18,6 +18,7 @@ use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
 use super::error::{convert, spoils_prepared};
+use super::observe::replay_position;
 use super::param::{Param, type_of};
 use crate::driver::{Begin, Bounds, Flown};
 use crate::error::{Error, Result};
@@ -34,11 +35,14 @@ impl Connection {
         bounds: Bounds,
         since: Option<Instant>,
     ) -> Flown<B> {
-        let outcome = self.fly_all(&mut queries(&mut batch), bounds, since).await;
+        let (outcome, replayed) = match self.fly_all(&mut queries(&mut batch), bounds, since).await {
+            Ok(sent) => (sent.outcome, sent.replayed),
+            Err(error) => (Err(error), None),
+        };
         if outcome.as_ref().is_err_and(spoils_prepared) {
             self.prepared.clear();
         }
-        Flown { batch: Some(batch), outcome }
+        Flown { batch: Some(batch), outcome, replayed }
     }
 
     async fn fly_all(
@@ -46,17 +50,17 @@ impl Connection {
         queries: &mut [&mut dyn Query],
         bounds: Bounds,
         since: Option<Instant>,
-    ) -> Result<()> {
+    ) -> Result<Sent> {
         let forms = self.find_forms(queries)?;
-        let (outcome, ends) = send(&self.client, queries, forms, bounds, since).await;
-        for (query, Ended { timing, prepared }) in queries.iter_mut().zip(ends) {
+        let mut sent = send(&self.client, queries, forms, bounds, since).await;
+        for (query, Ended { timing, prepared }) in queries.iter_mut().zip(sent.ends.drain(..)) {
             let request = query.request();
             request.timing = timing;
             if let Some(statement) = prepared {
                 self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
             }
         }
-        outcome
+        Ok(sent)
     }
 
     /// How each query is sent: of those with the same new text, one prepares it.
@@ -126,18 +130,25 @@ struct Ended {
     prepared: Option<Statement>,
 }
 
+/// How a flight went.
+struct Sent {
+    outcome: Result<()>,
+    ends: Few<Ended>,
+    replayed: Option<u64>,
+}
+
 async fn send(
     client: &Client,
     queries: &mut [&mut dyn Query],
     mut forms: Few<Form>,
     bounds: Bounds,
     since: Option<Instant>,
-) -> (Result<()>, Few<Ended>) {
-    if let ([query], None, None) = (&mut *queries, bounds.begin, bounds.end)
+) -> Sent {
+    if let ([query], None, None, false) = (&mut *queries, bounds.begin, bounds.end, bounds.asks_replayed)
         && let Some(form) = forms.pop()
     {
         let (outcome, ended) = send_one(client, *query, form, since).await;
-        return (outcome, smallvec![ended]);
+        return Sent { outcome, ends: smallvec![ended], replayed: None };
     }
     send_all(client, queries, forms, bounds, since).await
 }
@@ -163,10 +174,12 @@ async fn send_all(
     forms: Few<Form>,
     bounds: Bounds,
     since: Option<Instant>,
-) -> (Result<()>, Few<Ended>) {
+) -> Sent {
     let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres));
     let end = bounds.end.map(|end| end.sql());
 
+    // Ahead of the transaction: its snapshot may be older than what its own statements are told.
+    let mut asked = started(replayed(client, bounds.asks_replayed)).await;
     let mut begin = started(control(client, begin)).await;
     let mut running = Few::with_capacity(queries.len());
     for (query, form) in queries.iter_mut().zip(forms) {
@@ -174,6 +187,10 @@ async fn send_all(
     }
     let mut end = started(control(client, end)).await;
 
+    let (asked, replayed) = match finished(&mut asked).await {
+        Ok(replayed) => (Ok(()), replayed),
+        Err(error) => (Err(error), None),
+    };
     let mut outcome = finished(&mut begin).await;
     if bounds.begin == Some(Begin::Write) {
         outcome = outcome.map_err(Error::into_refused_write);
@@ -192,7 +209,7 @@ async fn send_all(
     }
     let ended = finished(&mut end).await;
     drop(running);
-    (outcome.and(ended), ends)
+    Sent { outcome: asked.and(outcome).and(ended), ends, replayed }
 }
 
 type Started<F> = Pin<Box<MaybeDone<F>>>;
@@ -219,6 +236,11 @@ async fn control(client: &Client, sql: Option<&str>) -> Result<()> {
         Some(sql) => client.batch_execute(sql).await.map_err(convert),
         None => Ok(()),
     }
+}
+
+/// How far a replica has replayed its log, if that is wanted.
+async fn replayed(client: &Client, wanted: bool) -> Result<Option<u64>> {
+    if wanted { replay_position(client).await } else { Ok(None) }
 }
 
 /// Runs one statement and gives its rows to the query; returns the statement if it was prepared for this.

@@ -35,20 +35,20 @@ impl Connection {
             consume_budget().await;
             let outcome = self.run_here(&mut queries(&mut batch), bounds, since);
             if let Some(outcome) = outcome {
-                return Flown { batch: Some(batch), outcome };
+                return Flown::new(Some(batch), outcome);
             }
         }
         let is_insert = is_short_insert(&mut queries(&mut batch), bounds);
         if bounds.begin == Some(Begin::Write)
             && let Err(error) = self.use_log().await
         {
-            return Flown { batch: Some(batch), outcome: Err(error) };
+            return Flown::new(Some(batch), Err(error));
         }
         if is_insert {
             consume_budget().await;
             let outcome = self.insert_here(&mut queries(&mut batch), bounds, since);
             if let Some(outcome) = outcome {
-                return Flown { batch: Some(batch), outcome };
+                return Flown::new(Some(batch), outcome);
             }
         }
         let log = self.log().filter(|_| !bounds.read_only).cloned();
@@ -56,10 +56,10 @@ impl Connection {
             .call(move |sqlite| {
                 let outcome = run_all(sqlite, &mut queries(&mut batch), bounds, since);
                 let outcome = outcome.and_then(|()| settle(sqlite, log.as_ref()));
-                Flown { batch: Some(batch), outcome }
+                Flown::new(Some(batch), outcome)
             })
             .await
-            .unwrap_or_else(|lost| Flown { batch: None, outcome: Err(lost) })
+            .unwrap_or_else(|lost| Flown::new(None, Err(lost)))
     }
 }
 

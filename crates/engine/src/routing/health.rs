@@ -1,0 +1,174 @@
+//! What is known of a node: the little that each read looks at in atomics, the rest behind a lock.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::status::{NodeRole, NodeState};
+use crate::driver::Observation;
+
+/// The health of one node.
+pub(super) struct Health {
+    /// `covered` counts from here.
+    epoch: Instant,
+    serves: AtomicU8,
+    /// When the server started: what is known of its position is not true of the next start.
+    started: AtomicI64,
+    replayed: AtomicU64,
+    /// Where its replay stood still when somebody waited for it in vain.
+    stalled: AtomicU64,
+    timeline: AtomicU32,
+    /// Microseconds: it has everything that was committed before; 0 for never.
+    covered: AtomicU64,
+    known: Mutex<Known>,
+}
+
+/// What it may be used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Serves {
+    Nothing,
+    /// Reads that are no fresher than it is, though not the usual ones.
+    Late,
+    Reads,
+    Writes,
+}
+
+/// What was found out last.
+pub(super) struct Known {
+    pub(super) state: NodeState,
+    pub(super) reason: String,
+    pub(super) since: Instant,
+    pub(super) role: NodeRole,
+    pub(super) observation: Option<Observation>,
+    pub(super) latency: Option<Duration>,
+    /// Failures in a row.
+    pub(super) failures: u32,
+}
+
+impl Health {
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self {
+            epoch,
+            serves: AtomicU8::new(Serves::Nothing as u8),
+            started: AtomicI64::new(0),
+            replayed: AtomicU64::new(0),
+            stalled: AtomicU64::new(u64::MAX),
+            timeline: AtomicU32::new(0),
+            covered: AtomicU64::new(0),
+            known: Mutex::new(Known {
+                state: NodeState::Down,
+                reason: "it was not asked yet".to_owned(),
+                since: epoch,
+                role: NodeRole::Unknown,
+                observation: None,
+                latency: None,
+                failures: 0,
+            }),
+        }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down how it is; true if that is new.
+    pub(super) fn set(&self, role: NodeRole, state: NodeState, reason: String) -> bool {
+        let mut known = self.known();
+        let serves = match (role, state) {
+            (NodeRole::Replica, NodeState::Up) => Serves::Reads,
+            (NodeRole::Replica, NodeState::Lagging) => Serves::Late,
+            (NodeRole::Primary, NodeState::Up | NodeState::Suspect) => Serves::Writes,
+            _ => Serves::Nothing,
+        };
+        self.serves.store(serves as u8, Ordering::Release);
+        let is_new = (known.role, known.state) != (role, state);
+        if is_new {
+            known.since = Instant::now();
+        }
+        (known.role, known.state, known.reason) = (role, state, reason);
+        is_new
+    }
+
+    /// Notes how far it has replayed. On one timeline that never goes back.
+    pub(super) fn replayed_to(&self, timeline: u32, lsn: u64) {
+        self.timeline.fetch_max(timeline, Ordering::AcqRel);
+        self.replayed.fetch_max(lsn, Ordering::AcqRel);
+    }
+
+    /// Notes that it has everything that was committed before `moment`.
+    pub(super) fn covered_until(&self, moment: Option<Instant>) {
+        let micros = moment.map_or(0, |moment| self.micros(moment));
+        self.covered.store(micros, Ordering::Release);
+    }
+
+    /// Notes which start of the server is spoken of. A new one may stand behind where the last one was.
+    pub(super) fn started_at(&self, started: i64) {
+        let _known = self.known();
+        if self.started.swap(started, Ordering::AcqRel) != started {
+            self.covered.store(0, Ordering::Release);
+            self.replayed.store(0, Ordering::Release);
+            self.timeline.store(0, Ordering::Release);
+        }
+    }
+
+    /// Notes what a read was told of how far it has replayed, by this start of the server.
+    pub(super) fn advance(&self, started: i64, lsn: u64) {
+        let _known = self.known();
+        if self.is_of(started) {
+            self.replayed.fetch_max(lsn, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether what is known of its position is known of this start of the server.
+    pub(super) fn is_of(&self, started: i64) -> bool {
+        self.started.load(Ordering::Acquire) == started
+    }
+
+    /// Notes that it was waited for in vain.
+    pub(super) fn stalls(&self) {
+        self.stalled.store(self.replayed.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    /// Whether it has not moved since it was waited for in vain.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Acquire) == self.replayed.load(Ordering::Acquire)
+    }
+
+    /// Whether it is a replica that answers and may be read from, however old.
+    pub(super) fn is_readable(&self) -> bool {
+        let serves = self.serves.load(Ordering::Acquire);
+        serves == Serves::Reads as u8 || serves == Serves::Late as u8
+    }
+
+    /// Whether it took writes when it was last asked, and is not down.
+    pub(super) fn is_writable(&self) -> bool {
+        self.serves.load(Ordering::Acquire) == Serves::Writes as u8
+    }
+
+    /// Whether it is a replica that is fit for the usual reads.
+    pub(super) fn is_up(&self) -> bool {
+        self.serves.load(Ordering::Acquire) == Serves::Reads as u8
+    }
+
+    /// Whether it has everything that was committed before `moment`.
+    pub(super) fn covers(&self, moment: Instant) -> bool {
+        self.covered.load(Ordering::Acquire) > self.micros(moment)
+    }
+
+    /// Whether it follows this timeline, and how far it is known to have replayed it.
+    pub(super) fn on_timeline(&self, timeline: u32) -> Option<u64> {
+        let replayed = self.replayed.load(Ordering::Acquire);
+        (self.timeline.load(Ordering::Acquire) == timeline).then_some(replayed)
+    }
+
+    /// Until when it has everything.
+    pub(super) fn covered(&self) -> Option<Instant> {
+        let micros = self.covered.load(Ordering::Acquire);
+        (micros > 0).then(|| self.epoch + Duration::from_micros(micros))
+    }
+
+    fn micros(&self, moment: Instant) -> u64 {
+        moment.saturating_duration_since(self.epoch).as_micros() as u64
+    }
+}

@@ -1,0 +1,166 @@
+//! One server, or one file, with its pools.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::health::{Health, Known};
+use super::layout::Planned;
+use super::lease::Lease;
+use super::status::{NodeRole, NodeState, NodeStatus};
+use crate::driver::{Connector, Role};
+use crate::error::{Error, Kind, Result};
+use crate::observe::Log;
+use crate::pool::Pool;
+use crate::settings::{Engine, PoolSettings, Settings};
+
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) is_candidate: bool,
+    pub(super) weight: u32,
+    pub(super) zone: Option<String>,
+    pub(super) connector: Connector,
+    /// The same as `writes`, but for SQLite, which has one writer.
+    pub(super) reads: Pool,
+    pub(super) writes: Pool,
+    pub(super) health: Health,
+    /// Told when it is given up.
+    fell: Notify,
+    /// Told when it should be asked at once.
+    pub(super) prod: Arc<Notify>,
+    served: AtomicU64,
+    fallbacks: AtomicU64,
+    /// Transactions that it acknowledged.
+    commits: AtomicU64,
+    /// How many the primary had acknowledged when this node was last seen to be a replica.
+    pub(super) commits_before: AtomicU64,
+}
+
+impl Node {
+    pub(super) fn new(planned: Planned, settings: &Settings, log: &Log, epoch: Instant) -> Self {
+        let Planned { name, target, is_candidate, weight, zone } = planned;
+        let connector = Connector::new(&target);
+        let pool = |name: &str, role, pool_settings| {
+            Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()
+        };
+        let (reads, writes) = match settings.database_url.engine() {
+            Engine::Postgres => {
+                let pool = pool(&name, Role::Write, settings.pool.clone());
+                (pool.clone(), pool)
+            }
+            Engine::Sqlite => (
+                pool("readers", Role::Read, settings.pool.clone()),
+                pool("writer", Role::Write, one_connection(&settings.pool)),
+            ),
+        };
+        Self {
+            name,
+            is_candidate,
+            weight,
+            zone,
+            connector,
+            reads,
+            writes,
+            health: Health::new(epoch),
+            fell: Notify::new(),
+            prod: Arc::new(Notify::new()),
+            served: AtomicU64::new(0),
+            fallbacks: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            commits_before: AtomicU64::new(0),
+        }
+    }
+
+    /// A connection to read with; an error as soon as the node is given up.
+    pub(super) async fn lend(&self, number: usize, holder: &'static Location<'static>) -> Result<Lease> {
+        self.lend_from(&self.reads, number, holder).await
+    }
+
+    /// The same, to write with.
+    pub(super) async fn lend_writer(
+        &self,
+        number: usize,
+        holder: &'static Location<'static>,
+    ) -> Result<Lease> {
+        self.lend_from(&self.writes, number, holder).await
+    }
+
+    async fn lend_from(
+        &self,
+        pool: &Pool,
+        number: usize,
+        holder: &'static Location<'static>,
+    ) -> Result<Lease> {
+        let checkout = tokio::select! {
+            biased;
+            checkout = pool.checkout(holder) => checkout?,
+            () = self.fell.notified() => return Err(Error::new(Kind::Lost)),
+        };
+        self.served.fetch_add(1, Ordering::Relaxed);
+        Ok(Lease::new(checkout, number))
+    }
+
+    /// Gives it up: whoever waits for it, for a connection or for an answer, is told at once.
+    pub(super) fn fall(&self) {
+        self.writes.cut();
+        self.fell.notify_waiters();
+    }
+
+    /// Notes that a read failed on it and goes elsewhere.
+    pub(super) fn fell_back(&self) {
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that it acknowledged a transaction.
+    pub(super) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Its pools; SQLite has one for its writer.
+    pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        let readers = matches!(self.connector, Connector::Sqlite(_)).then_some(&self.reads);
+        [&self.writes].into_iter().chain(readers)
+    }
+
+    /// `last` is the newest position of the primary.
+    pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
+        let now = Instant::now();
+        let known = self.health.known();
+        let Known { state, role, observation, latency, since, .. } = *known;
+        let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
+        let is_replica = role == NodeRole::Replica;
+        NodeStatus {
+            name: self.name.clone(),
+            role,
+            state,
+            reason: known.reason.clone(),
+            since: now.saturating_duration_since(since),
+            lag_bytes: replayed.and_then(|replayed| Some(last?.saturating_sub(replayed.lsn))),
+            lag: self
+                .health
+                .covered()
+                .filter(|_| is_replica)
+                .map(|covered| now.saturating_duration_since(covered)),
+            timeline: observation.map(|observation| observation.timeline),
+            position: observation.map(|observation| observation.lsn),
+            latency,
+            served: self.served.load(Ordering::Relaxed),
+            fallbacks: self.fallbacks.load(Ordering::Relaxed),
+            in_flight: self.pools().map(Pool::load).sum(),
+            weight: self.weight,
+            zone: self.zone.clone(),
+        }
+    }
+}
+
+/// SQLite has one writer.
+fn one_connection(settings: &PoolSettings) -> PoolSettings {
+    PoolSettings { size: 1, max_overflow: 0, ..settings.clone() }
+}

@@ -1,0 +1,308 @@
+//! The nodes, and the ways to a connection.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout_at};
+
+use super::choice::Choice;
+use super::history::History;
+use super::layout::layout;
+use super::lease::Lease;
+use super::need::Need;
+use super::node::Node;
+use super::primary::Primary;
+use super::prober::watch;
+use super::route::Route;
+use super::spill::Spill;
+use super::status::{NodeRole, NodeState, NodeStatus};
+use crate::driver::{Connection, Role};
+use crate::error::{Error, Kind, Result};
+use crate::observe::Log;
+use crate::pool::Pool;
+use crate::settings::{ReplicaSettings, Settings};
+
+/// Between two looks at a primary that failed.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A node that failed is found to be up or down within this time.
+const SETTLE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Router {
+    pub(super) nodes: Vec<Node>,
+    pub(super) primary: Primary,
+    pub(super) replica: ReplicaSettings,
+    pub(super) epoch: Instant,
+    /// How long a caller waits for a primary.
+    timeout: Duration,
+    history: Mutex<History>,
+    spill: Spill,
+    /// Transactions that a replaced primary acknowledged when it may have been replaced already.
+    doubtful: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Router {
+    /// Finds the primary, and begins to watch the nodes where there are several.
+    ///
+    /// # Errors
+    /// When the primary can't be reached or is not to be told. A replica that can't be reached is no error.
+    pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
+        let epoch = Instant::now();
+        let nodes: Vec<_> =
+            layout(settings).into_iter().map(|planned| Node::new(planned, settings, log, epoch)).collect();
+        let is_single = nodes.len() == 1;
+        let router = Arc::new(Self {
+            nodes,
+            primary: if is_single { Primary::only() } else { Primary::none() },
+            replica: settings.replica.clone(),
+            epoch,
+            timeout: settings.pool.timeout,
+            history: Mutex::default(),
+            spill: Spill::new(settings.replica.spill),
+            doubtful: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        });
+        if is_single {
+            router.nodes[0].health.set(NodeRole::Primary, NodeState::Up, String::new());
+        } else {
+            router.meet().await?;
+        }
+        drop(router.write(Location::caller()).await?);
+        Ok(router)
+    }
+
+    /// Asks all nodes for the first time, and leaves each to a task.
+    async fn meet(self: &Arc<Self>) -> Result<()> {
+        let mut connections: Vec<_> = self.nodes.iter().map(|_| None).collect();
+        // Twice: how old a replica is can be told once the primary is known.
+        for _ in 0..2 {
+            let asked = connections.iter_mut().enumerate().map(async |(node, connection)| {
+                if self.nodes[node].health.known().failures == 0 {
+                    self.ask(node, connection).await;
+                }
+            });
+            join_all(asked).await;
+            self.elect();
+        }
+        for (node, connection) in connections.into_iter().enumerate() {
+            tokio::spawn(watch(Arc::downgrade(self), node, connection));
+        }
+        if self.primary.now(self).is_some() {
+            return Ok(());
+        }
+        self.close_watch();
+        Err(self.no_primary(self.epoch.elapsed()))
+    }
+
+    /// A connection for a read, and how to go on if it turns out not to do; there is nothing to go on to where there
+    /// is one node.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        need: Need,
+        holder: &'static Location<'static>,
+    ) -> Result<(Lease, Option<Route>)> {
+        if let [only] = &*self.nodes {
+            return Ok((only.lend(0, holder).await?, None));
+        }
+        let mut route = Route::new(Arc::clone(self), need, holder);
+        let lease = route.lease().await?.ok_or_else(|| Error::new(Kind::Lost))?;
+        Ok((lease, Some(route)))
+    }
+
+    /// A connection to the primary.
+    pub(crate) async fn write(&self, holder: &'static Location<'static>) -> Result<Lease> {
+        if let [only] = &*self.nodes {
+            return only.lend_writer(0, holder).await;
+        }
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let node = self.find_primary(deadline).await?;
+            match self.nodes[node].lend_writer(node, holder).await {
+                Err(error) if error.is_of_node() && Instant::now() < deadline => {
+                    self.fails(node, &error);
+                    // It will be found to be down, or to be up.
+                    sleep(LOOK_AGAIN).await;
+                }
+                lease => return lease,
+            }
+        }
+    }
+
+    /// A connection to the replica of a choice, or none if it does not do after all.
+    pub(super) async fn lend(
+        &self,
+        choice: Choice,
+        holder: &'static Location<'static>,
+    ) -> Result<Option<Lease>> {
+        let Choice { node, .. } = choice;
+        match self.nodes[node].lend(node, holder).await {
+            Ok(lease) if self.nodes[node].health.is_of(lease.identity().started) => Ok(Some(lease)),
+            Ok(_) => {
+                self.suspect(node, "it was started anew".to_owned());
+                self.nodes[node].prod.notify_one();
+                Ok(None)
+            }
+            Err(error) if error.is_of_node() => {
+                self.fails(node, &error);
+                Ok(None)
+            }
+            Err(error) if error.is_queue_full() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A connection to the primary for a read that no replica is fit for, out of the budget for such reads.
+    pub(super) async fn lend_primary(&self, holder: &'static Location<'static>) -> Result<Lease> {
+        let permit = match self.replica.enabled {
+            true => Some(self.spill.take().await?),
+            false => None,
+        };
+        let lease = self.write(holder).await?;
+        Ok(match permit {
+            Some(permit) => lease.spilled(permit),
+            None => lease,
+        })
+    }
+
+    /// The primary; waits for one, as long as a caller waits for a connection.
+    async fn find_primary(&self, deadline: Instant) -> Result<usize> {
+        loop {
+            let changed = self.primary.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(node) = self.primary.now(self) {
+                return Ok(node);
+            }
+            if let Some(detail) = self.primary.conflict() {
+                return Err(Error::new(Kind::TwoPrimaries { detail }));
+            }
+            if self.is_closed() {
+                return Err(Error::new(Kind::Closed));
+            }
+            self.nodes.iter().filter(|node| node.is_candidate).for_each(|node| node.prod.notify_one());
+            if timeout_at(deadline.into(), changed).await.is_err() {
+                return Err(self.no_primary(self.timeout));
+            }
+        }
+    }
+
+    fn no_primary(&self, after: Duration) -> Error {
+        if let Some(detail) = self.primary.conflict() {
+            return Error::new(Kind::TwoPrimaries { detail });
+        }
+        let mut was_reached = false;
+        let mut told = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.is_candidate) {
+            let known = node.health.known();
+            was_reached |= known.role != NodeRole::Unknown;
+            told.push(match known.role {
+                NodeRole::Replica => format!("{}: it is a replica", node.name),
+                _ => format!("{}: {}", node.name, known.reason),
+            });
+        }
+        let detail = told.join("; ");
+        match was_reached {
+            true => Error::new(Kind::NoPrimary { after, detail }),
+            false => Error::connect("a primary", detail),
+        }
+    }
+
+    /// Notes that something failed on a node for a reason of its own; it is asked at once how it is.
+    pub(crate) fn fails(&self, node: usize, error: &Error) {
+        if self.nodes.len() > 1 {
+            self.suspect(node, error.without_values());
+            self.nodes[node].prod.notify_one();
+        }
+    }
+
+    /// Waits until a node that failed was asked how it is, so that nobody goes back to one that is going down.
+    pub(crate) async fn settled(&self, node: usize) {
+        let deadline = Instant::now() + SETTLE;
+        while Instant::now() < deadline && self.nodes[node].health.known().state == NodeState::Suspect {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Whether a node may still be written to.
+    pub(crate) fn is_primary(&self, node: usize) -> bool {
+        self.primary.last() == Some(node)
+    }
+
+    /// The name of a node.
+    pub(crate) fn name(&self, node: usize) -> &str {
+        &self.nodes[node].name
+    }
+
+    /// Notes that a node acknowledged a transaction.
+    pub(crate) fn committed(&self, node: usize) {
+        self.nodes[node].committed();
+    }
+
+    /// Whether another node may take over what one can't do.
+    pub(crate) fn has_others(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_doubtful(&self, transactions: u64) {
+        self.doubtful.fetch_add(transactions, Ordering::Relaxed);
+    }
+
+    /// Transactions that a replaced primary acknowledged after its successor was last seen to be its replica.
+    pub(crate) fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+
+    /// Reads that the primary's budget refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.spill.refused()
+    }
+
+    /// Each node, those of `DATABASE_URL` first.
+    pub(crate) fn status(&self) -> Vec<NodeStatus> {
+        let last = self.history().last();
+        self.nodes.iter().map(|node| node.status(last)).collect()
+    }
+
+    /// The pools of all nodes.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.nodes.iter().flat_map(Node::pools)
+    }
+
+    /// A connection of the primary that is at rest; none, rather than to wait for one.
+    pub(crate) fn idle(&self, holder: &'static Location<'static>) -> Option<Lease> {
+        let node = self.primary.last()?;
+        Some(Lease::new(self.nodes[node].reads.checkout_idle(holder)?, node))
+    }
+
+    /// A connection to the primary apart from the pools, for revisions.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let node = match &*self.nodes {
+            [_] => 0,
+            _ => self.find_primary(Instant::now() + self.timeout).await?,
+        };
+        self.nodes[node].writes.connect(Role::Migrate).await
+    }
+
+    /// Closes all pools, and ends the watch.
+    pub(crate) async fn close(&self) {
+        self.close_watch();
+        join_all(self.pools().map(Pool::close)).await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn close_watch(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.primary.changed.notify_waiters();
+        self.nodes.iter().for_each(|node| node.prod.notify_one());
+    }
+}
