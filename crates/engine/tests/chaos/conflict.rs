@@ -10,7 +10,7 @@ use crate::figures::tell;
 use crate::scene::{Scene, done, eventually, node, open, sql};
 
 /// Sees one snapshot for as long as it sleeps.
-const LONG_READ: &str = "SELECT sum(number), count(*) FROM ledger, pg_sleep(1)";
+const LONG_READ: &str = "SELECT sum(number)::bigint, count(*) FROM ledger, pg_sleep(1)";
 
 /// A table whose rows were replaced again and again, on replicas whose replay waits for no read.
 async fn scene() -> Scene {

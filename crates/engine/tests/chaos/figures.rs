@@ -4,26 +4,28 @@ use std::fmt;
 use std::time::Duration;
 
 /// Before a fault, as long as it lasts, and once it is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Until all connections are made, which is not measured.
+    Start,
     Before,
     During,
     After,
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 3] = [Self::Before, Self::During, Self::After];
+    pub(crate) const ALL: [Self; 4] = [Self::Start, Self::Before, Self::During, Self::After];
 
     /// Where something belongs that began in one phase and ended in another: a fault has part in all it touches.
     pub(crate) fn of(began: Self, ended: Self) -> Self {
-        if began != ended && [began, ended].contains(&Self::During) { Self::During } else { ended }
+        if [began, ended].contains(&Self::During) { Self::During } else { began }
     }
 }
 
 /// The figures of reads or of writes.
 #[derive(Default)]
 pub(crate) struct Figures {
-    phases: [Sample; 3],
+    phases: [Sample; 4],
     /// What was wrong, in the order of time.
     pub(crate) failures: Vec<String>,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Figures {
 struct Sample {
     times: Vec<Duration>,
     failed: usize,
+    /// How long the phase lasted.
+    span: Duration,
 }
 
 impl Figures {
@@ -42,6 +46,15 @@ impl Figures {
             sample.failed += 1;
             self.failures.push(format!("{phase:?}, after {time:?}: {failure}"));
         }
+    }
+
+    pub(crate) fn lasted(&mut self, phase: Phase, span: Duration) {
+        self.phases[phase as usize].span += span;
+    }
+
+    /// How many a second.
+    pub(crate) fn rate(&self, phase: Phase) -> f64 {
+        self.count(phase) as f64 / self.phases[phase as usize].span.as_secs_f64()
     }
 
     pub(crate) fn count(&self, phase: Phase) -> usize {
@@ -63,11 +76,15 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for phase in Phase::ALL {
+        for phase in [Phase::Before, Phase::During, Phase::After] {
+            if self.count(phase) == 0 {
+                continue;
+            }
             let millis = |quantile| self.quantile(phase, quantile).as_secs_f64() * 1e3;
-            let (count, failed) = (self.count(phase), self.failed(phase));
+            let (count, rate, failed) = (self.count(phase), self.rate(phase), self.failed(phase));
             let (p50, p99, max) = (millis(0.5), millis(0.99), millis(1.0));
-            write!(f, "\n    {phase:<7?}{count:>7}, {failed} failed; p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.1} ms")?;
+            let name = format!("{phase:?}:");
+            write!(f, "\n    {name:<8}{count:>6} ({rate:.0}/s), {failed} failed; p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.1} ms")?;
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ use crate::reads::Read;
 
 const READERS: usize = 16;
 const WRITERS: usize = 4;
+/// How long it takes at most until all connections are made.
+const START: Duration = Duration::from_millis(500);
 /// Between two reads, or writes, of a task: two cores have servers to run as well.
 const PAUSE: Duration = Duration::from_millis(2);
 /// The first id of a writer's entries, times its number.
@@ -31,6 +33,7 @@ pub(crate) struct Load {
 struct Shared {
     db: Database,
     phase: AtomicU8,
+    entered: Mutex<Instant>,
     stops: AtomicBool,
     ledger: Ledger,
     reads: Mutex<Figures>,
@@ -45,19 +48,21 @@ pub(crate) struct Outcome {
 }
 
 impl Load {
-    pub(crate) fn start(db: &Database) -> Self {
-        Self::of(db, READERS)
+    /// Begins with the phase before a fault.
+    pub(crate) async fn start(db: &Database) -> Self {
+        Self::of(db, READERS).await
     }
 
     /// Writers only.
-    pub(crate) fn of_writers(db: &Database) -> Self {
-        Self::of(db, 0)
+    pub(crate) async fn of_writers(db: &Database) -> Self {
+        Self::of(db, 0).await
     }
 
-    fn of(db: &Database, readers: usize) -> Self {
+    async fn of(db: &Database, readers: usize) -> Self {
         let shared = Arc::new(Shared {
             db: db.clone(),
-            phase: AtomicU8::new(Phase::Before as u8),
+            phase: AtomicU8::new(Phase::Start as u8),
+            entered: Mutex::new(Instant::now()),
             stops: AtomicBool::new(false),
             ledger: Ledger::new(WRITERS),
             reads: Mutex::default(),
@@ -70,12 +75,15 @@ impl Load {
         for writer in 0..WRITERS {
             tasks.spawn(write(Arc::clone(&shared), writer));
         }
-        Self { shared, tasks }
+        let load = Self { shared, tasks };
+        sleep(START).await;
+        load.enter(Phase::Before);
+        load
     }
 
     /// What happens from now on belongs to the phase.
     pub(crate) fn enter(&self, phase: Phase) {
-        self.shared.phase.store(phase as u8, Ordering::SeqCst);
+        self.shared.enter(phase);
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -84,6 +92,7 @@ impl Load {
 
     /// Ends it, prints its figures under a title, and returns them.
     pub(crate) async fn stop(self, title: &str) -> Outcome {
+        self.shared.enter(Phase::Start);
         self.shared.stops.store(true, Ordering::SeqCst);
         for task in self.tasks.join_all().await {
             let () = task;
@@ -122,15 +131,27 @@ impl Shared {
         Phase::ALL[usize::from(self.phase.load(Ordering::SeqCst))]
     }
 
+    fn enter(&self, phase: Phase) {
+        let now = Instant::now();
+        let span = now - std::mem::replace(&mut *locked(&self.entered), now);
+        let last = self.phase();
+        locked(&self.reads).lasted(last, span);
+        locked(&self.writes).lasted(last, span);
+        self.phase.store(phase as u8, Ordering::SeqCst);
+    }
+
     fn stops(&self) -> bool {
         self.stops.load(Ordering::SeqCst)
     }
 
     fn add(&self, to: &Mutex<Figures>, began: (Phase, Instant), outcome: Result<(), String>) {
         let phase = Phase::of(began.0, self.phase());
-        let mut figures: MutexGuard<'_, Figures> = to.lock().unwrap_or_else(PoisonError::into_inner);
-        figures.add(phase, began.1.elapsed(), outcome);
+        locked(to).add(phase, began.1.elapsed(), outcome);
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn read(shared: Arc<Shared>, reader: usize) {

@@ -12,7 +12,7 @@
 //! cargo test --release -p tallybook-engine --test chaos -- --ignored --nocapture
 //! ```
 //!
-//! To fill a disk takes root: it is mounted.
+//! `RUST_LOG=tallybook::routing=info` shows what becomes of the servers. To fill a disk takes root: it is mounted.
 
 mod access;
 mod clock;

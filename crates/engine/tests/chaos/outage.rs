@@ -24,7 +24,7 @@ pub(crate) async fn survives(
     begin: impl AsyncFnOnce(),
     end: impl AsyncFnOnce(),
 ) {
-    let load = Load::start(db);
+    let load = Load::start(db).await;
     sleep(phase).await;
     load.enter(Phase::During);
     begin().await;

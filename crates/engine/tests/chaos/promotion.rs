@@ -39,7 +39,7 @@ async fn promote(old: Old, standbys: &str) -> Promoted {
     let scene = Scene::new().await;
     done(|| scene.primary.configure(&[("synchronous_standby_names", standbys)]));
     let db = open(scene.settings_for_promotion()).await;
-    let load = Load::start(&db);
+    let load = Load::start(&db).await;
     sleep(QUICK).await;
 
     load.enter(Phase::During);

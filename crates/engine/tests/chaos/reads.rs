@@ -35,7 +35,7 @@ impl Read {
 async fn after(db: &Database, ack: &Ack) -> Result<(), String> {
     let query = || one::<(i64,)>("SELECT count(*) FROM entry WHERE id = $1", params![ack.id]);
     let read = async || db.read_after(&ack.token).await?.run(query()).await;
-    match read().await.map_err(failed)? {
+    match read().await.map_err(|error| failed(&error))? {
         (1,) => Ok(()),
         _ => Err(format!("stale: entry {} is not there after {}", ack.id, ack.token)),
     }
@@ -50,7 +50,7 @@ async fn within(db: &Database, ledger: &Ledger, writer: usize, age: Option<Durat
         Some(age) => db.read_within(age).await?.run(query).await,
         None => db.read().await?.run(query).await,
     };
-    let (seen,) = read().await.map_err(failed)?;
+    let (seen,) = read().await.map_err(|error| failed(&error))?;
     if seen >= expected {
         return Ok(());
     }
@@ -58,6 +58,6 @@ async fn within(db: &Database, ledger: &Ledger, writer: usize, age: Option<Durat
     Err(format!("stale: {behind:?} older than the {allowed:?} that are allowed"))
 }
 
-fn failed(error: Error) -> String {
+fn failed(error: &Error) -> String {
     format!("{error:?}")
 }

@@ -34,6 +34,8 @@ impl Scene {
 
     async fn build(replicas: impl FnOnce(&Cluster) -> [Cluster; 2]) -> Self {
         let turn = TURN.lock().await;
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let primary = block_in_place(|| Cluster::start().unwrap());
         let tables = "CREATE TABLE entry (id bigint PRIMARY KEY, writer bigint NOT NULL);
             CREATE TABLE beat (writer bigint PRIMARY KEY, at bigint NOT NULL);
@@ -74,6 +76,8 @@ impl Scene {
 pub(crate) fn settings(primary: &str, replicas: &[String]) -> Settings {
     let url = |url: &str| Settings::new(url).unwrap().database_url;
     let mut settings = Settings::new(primary).unwrap();
+    // As many as there are tasks, so that none is made for one read only.
+    settings.pool.size = 20;
     settings.replica.enabled = true;
     settings.replica.urls = replicas.iter().map(|replica| url(replica)).collect();
     settings

@@ -60,8 +60,9 @@ async fn read(db: Database, counts: Arc<Counts>) {
 async fn writers_go_on(time: Duration) {
     let scene = Scene::new().await;
     let db = open(scene.settings()).await;
-    let load = Load::of_writers(&db);
+    let load = Load::of_writers(&db).await;
     sleep(time).await;
+    load.enter(Phase::Start);
     for replica in &scene.replicas {
         done(|| replica.kill());
     }
@@ -76,18 +77,17 @@ async fn writers_go_on(time: Duration) {
     let outcome = load.stop("both replicas down, ten times the reads that the primary has room for").await;
     let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
     let (answered, refused, failed) = (count(&counts.answered), count(&counts.refused), count(&counts.failed));
-    let writes = |phase| outcome.writes.count(phase);
     tell(format!(
         "  {} reads of {HELD:?} offered, {answered} answered, {refused} refused (the slowest after {:.2} ms), {failed} \
          failed otherwise; writes kept {:.0} % of their throughput",
         answered + refused + failed,
         count(&counts.slowest) as f64 / 1e3,
-        100.0 * writes(Phase::During) as f64 / writes(Phase::Before) as f64,
+        100.0 * outcome.writes.rate(Phase::During) / outcome.writes.rate(Phase::Before),
     ));
     assert_eq!(failed, 0, "reads that failed otherwise");
     assert!(refused > 0 && answered > 0, "{refused} refused, {answered} answered");
     assert!(outcome.writes.failures.is_empty(), "{:?}", outcome.writes.failures);
-    assert!(writes(Phase::During) > 0);
+    assert!(outcome.writes.count(Phase::During) > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ async fn no_read_is_older_than_allowed(delay: Duration, time: Duration) {
     let mut settings = scene.settings();
     settings.replica.max_staleness = Duration::from_secs(2);
     let db = open(settings).await;
-    let load = std::sync::Arc::new(Load::of_writers(&db));
+    let load = std::sync::Arc::new(Load::of_writers(&db).await);
     let behind = format!("{}ms", delay.as_millis());
     for replica in &scene.replicas {
         done(|| replica.configure(&[("recovery_min_apply_delay", &behind)]));
