@@ -226,7 +226,9 @@ impl Database {
     /// ```
     pub fn metrics(&self) -> Vec<Metric> {
         let pools: Vec<_> = self.0.router.pools().map(Pool::figures).collect();
-        self.0.monitor.metrics(&pools)
+        let mut metrics = self.0.monitor.metrics(&pools);
+        metrics.extend(self.0.router.metrics());
+        metrics
     }
 
     /// Its figures: statements, what is slow, what runs now, N+1 loops, pools.
@@ -244,7 +246,7 @@ impl Database {
     /// # }
     /// ```
     pub fn report(&self) -> Report {
-        self.0.monitor.report(self.0.settings.database_url.to_string(), self.pools())
+        self.0.monitor.report(self.0.settings.database_url.to_string(), self.pools(), self.nodes())
     }
 
     /// The N+1 loops and redundant reads that were found, the most costly first.

@@ -101,6 +101,20 @@ impl Request {
         }
     }
 
+    /// The same, not sent yet.
+    fn twin(&self) -> Option<Self> {
+        let params = Ok(self.params.as_ref().ok()?.clone());
+        Some(Self {
+            statement: self.statement.clone(),
+            params,
+            call: self.call,
+            rows: 0,
+            bytes: 0,
+            timing: None,
+            taken: None,
+        })
+    }
+
     /// Takes what was noted of its rows.
     pub(crate) fn noted(&mut self, notes: Notes) {
         (self.bytes, self.taken) = notes.finish();
@@ -154,6 +168,15 @@ pub trait Batch: Send + 'static {
     #[doc(hidden)]
     fn finish(self) -> Result<Self::Output>;
 
+    /// The same again, for a second server to answer; only of queries for one row.
+    #[doc(hidden)]
+    fn twin(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Says for which line of code its queries run, where that is not the line that made them; see [`Call`].
     #[must_use]
     fn called(mut self, call: Call) -> Self
@@ -186,6 +209,11 @@ impl<T: Row> Fetch<T> {
     #[track_caller]
     fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
         Self { request: Request::new(statement, params), rows: Vec::new(), is_many }
+    }
+
+    fn twin(&self) -> Option<Self> {
+        (!self.is_many).then_some(())?;
+        Some(Self { request: self.request.twin()?, rows: Vec::new(), is_many: false })
     }
 
     fn push(&mut self, row: &impl Cells) -> Result<()> {
@@ -284,6 +312,10 @@ macro_rules! fetch_batch {
 
             fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
                 into.push(&mut self.0);
+            }
+
+            fn twin(&self) -> Option<Self> {
+                self.0.twin().map(Self)
             }
 
             fn finish(self) -> Result<$output> {

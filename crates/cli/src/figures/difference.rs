@@ -23,6 +23,12 @@ pub(crate) fn difference(first: &Report, last: &Report) -> Option<Report> {
             subtract_pool(pool, before);
         }
     }
+    for node in &mut report.nodes {
+        if let Some(before) = first.nodes.iter().find(|before| before.name == node.name) {
+            node.served = node.served.saturating_sub(before.served);
+            node.fallbacks = node.fallbacks.saturating_sub(before.fallbacks);
+        }
+    }
     Some(report)
 }
 

@@ -18,7 +18,7 @@ pub(crate) use difference::difference;
 pub(crate) use format::{uptime, wrap};
 pub(crate) use grid::{Fitted, Grid};
 pub(crate) use order::Order;
-pub(crate) use panels::{Panel, pools};
+pub(crate) use panels::{Panel, nodes, pools};
 pub(crate) use recording::{Recorder, Recording};
 pub(crate) use shown::{Shown, Span};
 pub(crate) use socket::Socket;

@@ -7,7 +7,7 @@ use tallybook_engine::Report;
 
 use super::format::{count, rate, time, uptime};
 use super::panels::texts;
-use super::{Grid, Order, Panel, Shown, Span, pools};
+use super::{Grid, Order, Panel, Shown, Span, nodes, pools};
 use crate::output;
 
 /// Columns of a page.
@@ -20,6 +20,10 @@ const GAP: usize = 2;
 /// Prints all there is to see.
 pub(crate) fn print(shown: &Shown, order: Order) -> io::Result<()> {
     print_head(shown)?;
+    if let Some(nodes) = nodes(shown) {
+        section("Servers")?;
+        table(&nodes)?;
+    }
     if !shown.report.pools.is_empty() {
         section("Pools")?;
         table(&pools(shown))?;

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
 
 use super::view::View;
-use crate::figures::{Fitted, Grid, Panel, costs, headline, pools, uptime};
+use crate::figures::{Fitted, Grid, Panel, costs, headline, nodes, pools, uptime};
 
 const KEYS: &str = "q quit  tab panel  ↑↓ select  enter open  s order";
 const DETAIL_KEYS: &str = "esc back  ↑↓ scroll  ctrl-c quit";
@@ -15,11 +15,12 @@ const DETAIL_KEYS: &str = "esc back  ↑↓ scroll  ctrl-c quit";
 const GAP: u16 = 1;
 
 pub(crate) fn draw(view: &mut View, frame: &mut Frame<'_>) {
-    let pools = pools(&view.shown);
-    let rows = u16::try_from(pools.len() + 1).unwrap_or(u16::MAX).min(frame.area().height / 4);
-    let [head, pool_area, _, tabs, main, foot] = Layout::vertical([
+    let (nodes, pools) = (nodes(&view.shown), pools(&view.shown));
+    let rows = |grid: &Grid| u16::try_from(grid.len() + 1).unwrap_or(u16::MAX).min(frame.area().height / 4);
+    let [head, node_area, pool_area, _, tabs, main, foot] = Layout::vertical([
         Constraint::Length(2),
-        Constraint::Length(rows),
+        Constraint::Length(nodes.as_ref().map_or(0, rows)),
+        Constraint::Length(rows(&pools)),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Min(1),
@@ -27,6 +28,9 @@ pub(crate) fn draw(view: &mut View, frame: &mut Frame<'_>) {
     ])
     .areas(frame.area());
     draw_head(view, frame, head);
+    if let Some(nodes) = &nodes {
+        draw_table(nodes, None, frame, node_area);
+    }
     draw_table(&pools, None, frame, pool_area);
     draw_tabs(view, frame, tabs);
     view.page = usize::from(main.height).saturating_sub(1).max(1);

@@ -195,6 +195,10 @@ impl Place {
 
     /// The name of a pool, which no other pool of the process has.
     fn pool(&self, name: &str) -> String {
+        // That of one server of several has its address already.
+        if name.contains(':') {
+            return format!("{name}/{}", self.namespace);
+        }
         let server = self.address.as_ref().map(|address| match self.port {
             Some(port) => format!("{address}:{port}/"),
             None => format!("{address}/"),

@@ -13,6 +13,7 @@ use super::series::Series;
 use super::statement::Statement;
 use crate::histogram::{Counted, Times};
 use crate::pool::PoolStatus;
+use crate::routing::NodeStatus;
 use crate::seconds;
 
 /// The figures of a database since it was opened. Times are in seconds when it is serialised.
@@ -43,6 +44,9 @@ pub struct Report {
     pub unused_allowances: Vec<String>,
     /// The pools.
     pub pools: Vec<PoolReport>,
+    /// The servers.
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
 }
 
 /// The figures of a statement, whatever its values.
@@ -176,7 +180,7 @@ pub struct HolderReport {
 }
 
 impl Monitor {
-    pub(crate) fn report(&self, database: String, pools: Vec<PoolStatus>) -> Report {
+    pub(crate) fn report(&self, database: String, pools: Vec<PoolStatus>, nodes: Vec<NodeStatus>) -> Report {
         let shared = &self.0;
         let Snapshot { statements, evicted, left } = shared.catalog.snapshot();
         let mut statements: Vec<_> =
@@ -195,6 +199,7 @@ impl Monitor {
             forgotten_findings: lock(&shared.findings).forgotten(),
             unused_allowances: shared.allowed.unused().into_iter().map(str::to_owned).collect(),
             pools: pools.into_iter().map(PoolReport::from).collect(),
+            nodes,
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Health {
     /// Where its replay stood still when somebody waited for it in vain.
     stalled: AtomicU64,
     timeline: AtomicU32,
-    /// Microseconds: it has everything that was committed before; 0 for never.
+    /// Microseconds, and one more: it has everything that was committed before; 0 for never.
     covered: AtomicU64,
     known: Mutex<Known>,
 }
@@ -32,6 +32,8 @@ enum Serves {
     Late,
     Reads,
     Writes,
+    /// The usual reads, where no other replica is fit: it is slow to answer, and the primary should not pay for that.
+    SlowReads,
 }
 
 /// What was found out last.
@@ -90,6 +92,24 @@ impl Health {
         is_new
     }
 
+    /// Keeps a suspect for reads that no other replica is fit for.
+    pub(super) fn is_only_slow(&self) {
+        let known = self.known();
+        if (known.role, known.state) == (NodeRole::Replica, NodeState::Suspect) {
+            self.serves.store(Serves::SlowReads as u8, Ordering::Release);
+        }
+    }
+
+    /// Whether it was given up.
+    pub(super) fn is_down(&self) -> bool {
+        self.known().state == NodeState::Down
+    }
+
+    /// Whether it is a replica that is slow to answer.
+    pub(super) fn is_slow(&self) -> bool {
+        self.serves.load(Ordering::Acquire) == Serves::SlowReads as u8
+    }
+
     /// Notes how far it has replayed. On one timeline that never goes back.
     pub(super) fn replayed_to(&self, timeline: u32, lsn: u64) {
         self.timeline.fetch_max(timeline, Ordering::AcqRel);
@@ -98,7 +118,7 @@ impl Health {
 
     /// Notes that it has everything that was committed before `moment`.
     pub(super) fn covered_until(&self, moment: Option<Instant>) {
-        let micros = moment.map_or(0, |moment| self.micros(moment));
+        let micros = moment.map_or(0, |moment| self.micros(moment) + 1);
         self.covered.store(micros, Ordering::Release);
     }
 
@@ -165,7 +185,7 @@ impl Health {
     /// Until when it has everything.
     pub(super) fn covered(&self) -> Option<Instant> {
         let micros = self.covered.load(Ordering::Acquire);
-        (micros > 0).then(|| self.epoch + Duration::from_micros(micros))
+        Some(self.epoch + Duration::from_micros(micros.checked_sub(1)?))
     }
 
     fn micros(&self, moment: Instant) -> u64 {

@@ -7,6 +7,7 @@
 
 mod choice;
 mod cool_down;
+mod figures;
 mod health;
 mod history;
 mod layout;

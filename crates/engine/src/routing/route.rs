@@ -132,6 +132,26 @@ impl Route {
         false
     }
 
+    /// After what time a read of one row is sent to a second replica as well, if that is wanted and known to be right.
+    pub(crate) fn hedge(&self) -> Option<Duration> {
+        self.router.replica.hedge.filter(|_| self.needs.is_none())
+    }
+
+    /// A connection to a second replica that is fit, while the first still runs; none if it would have to be waited
+    /// for.
+    pub(crate) async fn second(&self) -> Option<Lease> {
+        let mut tried = self.tried;
+        tried.add(self.node);
+        let choice = self.router.choose(self.need, tried).filter(|choice| choice.needs.is_none())?;
+        self.router.lend(choice, self.holder).await.ok()?
+    }
+
+    /// Notes that the session goes on where the second was.
+    pub(crate) fn moved_to(&mut self, lease: &Lease) {
+        self.router.nodes[self.node].fell_back();
+        self.node = lease.node();
+    }
+
     /// A connection to another node, after a failure; none when all were tried.
     pub(crate) async fn elsewhere(&mut self) -> Result<Option<Lease>> {
         self.lease().await

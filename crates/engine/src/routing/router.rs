@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use tokio::time::{sleep, timeout_at};
 
 use super::choice::Choice;
+use super::figures::metrics;
 use super::history::History;
 use super::layout::layout;
 use super::lease::Lease;
@@ -21,6 +22,7 @@ use super::spill::Spill;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use crate::driver::{Connection, Role};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::Metric;
 use crate::observe::Log;
 use crate::pool::Pool;
 use crate::settings::{ReplicaSettings, Settings};
@@ -254,14 +256,12 @@ impl Router {
         self.doubtful.fetch_add(transactions, Ordering::Relaxed);
     }
 
-    /// Transactions that a replaced primary acknowledged after its successor was last seen to be its replica.
-    pub(crate) fn doubtful(&self) -> u64 {
-        self.doubtful.load(Ordering::Relaxed)
-    }
-
-    /// Reads that the primary's budget refused.
-    pub(crate) fn refused(&self) -> u64 {
-        self.spill.refused()
+    /// What is counted of the nodes; nothing where there is one.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        if !self.has_others() {
+            return Vec::new();
+        }
+        metrics(&self.status(), self.spill.refused(), self.doubtful.load(Ordering::Relaxed))
     }
 
     /// Each node, those of `DATABASE_URL` first.

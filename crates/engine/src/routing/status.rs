@@ -35,24 +35,38 @@ pub enum NodeState {
     Down,
 }
 
-impl fmt::Display for NodeRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl NodeRole {
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
             NodeRole::Primary => "primary",
             NodeRole::Replica => "replica",
             NodeRole::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl NodeState {
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeState::Up => "up",
+            NodeState::Lagging => "lagging",
+            NodeState::Suspect => "suspect",
+            NodeState::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for NodeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for NodeState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NodeState::Up => "up",
-            NodeState::Lagging => "lagging",
-            NodeState::Suspect => "suspect",
-            NodeState::Down => "down",
-        })
+        f.write_str(self.as_str())
     }
 }
 

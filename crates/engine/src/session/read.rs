@@ -1,6 +1,10 @@
 //! Sessions that can only read.
 
 use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain, explain_one, explained};
@@ -72,7 +76,13 @@ impl ReadSession {
         }
         let may_move = self.snapshot != Snapshot::Session { begun: true };
         loop {
-            let flown = self.lane.fly(batch, self.bounds(statements)).await;
+            let bounds = self.bounds(statements);
+            let flown =
+                match self.route.as_ref().and_then(Route::hedge).filter(|_| self.snapshot == Snapshot::Batch)
+                {
+                    Some(after) => Box::pin(self.fly_hedged(batch, bounds, after)).await,
+                    None => self.lane.fly(batch, bounds).await,
+                };
             if let Snapshot::Session { begun } = &mut self.snapshot {
                 *begun = true;
             }
@@ -88,6 +98,33 @@ impl ReadSession {
             batch = returned;
             reset(&mut batch);
         }
+    }
+
+    /// Sends a batch, and if it takes long and asks for one row, sends it to a second replica too: the first answer
+    /// counts, and the other read is ended. The journal hears of the first only.
+    async fn fly_hedged<B: Batch>(&mut self, batch: B, bounds: Bounds, after: Duration) -> Flown<B> {
+        let (Some(twin), Some(route)) = (batch.twin(), &mut self.route) else {
+            return self.lane.fly(batch, bounds).await;
+        };
+        let (second, answer) = {
+            let mut first = pin!(self.lane.fly(batch, bounds));
+            if let Ok(flown) = timeout(after, &mut first).await {
+                return flown;
+            }
+            let second = async {
+                let mut lease = route.second().await?;
+                let flown = lease.fly_timed(twin, bounds, None).await;
+                flown.outcome.is_ok().then_some((lease, flown))
+            };
+            tokio::select! {
+                biased;
+                flown = &mut first => return flown,
+                Some(answered) = second => answered,
+            }
+        };
+        route.moved_to(&second);
+        self.lane.connection = second;
+        answer
     }
 
     fn bounds(&self, statements: usize) -> Bounds {

@@ -20,6 +20,7 @@ mod queue;
 mod random_cancel;
 mod read;
 mod restart;
+mod routing;
 mod row;
 mod scope;
 mod settings;

@@ -211,7 +211,7 @@ async fn a_runner_gives_up_on_a_server_that_fell_silent() {
     let database = tallybook_testkit::postgres().await.database("a_runner_gives_up").await;
     let proxy = Proxy::start(database.port()).await;
     let db = open_with(&proxy.url(database.url()), |settings| {
-        settings.pool.timeout = std::time::Duration::from_millis(500);
+        settings.pool.timeout = std::time::Duration::from_secs(1);
     })
     .await;
     proxy.set(Mode::Silent).await;

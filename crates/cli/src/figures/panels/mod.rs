@@ -1,11 +1,13 @@
 //! What there is to see, each as a table and entry by entry.
 
 mod finding;
+mod node;
 mod noted;
 mod pool;
 mod running;
 mod statement;
 
+pub(crate) use node::grid as nodes;
 pub(crate) use pool::grid as pools;
 
 pub(super) use statement::texts;

@@ -1,0 +1,24 @@
+//! The servers.
+
+use tallybook_engine::NodeStatus;
+
+use crate::figures::format::{bytes, count, time};
+use crate::figures::grid::{Column, Grid, Kind};
+use crate::figures::shown::Shown;
+
+/// The servers as a table; nothing, where there is one.
+pub(crate) fn grid(shown: &Shown) -> Option<Grid> {
+    let nodes = shown.report.nodes.as_slice();
+    let columns: [Column<&NodeStatus>; 9] = [
+        Column::new("node", Kind::Word, 0, |node| node.name.clone()),
+        Column::new("role", Kind::Word, 0, |node| node.role.to_string()),
+        Column::new("state", Kind::Word, 0, |node| node.state.to_string()),
+        Column::number("lag", 0, |node| node.lag.map(time).unwrap_or_default()),
+        Column::number("behind", 1, |node| node.lag_bytes.map(bytes).unwrap_or_default()),
+        Column::number("sessions", 2, |node| count(node.served)),
+        Column::number("fallbacks", 3, |node| count(node.fallbacks)),
+        Column::number("in use", 4, |node| node.in_flight.to_string()),
+        Column::new("why", Kind::Text, 0, |node| node.reason.clone()),
+    ];
+    (nodes.len() > 1).then(|| Grid::new(&columns, nodes))
+}

@@ -1,0 +1,374 @@
+//! Which server a session gets, on a real primary with real replicas.
+
+use std::time::{Duration, Instant};
+
+use tallybook_engine::{Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params};
+use tallybook_testkit::{Cluster, Proxy};
+use tokio::task::block_in_place;
+
+use crate::support::eventually;
+
+/// A primary, and replicas of it.
+struct Family {
+    primary: Cluster,
+    replicas: Vec<Cluster>,
+}
+
+impl Family {
+    fn with_replicas(count: usize) -> Self {
+        block_in_place(|| {
+            let primary = Cluster::start().unwrap();
+            let replicas = (0..count).map(|_| primary.standby().unwrap()).collect();
+            Self { primary, replicas }
+        })
+    }
+
+    fn settings(&self) -> Settings {
+        settings(&[&self.primary], &self.replicas.iter().collect::<Vec<_>>())
+    }
+
+    async fn open(&self) -> Database {
+        let db = Database::open(self.settings()).await.unwrap();
+        all_up(&db).await;
+        db
+    }
+}
+
+/// The first of `primaries` gives its password to all.
+fn settings(primaries: &[&Cluster], replicas: &[&Cluster]) -> Settings {
+    let hosts: Vec<_> = primaries.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
+    let password = primaries[0].password();
+    let url = format!("postgresql://tallybook:{password}@{}/postgres", hosts.join(","));
+    let replicas: Vec<_> = replicas.iter().map(|replica| replica.url("postgres")).collect();
+    from(&url, &replicas.join(","))
+}
+
+fn from(primary: &str, replicas: &str) -> Settings {
+    Settings::from_lookup(|name| match name {
+        "DATABASE_URL" => Some(primary.to_owned()),
+        "DB_READ_REPLICA_URL" => Some(replicas.to_owned()),
+        "DB_ENABLE_READ_REPLICA" => Some((!replicas.is_empty()).to_string()),
+        _ => None,
+    })
+    .unwrap()
+}
+
+async fn all_up(db: &Database) {
+    eventually("all nodes are up", async || db.nodes().iter().all(|node| node.state == NodeState::Up)).await;
+}
+
+fn node(db: &Database, server: &Cluster) -> NodeStatus {
+    let name = format!("127.0.0.1:{}", server.port());
+    db.nodes().into_iter().find(|node| node.name == name).unwrap()
+}
+
+/// Waits until a replica has replayed all that the primary wrote.
+async fn caught_up(db: &Database, replica: &Cluster) {
+    eventually("the replica has caught up", async || node(db, replica).lag_bytes == Some(0)).await;
+}
+
+/// The port of the server that a session reads from.
+async fn port(mut session: tallybook_engine::ReadSession) -> u16 {
+    let (port,) = session.run(one::<(i64,)>("SELECT inet_server_port()::bigint", params![])).await.unwrap();
+    port as u16
+}
+
+async fn create(db: &Database) {
+    let table = "CREATE TABLE notes (id bigint PRIMARY KEY)";
+    db.write(async |session| session.run(execute(table, params![])).await).await.unwrap();
+}
+
+async fn add(db: &Database, id: i64) -> tallybook_engine::CommitToken {
+    let insert = "INSERT INTO notes (id) VALUES ($1)";
+    db.write(async |session| session.run(execute(insert, params![id])).await).await.unwrap().token()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_to_replicas_and_writes_to_the_primary() {
+    let family = Family::with_replicas(2);
+    let db = family.open().await;
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..50 {
+        seen.insert(port(db.read().await.unwrap()).await);
+    }
+    assert_eq!(seen, family.replicas.iter().map(Cluster::port).collect());
+    create(&db).await;
+    let roles: Vec<_> = db.nodes().iter().map(|node| node.role).collect();
+    assert_eq!(roles, [NodeRole::Primary, NodeRole::Replica, NodeRole::Replica]);
+    assert_eq!(node(&db, &family.primary).served, 2, "the first connection and one transaction");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_after_a_write_sees_it() {
+    let family = Family::with_replicas(2);
+    let db = family.open().await;
+    create(&db).await;
+    for id in 0..200 {
+        let token = add(&db, id).await;
+        let token = token.to_string().parse().unwrap();
+        let (found,) = db
+            .read_after(&token)
+            .await
+            .unwrap()
+            .run(one::<(i64,)>("SELECT count(*) FROM notes WHERE id = $1", params![id]))
+            .await
+            .unwrap();
+        assert_eq!(found, 1, "{id}");
+    }
+    let replicas: u64 = family.replicas.iter().map(|replica| node(&db, replica).served).sum();
+    assert!(replicas > 100, "{:#?}", db.nodes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_gone_is_not_used_until_it_is_back() {
+    let family = Family::with_replicas(1);
+    let db = family.open().await;
+    let (replica, primary) = (&family.replicas[0], &family.primary);
+    assert_eq!(port(db.read().await.unwrap()).await, replica.port());
+    block_in_place(|| replica.kill()).unwrap();
+    for _ in 0..20 {
+        assert_eq!(port(db.read().await.unwrap()).await, primary.port());
+    }
+    eventually("it is down", async || node(&db, replica).state == NodeState::Down).await;
+    block_in_place(|| replica.start_again()).unwrap();
+    all_up(&db).await;
+    assert_eq!(port(db.read().await.unwrap()).await, replica.port());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_on_a_replica_that_hangs_is_answered_by_another_node() {
+    let family = Family::with_replicas(1);
+    let db = family.open().await;
+    let session = db.read().await.unwrap();
+    block_in_place(|| family.replicas[0].hang()).unwrap();
+    let start = Instant::now();
+    assert_eq!(port(session).await, family.primary.port());
+    eprintln!("answered after {:?}", start.elapsed());
+    assert_eq!(node(&db, &family.replicas[0]).fallbacks, 1);
+    block_in_place(|| family.replicas[0].resume()).unwrap();
+    all_up(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_follow_a_promotion() {
+    let family = Family::with_replicas(1);
+    let (old, new) = (&family.primary, &family.replicas[0]);
+    let db = Database::open(settings(&[old, new], &[new])).await.unwrap();
+    all_up(&db).await;
+    create(&db).await;
+    let token = add(&db, 1).await;
+    caught_up(&db, new).await;
+    block_in_place(|| old.kill()).unwrap();
+    block_in_place(|| new.promote()).unwrap();
+    let start = Instant::now();
+    let after = add(&db, 2).await;
+    eprintln!("resumed after {:?}", start.elapsed());
+    assert_eq!((token.timeline(), after.timeline()), (Some(1), Some(2)));
+    assert_eq!(node(&db, new).role, NodeRole::Primary);
+    assert_eq!(port(db.read_after(&token).await.unwrap()).await, new.port());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_leave_an_old_primary_that_is_still_up() {
+    let family = Family::with_replicas(1);
+    let (old, new) = (&family.primary, &family.replicas[0]);
+    let db = Database::open(settings(&[old, new], &[new])).await.unwrap();
+    all_up(&db).await;
+    create(&db).await;
+    block_in_place(|| new.promote()).unwrap();
+    let start = Instant::now();
+    let mut id = 0;
+    while add(&db, id).await.timeline() == Some(1) {
+        id += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    eprintln!("resumed after {:?}", start.elapsed());
+    assert_eq!(node(&db, old).state, NodeState::Down);
+    for id in 1000..1010 {
+        assert_eq!(add(&db, id).await.timeline(), Some(2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_of_another_primary_is_never_read_from() {
+    let (family, stranger) = (Family::with_replicas(0), Family::with_replicas(1));
+    let db = Database::open(settings(&[&family.primary], &[&stranger.replicas[0]])).await.unwrap();
+    assert_eq!(port(db.read().await.unwrap()).await, family.primary.port());
+    let status = node(&db, &stranger.replicas[0]);
+    assert_eq!(status.state, NodeState::Down);
+    assert!(status.reason.contains("another cluster"), "{}", status.reason);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_primaries_of_one_rank_are_refused() {
+    let (one, other) = (Family::with_replicas(0), Family::with_replicas(0));
+    let url = format!(
+        "postgresql://tallybook:{}@127.0.0.1:{},127.0.0.1:{}/postgres",
+        one.primary.password(),
+        one.primary.port(),
+        other.primary.port()
+    );
+    // The same password for both.
+    let password = one.primary.password().to_owned();
+    let alone = Database::open(Settings::new(&other.primary.url("postgres")).unwrap()).await.unwrap();
+    let change = format!("ALTER ROLE tallybook PASSWORD '{password}'");
+    alone.write(async |session| session.run(execute(change.clone(), params![])).await).await.unwrap();
+    let error = Database::open(Settings::new(&url).unwrap()).await.unwrap_err();
+    assert!(error.is_no_primary(), "{error}");
+    assert!(!error.is_retryable());
+    assert!(error.to_string().contains("several servers take writes"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_costs_no_round_trip() {
+    let family = Family::with_replicas(1);
+    let proxy = Proxy::counting_turns(family.replicas[0].port()).await;
+    let replica = proxy.url(&family.replicas[0].url("postgres"));
+    let mut settings = from(&family.primary.url("postgres"), &replica);
+    settings.replica.check_interval = Duration::from_secs(3600);
+    let db = Database::open(settings).await.unwrap();
+    create(&db).await;
+    let token = add(&db, 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let read = || one::<(i64,)>("SELECT count(*) FROM notes", params![]);
+    // Connects and prepares.
+    db.read_after(&token).await.unwrap().run(read()).await.unwrap();
+    let token = add(&db, 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let _ = proxy.turns();
+    let (count,) = db.read_after(&token).await.unwrap().run(read()).await.unwrap();
+    assert_eq!((count, proxy.turns()), (2, 1));
+}
+
+async fn pause_replay(replica: &Cluster, paused: bool) {
+    let db = Database::open(Settings::new(&replica.url("postgres")).unwrap()).await.unwrap();
+    let call =
+        if paused { "SELECT pg_wal_replay_pause()::text" } else { "SELECT pg_wal_replay_resume()::text" };
+    db.read().await.unwrap().run(one::<(String,)>(call, params![])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_does_not_replay_serves_reads_only_as_long_as_it_is_fresh_enough() {
+    let family = Family::with_replicas(1);
+    let mut settings = family.settings();
+    settings.replica.max_staleness = Duration::from_secs(2);
+    let db = Database::open(settings).await.unwrap();
+    create(&db).await;
+    let (primary, replica) = (&family.primary, &family.replicas[0]);
+    caught_up(&db, replica).await;
+    pause_replay(replica, true).await;
+    let token = add(&db, 1).await;
+    assert_eq!(port(db.read().await.unwrap()).await, replica.port(), "two seconds may be missing");
+    assert_eq!(port(db.read_after(&token).await.unwrap()).await, primary.port());
+    eventually("it is lagging", async || node(&db, replica).state == NodeState::Lagging).await;
+    assert!(node(&db, replica).reason.contains("paused"), "{}", node(&db, replica).reason);
+    assert_eq!(port(db.read().await.unwrap()).await, primary.port());
+    assert_eq!(port(db.read_within(Duration::from_secs(3600)).await.unwrap()).await, replica.port());
+    pause_replay(replica, false).await;
+    all_up(&db).await;
+    assert_eq!(port(db.read_after(&token).await.unwrap()).await, replica.port());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_seen_does_not_move_to_another_node() {
+    let family = Family::with_replicas(1);
+    let db = family.open().await;
+    let replica = &family.replicas[0];
+    let query = || one::<(i64,)>("SELECT inet_server_port()::bigint", params![]);
+    let mut seen = db.snapshot().await.unwrap();
+    let mut unseen = db.snapshot().await.unwrap();
+    assert_eq!(seen.run(query()).await.unwrap(), (replica.port().into(),));
+    block_in_place(|| replica.kill()).unwrap();
+    let error = seen.run(query()).await.unwrap_err();
+    assert!(error.is_connection_lost(), "{error}");
+    assert_eq!(unseen.run(query()).await.unwrap(), (family.primary.port().into(),));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_beyond_the_primary_s_budget_are_refused_at_once() {
+    let family = Family::with_replicas(1);
+    let mut settings = family.settings();
+    settings.replica.spill = 1;
+    let db = Database::open(settings).await.unwrap();
+    block_in_place(|| family.replicas[0].kill()).unwrap();
+    let held = db.read().await.unwrap();
+    let held = (port(held).await, db.read().await.unwrap());
+    assert_eq!(held.0, family.primary.port());
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.read().await.map(drop) })
+        })
+        .collect();
+    let is_refused = async || {
+        let read = tokio::time::timeout(Duration::from_millis(50), db.read()).await;
+        read.is_ok_and(|read| read.is_err_and(|error| error.is_spill_refused()))
+    };
+    eventually("eight wait, and no more may", is_refused).await;
+    drop(held);
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    db.write(async |session| session.run(execute("CREATE TABLE free (id bigint)", params![])).await)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_read_of_one_row_is_answered_by_a_second_replica() {
+    let family = Family::with_replicas(2);
+    let proxy = Proxy::start(family.replicas[0].port()).await;
+    let slow = proxy.url(&family.replicas[0].url("postgres"));
+    let replicas = format!("{slow},{}", family.replicas[1].url("postgres"));
+    let mut settings = from(&family.primary.url("postgres"), &replicas);
+    settings.replica.hedge = Some(Duration::from_millis(10));
+    let db = Database::open(settings).await.unwrap();
+    all_up(&db).await;
+    // All connections there are: what is behind the proxy answers late, but soon enough to be up.
+    proxy.set(tallybook_testkit::Mode::Delay(Duration::from_millis(100))).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let session = db.read().await.unwrap();
+        let start = Instant::now();
+        assert_eq!(port(session).await, family.replicas[1].port());
+        slowest = slowest.max(start.elapsed());
+    }
+    eprintln!("the slowest took {slowest:?}");
+    let name = format!("127.0.0.1:{}", proxy.port());
+    let hedged = db.nodes().into_iter().find(|node| node.name == name).unwrap().fallbacks;
+    assert!(hedged > 0, "{:#?}", db.nodes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weights_and_zones_of_replicas_are_followed() {
+    let family = Family::with_replicas(2);
+    let with = |replica: usize, what: &str| format!("{}?{what}", family.replicas[replica].url("postgres"));
+    let primary = family.primary.url("postgres");
+    let shares = async |settings: Settings| {
+        let db = Database::open(settings).await.unwrap();
+        for _ in 0..400 {
+            db.read().await.unwrap();
+        }
+        family.replicas.iter().map(|replica| node(&db, replica).served).collect::<Vec<_>>()
+    };
+    let weighted = shares(from(&primary, &format!("{},{}", with(0, "weight=3"), with(1, "weight=1")))).await;
+    assert!(weighted[0] > 2 * weighted[1] && weighted[1] > 40, "{weighted:?}");
+    let mut settings = from(&primary, &format!("{},{}", with(0, "zone=a"), with(1, "zone=b")));
+    settings.replica.zone = Some("b".to_owned());
+    assert_eq!(shares(settings).await, [0, 400]);
+}
+
+#[tokio::test]
+async fn replicas_that_can_t_be_are_refused_with_the_reason() {
+    let server = "postgresql://ada:secret@one/book";
+    for (primary, replicas, told) in [
+        ("sqlite::memory:", server, "an SQLite file has no replicas"),
+        (server, "sqlite::memory:", "URLs of PostgreSQL replicas"),
+        (server, "postgresql://bob:secret@one:5432/book", "the server of DATABASE_URL itself"),
+        (server, "postgresql://h/book,postgresql://h/book", "each replica once"),
+    ] {
+        let error = Database::open(from(primary, replicas)).await.unwrap_err();
+        assert!(error.is_settings() && error.to_string().contains(told), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
