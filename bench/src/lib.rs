@@ -8,6 +8,7 @@ mod json;
 mod machine;
 pub mod monitor;
 pub mod pool;
+pub mod routing;
 mod runtime;
 mod table;
 mod tally;

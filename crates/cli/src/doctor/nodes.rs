@@ -42,6 +42,7 @@ pub(super) fn print_checks(nodes: &[Node]) -> io::Result<()> {
 fn row(node: &Node) -> Vec<String> {
     let configured = match node.configured {
         Configured::Replica => "replica",
+        Configured::Both => "both",
         _ => "primary",
     };
     let mut row = vec![node.node.clone(), configured.to_owned()];

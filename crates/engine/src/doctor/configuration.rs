@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::finding::Finding;
+use super::node::Seat;
 use super::units::shell;
 use crate::error::Error;
 use crate::settings::{Parameters, Settings};
@@ -21,10 +22,11 @@ pub(super) fn unreadable(error: &Error) -> Finding {
     )
 }
 
-pub(super) fn look(settings: &Settings) -> Vec<Finding> {
+pub(super) fn look(settings: &Settings, seats: &[Seat]) -> Vec<Finding> {
     // What can be read and is refused all the same when a program opens the database.
     let mut findings: Vec<_> = settings.check().err().iter().map(unreadable).collect();
     findings.extend(replicas(settings));
+    findings.extend(seats.iter().filter(|seat| seat.differs).map(differs));
     findings.extend(pool(settings));
     findings.extend(log(settings));
     findings.extend(env_file());
@@ -63,6 +65,15 @@ fn replicas(settings: &Settings) -> Vec<Finding> {
         findings.push(Finding::note(NAME, what, why).advise(next));
     }
     findings
+}
+
+fn differs(seat: &Seat) -> Finding {
+    let what = format!(
+        "{} is in DB_READ_REPLICA_URL with another user, password or database than in DATABASE_URL",
+        seat.name
+    );
+    let why = "it is one node for the program, which connects to it as DATABASE_URL says, for reads too";
+    Finding::note(NAME, what, why).advise("write the same user, password and database into both")
 }
 
 fn pool(settings: &Settings) -> Vec<Finding> {

@@ -41,7 +41,7 @@ impl<'a> Doctor<'a> {
     /// Looks at everything. It never fails: what can't be seen is a finding.
     pub async fn examine(&self) -> Report {
         let seats = seats(self.settings);
-        let mut findings = configuration::look(self.settings);
+        let mut findings = configuration::look(self.settings, &seats);
         let mut seen = join_all(seats.iter().map(|seat| self.look(seat))).await;
         findings.extend(nodes::compare(self.settings, &seats, &mut seen));
         let mut nodes = Vec::new();

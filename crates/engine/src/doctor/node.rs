@@ -42,13 +42,15 @@ pub enum Configured {
     Primary,
     /// A read replica.
     Replica,
+    /// A candidate for the primary, and a replica while another is it.
+    Both,
 }
 
 impl Configured {
     /// The variable that names it.
     pub fn variable(self) -> &'static str {
         match self {
-            Configured::Primary => "DATABASE_URL",
+            Configured::Primary | Configured::Both => "DATABASE_URL",
             Configured::Replica => "DB_READ_REPLICA_URL",
         }
     }
@@ -107,6 +109,8 @@ pub(super) struct Seat {
     pub(super) name: String,
     pub(super) url: String,
     pub(super) configured: Configured,
+    /// It is named as a replica with another user, password or database as well, which nobody uses.
+    pub(super) differs: bool,
     pub(super) at: At,
 }
 
@@ -117,15 +121,27 @@ pub(super) enum At {
     Sqlite(SqliteLocation),
 }
 
-/// All that settings name: each host of a URL is a node.
+/// All that settings name: each host of a URL is a node, and one that is named in both variables is one, as it is for
+/// the program.
 pub(super) fn seats(settings: &Settings) -> Vec<Seat> {
-    let primary = of_url(&settings.database_url, Configured::Primary);
-    let replicas = settings.replica.urls.iter().flat_map(|url| of_url(url, Configured::Replica));
-    primary.into_iter().chain(replicas).collect()
+    let mut seats = of_url(&settings.database_url, Configured::Primary);
+    for replica in settings.replica.urls.iter().flat_map(|url| of_url(url, Configured::Replica)) {
+        match seats
+            .iter_mut()
+            .find(|seat| seat.configured != Configured::Replica && seat.name == replica.name)
+        {
+            Some(seat) => {
+                seat.configured = Configured::Both;
+                seat.differs = seat.account() != replica.account();
+            }
+            None => seats.push(replica),
+        }
+    }
+    seats
 }
 
 fn of_url(url: &DatabaseUrl, configured: Configured) -> Vec<Seat> {
-    let seat = |name, at| Seat { name, url: url.to_string(), configured, at };
+    let seat = |name, at| Seat { name, url: url.to_string(), configured, differs: false, at };
     match url.target() {
         Target::Sqlite(location @ SqliteLocation::Memory) => {
             vec![seat("sqlite::memory:".to_owned(), At::Sqlite(location.clone()))]
@@ -161,6 +177,13 @@ impl Seat {
             unseen: Vec::new(),
             milliseconds: 0,
         }
+    }
+
+    /// Who connects, and to which database.
+    fn account(&self) -> Option<(Option<&str>, Option<&[u8]>, Option<&str>)> {
+        let At::Postgres(target) = &self.at else { return None };
+        let config = &target.config;
+        Some((config.get_user(), config.get_password(), config.get_dbname()))
     }
 
     /// The command that opens a shell of SQL on it, without a password.

@@ -50,7 +50,8 @@ impl Router {
                         .pick(tried, |node| node.health.is_up())
                         .or_else(|| self.pick(tried, |node| node.health.is_readable())),
                 };
-                up.or_else(best).map(known)
+                let slow = || self.pick(tried, |node| node.health.is_slow() && is_fresh(node));
+                up.or_else(slow).or_else(best).map(known)
             }
             Need::Within(age) => {
                 let moment = Instant::now().checked_sub(age)?;

@@ -32,6 +32,8 @@ enum Serves {
     Late,
     Reads,
     Writes,
+    /// The usual reads, where no other replica is fit: it is slow to answer, and the primary should not pay for that.
+    SlowReads,
 }
 
 /// What was found out last.
@@ -88,6 +90,24 @@ impl Health {
         }
         (known.role, known.state, known.reason) = (role, state, reason);
         is_new
+    }
+
+    /// Keeps a suspect for reads that no other replica is fit for.
+    pub(super) fn is_only_slow(&self) {
+        let known = self.known();
+        if (known.role, known.state) == (NodeRole::Replica, NodeState::Suspect) {
+            self.serves.store(Serves::SlowReads as u8, Ordering::Release);
+        }
+    }
+
+    /// Whether it was given up.
+    pub(super) fn is_down(&self) -> bool {
+        self.known().state == NodeState::Down
+    }
+
+    /// Whether it is a replica that is slow to answer.
+    pub(super) fn is_slow(&self) -> bool {
+        self.serves.load(Ordering::Acquire) == Serves::SlowReads as u8
     }
 
     /// Notes how far it has replayed. On one timeline that never goes back.

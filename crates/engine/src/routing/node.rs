@@ -1,8 +1,11 @@
 //! One server, or one file, with its pools.
 
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -14,7 +17,7 @@ use super::status::{NodeRole, NodeState, NodeStatus};
 use crate::driver::{Connector, Role};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Log;
-use crate::pool::Pool;
+use crate::pool::{Checkout, Pool};
 use crate::settings::{Engine, PoolSettings, Settings};
 
 pub(super) struct Node {
@@ -94,13 +97,27 @@ impl Node {
         number: usize,
         holder: &'static Location<'static>,
     ) -> Result<Lease> {
-        let checkout = tokio::select! {
-            biased;
-            checkout = pool.checkout(holder) => checkout?,
-            () = self.fell.notified() => return Err(Error::new(Kind::Lost)),
+        let mut checkout = pin!(pool.checkout(holder));
+        let checkout = match poll_fn(|context| Poll::Ready(checkout.as_mut().poll(context))).await {
+            Poll::Ready(checkout) => checkout?,
+            Poll::Pending => self.unless_it_falls(checkout).await?,
         };
         self.served.fetch_add(1, Ordering::Relaxed);
         Ok(Lease::new(checkout, number))
+    }
+
+    async fn unless_it_falls(&self, checkout: impl Future<Output = Result<Checkout>>) -> Result<Checkout> {
+        let mut fell = pin!(self.fell.notified());
+        fell.as_mut().enable();
+        // It may have fallen before anybody listened.
+        if self.health.is_down() {
+            return Err(Error::new(Kind::Lost));
+        }
+        tokio::select! {
+            biased;
+            checkout = checkout => checkout,
+            () = fell => Err(Error::new(Kind::Lost)),
+        }
     }
 
     /// Gives it up: whoever waits for it, for a connection or for an answer, is told at once.

@@ -87,6 +87,7 @@ impl Router {
             Ok(answer) => answer,
             Err(_) => {
                 self.suspect(node, format!("no answer for {:.2} s", SUSPECT_AFTER.as_secs_f64()));
+                self.nodes[node].health.is_only_slow();
                 timeout(DOWN_AFTER - SUSPECT_AFTER, observing).await.ok()?
             }
         };
@@ -102,6 +103,10 @@ impl Router {
             known.failures = 0;
         }
         health.started_at(seen.started);
+        if health.is_down() {
+            // Attempts to connect that hang from before would hold places in its pool.
+            self.nodes[node].fall();
+        }
         let system = self.primary.system();
         if system != 0 && seen.system != system {
             let reason = format!(

@@ -90,7 +90,11 @@ impl Route {
             }
             Err(error) if error.is_of_node() => {
                 self.failed(error);
-                if may_move && flown.batch.is_some() { Next::Elsewhere } else { Next::Done }
+                if !may_move || flown.batch.is_none() {
+                    return Next::Done;
+                }
+                self.router.nodes[self.node].fell_back();
+                Next::Elsewhere
             }
             Err(_) => Next::Done,
         }
@@ -98,7 +102,6 @@ impl Route {
 
     fn failed(&mut self, error: &Error) {
         self.tried.add(self.node);
-        self.router.nodes[self.node].fell_back();
         // A conflict with replay says nothing of the node.
         if error.code().is_none() {
             self.router.fails(self.node, error);

@@ -27,6 +27,9 @@ use crate::observe::Log;
 use crate::pool::Pool;
 use crate::settings::{ReplicaSettings, Settings};
 
+/// How long the start waits at most until it is known how old replicas are: before that is known, reads are for the
+/// primary, whose budget for them is small.
+const MEET: Duration = Duration::from_secs(1);
 /// Between two looks at a primary that failed.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A node that failed is found to be up or down within this time.
@@ -79,15 +82,14 @@ impl Router {
     /// Asks all nodes for the first time, and leaves each to a task.
     async fn meet(self: &Arc<Self>) -> Result<()> {
         let mut connections: Vec<_> = self.nodes.iter().map(|_| None).collect();
-        // Twice: how old a replica is can be told once the primary is known.
-        for _ in 0..2 {
-            let asked = connections.iter_mut().enumerate().map(async |(node, connection)| {
-                if self.nodes[node].health.known().failures == 0 {
-                    self.ask(node, connection).await;
-                }
-            });
-            join_all(asked).await;
-            self.elect();
+        let deadline = Instant::now() + MEET;
+        self.ask_all(&mut connections).await;
+        // Again: how old a replica is can be told once the primary is known, and the replica has come as far as the
+        // primary was then.
+        self.ask_all(&mut connections).await;
+        while self.is_unsure() && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+            self.ask_all(&mut connections).await;
         }
         for (node, connection) in connections.into_iter().enumerate() {
             tokio::spawn(watch(Arc::downgrade(self), node, connection));
@@ -97,6 +99,25 @@ impl Router {
         }
         self.close_watch();
         Err(self.no_primary(self.epoch.elapsed()))
+    }
+
+    /// Asks all that have answered so far.
+    async fn ask_all(&self, connections: &mut [Option<Connection>]) {
+        let asked = connections.iter_mut().enumerate().map(async |(node, connection)| {
+            if self.nodes[node].health.known().failures == 0 {
+                self.ask(node, connection).await;
+            }
+        });
+        join_all(asked).await;
+        self.elect();
+    }
+
+    /// Whether there are replicas, of which none is known to be fresh enough and some may be.
+    fn is_unsure(&self) -> bool {
+        let is_unknown = |node: &Node| node.health.is_readable() && node.health.covered().is_none();
+        self.replica.enabled
+            && !self.nodes.iter().any(|node| node.health.is_up())
+            && self.nodes.iter().any(is_unknown)
     }
 
     /// A connection for a read, and how to go on if it turns out not to do; there is nothing to go on to where there

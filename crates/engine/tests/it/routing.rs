@@ -239,3 +239,136 @@ async fn a_token_costs_no_round_trip() {
     let (count,) = db.read_after(&token).await.unwrap().run(read()).await.unwrap();
     assert_eq!((count, proxy.turns()), (2, 1));
 }
+
+async fn pause_replay(replica: &Cluster, paused: bool) {
+    let db = Database::open(Settings::new(&replica.url("postgres")).unwrap()).await.unwrap();
+    let call =
+        if paused { "SELECT pg_wal_replay_pause()::text" } else { "SELECT pg_wal_replay_resume()::text" };
+    db.read().await.unwrap().run(one::<(String,)>(call, params![])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_does_not_replay_serves_reads_only_as_long_as_it_is_fresh_enough() {
+    let family = Family::with_replicas(1);
+    let mut settings = family.settings();
+    settings.replica.max_staleness = Duration::from_secs(2);
+    let db = Database::open(settings).await.unwrap();
+    create(&db).await;
+    let (primary, replica) = (&family.primary, &family.replicas[0]);
+    caught_up(&db, replica).await;
+    pause_replay(replica, true).await;
+    let token = add(&db, 1).await;
+    assert_eq!(port(db.read().await.unwrap()).await, replica.port(), "two seconds may be missing");
+    assert_eq!(port(db.read_after(&token).await.unwrap()).await, primary.port());
+    eventually("it is lagging", async || node(&db, replica).state == NodeState::Lagging).await;
+    assert!(node(&db, replica).reason.contains("paused"), "{}", node(&db, replica).reason);
+    assert_eq!(port(db.read().await.unwrap()).await, primary.port());
+    assert_eq!(port(db.read_within(Duration::from_secs(3600)).await.unwrap()).await, replica.port());
+    pause_replay(replica, false).await;
+    all_up(&db).await;
+    assert_eq!(port(db.read_after(&token).await.unwrap()).await, replica.port());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_seen_does_not_move_to_another_node() {
+    let family = Family::with_replicas(1);
+    let db = family.open().await;
+    let replica = &family.replicas[0];
+    let query = || one::<(i64,)>("SELECT inet_server_port()::bigint", params![]);
+    let mut seen = db.snapshot().await.unwrap();
+    let mut unseen = db.snapshot().await.unwrap();
+    assert_eq!(seen.run(query()).await.unwrap(), (replica.port().into(),));
+    block_in_place(|| replica.kill()).unwrap();
+    let error = seen.run(query()).await.unwrap_err();
+    assert!(error.is_connection_lost(), "{error}");
+    assert_eq!(unseen.run(query()).await.unwrap(), (family.primary.port().into(),));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_beyond_the_primary_s_budget_are_refused_at_once() {
+    let family = Family::with_replicas(1);
+    let mut settings = family.settings();
+    settings.replica.spill = 1;
+    let db = Database::open(settings).await.unwrap();
+    block_in_place(|| family.replicas[0].kill()).unwrap();
+    let held = db.read().await.unwrap();
+    let held = (port(held).await, db.read().await.unwrap());
+    assert_eq!(held.0, family.primary.port());
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.read().await.map(drop) })
+        })
+        .collect();
+    let is_refused = async || {
+        let read = tokio::time::timeout(Duration::from_millis(50), db.read()).await;
+        read.is_ok_and(|read| read.is_err_and(|error| error.is_spill_refused()))
+    };
+    eventually("eight wait, and no more may", is_refused).await;
+    drop(held);
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    db.write(async |session| session.run(execute("CREATE TABLE free (id bigint)", params![])).await)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_read_of_one_row_is_answered_by_a_second_replica() {
+    let family = Family::with_replicas(2);
+    let proxy = Proxy::start(family.replicas[0].port()).await;
+    let slow = proxy.url(&family.replicas[0].url("postgres"));
+    let replicas = format!("{slow},{}", family.replicas[1].url("postgres"));
+    let mut settings = from(&family.primary.url("postgres"), &replicas);
+    settings.replica.hedge = Some(Duration::from_millis(10));
+    let db = Database::open(settings).await.unwrap();
+    all_up(&db).await;
+    // All connections there are: what is behind the proxy answers late, but soon enough to be up.
+    proxy.set(tallybook_testkit::Mode::Delay(Duration::from_millis(100))).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let session = db.read().await.unwrap();
+        let start = Instant::now();
+        assert_eq!(port(session).await, family.replicas[1].port());
+        slowest = slowest.max(start.elapsed());
+    }
+    eprintln!("the slowest took {slowest:?}");
+    let name = format!("127.0.0.1:{}", proxy.port());
+    let hedged = db.nodes().into_iter().find(|node| node.name == name).unwrap().fallbacks;
+    assert!(hedged > 0, "{:#?}", db.nodes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weights_and_zones_of_replicas_are_followed() {
+    let family = Family::with_replicas(2);
+    let with = |replica: usize, what: &str| format!("{}?{what}", family.replicas[replica].url("postgres"));
+    let primary = family.primary.url("postgres");
+    let shares = async |settings: Settings| {
+        let db = Database::open(settings).await.unwrap();
+        for _ in 0..400 {
+            db.read().await.unwrap();
+        }
+        family.replicas.iter().map(|replica| node(&db, replica).served).collect::<Vec<_>>()
+    };
+    let weighted = shares(from(&primary, &format!("{},{}", with(0, "weight=3"), with(1, "weight=1")))).await;
+    assert!(weighted[0] > 2 * weighted[1] && weighted[1] > 40, "{weighted:?}");
+    let mut settings = from(&primary, &format!("{},{}", with(0, "zone=a"), with(1, "zone=b")));
+    settings.replica.zone = Some("b".to_owned());
+    assert_eq!(shares(settings).await, [0, 400]);
+}
+
+#[tokio::test]
+async fn replicas_that_can_t_be_are_refused_with_the_reason() {
+    let server = "postgresql://ada:secret@one/book";
+    for (primary, replicas, told) in [
+        ("sqlite::memory:", server, "an SQLite file has no replicas"),
+        (server, "sqlite::memory:", "URLs of PostgreSQL replicas"),
+        (server, "postgresql://bob:secret@one:5432/book", "the server of DATABASE_URL itself"),
+        (server, "postgresql://h/book,postgresql://h/book", "each replica once"),
+    ] {
+        let error = Database::open(from(primary, replicas)).await.unwrap_err();
+        assert!(error.is_settings() && error.to_string().contains(told), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

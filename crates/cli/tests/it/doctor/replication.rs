@@ -138,6 +138,15 @@ async fn candidates_of_a_failover_may_be_replicas_too() {
         format!("postgresql://tallybook:{}@127.0.0.1:{}/postgres", primary.password(), standby.port());
     let report = doctor_of(&both, &[&replica]);
     assert!(report.of("role").is_empty() && report.of("connection").is_empty(), "{}", report.all);
+    let nodes = report.told["nodes"].as_array().unwrap();
+    assert_eq!(nodes.iter().map(|node| &node["configured"]).collect::<Vec<_>>(), ["primary", "both"]);
+    let other = replica.replace("tallybook:", "reader:");
+    doctor_of(&both, &[&other]).has(
+        "note",
+        "settings",
+        "with another user, password or database",
+        "into both",
+    );
     standby.kill().unwrap();
     let report = doctor_of(&both, &[&replica]);
     report.has("warning", "connection", "connection refused", "pg_isready");

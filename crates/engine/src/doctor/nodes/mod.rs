@@ -29,7 +29,7 @@ pub(super) fn compare(settings: &Settings, seats: &[Seat], seen: &mut [Seen]) ->
 
 impl Seen {
     fn is(&self, configured: Configured) -> bool {
-        self.node.configured == configured
+        matches!(self.node.configured, Configured::Both) || self.node.configured == configured
     }
 
     fn role(&self) -> Option<Role> {

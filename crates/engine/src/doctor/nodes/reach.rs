@@ -2,14 +2,14 @@
 
 use super::primary;
 use crate::doctor::finding::Finding;
-use crate::doctor::node::Configured;
+use crate::doctor::node::{Configured, Role};
 use crate::doctor::severity::Severity;
 use crate::doctor::visit::Seen;
 
 pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
     let has_primary = primary(seen).is_some();
-    let is_reached = |seen: &&Seen| seen.is(Configured::Replica) && seen.failure.is_none();
-    let has_replica = seen.iter().filter(is_reached).count() > 0;
+    let is_standby = |seen: &Seen| seen.is(Configured::Replica) && seen.role() == Some(Role::Standby);
+    let has_replica = seen.iter().any(is_standby);
     let is_alone = seen.len() == 1;
     let mut findings = Vec::new();
     for seen in seen {
@@ -19,7 +19,7 @@ pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
             continue;
         }
         let (severity, why) = match seen.node.configured {
-            Configured::Primary if has_primary => {
+            Configured::Primary | Configured::Both if has_primary => {
                 (Severity::Warning, "another candidate is the primary, but the next fail-over can't go here")
             }
             Configured::Replica if has_primary && has_replica => (
@@ -29,7 +29,9 @@ pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
             Configured::Replica if has_primary => {
                 (Severity::Warning, "no replica is left: all reads go to the primary")
             }
-            Configured::Primary => (Severity::Critical, "no primary was reached: nothing can be written"),
+            Configured::Primary | Configured::Both => {
+                (Severity::Critical, "no primary was reached: nothing can be written")
+            }
             Configured::Replica => (Severity::Critical, "neither the primary nor this replica answers"),
         };
         finding.severity = severity;

@@ -75,7 +75,7 @@ fn names_are(standbys: &[&Seen]) -> String {
 
 fn writable_replica(node: &Seen, primary: Option<&Seen>) -> Option<Finding> {
     let is_same = primary.is_some_and(|primary| primary.identity() == node.identity());
-    let is_replica = node.is(Configured::Replica) && node.is_postgres();
+    let is_replica = node.node.configured == Configured::Replica && node.is_postgres();
     if !is_replica || node.role() != Some(Role::Writable) || is_same {
         return None;
     }

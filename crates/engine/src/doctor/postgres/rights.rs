@@ -27,8 +27,8 @@ pub(super) async fn look(_visit: &mut Visit<'_>, server: &Server) -> Result<Vec<
         Finding::note(
             NAME,
             format!("the user {user} is no member of pg_monitor"),
-            "the doctor could not see other users' sessions, who replicates, and some settings; those checks \
-             were left out",
+            "the doctor could not see other users' sessions, who replicates, and some settings, and left those \
+             checks out; and programs take replicas for stale after a promotion until their next restart point",
         )
         .sql(format!("GRANT pg_monitor TO \"{}\";", user.replace('"', "\"\""))),
     ])

@@ -1,0 +1,59 @@
+//! One kind of read, by one way.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::Serialize;
+use tallybook_engine::{CommitToken, Database, ReadSession, one, params};
+
+/// What is done.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) enum Trial {
+    /// A session is taken and given back.
+    Session,
+    /// It reads one row.
+    Row,
+}
+
+/// How the session is asked for.
+pub(super) enum Way<'a> {
+    Read(&'a Database),
+    After(&'a Database, CommitToken),
+}
+
+impl Trial {
+    pub(super) const ALL: [Self; 2] = [Self::Session, Self::Row];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Session => "a session, unused",
+            Self::Row => "a session that reads one row",
+        }
+    }
+
+    /// Nanoseconds each.
+    pub(super) async fn run(self, way: &Way<'_>, reads: u32) -> Result<f64> {
+        let start = Instant::now();
+        for _ in 0..reads {
+            let session = way.session().await?;
+            self.with(session).await?;
+        }
+        Ok(start.elapsed().as_nanos() as f64 / f64::from(reads))
+    }
+
+    async fn with(self, mut session: ReadSession) -> Result<()> {
+        if matches!(self, Self::Row) {
+            session.run(one::<(i64,)>("SELECT 1::bigint", params![])).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Way<'_> {
+    async fn session(&self) -> Result<ReadSession> {
+        Ok(match self {
+            Self::Read(db) => db.read().await?,
+            Self::After(db, token) => db.read_after(token).await?,
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! What goes wrong with a primary and two streaming replicas, on real servers, while 16 tasks read and 4 write.
+//!
+//! The quick ones run with all other tests, one after the other. What each of them measured is printed:
+//!
+//! ```text
+//! cargo test --release -p tallybook-engine --test chaos -- --nocapture
+//! ```
+//!
+//! The long ones do the same for longer and with more of it, in about half an hour:
+//!
+//! ```text
+//! cargo test --release -p tallybook-engine --test chaos -- --ignored --nocapture
+//! ```
+//!
+//! `RUST_LOG=tallybook::routing=info` shows what becomes of the servers. To fill a disk takes root: it is mounted.
+
+mod access;
+mod clock;
+mod conflict;
+mod disk;
+mod figures;
+mod ledger;
+mod load;
+mod outage;
+mod promotion;
+mod reads;
+mod scene;
+mod spill;
+mod staleness;
+mod tokens;

@@ -1,0 +1,128 @@
+//! A replica that becomes the primary.
+
+use std::time::Duration;
+
+use tallybook_testkit::Cluster;
+use tokio::time::sleep;
+
+use crate::clock::micros;
+use crate::figures::{Phase, tell};
+use crate::ledger::Ack;
+use crate::load::{Load, Outcome};
+use crate::outage::QUICK;
+use crate::scene::{Scene, done, entries, eventually, is_used, open, sql};
+
+/// Far longer than it takes.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// What becomes of the old primary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Old {
+    Killed,
+    StillUp,
+}
+
+/// What came of a promotion.
+struct Promoted {
+    outcome: Outcome,
+    lost: Vec<Ack>,
+    /// From the end of `pg_promote()` to the first transaction that the new primary acknowledged.
+    resumed: Duration,
+}
+
+fn is_new(ack: &Ack) -> bool {
+    ack.token.timeline() > Some(1)
+}
+
+/// Promotes the replica that has received most, under the load. `standbys` are those that a commit waits for.
+async fn promote(old: Old, standbys: &str) -> Promoted {
+    let scene = Scene::new().await;
+    done(|| scene.primary.configure(&[("synchronous_standby_names", standbys)]));
+    let db = open(scene.settings_for_promotion()).await;
+    let load = Load::start(&db).await;
+    sleep(QUICK).await;
+
+    load.enter(Phase::During);
+    if old == Old::Killed {
+        done(|| scene.primary.kill());
+    }
+    let (new, other) = by_received(&scene).await;
+    sql(new, "SELECT pg_promote()").await;
+    let promoted = micros();
+    eventually("writes go on", async || load.ledger().acks().iter().any(is_new)).await;
+    let first = load.ledger().acks().iter().filter(|ack| is_new(ack)).map(|ack| ack.at).min().unwrap();
+    let resumed = Duration::from_micros(u64::try_from(first - promoted).unwrap_or_default());
+    // The other one may have more of the old primary's log than the new primary ever had.
+    done(|| other.rejoin(new));
+    is_used(&db, other.port()).await;
+
+    load.enter(Phase::After);
+    sleep(QUICK).await;
+    let synchronous = if standbys.is_empty() { "asynchronous" } else { standbys };
+    let outcome = load.stop(&format!("promotion, old primary {old:?}, {synchronous}")).await;
+    let found = entries(new).await;
+    let lost = outcome.ledger.lost(&found);
+    let late = lost.iter().filter(|ack| ack.at > promoted).count();
+    tell(format!(
+        "  writes go on {resumed:?} after the promotion; {} acknowledged ones lost ({late} of them acknowledged after it), \
+         {} unknown",
+        lost.len(),
+        outcome.ledger.unknowns().len()
+    ));
+    assert_eq!(outcome.ledger.unexpected(&found), [0; 0], "rows of transactions that are said to have failed");
+    assert!(resumed < BOUND, "{resumed:?}");
+    let acks = outcome.ledger.acks();
+    let astray = acks.iter().filter(|ack| !is_new(ack) && ack.beat > first).count();
+    assert_eq!(astray, 0, "writes that began once there was a new primary and were acknowledged by the old one");
+    assert!(lost.iter().all(|ack| !is_new(ack)), "what the new primary has acknowledged is there");
+    Promoted { outcome, lost, resumed }
+}
+
+/// The replica that has received more of the log, and the other one.
+async fn by_received(scene: &Scene) -> (&Cluster, &Cluster) {
+    let [one, other] = [0, 1].map(|index| &scene.replicas[index]);
+    let received = async |cluster| {
+        let answer = sql(cluster, "SELECT pg_last_wal_receive_lsn() - '0/0'::pg_lsn").await;
+        answer.parse::<u64>().unwrap()
+    };
+    if received(one).await >= received(other).await { (one, other) } else { (other, one) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_a_synchronous_replica_takes_over_from_a_dead_primary() {
+    let promoted = promote(Old::Killed, "ANY 1 (*)").await;
+    assert!(promoted.lost.is_empty(), "{} lost", promoted.lost.len());
+    promoted.outcome.assert_reads();
+}
+
+/// A commit waits for both replicas: for one it would go on to be acknowledged by the one that was not promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_a_synchronous_replica_takes_over_from_a_primary_that_is_up() {
+    let promoted = promote(Old::StillUp, "ANY 2 (*)").await;
+    assert!(promoted.lost.is_empty(), "{} lost", promoted.lost.len());
+    promoted.outcome.assert_reads();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_go_on_when_an_asynchronous_replica_takes_over_from_a_dead_primary() {
+    promote(Old::Killed, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_leave_a_primary_that_is_up_when_an_asynchronous_replica_is_promoted() {
+    promote(Old::StillUp, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: some minutes"]
+async fn long_promotions_lose_nothing_that_a_synchronous_replica_has() {
+    let mut resumed = Vec::new();
+    for round in 0..10 {
+        let old = if round % 2 == 0 { Old::Killed } else { Old::StillUp };
+        let promoted = promote(old, if old == Old::Killed { "ANY 1 (*)" } else { "ANY 2 (*)" }).await;
+        assert!(promoted.lost.is_empty(), "{} lost in round {round}", promoted.lost.len());
+        resumed.push(promoted.resumed);
+    }
+    resumed.sort_unstable();
+    tell(format!("writes went on after {resumed:?}"));
+}
