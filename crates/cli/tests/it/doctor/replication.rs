@@ -177,7 +177,8 @@ async fn a_standby_that_did_not_follow_a_failover_is_told_of() {
     let report = doctor_of(&heir.url("postgres"), &[&left.url("postgres")]);
     report.has("critical", "timeline", "it replays timeline 1", "recovery_target_timeline");
     left.follow(&heir).unwrap();
-    until(&left.url("postgres"), "SELECT received_tli = 2 FROM pg_stat_wal_receiver").await;
+    until(&left.url("postgres"), "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE received_tli = 2)")
+        .await;
     assert!(doctor_of(&heir.url("postgres"), &[&left.url("postgres")]).of("timeline").is_empty());
 }
 
