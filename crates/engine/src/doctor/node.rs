@@ -132,7 +132,7 @@ pub(super) fn seats(settings: &Settings) -> Vec<Seat> {
         {
             Some(seat) => {
                 seat.configured = Configured::Both;
-                seat.differs = seat.account() != replica.account();
+                seat.differs = !seat.has_account_of(&replica);
             }
             None => seats.push(replica),
         }
@@ -179,11 +179,13 @@ impl Seat {
         }
     }
 
-    /// Who connects, and to which database.
-    fn account(&self) -> Option<(Option<&str>, Option<&[u8]>, Option<&str>)> {
-        let At::Postgres(target) = &self.at else { return None };
-        let config = &target.config;
-        Some((config.get_user(), config.get_password(), config.get_dbname()))
+    /// Whether the same user connects to the same database.
+    fn has_account_of(&self, other: &Self) -> bool {
+        let (At::Postgres(own), At::Postgres(other)) = (&self.at, &other.at) else { return true };
+        let (own, other) = (&own.config, &other.config);
+        own.get_user() == other.get_user()
+            && own.get_password() == other.get_password()
+            && own.get_dbname() == other.get_dbname()
     }
 
     /// The command that opens a shell of SQL on it, without a password.
