@@ -29,4 +29,5 @@ mod reads;
 mod scene;
 mod spill;
 mod staleness;
+mod switchover;
 mod tokens;

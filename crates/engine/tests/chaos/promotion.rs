@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use tallybook_engine::{Data, Database};
+use tallybook_engine::{Data, Database, execute, params};
 use tallybook_testkit::Cluster;
 use tokio::time::sleep;
 
 use crate::clock::micros;
 use crate::figures::{Phase, tell};
 use crate::ledger::Ack;
-use crate::load::{Load, Outcome};
+use crate::load::{Load, Outcome, insert};
 use crate::outage::QUICK;
 use crate::scene::{Scene, done, entries, eventually, is_used, open, sql};
 
@@ -71,6 +71,9 @@ async fn promote(old: Old, standbys: &str) -> Promoted {
 
     load.enter(Phase::After);
     sleep(QUICK).await;
+    if old == Old::StillUp {
+        is_told_apart_by_who_starts_now(&scene).await;
+    }
     let synchronous = if standbys.is_empty() { "asynchronous" } else { standbys };
     let outcome = load.stop(&format!("promotion, old primary {old:?}, {synchronous}")).await;
     let found = entries(new).await;
@@ -111,6 +114,16 @@ fn doubtful(db: &Database) -> usize {
         Data::Counter(points) => points.iter().map(|point| point.value as usize).sum(),
         other => panic!("{other:?}"),
     }
+}
+
+/// A program that starts while both take writes writes to the new primary.
+async fn is_told_apart_by_who_starts_now(scene: &Scene) {
+    let db = Database::open(scene.settings_for_promotion()).await.unwrap();
+    let token = insert(&db, 99, -99, 1).await.unwrap();
+    assert!(token.timeline() > Some(1), "{token}");
+    let committed =
+        db.write(async |session| session.run(execute("DELETE FROM entry WHERE id = -99", params![])).await);
+    assert_eq!(committed.await.unwrap().into_value(), 1);
 }
 
 /// The replica that has received more of the log, and the other one.
