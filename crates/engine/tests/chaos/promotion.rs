@@ -11,7 +11,7 @@ use crate::figures::{Phase, tell};
 use crate::ledger::Ack;
 use crate::load::{Load, Outcome, insert};
 use crate::outage::QUICK;
-use crate::scene::{Scene, done, entries, eventually, is_used, open, sql};
+use crate::scene::{Scene, done, entries, eventually, is_used, node, open, sql};
 
 /// Far longer than it takes.
 const BOUND: Duration = Duration::from_secs(5);
@@ -176,4 +176,29 @@ async fn long_promotions_lose_nothing_that_a_synchronous_replica_has() {
     }
     resumed.sort_unstable();
     tell(format!("writes went on after {resumed:?}"));
+}
+
+/// A standby that does not receive at the moment tells of the timeline of its last restart point.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_still_used_when_the_promoted_primary_is_gone_for_a_moment() {
+    let scene = Scene::new().await;
+    let db = open(scene.settings_for_promotion()).await;
+    let (new, other) = (&scene.replicas[0], &scene.replicas[1]);
+    done(|| scene.primary.kill());
+    done(|| new.promote());
+    done(|| other.follow(new));
+    done(|| other.configure(&[("wal_retrieve_retry_interval", "5s")]));
+    let load = Load::start(&db).await;
+    is_used(&db, other.port()).await;
+    done(|| new.kill());
+    done(|| new.start_again());
+    let acks = load.ledger().acks().len();
+    eventually("writes go on", async || load.ledger().acks().len() > acks).await;
+    let end = std::time::Instant::now() + QUICK;
+    while std::time::Instant::now() < end {
+        let status = node(&db, other.port());
+        assert!(!status.reason.contains("timeline"), "{}", status.reason);
+        sleep(Duration::from_millis(10)).await;
+    }
+    load.stop("a promoted primary that is gone for a moment").await.assert_reads();
 }
