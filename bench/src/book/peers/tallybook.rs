@@ -23,6 +23,11 @@ impl Tallybook {
         Ok(Self(Database::open(settings(url)?).await?))
     }
 
+    /// On the same connections.
+    pub(super) fn first_page(&self) -> FirstPage {
+        FirstPage(self.0.clone())
+    }
+
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
         let trade = new_trade(portfolio)?;
         let written = self.0.write(async |session| -> tallybook::Result<_> {
@@ -77,6 +82,18 @@ impl Peer for Tallybook {
             }
             Question::Write(_) => bail!("a write is no read"),
         })
+    }
+}
+
+/// Reads the first page of all trades, whatever it is asked.
+pub(super) struct FirstPage(Database);
+
+impl Peer for FirstPage {
+    type Answer = Vec<Trade>;
+
+    async fn ask(&self, _: &Question) -> Result<Vec<Trade>> {
+        let mut session = self.0.read().await?;
+        Ok(Trades::new(&mut session).get_page(None, PAGE as u32).await?.rows)
     }
 }
 
