@@ -76,7 +76,8 @@ async fn writers_go_on(time: Duration) {
     load.enter(Phase::After);
     let outcome = load.stop("both replicas down, ten times the reads that the primary has room for").await;
     let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let (answered, refused, failed) = (count(&counts.answered), count(&counts.refused), count(&counts.failed));
+    let (answered, refused, failed) =
+        (count(&counts.answered), count(&counts.refused), count(&counts.failed));
     tell(format!(
         "  {} reads of {HELD:?} offered, {answered} answered, {refused} refused (the slowest after {:.2} ms), {failed} \
          failed otherwise; writes kept {:.0} % of their throughput",
