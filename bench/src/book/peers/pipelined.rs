@@ -33,7 +33,7 @@ impl Peer for Pipelined {
                     all(&client, sql::TRADES, &values),
                     all(&client, sql::SESSIONS, &values),
                 )?;
-                Answer::Relations(portfolio, positions, trades, sessions)
+                Answer::Relations((portfolio, positions, trades, sessions))
             }
             Question::Executions(id) => {
                 let newest = i64::from(NEWEST);
