@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tallybook_engine::{Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params};
-use tallybook_testkit::{Cluster, Proxy};
+use tallybook_engine::{
+    Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params, prometheus,
+};
+use tallybook_testkit::{Cluster, Proxy, promtool};
 use tokio::task::block_in_place;
 
 use crate::support::eventually;
@@ -96,6 +98,32 @@ async fn reads_go_to_replicas_and_writes_to_the_primary() {
     let roles: Vec<_> = db.nodes().iter().map(|node| node.role).collect();
     assert_eq!(roles, [NodeRole::Primary, NodeRole::Replica, NodeRole::Replica]);
     assert_eq!(node(&db, &family.primary).served, 2, "the first connection and one transaction");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_in_the_metrics_and_in_the_report() {
+    let family = Family::with_replicas(1);
+    let db = family.open().await;
+    caught_up(&db, &family.replicas[0]).await;
+    let text = prometheus(&db.metrics());
+    let name = format!("127.0.0.1:{}", family.replicas[0].port());
+    for line in [
+        format!(
+            "tallybook_nodes{{tallybook_node_name=\"{name}\",tallybook_node_role=\"replica\",tallybook_node_state=\"up\"}} 1"
+        ),
+        format!("tallybook_node_lag_size_bytes{{tallybook_node_name=\"{name}\"}} 0"),
+        "tallybook_transactions_doubtful_total 0".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert_eq!(promtool(&text), (Some(0), String::new()), "{text}");
+    let report = db.report();
+    let json = serde_json::to_string(&report).unwrap();
+    let back: tallybook_engine::Report = serde_json::from_str(&json).unwrap();
+    let known =
+        |nodes: &[NodeStatus]| nodes.iter().map(|node| (node.name.clone(), node.state)).collect::<Vec<_>>();
+    assert_eq!(known(&back.nodes), known(&report.nodes));
+    assert_eq!(report.nodes.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
