@@ -1,6 +1,6 @@
 //! Which server a session gets, on a real primary with real replicas.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tallybook_engine::{
     Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params, prometheus,
@@ -169,9 +169,7 @@ async fn a_read_on_a_replica_that_hangs_is_answered_by_another_node() {
     let db = family.open().await;
     let session = db.read().await.unwrap();
     block_in_place(|| family.replicas[0].hang()).unwrap();
-    let start = Instant::now();
     assert_eq!(port(session).await, family.primary.port());
-    eprintln!("answered after {:?}", start.elapsed());
     assert_eq!(node(&db, &family.replicas[0]).fallbacks, 1);
     block_in_place(|| family.replicas[0].resume()).unwrap();
     all_up(&db).await;
@@ -188,9 +186,7 @@ async fn writes_follow_a_promotion() {
     caught_up(&db, new).await;
     block_in_place(|| old.kill()).unwrap();
     block_in_place(|| new.promote()).unwrap();
-    let start = Instant::now();
     let after = add(&db, 2).await;
-    eprintln!("resumed after {:?}", start.elapsed());
     assert_eq!((token.timeline(), after.timeline()), (Some(1), Some(2)));
     assert_eq!(node(&db, new).role, NodeRole::Primary);
     assert_eq!(port(db.read_after(&token).await.unwrap()).await, new.port());
@@ -204,13 +200,11 @@ async fn writes_leave_an_old_primary_that_is_still_up() {
     all_up(&db).await;
     create(&db).await;
     block_in_place(|| new.promote()).unwrap();
-    let start = Instant::now();
     let mut id = 0;
     while add(&db, id).await.timeline() == Some(1) {
         id += 1;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    eprintln!("resumed after {:?}", start.elapsed());
     assert_eq!(node(&db, old).state, NodeState::Down);
     for id in 1000..1010 {
         assert_eq!(add(&db, id).await.timeline(), Some(2));
@@ -354,14 +348,9 @@ async fn a_slow_read_of_one_row_is_answered_by_a_second_replica() {
     all_up(&db).await;
     // All connections there are: what is behind the proxy answers late, but soon enough to be up.
     proxy.set(tallybook_testkit::Mode::Delay(Duration::from_millis(100))).await;
-    let mut slowest = Duration::ZERO;
     for _ in 0..20 {
-        let session = db.read().await.unwrap();
-        let start = Instant::now();
-        assert_eq!(port(session).await, family.replicas[1].port());
-        slowest = slowest.max(start.elapsed());
+        assert_eq!(port(db.read().await.unwrap()).await, family.replicas[1].port());
     }
-    eprintln!("the slowest took {slowest:?}");
     let name = format!("127.0.0.1:{}", proxy.port());
     let hedged = db.nodes().into_iter().find(|node| node.name == name).unwrap().fallbacks;
     assert!(hedged > 0, "{:#?}", db.nodes());
