@@ -49,6 +49,16 @@ pub(crate) fn select<T: Table>(rest: &str) -> Statement {
     sql::select(T::NAME, T::COLUMN_LIST, rest)
 }
 
+/// The rows of one parent: those with `$1` in `column`.
+///
+/// PostgreSQL keeps a plan only if it takes it for no worse than those it made for the values themselves, and where some
+/// parents have many more rows than most, that for the average looks worse: then it plans the statement each time it
+/// runs, which takes longer than finding some fifty rows. So the value is hidden from its planner.
+pub(crate) fn children<T: Table>(column: &str, rest: &str) -> Statement {
+    let text = |value| text::<T>(&format!("WHERE {column} = {value} {rest}"));
+    Statement::of_each(text("(SELECT $1)"), text("$1"))
+}
+
 /// The text of [`select`].
 pub(crate) fn text<T: Table>(rest: &str) -> String {
     sql::text(T::NAME, T::COLUMN_LIST, rest)

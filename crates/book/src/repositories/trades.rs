@@ -12,7 +12,7 @@ use crate::loader::loader;
 use crate::models::{Execution, Trade};
 use crate::page::Window;
 use crate::sql::statements;
-use crate::table::{Table, select, text};
+use crate::table::{Table, children, select, text};
 use crate::words::TradeStatus;
 
 statements! {
@@ -23,7 +23,7 @@ statements! {
         "WHERE portfolio_id = $1 AND status = $2 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
     )
     .planned_by_values();
-    BY_SESSION = select::<Trade>("WHERE session_id = $1 ORDER BY created_at DESC, id DESC");
+    BY_SESSION = children::<Trade>("session_id", "ORDER BY created_at DESC, id DESC");
     BY_SESSIONS = select::<Trade>("WHERE session_id = ANY($1) ORDER BY created_at DESC, id DESC");
     NEWEST_OF_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
     NEWEST_OF_PORTFOLIOS = select::<Trade>(&format!("WHERE id IN ({NEWEST_IDS}) ORDER BY created_at DESC, id DESC"));
