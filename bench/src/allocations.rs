@@ -12,6 +12,7 @@ static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static MADE: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicI64 = AtomicI64::new(0);
 static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
+static PEAK_BYTES: AtomicI64 = AtomicI64::new(0);
 
 /// The system's allocator. While nothing is counted it costs a look at a flag more.
 struct Counting;
@@ -25,6 +26,8 @@ pub(crate) struct Allocations {
     pub(crate) live: i64,
     /// The bytes that are still there.
     pub(crate) live_bytes: i64,
+    /// The most bytes that were there at once.
+    pub(crate) peak_bytes: i64,
 }
 
 /// Counts until it is dropped; there must be only one at a time.
@@ -37,6 +40,7 @@ impl Count {
         MADE.store(0, Ordering::SeqCst);
         LIVE.store(0, Ordering::SeqCst);
         LIVE_BYTES.store(0, Ordering::SeqCst);
+        PEAK_BYTES.store(0, Ordering::SeqCst);
         IS_COUNTING.store(true, Ordering::SeqCst);
         Self(())
     }
@@ -47,6 +51,7 @@ impl Count {
             made: MADE.load(Ordering::SeqCst),
             live: LIVE.load(Ordering::SeqCst),
             live_bytes: LIVE_BYTES.load(Ordering::SeqCst),
+            peak_bytes: PEAK_BYTES.load(Ordering::SeqCst),
         }
     }
 }
@@ -61,7 +66,8 @@ fn count(made: u64, live: i64, bytes: i64) {
     if IS_COUNTING.load(Ordering::Relaxed) {
         MADE.fetch_add(made, Ordering::Relaxed);
         LIVE.fetch_add(live, Ordering::Relaxed);
-        LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        let live_bytes = LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        PEAK_BYTES.fetch_max(live_bytes, Ordering::Relaxed);
     }
 }
 
@@ -107,6 +113,6 @@ mod tests {
         drop(block);
         let freed = count.so_far();
         assert!(held.made >= 1 && held.live_bytes >= SIZE, "{held:?}");
-        assert!(freed.live_bytes < SIZE / 2, "{freed:?}");
+        assert!(freed.live_bytes < SIZE / 2 && freed.peak_bytes >= SIZE, "{freed:?}");
     }
 }

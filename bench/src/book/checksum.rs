@@ -123,6 +123,15 @@ impl<A: Loaded, B: Loaded> Loaded for (A, B) {
     }
 }
 
+impl<A: Loaded, B: Loaded, C: Loaded, D: Loaded> Loaded for (A, B, C, D) {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.0.add_to(sum);
+        self.1.add_to(sum);
+        self.2.add_to(sum);
+        self.3.add_to(sum);
+    }
+}
+
 /// Sums the rows of five types whose fields have the names of the columns.
 macro_rules! loaded {
     ($portfolio:ty, $position:ty, $trade:ty, $execution:ty, $session:ty) => {

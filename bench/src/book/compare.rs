@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::contestant::Contestant;
+use super::ledger::{Ledger, Written};
 use super::options::Plan;
 use super::target::Target;
 use super::work::Work;
@@ -52,6 +53,10 @@ pub(super) struct Allocated {
     pub(super) per_row: f64,
     /// Texts per row that the peer's types own.
     pub(super) texts_per_row: f64,
+    /// The bytes of an answer, on average.
+    pub(super) answer_bytes: f64,
+    /// The most bytes that were there at once while one was read, on average; the answer is in it.
+    pub(super) peak_bytes: f64,
 }
 
 /// Refuses to go on unless everyone reads the same.
@@ -73,6 +78,40 @@ pub(super) async fn check(target: Target, work: Work, all: &[Arc<dyn Contestant>
         );
     }
     Ok(expected.rows)
+}
+
+/// Refuses to go on unless everyone writes the same; returns what it is.
+pub(super) async fn check_written(
+    target: Target,
+    ledger: &mut Ledger,
+    questions: usize,
+    all: &[Arc<dyn Contestant>],
+) -> Result<Written> {
+    let mut expected = None;
+    for contestant in all.iter().filter(|contestant| contestant.does(Work::Write)) {
+        let name = contestant.name();
+        ledger.mark().await?;
+        contestant.check(Work::Write).await.with_context(|| format!("{name} on {target}"))?;
+        let own = ledger.written().await.with_context(|| format!("what {name} wrote on {target}"))?;
+        ensure!(
+            own.sums.len() == questions && own.orphans == 0,
+            "{name} on {target} wrote {} of {questions} trades, and executions of {} unknown ones",
+            own.sums.len(),
+            own.orphans
+        );
+        let expected = expected.get_or_insert_with(|| own.sums.clone());
+        ensure!(own.sums == *expected, "{name} on {target} wrote other rows than Tallybook");
+    }
+    ledger.mark().await?;
+    Ok(Written { sums: expected.context("nobody writes")?, orphans: 0 })
+}
+
+/// Refuses to go on if in their turns anyone wrote anything but that; returns how many trades were written.
+pub(super) async fn check_turns(case: Case, ledger: &mut Ledger, expected: &Written) -> Result<usize> {
+    let written = ledger.written().await?;
+    ensure!(written.repeats(expected), "{case}: not all rows are those that everyone wrote before");
+    ledger.mark().await?;
+    Ok(written.sums.len())
 }
 
 /// Lets everyone work in turns; who begins changes from round to round.
@@ -103,14 +142,22 @@ pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]
 pub(super) async fn allocated(
     target: Target,
     work: Work,
+    questions: usize,
     all: &[Arc<dyn Contestant>],
 ) -> Result<Vec<Allocated>> {
     let mut counts = Vec::new();
     for contestant in all.iter().filter(|contestant| contestant.does(work)) {
-        let (per_row, sum) = (contestant.allocations(work).await?, contestant.check(work).await?);
-        if let (Some(per_row), Some(sum)) = (per_row, sum) {
-            let texts_per_row = sum.texts as f64 / sum.rows as f64;
-            counts.push(Allocated { target, work, peer: contestant.name(), per_row, texts_per_row });
+        let (needs, sum) = (contestant.needs(work).await?, contestant.check(work).await?);
+        if let (Some(needs), Some(sum)) = (needs, sum) {
+            counts.push(Allocated {
+                target,
+                work,
+                peer: contestant.name(),
+                per_row: needs.per_row,
+                texts_per_row: sum.texts as f64 / sum.rows as f64,
+                answer_bytes: needs.answer as f64 / questions as f64,
+                peak_bytes: needs.peak as f64 / questions as f64,
+            });
         }
     }
     Ok(counts)

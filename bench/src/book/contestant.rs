@@ -20,6 +20,17 @@ const WARM_UP: usize = 20;
 /// Turns of which the allocations are counted.
 const COUNTED: usize = 50;
 
+/// What a read needs of the allocator, over all questions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needs {
+    /// Allocations per row.
+    pub(super) per_row: f64,
+    /// The bytes of the answers.
+    pub(super) answer: i64,
+    /// The bytes that were there at once, at most, while the answers were read; they are in it.
+    pub(super) peak: i64,
+}
+
 /// The end of a trial.
 pub(super) type Trial<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
@@ -43,14 +54,17 @@ pub(super) trait Contestant: Send + Sync {
         true
     }
 
-    /// The sum over the answers to all questions of a read, or `None` from one that builds no rows.
+    /// Does all questions of a work once: the sum over the answers, or `None` from one that builds no rows.
     fn check(&self, work: Work) -> Trial<Option<Checksum>>;
 
     /// So many tasks work for about so long; the operations per second.
     fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64>;
 
-    /// Allocations per row of a read, where they can be counted.
-    fn allocations(&self, work: Work) -> Trial<Option<f64>>;
+    /// What a read needs of the allocator, where that can be counted.
+    fn needs(&self, work: Work) -> Trial<Option<Needs>> {
+        let _ = work;
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// A peer under its name.
@@ -101,7 +115,7 @@ impl<P: Peer> Contestant for Entry<P> {
         })
     }
 
-    fn allocations(&self, work: Work) -> Trial<Option<f64>> {
+    fn needs(&self, work: Work) -> Trial<Option<Needs>> {
         let (peer, questions) = (Arc::clone(&self.peer), Arc::clone(&self.questions));
         on_worker(async move {
             let mut rows = 0;
@@ -117,9 +131,26 @@ impl<P: Peer> Contestant for Entry<P> {
             for question in all().take(COUNTED) {
                 black_box(peer.ask(question).await?);
             }
-            Ok(Some(count.so_far().made as f64 / rows as f64))
+            let per_row = count.so_far().made as f64 / rows as f64;
+            drop(count);
+            let (mut answer, mut peak) = (0, 0);
+            for question in questions.of(work) {
+                let (held, highest) = footprint(&*peer, question).await?;
+                answer += held;
+                peak += highest;
+            }
+            Ok(Some(Needs { per_row, answer, peak }))
         })
     }
+}
+
+/// The bytes of an answer, and the most that were there at once while it was read.
+async fn footprint<P: Peer>(peer: &P, question: &Question) -> Result<(i64, i64)> {
+    let count = Count::begin();
+    let answer = black_box(peer.ask(question).await?);
+    let held = count.so_far();
+    drop(answer);
+    Ok((held.live_bytes - count.so_far().live_bytes, held.peak_bytes))
 }
 
 async fn take_turns<P: Peer>(

@@ -1,9 +1,12 @@
 //! What Tallybook set out to reach beside its peers.
 
 use super::compare::{Allocated, Comparison};
+use super::growth::{Depth, Grown};
+use super::report::Report;
 use super::target::Target;
 use super::work::Work;
 use crate::goal::Goal;
+use crate::table::count;
 
 /// A ratio that all cases and peers of some kind have to reach.
 struct Promise {
@@ -16,7 +19,12 @@ struct Promise {
     least: f64,
 }
 
-const PROMISES: [Promise; 11] = [
+/// The time on the largest book over that on the smallest, for the same rows.
+const MOST_GROWTH: f64 = 1.5;
+/// The time of a deep page over that of the first; a tenth is what can't be told apart.
+const MOST_DEPTH: f64 = 1.1;
+
+const PROMISES: [Promise; 13] = [
     Promise {
         text: "PostgreSQL, 16 tasks: every Rust peer on every read, at least 1.0",
         target: Target::Postgres,
@@ -105,6 +113,22 @@ const PROMISES: [Promise; 11] = [
         peer: |peer| !is_stepping(peer),
         least: 5.0,
     },
+    Promise {
+        text: "PostgreSQL, bulk load: psql \\copy of the same rows, at least 0.8",
+        target: Target::Postgres,
+        tasks: None,
+        work: |work| work == Work::Load,
+        peer: |peer| peer == "psql \\copy",
+        least: 0.8,
+    },
+    Promise {
+        text: "SQLite, bulk load: sqlite3 .import of the same rows, at least 0.8",
+        target: Target::Sqlite,
+        tasks: None,
+        work: |work| work == Work::Load,
+        peer: |peer| peer == "sqlite3 .import",
+        least: 0.8,
+    },
 ];
 
 fn is_python(peer: &str) -> bool {
@@ -124,11 +148,19 @@ fn is_sequential(peer: &str) -> bool {
 }
 
 /// Each on its worst case; without those of which nothing was measured.
-pub(super) fn goals(comparisons: &[Comparison], allocated: &[Allocated]) -> Vec<Goal> {
-    let mut goals: Vec<Goal> = PROMISES.iter().filter_map(|promise| promise.look(comparisons)).collect();
+pub(super) fn goals(report: &Report) -> Vec<Goal> {
+    let mut goals: Vec<Goal> =
+        PROMISES.iter().filter_map(|promise| promise.look(&report.comparisons)).collect();
+    goals.extend(allocations(&report.allocated));
+    goals.extend(Target::ALL.into_iter().filter_map(|target| growth(target, &report.grown)));
+    goals.extend(depth(&report.depths));
+    goals
+}
+
+fn allocations(allocated: &[Allocated]) -> Option<Goal> {
     let of_us = allocated.iter().filter(|count| count.peer == "Tallybook");
     let worst = of_us.max_by(|a, b| (a.per_row - a.texts_per_row).total_cmp(&(b.per_row - b.texts_per_row)));
-    goals.extend(worst.map(|worst| Goal {
+    worst.map(|worst| Goal {
         promise: "allocations: no more per row than it owns texts",
         measured: format!(
             "{:.2} for {:.2} texts: {}, {}",
@@ -138,8 +170,36 @@ pub(super) fn goals(comparisons: &[Comparison], allocated: &[Allocated]) -> Vec<
             worst.work.title()
         ),
         kept: worst.per_row <= worst.texts_per_row,
-    }));
-    goals
+    })
+}
+
+fn growth(target: Target, grown: &[Grown]) -> Option<Goal> {
+    let own = grown.iter().filter(|grown| grown.target == target);
+    let worst = own.max_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median))?;
+    Some(Goal {
+        promise: match target {
+            Target::Postgres => {
+                "PostgreSQL, growth: the same rows from a larger book, at most 1.5 times the time"
+            }
+            Target::Sqlite => "SQLite, growth: the same rows from a larger book, at most 1.5 times the time",
+        },
+        measured: format!("{:.2}: {}, {} trades", worst.ratio.median, worst.read, count(worst.trades.into())),
+        kept: worst.ratio.median <= MOST_GROWTH,
+    })
+}
+
+fn depth(depths: &[Depth]) -> Option<Goal> {
+    let worst = depths.iter().max_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median))?;
+    Some(Goal {
+        promise: "a deep page by cursor costs what the first does, at most 1.1 times",
+        measured: format!(
+            "{:.2}: {}, {} trades",
+            worst.ratio.median,
+            worst.target,
+            count(worst.trades.into())
+        ),
+        kept: worst.ratio.median <= MOST_DEPTH,
+    })
 }
 
 impl Promise {

@@ -4,6 +4,9 @@ mod checksum;
 mod compare;
 mod contestant;
 mod goal;
+mod growth;
+mod ledger;
+mod load;
 mod network;
 mod options;
 mod peers;
@@ -11,39 +14,28 @@ mod questions;
 mod report;
 mod rows;
 mod schema;
+mod server;
 mod sql;
 mod stage;
 mod target;
 mod work;
 mod written;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::machine::Machine;
 use crate::runtime::runtime;
-use compare::Case;
+use compare::{Case, Comparison};
+use ledger::Ledger;
 pub use options::Options;
+use options::Plan;
 use questions::Questions;
 use report::Report;
 use stage::Stage;
 use target::Target;
 use work::Work;
-
-/// Whose versions are named.
-const CRATES: [&str; 10] = [
-    "tallybook-engine",
-    "deadpool-postgres",
-    "diesel",
-    "diesel-async",
-    "libsqlite3-sys",
-    "rusqlite",
-    "sea-orm",
-    "sqlx",
-    "tokio",
-    "tokio-postgres",
-];
 
 /// Measures every work on every peer in turns, and prints what came out.
 ///
@@ -53,22 +45,51 @@ pub fn run(options: &Options) -> Result<()> {
     let plan = options.plan();
     let program = stage::program(options.program.as_deref())?;
     let mut report = Report::new(plan);
-    report.versions = peers::versions(&report.plan)?;
+    report.versions = versions(&report.plan)?;
     for target in report.plan.targets.clone() {
-        let stage = Stage::set(target, &report.plan, &program)?;
-        if let Some(server) = stage.server() {
-            report.machine = Some(Machine::look(&server.url("postgres"), &CRATES)?);
+        if report.plan.growth.is_empty() {
+            compare_with_peers(target, &program, &mut report)?;
+        } else {
+            growth::measure(target, &program, &mut report)?;
         }
-        // A runtime for each engine: its connections end with it, before the server does.
-        runtime()?.block_on(measure(target, &stage, &mut report))?;
     }
     report.write(options)
 }
 
+/// Of what isn't a crate.
+fn versions(plan: &Plan) -> Result<Vec<String>> {
+    let mut all = peers::versions(plan)?;
+    if plan.growth.is_empty() && plan.works.contains(&Work::Load) {
+        all.extend(load::versions(&plan.targets)?);
+    }
+    Ok(all)
+}
+
+fn compare_with_peers(target: Target, program: &Path, report: &mut Report) -> Result<()> {
+    if report.plan.works.iter().any(|work| *work != Work::Load) {
+        let stage = Stage::set(target, report.plan.size, program)?;
+        report.look(&stage)?;
+        // A runtime for each engine: its connections end with it, before the server does.
+        runtime()?.block_on(measure(target, &stage, report))?;
+    }
+    if report.plan.works.contains(&Work::Load) {
+        let case = Case { target, work: Work::Load, tasks: 1 };
+        let place = load::Place::set(target, report.plan.size, program)?;
+        report.look(place.stage())?;
+        let scores = runtime()?.block_on(load::measure(&place, &report.plan, program))?;
+        report.add(Comparison { case, scores });
+    }
+    Ok(())
+}
+
 async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<()> {
+    let mut ledger = Ledger::open(stage.url()).await?;
     let questions = Arc::new(Questions::find(stage.url()).await?);
     let near = peers::contestants(target, stage, &report.plan, &questions).await?;
     for work in report.plan.works.clone() {
+        if work == Work::Load {
+            continue;
+        }
         if work == Work::Distant {
             if let Some(server) = stage.server() {
                 let all = peers::distant(server, &report.plan, &questions).await?;
@@ -80,7 +101,19 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
         if work.is_read() {
             let rows = compare::check(target, work, &near).await?;
             report.rows.push((target, work, rows as f64 / questions.of(work).len() as f64));
-            report.allocated.extend(compare::allocated(target, work, &near).await?);
+            let needs = compare::allocated(target, work, questions.of(work).len(), &near).await?;
+            report.allocated.extend(needs);
+        }
+        if work == Work::Write {
+            let count = questions.of(work).len();
+            let expected = compare::check_written(target, &mut ledger, count, &near).await?;
+            for tasks in report.plan.tasks.clone() {
+                let case = Case { target, work, tasks };
+                report.add(compare::measure(case, &report.plan, &near).await?);
+                let trades = compare::check_turns(case, &mut ledger, &expected).await?;
+                report.written.push((case, trades));
+            }
+            continue;
         }
         for tasks in report.plan.tasks.clone() {
             report.add(compare::measure(Case { target, work, tasks }, &report.plan, &near).await?);

@@ -28,6 +28,10 @@ pub struct Options {
     /// Only Tallybook and the peers of which this is a part of the name; may be given several times.
     #[arg(long, value_name = "PEER")]
     peer: Vec<String>,
+    /// Instead of all that: Tallybook alone, on books of 10 thousand, 100 thousand and 1 million trades; with
+    /// --quick without the last.
+    #[arg(long, conflicts_with_all = ["work", "peer", "tasks"])]
+    growth: bool,
     /// Only with so many tasks, instead of 1 and 16; may be given several times.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     tasks: Vec<u16>,
@@ -52,25 +56,47 @@ pub struct Options {
     pub(super) markdown: Option<PathBuf>,
 }
 
+/// Trades of the books on which growth is measured.
+const GROWTH: [u32; 3] = [10_000, 100_000, 1_000_000];
+
 const EXAMPLES: &str = "\
 Examples:
   python/install.sh                                             once, for SQLAlchemy
   cargo run --release --bin book -- --quick                     a look
   cargo run --release --bin book -- --markdown book.md          the full table
   cargo run --release --bin book -- --engine sqlite --work relations --peer rusqlite --rounds 15
-  cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json";
+  cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json
+  cargo run --release --bin book -- --work load                 bulk load beside the databases' shells
+  cargo run --release --bin book -- --growth                    how the cost grows with the book";
+
+/// The size of a book.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Size {
+    pub(super) portfolios: u32,
+    pub(super) trades: u32,
+}
+
+impl Size {
+    /// With 200 trades to a portfolio.
+    pub(super) const fn of(trades: u32) -> Self {
+        Self { portfolios: trades / 200, trades }
+    }
+}
 
 /// How much, how long and how often.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Plan {
-    pub(super) portfolios: u32,
-    pub(super) trades: u32,
+    pub(super) size: Size,
+    /// Trades of a bulk load.
+    pub(super) loaded: u32,
     pub(super) rounds: u32,
     /// The turn of one peer in a round: short, so that what else the machine does meets all peers alike.
     pub(super) slice: Duration,
     pub(super) targets: Vec<Target>,
     pub(super) works: Vec<Work>,
     pub(super) tasks: Vec<usize>,
+    /// The books on which growth is measured, the smallest first; none where peers are compared.
+    pub(super) growth: Vec<Size>,
     peers: Vec<String>,
     #[serde(skip)]
     pub(super) python: Option<PathBuf>,
@@ -78,21 +104,40 @@ pub(super) struct Plan {
 
 impl Options {
     pub(super) fn plan(&self) -> Plan {
-        let (portfolios, trades, rounds, slice) =
-            if self.quick { (400, 80_000, 5, 60) } else { (1_000, 200_000, 9, 300) };
+        let (trades, loaded, rounds, slice) =
+            if self.quick { (80_000, 20_000, 5, 60) } else { (200_000, 100_000, 9, 300) };
         Plan {
-            portfolios,
-            trades,
+            size: Size::of(trades),
+            loaded,
             rounds: self.rounds.unwrap_or(rounds),
             slice: Duration::from_millis(self.slice.unwrap_or(slice)),
             targets: Target::ALL
                 .into_iter()
                 .filter(|target| self.engine.is_none_or(|only| only == *target))
                 .collect(),
-            works: or_all(&self.work, &Work::ALL),
-            tasks: or_all(&self.tasks, &[1, 16]).into_iter().map(usize::from).collect(),
+            // Writes come last whatever the order of the options: they make the book larger.
+            works: Work::ALL
+                .into_iter()
+                .filter(|work| self.work.is_empty() || self.work.contains(work))
+                .collect(),
+            tasks: if self.tasks.is_empty() {
+                vec![1, 16]
+            } else {
+                self.tasks.iter().copied().map(usize::from).collect()
+            },
+            growth: self.growth().iter().copied().map(Size::of).collect(),
             peers: self.peer.iter().map(|peer| peer.to_lowercase()).collect(),
             python: self.python.clone(),
+        }
+    }
+}
+
+impl Options {
+    fn growth(&self) -> &'static [u32] {
+        match (self.growth, self.quick) {
+            (false, _) => &[],
+            (true, true) => &GROWTH[..2],
+            (true, false) => &GROWTH,
         }
     }
 }
@@ -103,8 +148,4 @@ impl Plan {
         let peer = peer.to_lowercase();
         peer == "tallybook" || self.peers.is_empty() || self.peers.iter().any(|part| peer.contains(part))
     }
-}
-
-fn or_all<T: Copy>(chosen: &[T], all: &[T]) -> Vec<T> {
-    if chosen.is_empty() { all.into() } else { chosen.into() }
 }

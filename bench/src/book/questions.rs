@@ -10,7 +10,7 @@ use super::work::{PAGE, Question, TOGETHER, Work};
 /// Portfolios (or sessions) that take turns: enough that no answer is the same twice in a row, and so few that all
 /// are of nearly the same size.
 const VARIETY: i64 = 8;
-/// The page that is read.
+/// The page that is read; of a smaller book the last.
 const PAGE_NUMBER: i64 = 1_000;
 
 /// With about 20 positions and 200 trades, the nearest first.
@@ -29,10 +29,11 @@ const SESSIONS: Statement = Statement::new(
      ORDER BY abs(count(*) - 50), session_id LIMIT $1",
 );
 const ALL_PORTFOLIOS: Statement = Statement::new("SELECT id, id FROM portfolios ORDER BY id");
+const TRADES: Statement = Statement::new("SELECT count(*), count(*) FROM trades");
 const LAST_BEFORE_PAGE: Statement =
     Statement::new("SELECT created_at, id FROM trades ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $1");
 
-/// The questions of each work, in the order of [`Work::ALL`].
+/// The questions of each work but the bulk load, in the order of [`Work::ALL`].
 #[derive(Debug, Serialize)]
 pub(super) struct Questions(Vec<Vec<Question>>);
 
@@ -44,7 +45,10 @@ impl Questions {
         let portfolios = session.run(all::<(i64, i64)>(PORTFOLIOS, params![VARIETY])).await?;
         let sessions = session.run(all::<(i64, i64)>(SESSIONS, params![VARIETY])).await?;
         let everyone = session.run(all::<(i64, i64)>(ALL_PORTFOLIOS, params![])).await?;
-        let skipped = PAGE_NUMBER * i64::from(PAGE) - i64::from(PAGE) - 1;
+        let trades =
+            session.run(all::<(i64, i64)>(TRADES, params![])).await?.first().map_or(0, |(all, _)| *all);
+        let page = PAGE_NUMBER.min(trades / i64::from(PAGE));
+        let skipped = (page - 1) * i64::from(PAGE) - 1;
         let place = session.run(all::<(DateTime<Utc>, i64)>(LAST_BEFORE_PAGE, params![skipped])).await?;
         let mut symbols = Vec::new();
         for (portfolio, _) in &portfolios {

@@ -6,15 +6,33 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::compare::{Allocated, Comparison};
+use super::compare::{Allocated, Case, Comparison};
 use super::goal::goals;
-use super::options::{Options, Plan};
+use super::growth::{Depth, Grown};
+use super::options::{Options, Plan, Size};
+use super::stage::Stage;
 use super::target::Target;
 use super::work::Work;
 use crate::goal::{self, Goal};
 use crate::json;
 use crate::machine::Machine;
 use crate::table::{count, quartiles, table};
+
+/// Whose versions are named.
+const CRATES: [&str; 10] = [
+    "tallybook-engine",
+    "deadpool-postgres",
+    "diesel",
+    "diesel-async",
+    "libsqlite3-sys",
+    "rusqlite",
+    "sea-orm",
+    "sqlx",
+    "tokio",
+    "tokio-postgres",
+];
+
+const KIB: f64 = 1024.0;
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -25,8 +43,12 @@ pub(super) struct Report {
     pub(super) versions: Vec<String>,
     /// Rows of an answer, on average.
     pub(super) rows: Vec<(Target, Work, f64)>,
-    comparisons: Vec<Comparison>,
+    pub(super) comparisons: Vec<Comparison>,
     pub(super) allocated: Vec<Allocated>,
+    /// Trades that were written in the turns of a case, all of them as they should be.
+    pub(super) written: Vec<(Case, usize)>,
+    pub(super) grown: Vec<Grown>,
+    pub(super) depths: Vec<Depth>,
     goals: Vec<Goal>,
 }
 
@@ -39,8 +61,19 @@ impl Report {
             rows: Vec::new(),
             comparisons: Vec::new(),
             allocated: Vec::new(),
+            written: Vec::new(),
+            grown: Vec::new(),
+            depths: Vec::new(),
             goals: Vec::new(),
         }
+    }
+
+    /// Looks at the machine, and at the server if the stage is one.
+    pub(super) fn look(&mut self, stage: &Stage) -> Result<()> {
+        if let Some(server) = stage.server() {
+            self.machine = Some(Machine::look(&server.url("postgres"), &CRATES)?);
+        }
+        Ok(())
     }
 
     /// Prints a comparison, so that one sees that it goes on, and keeps it.
@@ -51,7 +84,7 @@ impl Report {
 
     /// Prints the rest, and writes the files that are wanted.
     pub(super) fn write(&mut self, options: &Options) -> Result<()> {
-        self.goals = goals(&self.comparisons, &self.allocated);
+        self.goals = goals(self);
         json::write(self, options.json.as_deref())?;
         let (head, tail) = (self.head(), self.tail());
         println!("{head}\n{tail}");
@@ -64,7 +97,7 @@ impl Report {
     }
 
     fn head(&self) -> String {
-        let Plan { portfolios, trades, rounds, slice, .. } = &self.plan;
+        let Plan { size: Size { portfolios, trades }, loaded, rounds, slice, growth, .. } = &self.plan;
         let mut text = String::new();
         if let Some(machine) = &self.machine {
             let _ = writeln!(text, "{machine}");
@@ -72,36 +105,87 @@ impl Report {
         if !self.versions.is_empty() {
             let _ = writeln!(text, "{}", self.versions.join(", "));
         }
-        let _ = writeln!(
-            text,
-            "{portfolios} portfolios, {trades} trades; {rounds} rounds, {slice:?} for each peer in a round; medians \
-             (quartiles). The ratio is Tallybook's operations per second over the peer's in the same round: above 1, \
-             Tallybook is faster."
-        );
+        let _ = if growth.is_empty() {
+            writeln!(
+                text,
+                "{portfolios} portfolios, {trades} trades, {loaded} of them in a bulk load; {rounds} rounds, {slice:?} \
+                 for each peer in a round; medians (quartiles). The ratio is Tallybook's operations per second over the \
+                 peer's in the same round: above 1, Tallybook is faster. The operation of a bulk load is a row."
+            )
+        } else {
+            writeln!(
+                text,
+                "{rounds} rounds, {slice:?} for each read in a round; medians (quartiles); one task."
+            )
+        };
         text
     }
 
     fn tail(&self) -> String {
-        let mut text = String::new();
-        if !self.rows.is_empty() {
-            let rows = self
-                .rows
-                .iter()
-                .map(|(target, work, rows)| [format!("{target}, {}", work.title()), format!("{rows:.0}")]);
-            let _ = writeln!(text, "Every peer got the same rows.\n\n{}\n", table(["read", "rows"], rows));
-        }
-        if !self.allocated.is_empty() {
-            let rows = self.allocated.iter().map(|count| {
-                [
-                    format!("{}, {}, {}", count.target, count.work.title(), count.peer),
-                    format!("{:.2}", count.per_row),
-                    format!("{:.2}", count.texts_per_row),
-                ]
-            });
-            let head = ["read", "allocations per row", "texts owned per row"];
-            let _ = writeln!(text, "{}\n", table(head, rows));
-        }
-        text + &goal::text(&self.goals)
+        let parts = [self.rows(), self.needs(), self.growth(), self.depth(), Some(goal::text(&self.goals))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What everyone read and wrote.
+    fn rows(&self) -> Option<String> {
+        let read = self.rows.iter().map(|(target, work, rows)| {
+            [format!("{target}, {}", work.title()), format!("{rows:.0} an answer")]
+        });
+        let written = self.written.iter().map(|(case, trades)| {
+            [case.to_string(), format!("{} trades, all the same", count(*trades as f64))]
+        });
+        let rows: Vec<_> = read.chain(written).collect();
+        let text = || format!("Every peer got and wrote the same rows.\n\n{}", table(["work", "rows"], rows));
+        (!self.rows.is_empty() || !self.written.is_empty()).then(text)
+    }
+
+    fn needs(&self) -> Option<String> {
+        let rows = self.allocated.iter().map(|count| {
+            [
+                format!("{}, {}, {}", count.target, count.work.title(), count.peer),
+                format!("{:.2}", count.per_row),
+                format!("{:.2}", count.texts_per_row),
+                format!("{:.1}", count.answer_bytes / KIB),
+                format!("{:.1}", count.peak_bytes / KIB),
+                format!("{:.2}", count.peak_bytes / count.answer_bytes),
+            ]
+        });
+        let head = [
+            "read",
+            "allocations per row",
+            "texts owned per row",
+            "answer, KiB",
+            "peak, KiB",
+            "peak over answer",
+        ];
+        (!self.allocated.is_empty()).then(|| table(head, rows))
+    }
+
+    fn growth(&self) -> Option<String> {
+        let rows = self.grown.iter().map(|grown| {
+            [
+                format!("{}, {}", grown.target, grown.read),
+                count(grown.trades.into()),
+                format!("{:.1}", grown.rows),
+                format!("{:.1}", grown.time.median),
+                quartiles(&grown.ratio, |ratio| format!("{ratio:.2}")),
+            ]
+        });
+        let head =
+            ["read", "trades of the book", "rows", "µs each", "a row's time over that on the smallest book"];
+        (!self.grown.is_empty()).then(|| table(head, rows))
+    }
+
+    fn depth(&self) -> Option<String> {
+        let rows = self.depths.iter().map(|depth| {
+            [
+                depth.target.to_string(),
+                count(depth.trades.into()),
+                quartiles(&depth.ratio, |ratio| format!("{ratio:.2}")),
+            ]
+        });
+        let head = ["engine", "trades of the book", "time of page 1,000 (or the last) over that of page 1"];
+        (!self.depths.is_empty()).then(|| table(head, rows))
     }
 }
 

@@ -128,46 +128,45 @@ row! { trading_sessions TradingSession {
 
 loaded!(Portfolio, Position, Trade, Execution, TradingSession);
 
-/// What a question brings, in the types of one peer.
-pub(super) enum Answer<P, N, T, E, S> {
+/// What a question brings, in the types of one peer: a portfolio `R` with its relations, a trade `X` with its
+/// executions, a position, a trade, a portfolio `H` with its positions.
+pub(super) enum Answer<R, X, N, T, H> {
     /// A portfolio with its positions, trades and trading sessions.
-    Relations(P, Vec<N>, Vec<T>, Vec<S>),
+    Relations(R),
     /// Trades with their executions.
-    Executions(Vec<(T, Vec<E>)>),
+    Executions(Vec<X>),
     /// Positions.
     Positions(Vec<N>),
     /// Trades.
     Trades(Vec<T>),
     /// Portfolios with their positions.
-    Portfolios(Vec<(P, Vec<N>)>),
-    /// The identifier of a trade that was written.
-    Written(i32),
+    Portfolios(Vec<H>),
+    /// A trade was written; its rows are looked at in the database.
+    Written,
 }
 
-/// An answer in the types of this module.
-pub(super) type Plain = Answer<Portfolio, Position, Trade, Execution, TradingSession>;
+/// An answer whose rows stand beside each other, in the types of one peer.
+pub(super) type Beside<P, N, T, E, S> = Answer<(P, Vec<N>, Vec<T>, Vec<S>), (T, Vec<E>), N, T, (P, Vec<N>)>;
 
-impl<P, N, T, E, S> Loaded for Answer<P, N, T, E, S>
+/// An answer in the types of this module.
+pub(super) type Plain = Beside<Portfolio, Position, Trade, Execution, TradingSession>;
+
+impl<R, X, N, T, H> Loaded for Answer<R, X, N, T, H>
 where
-    P: Loaded + Sync,
+    R: Loaded,
+    X: Loaded + Sync,
     N: Loaded + Sync,
     T: Loaded + Sync,
-    E: Loaded + Sync,
-    S: Loaded + Sync,
+    H: Loaded + Sync,
 {
     fn add_to(&self, sum: &mut Checksum) {
         match self {
-            Self::Relations(portfolio, positions, trades, sessions) => {
-                portfolio.add_to(sum);
-                positions.add_to(sum);
-                trades.add_to(sum);
-                sessions.add_to(sum);
-            }
+            Self::Relations(portfolio) => portfolio.add_to(sum),
             Self::Executions(trades) => trades.add_to(sum),
             Self::Positions(positions) => positions.add_to(sum),
             Self::Trades(trades) => trades.add_to(sum),
             Self::Portfolios(portfolios) => portfolios.add_to(sum),
-            Self::Written(id) => sum.value(id),
+            Self::Written => {}
         }
     }
 }

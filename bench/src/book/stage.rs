@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use tallybook_testkit::{Cluster, SqliteFile};
 
-use super::options::Plan;
+use super::options::Size;
 use super::target::Target;
 
 /// A database of one's own, until it is dropped.
@@ -22,7 +22,7 @@ enum Owner {
 
 impl Stage {
     /// With a book in it, made by `tallybook seed`: the same on both engines.
-    pub(super) fn set(target: Target, plan: &Plan, program: &Path) -> Result<Self> {
+    pub(super) fn set(target: Target, size: Size, program: &Path) -> Result<Self> {
         let stage = match target {
             Target::Sqlite => {
                 let file = SqliteFile::new("book");
@@ -33,7 +33,7 @@ impl Stage {
                 Self { url: server.url("postgres"), owner: Owner::Postgres(server) }
             }
         };
-        let (portfolios, trades) = (plan.portfolios.to_string(), plan.trades.to_string());
+        let (portfolios, trades) = (size.portfolios.to_string(), size.trades.to_string());
         stage.run(program, &["migrate", "upgrade"])?;
         stage.run(program, &["seed", "--portfolios", &portfolios, "--trades", &trades])?;
         Ok(stage)

@@ -24,10 +24,12 @@ pub(super) enum Work {
     Distant,
     /// A trade with two executions, in one transaction.
     Write,
+    /// Trades in bulk, beside the shells of the databases.
+    Load,
 }
 
 impl Work {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Relations,
         Self::Executions,
         Self::Position,
@@ -36,6 +38,7 @@ impl Work {
         Self::Page,
         Self::Distant,
         Self::Write,
+        Self::Load,
     ];
 
     /// Whether it is one of the reads with relations on which the goals are highest.
@@ -44,7 +47,7 @@ impl Work {
     }
 
     pub(super) fn is_read(self) -> bool {
-        self != Self::Write
+        !matches!(self, Self::Write | Self::Load)
     }
 
     /// Its place in [`Work::ALL`].
@@ -63,6 +66,7 @@ impl Work {
             Self::Page => "page 1,000 of the trades",
             Self::Distant => "portfolio with all relations, 1 ms of network each way",
             Self::Write => "trade with two executions, one transaction",
+            Self::Load => "bulk load of trades",
         }
     }
 }

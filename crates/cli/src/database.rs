@@ -1,7 +1,13 @@
 //! Opening the database that a command works on.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
+use tallybook::engine::LogSettings;
 use tallybook::{Contents, Database, REVISIONS, Settings, contents, migrator};
+
+/// From when on a statement of a load is slow.
+const SLOW_TO_FILL: Duration = Duration::from_secs(60);
 
 /// Which database was asked for: one on the command line, or that of the environment.
 pub(crate) struct Target(Option<String>);
@@ -21,9 +27,14 @@ impl Target {
         Ok(Database::open(self.settings()?).await?)
     }
 
-    /// The one asked for, else `default`; never that of the environment.
-    pub(crate) async fn open_or(self, default: &str) -> Result<Database> {
-        Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).open().await
+    /// The one asked for, else `default`; never that of the environment. To be filled with much at once: that this
+    /// takes a while is no news, unless the environment has a limit of its own.
+    pub(crate) async fn open_to_fill(self, default: &str) -> Result<Database> {
+        let mut settings = Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).settings()?;
+        if settings.log.slow_threshold == LogSettings::default().slow_threshold {
+            settings.log.slow_threshold = SLOW_TO_FILL;
+        }
+        Ok(Database::open(settings).await?)
     }
 
     /// A database that holds the whole book.
@@ -36,6 +47,8 @@ impl Target {
     /// The settings of the environment, with the database that was asked for.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut settings = Settings::from_env()?;
+        // A command looks at what was just done, and at one database.
+        settings.replica.enabled = false;
         if let Some(url) = self.0 {
             settings.database_url = Settings::new(&url)?.database_url;
         }

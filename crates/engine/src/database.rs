@@ -207,6 +207,19 @@ impl Database {
 
     /// Each server, those of `DATABASE_URL` first: what it is, how it is and why, how far it is behind. One, where
     /// there are no others; then nobody asks it, and it counts as up.
+    ///
+    /// ```
+    /// # use tallybook_engine::{Database, NodeRole, Result, Settings};
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    /// for node in db.nodes() {
+    ///     println!("{} is a {} and {}: {}", node.name, node.role, node.state, node.reason);
+    /// }
+    /// assert_eq!(db.nodes()[0].role, NodeRole::Primary);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nodes(&self) -> Vec<NodeStatus> {
         self.0.router.status()
     }

@@ -52,12 +52,12 @@ impl Peer for Deadpool {
     async fn ask(&self, question: &Question) -> Result<Plain> {
         let mut client = self.0.get().await?;
         Ok(match question {
-            Question::Relations(id) => Answer::Relations(
+            Question::Relations(id) => Answer::Relations((
                 one(&client, sql::PORTFOLIO, &[id]).await?,
                 all(&client, sql::POSITIONS, &[id]).await?,
                 all(&client, sql::TRADES, &[id]).await?,
                 all(&client, sql::SESSIONS, &[id]).await?,
-            ),
+            )),
             Question::Executions(id) => {
                 let trades: Vec<Trade> = all(&client, sql::NEWEST_TRADES, &[id, &i64::from(NEWEST)]).await?;
                 let ids: Vec<i32> = trades.iter().map(|trade| trade.id).collect();
@@ -82,12 +82,15 @@ pub(super) async fn single(client: &mut Object, question: &Question) -> Result<P
         Question::Page(time, id) => {
             Answer::Trades(all(client, sql::PAGE, &[time, id, &i64::from(PAGE)]).await?)
         }
-        Question::Write(id) => Answer::Written(write(client, *id).await?),
+        Question::Write(id) => {
+            write(client, *id).await?;
+            Answer::Written
+        }
         _ => anyhow::bail!("{question:?} takes several statements"),
     })
 }
 
-async fn write(client: &mut Object, portfolio: i32) -> Result<i32> {
+async fn write(client: &mut Object, portfolio: i32) -> Result<()> {
     let transaction = client.transaction().await?;
     let (time, none) = (written::time(), None::<f64>);
     let (no_id, no_text) = (None::<i32>, None::<&str>);
@@ -129,6 +132,5 @@ async fn write(client: &mut Object, portfolio: i32) -> Result<i32> {
         ];
         transaction.query_one(&statement, &values).await?;
     }
-    transaction.commit().await?;
-    Ok(trade)
+    Ok(transaction.commit().await?)
 }

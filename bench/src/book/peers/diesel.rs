@@ -143,7 +143,7 @@ macro_rules! peer {
                 }
                 let session = &mut self.reader.get().await?;
                 Ok(match question {
-                    Question::Relations(id) => Answer::Relations(
+                    Question::Relations(id) => Answer::Relations((
                         portfolios::table.find(id).select(Portfolio::as_select()).first(session).await?,
                         positions::table
                             .filter(positions::portfolio_id.eq(id))
@@ -163,7 +163,7 @@ macro_rules! peer {
                             .select(TradingSession::as_select())
                             .load(session)
                             .await?,
-                    ),
+                    )),
                     Question::Executions(id) => {
                         let newest: Vec<Trade> = trades::table
                             .filter(trades::portfolio_id.eq(id))
@@ -228,16 +228,17 @@ macro_rules! peer {
         impl $peer {
             async fn write(&self, portfolio: i32) -> Result<Plain> {
                 let session = &mut self.writer.get().await?;
-                let written = session.transaction(async |session| -> diesel::QueryResult<i32> {
+                let written = session.transaction(async |session| -> diesel::QueryResult<()> {
                     let trade = NewTrade::of(portfolio).insert_into(trades::table).returning(trades::id);
                     let trade: i32 = trade.get_result(session).await?;
                     for _ in 0..written::PARTS {
                         let execution = NewExecution::of(trade);
                         insert_into(executions::table).values(&execution).execute(session).await?;
                     }
-                    Ok(trade)
+                    Ok(())
                 });
-                Ok(Answer::Written(written.await?))
+                written.await?;
+                Ok(Answer::Written)
             }
         }
     };

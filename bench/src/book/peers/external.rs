@@ -104,10 +104,6 @@ impl Contestant for External {
             .ask::<Speed>(json!({ "do": "slice", "work": work.place(), "tasks": tasks, "seconds": seconds }));
         Box::pin(async { Ok(speed.await?.speed) })
     }
-
-    fn allocations(&self, _: Work) -> Trial<Option<f64>> {
-        Box::pin(async { Ok(None) })
-    }
 }
 
 #[derive(serde::Deserialize)]

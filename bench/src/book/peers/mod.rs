@@ -22,10 +22,11 @@ use super::contestant::{Contestant, Entry};
 use super::network;
 use super::options::Plan;
 use super::questions::Questions;
+use super::server::Server;
 use super::stage::Stage;
 use super::target::Target;
 use external::External;
-use pgbench::{Pgbench, Server};
+use pgbench::Pgbench;
 use stepping::Stepping;
 
 /// Those that the plan wants, Tallybook first.
@@ -47,6 +48,19 @@ pub(super) async fn contestants(
     let mut all: Vec<_> = all.into_iter().filter(|contestant| plan.wants(contestant.name())).collect();
     all.extend(sqlalchemy(target, stage.url(), plan, questions)?);
     Ok(all)
+}
+
+/// Tallybook, and Tallybook as it reads the first page whatever is asked.
+pub(super) async fn alone(
+    url: &str,
+    questions: &Arc<Questions>,
+) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>)> {
+    let tallybook = tallybook::Tallybook::open(url).await?;
+    let first_page = tallybook.first_page();
+    Ok((
+        Entry::shared("Tallybook", tallybook, questions),
+        Entry::shared("Tallybook, first page", first_page, questions),
+    ))
 }
 
 /// SQLAlchemy with the driver for an engine, if a Python with it is there.

@@ -2,18 +2,17 @@
 //! another, or all of a question in a pipeline.
 
 use std::fmt::Write as _;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::task::spawn_blocking;
-use tokio_postgres::Config;
 
 use crate::book::checksum::Checksum;
 use crate::book::contestant::{Contestant, Trial};
 use crate::book::questions::Questions;
+use crate::book::server::Server;
 use crate::book::sql;
 use crate::book::work::{NEWEST, PAGE, Question, Work};
 use crate::connections::CONNECTIONS;
@@ -24,25 +23,6 @@ pub(super) struct Pgbench {
     questions: Arc<Questions>,
     /// The speed of the last slice, in thousandths: it measures transactions, not time.
     speed: Arc<AtomicU64>,
-}
-
-/// Where the server is, and who may use it.
-pub(super) struct Server {
-    port: String,
-    user: String,
-    password: String,
-}
-
-impl Server {
-    /// The server of a URL.
-    pub(super) fn of(url: &str) -> Result<Self> {
-        let config: Config = url.parse()?;
-        Ok(Self {
-            port: config.get_ports().first().context("no port")?.to_string(),
-            user: config.get_user().context("no user")?.to_owned(),
-            password: String::from_utf8(config.get_password().context("no password")?.to_vec())?,
-        })
-    }
 }
 
 impl Pgbench {
@@ -86,25 +66,20 @@ impl Contestant for Pgbench {
             .await?
         })
     }
-
-    fn allocations(&self, _: Work) -> Trial<Option<f64>> {
-        Box::pin(async { Ok(None) })
-    }
 }
 
 /// Transactions per second, without the time that connecting takes.
 fn run(server: &Server, script: &str, clients: usize, transactions: u64) -> Result<f64> {
     let file = std::env::temp_dir().join(format!("tallybook-bench-{}.sql", std::process::id()));
     std::fs::write(&file, script)?;
-    let output = Command::new("pgbench")
-        .args(["--no-vacuum", "--protocol=prepared", "--host=127.0.0.1"])
+    let output = server
+        .command("pgbench")
+        .args(["--no-vacuum", "--protocol=prepared"])
         .args(["--jobs", if clients > 1 { "2" } else { "1" }, "--client", &clients.to_string()])
-        .args(["--transactions", &transactions.to_string(), "--port", &server.port])
+        .args(["--transactions", &transactions.to_string()])
         .arg("--file")
         .arg(&file)
         .arg("postgres")
-        .env("PGUSER", &server.user)
-        .env("PGPASSWORD", &server.password)
         .output();
     std::fs::remove_file(&file)?;
     let output = output.context("cannot run pgbench")?;
@@ -129,21 +104,26 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
     let cases: String = ids
         .enumerate()
         .fold(String::new(), |all, (place, id)| all + &format!(" when :place = {} then {id}", place + 1));
-    writeln!(text, "\\set id case{cases} end")?;
+    writeln!(text, "\\set id case{cases} end\n\\set newest {NEWEST}")?;
     if is_pipelined {
         text.push_str("\\startpipeline\n");
     }
-    let newest = NEWEST.to_string();
     let statements: Vec<String> = match &questions[0] {
         Question::Relations(_) => {
-            [sql::PORTFOLIO, sql::POSITIONS, sql::TRADES, sql::SESSIONS].map(of_id).into()
+            let of_id = [
+                of_id(sql::PORTFOLIO),
+                of_id(sql::POSITIONS),
+                of_hidden_id(sql::TRADES),
+                of_id(sql::SESSIONS),
+            ];
+            of_id.into()
         }
-        Question::Executions(_) => [sql::NEWEST_TRADES, sql::EXECUTIONS_OF_NEWEST]
-            .map(|sql| of_id(sql).replace("$2", &newest))
+        Question::Executions(_) => [sql::NEWEST_TRADES, sql::EXECUTIONS_OF_NEWEST_BY_ARRAY]
+            .map(|sql| of_id(sql).replace("$2", ":newest"))
             .into(),
         // A variable of pgbench is no text, so the statement itself turns the place into a symbol.
         Question::Position(..) => vec![of_id(sql::BY_SYMBOL).replace("$2", &symbol(questions)?)],
-        Question::Session(_) => vec![of_id(sql::BY_SESSION)],
+        Question::Session(_) => vec![of_hidden_id(sql::BY_SESSION)],
         Question::Portfolios(ids) => {
             let ids =
                 format!("'{{{}}}'::integer[]", ids.iter().map(i32::to_string).collect::<Vec<_>>().join(","));
@@ -166,6 +146,11 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
 
 fn of_id(sql: &str) -> String {
     sql.replace("$1", ":id")
+}
+
+/// As Tallybook hides an identifier from the planner, so that its plan is kept.
+fn of_hidden_id(sql: &str) -> String {
+    sql.replace("$1", "(SELECT :id::bigint)")
 }
 
 /// The symbol of the drawn question.

@@ -33,14 +33,14 @@ impl Peer for Pipelined {
                     all(&client, sql::TRADES, &values),
                     all(&client, sql::SESSIONS, &values),
                 )?;
-                Answer::Relations(portfolio, positions, trades, sessions)
+                Answer::Relations((portfolio, positions, trades, sessions))
             }
             Question::Executions(id) => {
                 let newest = i64::from(NEWEST);
                 let values: [_; 2] = [id as _, &newest as _];
                 let (trades, executions) = try_join!(
                     all(&client, sql::NEWEST_TRADES, &values),
-                    all(&client, sql::EXECUTIONS_OF_NEWEST, &values),
+                    all(&client, sql::EXECUTIONS_OF_NEWEST_BY_ARRAY, &values),
                 )?;
                 with_executions(trades, executions)
             }

@@ -107,12 +107,12 @@ where
 fn read(connection: &mut Connection, question: &Question) -> Result<Plain> {
     let connection = connection.transaction()?;
     Ok(match question {
-        Question::Relations(id) => Answer::Relations(
+        Question::Relations(id) => Answer::Relations((
             all(&connection, sql::PORTFOLIO, &[id])?.pop().context("no portfolio")?,
             all(&connection, sql::POSITIONS, &[id])?,
             all(&connection, sql::TRADES, &[id])?,
             all(&connection, sql::SESSIONS, &[id])?,
-        ),
+        )),
         Question::Executions(id) => {
             let trades: Vec<Trade> = all(&connection, sql::NEWEST_TRADES, &[id, &NEWEST])?;
             let ids = list(trades.iter().map(|trade| trade.id));
@@ -184,5 +184,5 @@ fn write(connection: &mut Connection, portfolio: i32) -> Result<Plain> {
         statement.query_row(values, |_| Ok(()))?;
     }
     transaction.commit()?;
-    Ok(Answer::Written(trade))
+    Ok(Answer::Written)
 }

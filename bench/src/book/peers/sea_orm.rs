@@ -10,12 +10,12 @@ use sea_orm::{ConnectOptions, Database, LoaderTrait, QueryOrder, QuerySelect, Se
 use super::entities::{execution, portfolio, position, session, trade};
 use crate::book::checksum::loaded;
 use crate::book::contestant::Peer;
-use crate::book::rows::Answer;
+use crate::book::rows::{Answer, Beside};
 use crate::book::work::{NEWEST, PAGE, Question};
 use crate::book::written;
 use crate::connections::CONNECTIONS;
 
-type Models = Answer<portfolio::Model, position::Model, trade::Model, execution::Model, session::Model>;
+type Models = Beside<portfolio::Model, position::Model, trade::Model, execution::Model, session::Model>;
 
 loaded!(portfolio::Model, position::Model, trade::Model, execution::Model, session::Model);
 
@@ -53,7 +53,7 @@ impl SeaOrm {
             new_execution(trade.id).insert(&transaction).await?;
         }
         transaction.commit().await?;
-        Ok(Answer::Written(trade.id))
+        Ok(Answer::Written)
     }
 }
 
@@ -69,7 +69,7 @@ impl Peer for SeaOrm {
     async fn ask(&self, question: &Question) -> Result<Models> {
         let pool = &self.reader;
         Ok(match question {
-            Question::Relations(id) => Answer::Relations(
+            Question::Relations(id) => Answer::Relations((
                 portfolio::Entity::find_by_id(*id).one(pool).await?.context("no portfolio")?,
                 position::Entity::find()
                     .filter(position::Column::PortfolioId.eq(*id))
@@ -83,7 +83,7 @@ impl Peer for SeaOrm {
                     .order_by_desc(session::Column::Id)
                     .all(pool)
                     .await?,
-            ),
+            )),
             Question::Executions(id) => {
                 let newest = trades().filter(trade::Column::PortfolioId.eq(*id)).limit(NEWEST as u64);
                 let newest = newest.all(pool).await?;

@@ -73,12 +73,12 @@ macro_rules! peer {
                 let mut session = self.reader.acquire().await?;
                 let session = &mut *session;
                 Ok(match question {
-                    Question::Relations(id) => Answer::Relations(
+                    Question::Relations(id) => Answer::Relations((
                         query_as(sql::PORTFOLIO).bind(id).fetch_one(&mut *session).await?,
                         query_as(sql::POSITIONS).bind(id).fetch_all(&mut *session).await?,
                         query_as(sql::TRADES).bind(id).fetch_all(&mut *session).await?,
                         query_as(sql::SESSIONS).bind(id).fetch_all(&mut *session).await?,
-                    ),
+                    )),
                     Question::Executions(id) => {
                         let newest = query_as(sql::NEWEST_TRADES).bind(id).bind(i64::from(NEWEST));
                         let trades: Vec<Trade> = newest.fetch_all(&mut *session).await?;
@@ -148,7 +148,7 @@ macro_rules! peer {
                         .await?;
                 }
                 transaction.commit().await?;
-                Ok(Answer::Written(trade))
+                Ok(Answer::Written)
             }
         }
     };

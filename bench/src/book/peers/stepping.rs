@@ -60,10 +60,6 @@ impl Contestant for Stepping {
             Ok(speed)
         })
     }
-
-    fn allocations(&self, _: Work) -> Trial<Option<f64>> {
-        Box::pin(async { Ok(None) })
-    }
 }
 
 /// One thread's operations per second, with a warm connection.

@@ -11,6 +11,7 @@ use tallybook::{
 
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
 use crate::book::contestant::Peer;
+use crate::book::rows::Answer;
 use crate::book::work::{NEWEST, PAGE, Question};
 use crate::book::written;
 use crate::connections::settings;
@@ -22,28 +23,26 @@ impl Tallybook {
         Ok(Self(Database::open(settings(url)?).await?))
     }
 
+    /// On the same connections.
+    pub(super) fn first_page(&self) -> FirstPage {
+        FirstPage(self.0.clone())
+    }
+
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
         let trade = new_trade(portfolio)?;
         let written = self.0.write(async |session| -> tallybook::Result<_> {
             let trade = Trades::new(session).create(&trade).await?;
             let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
             Executions::new(session).create_many(&executions).await?;
-            Ok(trade.id)
+            Ok(())
         });
-        Ok(Loads::Written(written.await?.into_value()))
+        written.await?;
+        Ok(Answer::Written)
     }
 }
 
 /// What its loads return.
-#[expect(clippy::large_enum_variant, reason = "one at a time; a box would be an allocation of the benchmark")]
-pub(super) enum Loads {
-    Relations(PortfolioWithRelations),
-    Executions(Vec<TradeWithExecutions>),
-    Positions(Vec<Position>),
-    Trades(Vec<Trade>),
-    Portfolios(Vec<PortfolioWithPositions>),
-    Written(TradeId),
-}
+type Loads = Answer<PortfolioWithRelations, TradeWithExecutions, Position, Trade, PortfolioWithPositions>;
 
 impl Peer for Tallybook {
     type Answer = Loads;
@@ -55,34 +54,46 @@ impl Peer for Tallybook {
         let mut session = self.0.read().await?;
         let session = &mut session;
         Ok(match question {
-            Question::Relations(id) => Loads::Relations(
+            Question::Relations(id) => Answer::Relations(
                 Portfolios::new(session)
                     .get_with_all_relations(PortfolioId((*id).into()))
                     .await?
                     .context("none")?,
             ),
-            Question::Executions(id) => Loads::Executions(
+            Question::Executions(id) => Answer::Executions(
                 Trades::new(session)
                     .get_by_portfolio_with_executions(PortfolioId((*id).into()), NEWEST as u32)
                     .await?,
             ),
-            Question::Position(id, symbol) => Loads::Positions(
+            Question::Position(id, symbol) => Answer::Positions(
                 Positions::new(session).get_by_symbol(PortfolioId((*id).into()), symbol).await?,
             ),
             Question::Session(id) => {
-                Loads::Trades(Trades::new(session).get_by_session(SessionId((*id).into())).await?)
+                Answer::Trades(Trades::new(session).get_by_session(SessionId((*id).into())).await?)
             }
             Question::Portfolios(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| PortfolioId((*id).into())).collect();
-                Loads::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
+                Answer::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
             }
             Question::Page(time, id) => {
                 let cursor = format!("trades.{}.{id}", time.and_utc().timestamp_micros());
                 let cursor: Cursor = cursor.parse()?;
-                Loads::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
+                Answer::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
             }
             Question::Write(_) => bail!("a write is no read"),
         })
+    }
+}
+
+/// Reads the first page of all trades, whatever it is asked.
+pub(super) struct FirstPage(Database);
+
+impl Peer for FirstPage {
+    type Answer = Vec<Trade>;
+
+    async fn ask(&self, _: &Question) -> Result<Vec<Trade>> {
+        let mut session = self.0.read().await?;
+        Ok(Trades::new(&mut session).get_page(None, PAGE as u32).await?.rows)
     }
 }
 
@@ -112,21 +123,12 @@ fn new_execution(trade: &Trade) -> NewExecution {
 
 loaded!(Portfolio, Position, Trade, Execution, TradingSession);
 
-impl Loaded for Loads {
+impl Loaded for PortfolioWithRelations {
     fn add_to(&self, sum: &mut Checksum) {
-        match self {
-            Self::Relations(PortfolioWithRelations { portfolio, positions, trades, sessions }) => {
-                portfolio.add_to(sum);
-                positions.add_to(sum);
-                trades.add_to(sum);
-                sessions.add_to(sum);
-            }
-            Self::Executions(trades) => trades.add_to(sum),
-            Self::Positions(positions) => positions.add_to(sum),
-            Self::Trades(trades) => trades.add_to(sum),
-            Self::Portfolios(portfolios) => portfolios.add_to(sum),
-            Self::Written(id) => sum.value(id),
-        }
+        self.portfolio.add_to(sum);
+        self.positions.add_to(sum);
+        self.trades.add_to(sum);
+        self.sessions.add_to(sum);
     }
 }
 

@@ -45,6 +45,11 @@ impl Checkout {
         }
     }
 
+    /// Whether it was given back.
+    pub(crate) fn is_released(&self) -> bool {
+        self.held.is_none()
+    }
+
     /// From asking for it to having it.
     pub(crate) fn waited(&self) -> Duration {
         self.waited

@@ -110,10 +110,12 @@ impl Health {
         self.serves.load(Ordering::Acquire) == Serves::SlowReads as u8
     }
 
-    /// Notes how far it has replayed. On one timeline that never goes back.
-    pub(super) fn replayed_to(&self, timeline: u32, lsn: u64) {
-        self.timeline.fetch_max(timeline, Ordering::AcqRel);
+    /// Notes how far it has replayed, and returns the timeline. Neither goes back: a replica that receives nothing at
+    /// the moment tells of the timeline of its last restart point.
+    pub(super) fn replayed_to(&self, timeline: u32, lsn: u64) -> u32 {
+        let before = self.timeline.fetch_max(timeline, Ordering::AcqRel);
         self.replayed.fetch_max(lsn, Ordering::AcqRel);
+        before.max(timeline)
     }
 
     /// Notes that it has everything that was committed before `moment`.

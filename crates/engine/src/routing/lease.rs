@@ -5,27 +5,46 @@ use std::ops::{Deref, DerefMut};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::pool::Checkout;
+use crate::settings::Engine;
 
 /// A connection of one node.
 pub(crate) struct Lease {
     checkout: Checkout,
     node: usize,
+    engine: Engine,
     /// A part of the primary's budget for reads that no replica was fit for.
-    _spill: Option<OwnedSemaphorePermit>,
+    spill: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
     pub(super) fn new(checkout: Checkout, node: usize) -> Self {
-        Self { checkout, node, _spill: None }
+        Self { node, engine: checkout.engine(), checkout, spill: None }
     }
 
     pub(super) fn spilled(self, permit: OwnedSemaphorePermit) -> Self {
-        Self { _spill: Some(permit), ..self }
+        Self { spill: Some(permit), ..self }
     }
 
     /// The number of its node.
     pub(crate) fn node(&self) -> usize {
         self.node
+    }
+
+    /// Of which engine its node is.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Gives it back for another one, before that is asked for: sessions that hold what others wait for, while they
+    /// wait for what those hold, would wait for ever.
+    pub(crate) fn give_up(&mut self) {
+        self.checkout.release();
+        self.spill = None;
+    }
+
+    /// Whether it was given up, and no other one was got.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.checkout.is_released()
     }
 }
 

@@ -142,12 +142,12 @@ impl Router {
 
     fn heard_replica(&self, node: usize, seen: Observation, sent: Instant) {
         let health = &self.nodes[node].health;
-        health.replayed_to(seen.timeline, seen.lsn);
+        let follows = health.replayed_to(seen.timeline, seen.lsn);
         let primary = self.primary.now(self);
         let (timeline, max) = (self.primary.timeline(), self.replica.max_staleness);
-        if primary.is_some() && seen.timeline < timeline {
+        if primary.is_some() && follows < timeline {
             health.covered_until(None);
-            let reason = format!("it follows timeline {}, and the primary is on {timeline}", seen.timeline);
+            let reason = format!("it follows timeline {follows}, and the primary is on {timeline}");
             return self.tell(node, NodeRole::Replica, NodeState::Lagging, reason);
         }
         let (covered, last) = {

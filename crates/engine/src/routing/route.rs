@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::need::Need;
 use super::router::Router;
 use crate::driver::Flown;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Between two looks at a replica that is waited for; doubled each time.
 const FIRST_LOOK: Duration = Duration::from_micros(500);
@@ -68,6 +68,12 @@ impl Route {
         Ok(Some(lease))
     }
 
+    /// Begins again after a failure: what failed then may be well by now.
+    pub(crate) async fn anew(&mut self) -> Result<Lease> {
+        (self.tried, self.on_primary) = (Tried::default(), 0);
+        self.lease().await?.ok_or_else(|| Error::new(Kind::Lost))
+    }
+
     /// Whether the next flight has to ask how far its node has replayed.
     pub(crate) fn asks_replayed(&self) -> bool {
         self.needs.is_some()
@@ -115,6 +121,7 @@ impl Route {
             self.needs = None;
             return Ok(None);
         }
+        lease.give_up();
         self.lease().await
     }
 
@@ -156,7 +163,8 @@ impl Route {
     }
 
     /// A connection to another node, after a failure; none when all were tried.
-    pub(crate) async fn elsewhere(&mut self) -> Result<Option<Lease>> {
+    pub(crate) async fn elsewhere(&mut self, lease: &mut Lease) -> Result<Option<Lease>> {
+        lease.give_up();
         self.lease().await
     }
 }

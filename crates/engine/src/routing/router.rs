@@ -66,7 +66,7 @@ impl Router {
             epoch,
             timeout: settings.pool.timeout,
             history: Mutex::default(),
-            spill: Spill::new(settings.replica.spill),
+            spill: Spill::new(settings.replica.spill, settings.pool.timeout),
             doubtful: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });

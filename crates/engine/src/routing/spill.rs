@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Step};
 use crate::pool::Waiting;
 
 /// For each read that runs there, so many may wait.
@@ -15,22 +17,24 @@ const QUEUE: usize = 8;
 pub(super) struct Spill {
     permits: Arc<Semaphore>,
     limit: usize,
+    timeout: Duration,
     waiting: AtomicUsize,
     refused: AtomicU64,
 }
 
 impl Spill {
-    /// `limit` of them may run at the same time.
-    pub(super) fn new(limit: usize) -> Self {
+    /// `limit` of them may run at the same time, and others wait so long at most.
+    pub(super) fn new(limit: usize, timeout: Duration) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(limit)),
             limit,
+            timeout,
             waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         }
     }
 
-    /// A part of the budget, at once or in turn; an error as soon as too many wait.
+    /// A part of the budget, at once or in turn; an error as soon as too many wait, or when it took too long.
     pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
@@ -40,7 +44,16 @@ impl Spill {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::new(Kind::SpillRefused { limit: self.limit }));
         }
-        Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::new(Kind::Closed))
+        let turn = time::timeout(self.timeout, Arc::clone(&self.permits).acquire_owned()).await;
+        turn.map_err(|_| self.timed_out())?.map_err(|_| Error::new(Kind::Closed))
+    }
+
+    fn timed_out(&self) -> Error {
+        let detail = format!(
+            "no replica is fit for this read, and {} such reads run on the primary already (DB_REPLICA_SPILL)",
+            self.limit
+        );
+        Error::new(Kind::Timeout { step: Step::Waiting, after: self.timeout, detail })
     }
 
     /// How many were refused.

@@ -74,6 +74,9 @@ impl ReadSession {
         if statements == 0 {
             return batch.finish();
         }
+        if let Some(route) = self.route.as_mut().filter(|_| self.lane.connection.is_given_up()) {
+            self.lane.connection = Box::pin(route.anew()).await?;
+        }
         let may_move = self.snapshot != Snapshot::Session { begun: true };
         loop {
             let bounds = self.bounds(statements);
@@ -146,19 +149,21 @@ impl ReadSession {
     /// wrong with the first is what is reported if there is no other.
     async fn move_on(&mut self, next: Next, outcome: Result<()>) -> Result<()> {
         let Some(route) = &mut self.route else { return outcome };
+        let connection = &mut self.lane.connection;
         let lease = match next {
             Next::Done => return outcome,
-            Next::TooOld => route.wait(&mut self.lane.connection).await?,
-            Next::Elsewhere => match route.elsewhere().await? {
-                None => return outcome.and(Err(Error::new(Kind::Lost))),
-                lease => lease,
-            },
+            Next::TooOld => route.wait(connection).await,
+            Next::Elsewhere => route.elsewhere(connection).await,
         };
-        if let Some(lease) = lease {
-            self.lane.connection = lease;
-            if let Snapshot::Session { begun } = &mut self.snapshot {
-                *begun = false;
-            }
+        if let Snapshot::Session { begun } = &mut self.snapshot
+            && connection.is_given_up()
+        {
+            *begun = false;
+        }
+        match lease? {
+            Some(lease) => *connection = lease,
+            None if connection.is_given_up() => return outcome.and(Err(Error::new(Kind::Lost))),
+            None => {}
         }
         Ok(())
     }

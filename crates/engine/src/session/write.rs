@@ -93,6 +93,7 @@ impl WriteSession {
         let node = self.lane.connection.node();
         self.router.fails(node, &error);
         self.router.settled(node).await;
+        self.lane.connection.give_up();
         self.lane.connection = self.router.write(self.holder).await?;
         self.state = State::NotBegun;
         Ok(batch)
@@ -174,7 +175,10 @@ impl WriteSession {
     /// # Errors
     /// When the connection broke, in which case the server undoes it.
     pub async fn roll_back(mut self) -> Result<()> {
-        self.lane.connection.clean().await
+        match self.lane.connection.is_given_up() {
+            true => Ok(()),
+            false => self.lane.connection.clean().await,
+        }
     }
 
     async fn begin(&mut self, begin: Begin) -> Result<()> {

@@ -10,11 +10,8 @@ const SET: &str = "ALTER ROLE reader PASSWORD";
 
 /// A role for reads on the first replica, and settings that use it there. Its passwords mean nothing elsewhere.
 async fn with_reader(scene: &Scene, password: &str) -> tallybook_engine::Settings {
-    sql(
-        &scene.primary,
-        "CREATE ROLE reader LOGIN PASSWORD 'right'; GRANT SELECT ON entry, beat TO reader",
-    )
-    .await;
+    sql(&scene.primary, "CREATE ROLE reader LOGIN PASSWORD 'right'; GRANT SELECT ON entry, beat TO reader")
+        .await;
     let [first, second] = [0, 1].map(|index| &scene.replicas[index]);
     let reader = format!("postgresql://reader:{password}@127.0.0.1:{}/postgres", first.port());
     settings(&scene.primary.url("postgres"), &[reader, second.url("postgres")])
@@ -26,7 +23,8 @@ async fn set_password(scene: &Scene, password: &str) {
 }
 
 async fn hang_up(replica: &Cluster) {
-    sql(replica, "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'reader'").await;
+    sql(replica, "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'reader'")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +33,8 @@ async fn no_read_fails_when_a_replica_does_not_take_the_password_any_more() {
     let db = open(with_reader(&scene, "right").await).await;
     let begin = async || set_password(&scene, "wrong").await;
     let end = async || set_password(&scene, "right").await;
-    survives("a replica that refuses the password", &db, &[scene.replicas[0].port()], QUICK, begin, end).await;
+    survives("a replica that refuses the password", &db, &[scene.replicas[0].port()], QUICK, begin, end)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

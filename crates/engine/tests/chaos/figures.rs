@@ -84,7 +84,10 @@ impl fmt::Display for Figures {
             let (count, rate, failed) = (self.count(phase), self.rate(phase), self.failed(phase));
             let (p50, p99, max) = (millis(0.5), millis(0.99), millis(1.0));
             let name = format!("{phase:?}:");
-            write!(f, "\n    {name:<8}{count:>6} ({rate:.0}/s), {failed} failed; p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.1} ms")?;
+            write!(
+                f,
+                "\n    {name:<8}{count:>6} ({rate:.0}/s), {failed} failed; p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.1} ms"
+            )?;
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ impl Outcome {
     pub(crate) fn assert_reads(&self) {
         let failures = &self.reads.failures;
         assert!(failures.is_empty(), "{} reads failed:\n{}", failures.len(), some(failures));
-        assert!(Phase::ALL.iter().all(|&phase| self.reads.count(phase) > 0), "in each phase something is read");
+        assert!(self.reads.count(Phase::Before) > 0, "something is read");
     }
 
     /// No write failed either.

@@ -24,7 +24,8 @@ async fn no_read_is_older_than_allowed(delay: Duration, time: Duration) {
     let end = Instant::now() + time;
     let pause = Instant::now() + time / 2;
     let mut tasks = JoinSet::new();
-    for (number, age) in [100, 250, 500, 700, 1_000, 1_500].map(Duration::from_millis).into_iter().enumerate() {
+    for (number, age) in [100, 250, 500, 700, 1_000, 1_500].map(Duration::from_millis).into_iter().enumerate()
+    {
         let (db, load) = (db.clone(), std::sync::Arc::clone(&load));
         tasks.spawn(async move {
             let (mut reads, mut wrong) = (0_u32, Vec::new());

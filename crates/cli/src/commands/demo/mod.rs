@@ -19,7 +19,7 @@ const DEFAULT_DATABASE: &str = "sqlite:///./tallybook-demo.db";
 
 pub(super) async fn run(target: Target, args: &Demo, as_json: bool) -> Result<()> {
     let say = |text: String| if as_json { Ok(()) } else { output::line(text) };
-    let db = target.open_or(DEFAULT_DATABASE).await?;
+    let db = target.open_to_fill(DEFAULT_DATABASE).await?;
     say(format!("database  {}", db.settings().database_url))?;
 
     refuse_other(&db).await?;

@@ -1,0 +1,170 @@
+//! How the cost of reads grows with the book: Tallybook alone, on books of several sizes in turns.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::contestant::Contestant;
+use super::options::{Plan, Size};
+use super::peers;
+use super::questions::Questions;
+use super::report::Report;
+use super::stage::Stage;
+use super::target::Target;
+use super::work::Work;
+use crate::runtime::runtime;
+use crate::table::count;
+use crate::tally::Tally;
+
+/// What is read; the first page beside the deep one.
+const READS: [Read; 7] = [
+    Read::Of(Work::Relations),
+    Read::Of(Work::Executions),
+    Read::Of(Work::Position),
+    Read::Of(Work::Session),
+    Read::Of(Work::Portfolios),
+    Read::FirstPage,
+    Read::Of(Work::Page),
+];
+
+/// A read of one book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Of(Work),
+    FirstPage,
+}
+
+/// A read at one size.
+#[derive(Debug, Serialize)]
+pub(super) struct Grown {
+    pub(super) target: Target,
+    pub(super) read: &'static str,
+    pub(super) trades: u32,
+    /// Rows of an answer, on average.
+    pub(super) rows: f64,
+    /// Microseconds of one.
+    pub(super) time: Tally,
+    /// Its time for each row over that on the smallest book, round by round.
+    pub(super) ratio: Tally,
+}
+
+/// The deep page beside the first.
+#[derive(Debug, Serialize)]
+pub(super) struct Depth {
+    pub(super) target: Target,
+    pub(super) trades: u32,
+    /// The time of the deep page over that of the first, round by round.
+    pub(super) ratio: Tally,
+}
+
+/// A book that is read.
+struct Book {
+    trades: u32,
+    questions: Arc<Questions>,
+    tallybook: Arc<dyn Contestant>,
+    first_page: Arc<dyn Contestant>,
+}
+
+/// Makes the books of an engine and reads them.
+pub(super) fn measure(target: Target, program: &Path, report: &mut Report) -> Result<()> {
+    let plan = &report.plan;
+    let stages = plan.growth.iter().map(|&size| set(target, size, program)).collect::<Result<Vec<_>>>()?;
+    // The connections end with the runtime, before the servers do.
+    let (grown, depths) = runtime()?.block_on(async {
+        let mut books = Vec::new();
+        for (stage, size) in stages.iter().zip(&plan.growth) {
+            books.push(Book::open(stage, size.trades).await?);
+        }
+        read(target, plan, &books).await
+    })?;
+    report.grown.extend(grown);
+    report.depths.extend(depths);
+    stages.iter().try_for_each(|stage| report.look(stage))
+}
+
+fn set(target: Target, size: Size, program: &Path) -> Result<Stage> {
+    let start = Instant::now();
+    let stage = Stage::set(target, size, program)?;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{target}: made a book of {} trades in {seconds:.0} s", count(size.trades.into()));
+    Ok(stage)
+}
+
+async fn read(target: Target, plan: &Plan, books: &[Book]) -> Result<(Vec<Grown>, Vec<Depth>)> {
+    let mut times = vec![vec![Vec::new(); books.len()]; READS.len()];
+    // A first round warms everyone up and does not count.
+    for round in 0..=plan.rounds as usize {
+        println!("{target}: round {round} of {}", plan.rounds);
+        for (read, times) in READS.iter().zip(&mut times) {
+            for turn in 0..books.len() {
+                let index = (round + turn) % books.len();
+                let time = books[index].time(*read, plan).await?;
+                if round > 0 {
+                    times[index].push(time);
+                }
+            }
+        }
+    }
+    let mut grown = Vec::new();
+    for (read, times) in READS.iter().zip(&times) {
+        let mut smallest: Option<Vec<f64>> = None;
+        for (book, times) in books.iter().zip(times) {
+            let rows = book.rows(*read).await?;
+            let of_row: Vec<f64> = times.iter().map(|time| time / rows).collect();
+            let ratio = Tally::of_ratio(&of_row, smallest.get_or_insert_with(|| of_row.clone()));
+            let time = Tally::of(times.iter().copied());
+            grown.push(Grown { target, read: read.title(), trades: book.trades, rows, time, ratio });
+        }
+    }
+    let place = |read| READS.iter().position(|other| *other == read).unwrap_or_default();
+    let (first, deep) = (&times[place(Read::FirstPage)], &times[place(Read::Of(Work::Page))]);
+    let depth = |((book, first), deep): ((&Book, &Vec<f64>), &Vec<f64>)| Depth {
+        target,
+        trades: book.trades,
+        ratio: Tally::of_ratio(deep, first),
+    };
+    Ok((grown, books.iter().zip(first).zip(deep).map(depth).collect()))
+}
+
+impl Read {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Of(work) => work.title(),
+            Self::FirstPage => "page 1 of the trades",
+        }
+    }
+
+    /// The work whose questions are asked.
+    fn work(self) -> Work {
+        match self {
+            Self::Of(work) => work,
+            Self::FirstPage => Work::Page,
+        }
+    }
+}
+
+impl Book {
+    async fn open(stage: &Stage, trades: u32) -> Result<Self> {
+        let questions = Arc::new(Questions::find(stage.url()).await?);
+        let (tallybook, first_page) = peers::alone(stage.url(), &questions).await?;
+        Ok(Self { trades, questions, tallybook, first_page })
+    }
+
+    fn reader(&self, read: Read) -> &Arc<dyn Contestant> {
+        if read == Read::FirstPage { &self.first_page } else { &self.tallybook }
+    }
+
+    /// Microseconds of a read.
+    async fn time(&self, read: Read, plan: &Plan) -> Result<f64> {
+        Ok(1e6 / self.reader(read).slice(read.work(), 1, plan.slice).await?)
+    }
+
+    /// Rows of an answer, on average.
+    async fn rows(&self, read: Read) -> Result<f64> {
+        let sum = self.reader(read).check(read.work()).await?.context("it reads no rows")?;
+        Ok(sum.rows as f64 / self.questions.of(read.work()).len() as f64)
+    }
+}
