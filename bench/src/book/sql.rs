@@ -33,6 +33,10 @@ pub(super) const NEWEST_TRADES: &str =
 pub(super) const EXECUTIONS_OF_NEWEST: &str = select!(executions
     "WHERE trade_id IN (SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2) \
      ORDER BY executed_at DESC, id DESC");
+/// The same for PostgreSQL, as Tallybook asks it.
+pub(super) const EXECUTIONS_OF_NEWEST_BY_ARRAY: &str = select!(executions
+    "WHERE trade_id = ANY(ARRAY(SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC \
+     LIMIT $2)) ORDER BY executed_at DESC, id DESC");
 pub(super) const BY_SYMBOL: &str =
     select!(positions "WHERE portfolio_id = $1 AND symbol = $2 ORDER BY id DESC");
 pub(super) const BY_SESSION: &str = select!(trades "WHERE session_id = $1 ORDER BY created_at DESC, id DESC");

@@ -49,6 +49,21 @@ pub(crate) fn select<T: Table>(rest: &str) -> Statement {
     sql::select(T::NAME, T::COLUMN_LIST, rest)
 }
 
+/// The rows of one parent: those with `$1` in `column`.
+///
+/// PostgreSQL keeps a plan only if it takes it for no worse than those it made for the values themselves, and where some
+/// parents have many more rows than most, that for the average looks worse: then it plans the statement each time it
+/// runs, which takes longer than finding some fifty rows. So the value is hidden from its planner.
+pub(crate) fn children<T: Table>(column: &str, rest: &str) -> Statement {
+    let text = |value| text::<T>(&format!("WHERE {column} = {value} {rest}"));
+    Statement::of_each(text("(SELECT $1)"), text("$1"))
+}
+
+/// The text of [`select`].
+pub(crate) fn text<T: Table>(rest: &str) -> String {
+    sql::text(T::NAME, T::COLUMN_LIST, rest)
+}
+
 /// The statements that every table has.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -56,8 +71,9 @@ pub struct Statements {
     pub(crate) by_id: Statement,
     pub(crate) by_ids: Statement,
     pub(crate) skip_limit: Statement,
-    pub(crate) first_page: Statement,
-    pub(crate) next_page: Statement,
+    /// Without their `LIMIT`; see [`limited`](crate::sql::limited).
+    pub(crate) first_page: String,
+    pub(crate) next_page: String,
     pub(crate) count: Statement,
     pub(crate) insert: Statement,
     pub(crate) delete: Statement,
@@ -66,15 +82,15 @@ pub struct Statements {
 impl Statements {
     pub(crate) fn new<T: Table>() -> Self {
         let (order, behind) = match T::ORDER {
-            Some(time) => (format!("{time} DESC, id DESC"), format!("({time}, id) < ($2, $3)")),
-            None => ("id DESC".to_owned(), "id < $2".to_owned()),
+            Some(time) => (format!("{time} DESC, id DESC"), format!("({time}, id) < ($1, $2)")),
+            None => ("id DESC".to_owned(), "id < $1".to_owned()),
         };
         Self {
             by_id: select::<T>("WHERE id = $1"),
             by_ids: select::<T>("WHERE id = ANY($1)"),
             skip_limit: select::<T>(&format!("ORDER BY {order} LIMIT $1 OFFSET $2")),
-            first_page: select::<T>(&format!("ORDER BY {order} LIMIT $1")),
-            next_page: select::<T>(&format!("WHERE {behind} ORDER BY {order} LIMIT $1")),
+            first_page: text::<T>(&format!("ORDER BY {order}")),
+            next_page: text::<T>(&format!("WHERE {behind} ORDER BY {order}")),
             count: format!("SELECT count(*) FROM {}", T::NAME).into(),
             insert: sql::insert(T::NAME, <T::New as Row>::COLUMN_LIST, T::COLUMN_LIST),
             delete: format!("DELETE FROM {} WHERE id = $1", T::NAME).into(),

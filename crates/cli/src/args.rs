@@ -42,9 +42,10 @@ Examples:
   tallybook bench indexes                         what each index brings and costs, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
+  tallybook doctor                                what is wrong with DATABASE_URL and its replicas, and what to do
 
 Settings come from the environment and from .env in the working directory; see .env.example.
-Exit codes: 0 done, 1 failed, 2 wrong usage.";
+Exit codes: 0 done, 1 failed, 2 wrong usage; doctor: 3 warnings, 4 critical findings.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -69,9 +70,19 @@ pub(crate) enum Command {
     /// Watch a program that uses the engine: its statements, what runs now, what is slow, N+1 loops, pools
     #[command(after_help = WATCH_HELP)]
     Watch(Watch),
+    /// Look at the settings and at every node they name: what is wrong, why it matters, what to run next
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// Print what happened while `tallybook watch --record` ran
     #[command(after_help = REPORT_HELP)]
     Report(Report),
+}
+
+impl Command {
+    /// Whether it reports all that it meets itself, so that the log has nothing to add.
+    pub(crate) fn is_report(&self) -> bool {
+        matches!(self, Self::Doctor(_))
+    }
 }
 
 const DEMO_HELP: &str = "\
@@ -103,6 +114,21 @@ Examples:
   tallybook watch --once | less
   tallybook watch --record monday.jsonl           then: tallybook report monday.jsonl
   tallybook watch --json --interval 60 > day.jsonl";
+
+const DOCTOR_HELP: &str = "\
+It changes nothing. All nodes are looked at at the same time: each host of DATABASE_URL, which are the candidates for
+the primary, and each host of DB_READ_REPLICA_URL. A node that does not answer is a finding. A statement of the doctor
+runs for 3 s at most and waits 1 s for a lock. Nothing that it prints is a password. A user that is no member of
+pg_monitor does not see all; then it says what is left out. docs/doctor.md lists the checks.
+
+Exit codes: 0 nothing, or notes; 3 warnings; 4 critical findings; 1 it failed itself; 2 wrong usage.
+
+Examples:
+  tallybook doctor
+  tallybook doctor --database postgresql://ada@db.example/book
+  tallybook doctor --within 60                    for nodes that answer slowly
+  tallybook doctor --json | jq '.findings[] | {severity, nodes, what, next}'
+  tallybook doctor > /tmp/report; [ $? -lt 4 ] || mail -s 'book: critical' oncall < /tmp/report";
 
 const REPORT_HELP: &str = "\
 Of several reports it prints what happened between the first and the last: counts, totals, means, and what was slow or
@@ -137,6 +163,13 @@ pub(crate) struct Watch {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "it is a number from 0.1 to 86400".to_owned())
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Seconds for each node; what was seen until then is reported
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    pub(crate) within: u64,
 }
 
 #[derive(Debug, ClapArgs)]

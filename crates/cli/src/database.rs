@@ -44,7 +44,8 @@ impl Target {
         Ok(db)
     }
 
-    fn settings(self) -> Result<Settings> {
+    /// The settings of the environment, with the database that was asked for.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut settings = Settings::from_env()?;
         // A command looks at what was just done, and at one database.
         settings.replica.enabled = false;

@@ -1,10 +1,11 @@
-//! The program `tallybook`: migrates, fills, moves and tries a book, and watches programs that use
-//! the engine.
+//! The program `tallybook`: migrates, fills, moves and tries a book, looks what is wrong with its database, and
+//! watches programs that use the engine.
 
 mod args;
 mod commands;
 mod csv;
 mod database;
+mod doctor;
 mod figures;
 mod load;
 mod output;
@@ -20,8 +21,9 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    output::start_log();
-    match commands::run(args::Args::parse()).await {
+    let args = args::Args::parse();
+    output::start_log(args.command.is_report());
+    match commands::run(args).await {
         Ok(code) => code,
         Err(error) => output::report(&error),
     }

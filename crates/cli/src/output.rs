@@ -9,9 +9,10 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 /// Sends the log to standard error, from warnings on and the engine's own from info on; RUST_LOG changes
-/// that. What the monitor finds in this program's own code is no news for who runs it.
-pub(crate) fn start_log() {
-    let usual = "warn,tallybook=info,tallybook::finding=off";
+/// that. What the monitor finds in this program's own code is no news for who runs it. A command that reports all
+/// itself logs errors only.
+pub(crate) fn start_log(reports_all: bool) {
+    let usual = if reports_all { "error" } else { "warn,tallybook=info,tallybook::finding=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -20,6 +20,14 @@ pub(crate) fn time(lasts: Duration) -> ProgressBar {
     bar("", lasts.as_millis() as u64, "{elapsed} {wide_bar} {msg}")
 }
 
+/// Something that takes a while, of which nothing can be counted.
+pub(crate) fn waiting(what: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.set_style(style("{spinner} {msg} {elapsed}"));
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
+}
+
 /// A count of items whose number is not known.
 pub(crate) fn count(what: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what);

@@ -5,6 +5,7 @@ extern crate self as tallybook_engine;
 
 mod call;
 mod database;
+pub mod doctor;
 mod driver;
 mod error;
 mod histogram;
@@ -50,7 +51,7 @@ pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };
 pub use settings::{
-    DatabaseUrl, Engine, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
+    DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
     ReplicaSettings, Settings,
 };
 pub use statement::Statement;

@@ -61,6 +61,11 @@ impl Statement {
         Self { texts: Texts::Static { postgres, sqlite }, by_values: false }
     }
 
+    /// A text for each engine, where they are made when the program runs.
+    pub fn of_each(postgres: impl Into<Box<str>>, sqlite: impl Into<String>) -> Self {
+        Self::shared(postgres, Some(sqlite.into()))
+    }
+
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
         let text = |sql: Box<str>| Text { is_read: is_read(&sql), is_insert: is_insert(&sql), sql };
         let sqlite = sqlite.map(|sql| text(sql.into()));

@@ -6,6 +6,7 @@ mod way;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -14,7 +15,7 @@ use super::options::Plan;
 use super::target::Target;
 use crate::tally::Tally;
 use source::Source;
-use way::Way;
+use way::{Took, Way};
 
 pub(super) use place::Place;
 pub(super) use way::versions;
@@ -25,26 +26,40 @@ pub(super) async fn measure(place: &Place, plan: &Plan, program: &Path) -> Resul
     let source = Arc::new(Source::take(place.url(), plan.loaded).await?);
     place.prepare()?;
     let ways: Vec<Way> = Way::all(place.target()).into_iter().filter(|way| plan.wants(way.name())).collect();
-    let mut speeds = vec![Vec::new(); ways.len()];
+    let mut all = vec![Vec::new(); ways.len()];
     // A first round warms everyone up and does not count.
     for round in 0..=plan.rounds as usize {
         for turn in 0..ways.len() {
             let index = (round + turn) % ways.len();
             let way = ways[index];
             place.empty().await?;
-            let time = way.load(place, &source, program).await.with_context(|| way.name())?;
+            let took = way.load(place, &source, program).await.with_context(|| way.name())?;
             place.check(&source).await.with_context(|| way.name())?;
             if round > 0 {
-                speeds[index].push(source.trades.len() as f64 / time.as_secs_f64());
+                all[index].push(took);
             }
         }
     }
-    let scores = ways.iter().zip(&speeds).map(|(way, own)| Score {
-        peer: way.name(),
+    Ok(scores(&ways, &all, source.trades.len() as f64))
+}
+
+/// Each way without the start of its program, and with it if there is one.
+fn scores(ways: &[Way], all: &[Vec<Took>], rows: f64) -> Vec<Score> {
+    let speeds = |took: &[Took], time: fn(&Took) -> Duration| -> Vec<f64> {
+        took.iter().map(|took| rows / time(took).as_secs_f64()).collect()
+    };
+    let first = speeds(&all[0], |took| took.whole);
+    let score = |peer, own: Vec<f64>| Score {
+        peer,
         speed: Tally::of(own.iter().copied()),
-        ratio: Tally::of_ratio(&speeds[0], own),
-    });
-    Ok(scores.collect())
+        ratio: Tally::of_ratio(&first, &own),
+    };
+    let mut scores = Vec::new();
+    for (way, took) in ways.iter().zip(all) {
+        scores.push(score(way.name(), speeds(took, |took| took.whole.saturating_sub(took.start))));
+        scores.extend(way.whole_name().map(|name| score(name, speeds(took, |took| took.whole))));
+    }
+    scores
 }
 
 /// The shell of an engine.

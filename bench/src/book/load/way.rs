@@ -1,5 +1,6 @@
 //! Who loads, and how.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,23 +19,29 @@ use crate::book::server::Server;
 use crate::book::target::Target;
 use crate::connections::settings;
 
+/// How long a load took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub(super) whole: Duration,
+    /// Of it what the same program takes to do nothing.
+    pub(super) start: Duration,
+}
+
 /// A way to load the trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// Tallybook's load of rows that are in memory, from BEGIN to the end of COMMIT.
     Tallybook,
-    /// `\copy` or `.import` of the file, less what the same shell takes to do nothing.
+    /// `\copy` or `.import` of the file by a shell that starts, connects, loads and ends.
     Shell(Target),
-    /// The same as a whole: the shell starts, connects, loads, ends.
-    WholeShell(Target),
     /// `tallybook import` of the file, as a whole.
     Program,
 }
 
 impl Way {
     /// Tallybook first.
-    pub(super) fn all(target: Target) -> [Self; 4] {
-        [Self::Tallybook, Self::Shell(target), Self::WholeShell(target), Self::Program]
+    pub(super) fn all(target: Target) -> [Self; 3] {
+        [Self::Tallybook, Self::Shell(target), Self::Program]
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -42,27 +49,43 @@ impl Way {
             Self::Tallybook => "Tallybook",
             Self::Shell(Target::Postgres) => "psql \\copy",
             Self::Shell(Target::Sqlite) => "sqlite3 .import",
-            Self::WholeShell(Target::Postgres) => "psql \\copy, whole process",
-            Self::WholeShell(Target::Sqlite) => "sqlite3 .import, whole process",
-            Self::Program => "tallybook import, whole process",
+            Self::Program => "tallybook import",
         }
     }
 
-    /// Loads the trades into the empty table; the time that counts.
-    pub(super) async fn load(self, place: &Place, source: &Arc<Source>, program: &Path) -> Result<Duration> {
+    /// What the tables call it with its start; of what runs inside the benchmark there is none.
+    pub(super) fn whole_name(self) -> Option<&'static str> {
         match self {
-            Self::Tallybook => by_tallybook(place.url(), Arc::clone(source)).await,
-            Self::Shell(_) => {
-                let whole = run(&mut load_by_shell(place, source)?)?;
-                Ok(whole.saturating_sub(run(&mut idle_shell(place)?)?))
-            }
-            Self::WholeShell(_) => run(&mut load_by_shell(place, source)?),
-            Self::Program => {
-                let mut command = Command::new(program);
-                command.args(["import", "trades"]).arg(source.file()).env("DATABASE_URL", place.url());
-                run(&mut command)
-            }
+            Self::Tallybook => None,
+            Self::Shell(Target::Postgres) => Some("psql \\copy, whole process"),
+            Self::Shell(Target::Sqlite) => Some("sqlite3 .import, whole process"),
+            Self::Program => Some("tallybook import, whole process"),
         }
+    }
+
+    /// Loads the trades into the empty table.
+    pub(super) async fn load(self, place: &Place, source: &Arc<Source>, program: &Path) -> Result<Took> {
+        Ok(match self {
+            Self::Tallybook => {
+                let whole = by_tallybook(place.url(), Arc::clone(source)).await?;
+                Took { whole, start: Duration::ZERO }
+            }
+            Self::Shell(_) => {
+                Took { whole: run(&mut load_by_shell(place, source)?)?, start: run(&mut idle_shell(place)?)? }
+            }
+            Self::Program => {
+                let file = source.file();
+                let command = |arguments: &[&OsStr]| {
+                    let mut command = Command::new(program);
+                    command.args(arguments).env("DATABASE_URL", place.url());
+                    command
+                };
+                Took {
+                    whole: run(&mut command(&["import".as_ref(), "trades".as_ref(), file.as_os_str()]))?,
+                    start: run(&mut command(&["migrate".as_ref(), "current".as_ref()]))?,
+                }
+            }
+        })
     }
 }
 
@@ -127,7 +150,7 @@ fn sqlite3(place: &Place, order: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs a program to its end; how long it took. What it says on its standard error is an error.
+/// Runs a program to its end; how long it took.
 fn run(command: &mut Command) -> Result<Duration> {
     let start = Instant::now();
     let output = command.stdin(Stdio::null()).output().context("it can't be run")?;

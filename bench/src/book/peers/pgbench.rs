@@ -104,21 +104,26 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
     let cases: String = ids
         .enumerate()
         .fold(String::new(), |all, (place, id)| all + &format!(" when :place = {} then {id}", place + 1));
-    writeln!(text, "\\set id case{cases} end")?;
+    writeln!(text, "\\set id case{cases} end\n\\set newest {NEWEST}")?;
     if is_pipelined {
         text.push_str("\\startpipeline\n");
     }
-    let newest = NEWEST.to_string();
     let statements: Vec<String> = match &questions[0] {
         Question::Relations(_) => {
-            [sql::PORTFOLIO, sql::POSITIONS, sql::TRADES, sql::SESSIONS].map(of_id).into()
+            let of_id = [
+                of_id(sql::PORTFOLIO),
+                of_id(sql::POSITIONS),
+                of_hidden_id(sql::TRADES),
+                of_id(sql::SESSIONS),
+            ];
+            of_id.into()
         }
-        Question::Executions(_) => [sql::NEWEST_TRADES, sql::EXECUTIONS_OF_NEWEST]
-            .map(|sql| of_id(sql).replace("$2", &newest))
+        Question::Executions(_) => [sql::NEWEST_TRADES, sql::EXECUTIONS_OF_NEWEST_BY_ARRAY]
+            .map(|sql| of_id(sql).replace("$2", ":newest"))
             .into(),
         // A variable of pgbench is no text, so the statement itself turns the place into a symbol.
         Question::Position(..) => vec![of_id(sql::BY_SYMBOL).replace("$2", &symbol(questions)?)],
-        Question::Session(_) => vec![of_id(sql::BY_SESSION)],
+        Question::Session(_) => vec![of_hidden_id(sql::BY_SESSION)],
         Question::Portfolios(ids) => {
             let ids =
                 format!("'{{{}}}'::integer[]", ids.iter().map(i32::to_string).collect::<Vec<_>>().join(","));
@@ -141,6 +146,11 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
 
 fn of_id(sql: &str) -> String {
     sql.replace("$1", ":id")
+}
+
+/// As Tallybook hides an identifier from the planner, so that its plan is kept.
+fn of_hidden_id(sql: &str) -> String {
+    sql.replace("$1", "(SELECT :id::bigint)")
 }
 
 /// The symbol of the drawn question.

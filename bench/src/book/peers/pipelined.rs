@@ -40,7 +40,7 @@ impl Peer for Pipelined {
                 let values: [_; 2] = [id as _, &newest as _];
                 let (trades, executions) = try_join!(
                     all(&client, sql::NEWEST_TRADES, &values),
-                    all(&client, sql::EXECUTIONS_OF_NEWEST, &values),
+                    all(&client, sql::EXECUTIONS_OF_NEWEST_BY_ARRAY, &values),
                 )?;
                 with_executions(trades, executions)
             }

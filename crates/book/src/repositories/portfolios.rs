@@ -11,13 +11,13 @@ use crate::ids::PortfolioId;
 use crate::loader::loader;
 use crate::models::{Portfolio, Position, Trade, TradingSession};
 use crate::sql::statements;
-use crate::table::{Table, select};
+use crate::table::{Table, children, select};
 
 statements! {
     BY_NAME = select::<Portfolio>("WHERE name = $1");
     POSITIONS = select::<Position>("WHERE portfolio_id = $1 ORDER BY id DESC");
     POSITIONS_OF_MANY = select::<Position>("WHERE portfolio_id = ANY($1) ORDER BY id DESC");
-    TRADES = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC");
+    TRADES = children::<Trade>("portfolio_id", "ORDER BY created_at DESC, id DESC");
     TRADES_OF_MANY = select::<Trade>("WHERE portfolio_id = ANY($1) ORDER BY created_at DESC, id DESC");
     SESSIONS = select::<TradingSession>("WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC");
     SESSIONS_OF_MANY = select::<TradingSession>("WHERE portfolio_id = ANY($1) ORDER BY started_at DESC, id DESC");

@@ -13,6 +13,7 @@ use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::ids::Id;
 use crate::page::{Cursor, Page, Window};
+use crate::sql::limited;
 use crate::table::Table;
 
 /// Rows that are created in one round trip; more are sent in several.
@@ -120,7 +121,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         limit: u32,
     ) -> impl Future<Output = Result<Page<T>>> + Send {
         // One row more than asked for tells whether there is a next page.
-        let query = page::<T>(after, i64::from(limit) + 1);
+        let query = page::<T>(after, u64::from(limit) + 1);
         async move {
             let mut rows = self.fetch(query?).await?;
             let more = rows.len() > limit as usize;
@@ -235,12 +236,12 @@ impl<T: Table> Repository<'_, WriteSession, T> {
 
 /// The first rows, or those behind a cursor; at most `most`.
 #[track_caller]
-fn page<T: Table>(after: Option<&Cursor>, most: i64) -> Result<All<T>> {
+fn page<T: Table>(after: Option<&Cursor>, most: u64) -> Result<All<T>> {
     let statements = T::statements();
     Ok(match after.map(Cursor::place::<T>).transpose()? {
-        None => all(&statements.first_page, params![most]),
-        Some((Some(time), id)) => all(&statements.next_page, params![most, time, id]),
-        Some((None, id)) => all(&statements.next_page, params![most, id]),
+        None => all(limited(&statements.first_page, most), params![]),
+        Some((Some(time), id)) => all(limited(&statements.next_page, most), params![time, id]),
+        Some((None, id)) => all(limited(&statements.next_page, most), params![id]),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::loader::loader;
 use crate::models::{Execution, Trade};
 use crate::page::Window;
 use crate::sql::statements;
-use crate::table::{Table, select};
+use crate::table::{Table, children, select, text};
 use crate::words::TradeStatus;
 
 statements! {
@@ -23,7 +23,7 @@ statements! {
         "WHERE portfolio_id = $1 AND status = $2 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
     )
     .planned_by_values();
-    BY_SESSION = select::<Trade>("WHERE session_id = $1 ORDER BY created_at DESC, id DESC");
+    BY_SESSION = children::<Trade>("session_id", "ORDER BY created_at DESC, id DESC");
     BY_SESSIONS = select::<Trade>("WHERE session_id = ANY($1) ORDER BY created_at DESC, id DESC");
     NEWEST_OF_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
     NEWEST_OF_PORTFOLIOS = select::<Trade>(&format!("WHERE id IN ({NEWEST_IDS}) ORDER BY created_at DESC, id DESC"));
@@ -31,7 +31,7 @@ statements! {
     EXECUTIONS_OF_MANY = select::<Execution>("WHERE trade_id = ANY($1) ORDER BY executed_at DESC, id DESC");
     EXECUTIONS_OF_SESSION = executions_of("SELECT id FROM trades WHERE session_id = $1");
     EXECUTIONS_OF_SESSIONS = executions_of("SELECT id FROM trades WHERE session_id = ANY($1)");
-    EXECUTIONS_OF_NEWEST = executions_of(
+    EXECUTIONS_OF_NEWEST = executions_of_few(
         "SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
     );
     EXECUTIONS_OF_NEWEST_OF_MANY = executions_of(NEWEST_IDS);
@@ -42,13 +42,23 @@ const NEWEST_IDS: &str = "SELECT id FROM (\
      SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place \
      FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2";
 
+const NEWEST_EXECUTED: &str = "ORDER BY executed_at DESC, id DESC";
+
 const MANY_BY_PORTFOLIO: &str = loader!(Trades::get_many_by_portfolio_with_executions, "&portfolios, limit");
 const MANY_BY_SESSION: &str = loader!(Trades::get_many_by_session_with_executions, "&sessions");
 
 /// The executions of the trades that a subquery names: it travels beside the statement that reads the
 /// trades themselves, so neither has to wait for the other.
 fn executions_of(trades: &str) -> tallybook_engine::Statement {
-    select::<Execution>(&format!("WHERE trade_id IN ({trades}) ORDER BY executed_at DESC, id DESC"))
+    select::<Execution>(&format!("WHERE trade_id IN ({trades}) {NEWEST_EXECUTED}"))
+}
+
+/// As [`executions_of`] for a subquery that names few trades. PostgreSQL makes an array of them first, which spares it a
+/// hash table and a join; it takes an array for ten values, however many there are.
+fn executions_of_few(trades: &str) -> tallybook_engine::Statement {
+    let postgres = text::<Execution>(&format!("WHERE trade_id = ANY(ARRAY({trades})) {NEWEST_EXECUTED}"));
+    let sqlite = text::<Execution>(&format!("WHERE trade_id IN ({trades}) {NEWEST_EXECUTED}"));
+    tallybook_engine::Statement::of_each(postgres, sqlite)
 }
 
 impl<S: Session> Repository<'_, S, Trade> {

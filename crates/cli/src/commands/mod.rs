@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod doctor;
 mod export;
 mod import;
 mod migrate;
@@ -21,6 +22,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Demo(demo) => demo::run(target, &demo, args.json).await,
         Command::Migrate(command) => return migrate::run(target, &command, args.json).await,
+        Command::Doctor(doctor) => return doctor::run(target, &doctor, args.json).await,
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
         Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,

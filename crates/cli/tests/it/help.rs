@@ -6,7 +6,7 @@ use crate::support::Program;
 fn help_has_examples_and_ends_well() {
     let out = Program::new().run("--help").ok();
     assert!(out.contains("Examples:") && out.contains("tallybook demo"), "{out}");
-    for command in ["demo", "migrate", "seed", "bench", "import", "export", "watch", "report"] {
+    for command in ["demo", "doctor", "migrate", "seed", "bench", "import", "export", "watch", "report"] {
         assert!(out.contains(command), "{command}");
         assert!(!Program::new().run(&format!("{command} --help")).ok().is_empty());
     }

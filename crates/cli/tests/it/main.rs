@@ -5,6 +5,7 @@ mod bench_indexes;
 mod bench_load;
 mod csv;
 mod demo;
+mod doctor;
 mod help;
 mod migrate;
 mod report;

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::difference::{self, Difference};
-use super::expected::Expected;
+use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
 use super::options::Options;
 use super::progress::Progress;
 use super::revision::Revision;
 use super::run::Run;
-use super::{adopt, catalog};
+use super::standing::standing;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
@@ -107,19 +106,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`], and when an applied revision was changed.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        let mut connection = self.db.connect().await?;
-        let history = history::read(&mut connection, self.revisions).await?;
-        history.check_texts(self.revisions)?;
-        let applied = &self.revisions[..history.applied()];
-        let expected = Expected::after(applied.iter().flat_map(|revision| revision.steps()));
-        let mut differences = Vec::new();
-        for table in &expected.tables {
-            let found = catalog::table(&mut connection, table.name).await?;
-            differences.extend(difference::table(table, found.as_ref(), self.db.engine()));
-        }
-        let later = self.revisions[applied.len()..].iter().flat_map(|revision| revision.steps());
-        adopt::mark_applied(&mut differences, later);
-        Ok(differences)
+        Ok(standing(&mut self.db.connect().await?, self.revisions).await?.differences)
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns

@@ -55,6 +55,7 @@ mod run;
 mod script;
 mod space;
 mod sql;
+mod standing;
 mod step;
 mod table;
 
@@ -68,3 +69,5 @@ pub use plan::{Planned, PlannedStep, Way};
 pub use progress::{Blocker, Place, Progress};
 pub use revision::Revision;
 pub use step::Step;
+
+pub(crate) use standing::{Standing, indexes_of, standing};

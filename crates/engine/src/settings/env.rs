@@ -13,6 +13,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+pub(super) const DOTENV: &str = ".env";
 const DEFAULT_URL: &str = "sqlite:///./tallybook.db";
 pub(super) const MOST_CONNECTIONS: usize = 10_000;
 const MOST_WAITING: usize = 1_000_000;
@@ -103,6 +104,11 @@ fn replica(variable: &dyn Fn(&'static str) -> Variable) -> Result<ReplicaSetting
         hedge: seconds("DB_REPLICA_HEDGE", 0.0001)?,
         zone: variable("DB_ZONE").value.filter(|zone| !zone.is_empty()),
     })
+}
+
+/// A variable of the environment. What is not UTF-8 must not pass for one that is not set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|held| held.to_string_lossy().into_owned())
 }
 
 /// The variables of a `.env` file; none where there is no file.

@@ -1,6 +1,7 @@
 //! Settings: values read once, checked, and passed in. There is no global state.
 
 mod env;
+mod held;
 mod parse;
 mod postgres_url;
 mod replica;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
+pub use held::Held;
 pub(crate) use postgres_url::{PostgresTarget, Server, Wanted};
 pub use replica::ReplicaSettings;
 pub(crate) use ssl::{Check, Identity, Roots, Ssl};
@@ -187,10 +189,16 @@ impl Settings {
     /// At the first value that does not parse or is out of range: the error names the variable, what it held
     /// (a URL without its password) and what it may hold.
     pub fn from_env() -> Result<Self> {
-        let file = env::read_dotenv(std::path::Path::new(".env"))?;
-        // What is not UTF-8 must not pass for a variable that is not set.
-        let variable = |name: &str| std::env::var_os(name).map(|held| held.to_string_lossy().into_owned());
-        Self::from_lookup(|name| variable(name).or_else(|| file.get(name).cloned()))
+        let file = env::read_dotenv(std::path::Path::new(env::DOTENV))?;
+        Self::from_lookup(|name| env::variable(name).or_else(|| file.get(name).cloned()))
+    }
+
+    /// The variables that [`Settings::from_env`] finds set, without passwords; up to the first that is wrong.
+    ///
+    /// # Errors
+    /// When `.env` can't be read.
+    pub fn held() -> Result<Vec<Held>> {
+        held::all()
     }
 
     /// As [`Settings::from_env`], from any source of variables.

@@ -59,6 +59,19 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
+impl Server {
+    /// Whether what is sent to it stays on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let is_loopback = |name: &str| name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match (&self.host, self.address) {
+            (Host::Unix(_), _) => true,
+            (_, Some(address)) => address.is_loopback(),
+            (Host::Tcp(name), None) => name == "localhost" || is_loopback(name),
+        }
+    }
+}
+
+/// Host and port, for messages.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.port;

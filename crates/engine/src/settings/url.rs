@@ -137,7 +137,7 @@ fn sqlite(rest: &str) -> Result<SqliteLocation, &'static str> {
 /// The URL with everything that could be a password replaced.
 ///
 /// It must be safe on texts that do not parse, so it hides too much rather than too little.
-fn redact(url: &str) -> String {
+pub(super) fn redact(url: &str) -> String {
     let user = password_of_user(url).unwrap_or(url.len()..url.len());
     let parameter = secret_parameter(url);
     let mut shown = url.to_owned();

@@ -10,6 +10,10 @@ use rust_decimal::Decimal;
 /// Integers below this have at most 15 digits.
 const FIFTEEN_DIGITS: i64 = 1_000_000_000_000_000;
 
+/// Added to a double below 2^51 and taken away again, it leaves the nearest whole number: `f64::round` is a call of
+/// libm on processors that need not have an instruction for it.
+const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+
 /// Powers of ten that a double holds exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
@@ -30,7 +34,7 @@ pub(crate) fn decimal_from_f64(value: f64) -> Option<Decimal> {
 /// the double nearest to that decimal.
 fn scaled(value: f64, scale: u32) -> Option<Decimal> {
     let power = POWERS[scale as usize];
-    let digits = (value * power).round();
+    let digits = (value * power + TO_WHOLE) - TO_WHOLE;
     if digits.abs() >= FIFTEEN_DIGITS as f64 || digits / power != value {
         return None;
     }

@@ -1,7 +1,5 @@
 //! That a connection is in clear, where encryption was preferred.
 
-use std::net::IpAddr;
-
 use tokio_postgres::config::Host;
 
 use crate::settings::Server;
@@ -18,13 +16,10 @@ pub(super) enum Notice {
 
 impl Notice {
     pub(super) fn of(server: &Server) -> Self {
-        let is_loopback = |name: &str| name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        match (&server.host, server.address) {
-            (Host::Unix(_), _) => Self::Needless,
-            (_, Some(address)) if address.is_loopback() => Self::Quiet,
-            (_, Some(_)) => Self::Loud,
-            (Host::Tcp(name), None) if name == "localhost" || is_loopback(name) => Self::Quiet,
-            (Host::Tcp(_), None) => Self::Loud,
+        match &server.host {
+            Host::Unix(_) => Self::Needless,
+            Host::Tcp(_) if server.is_local() => Self::Quiet,
+            Host::Tcp(_) => Self::Loud,
         }
     }
 

@@ -129,10 +129,13 @@ impl Walk<'_, '_> {
     }
 
     fn keyword(&mut self, index: usize, keyword: Keyword) {
+        let selects_parameter = self.selects_parameter(index);
         let level = self.level();
         match keyword {
             Keyword::Select => {
-                *level = Level { start: level.start, ..Level::default() };
+                let keeps = selects_parameter && level.clause == Clause::Other;
+                let operands = if keeps { level.operands.clone() } else { Operands::Unknown };
+                *level = Level { start: level.start, operands, ..Level::default() };
             }
             Keyword::Insert => level.is_insert = true,
             Keyword::Values if level.is_insert => level.clause = Clause::Written,
@@ -152,6 +155,14 @@ impl Walk<'_, '_> {
         let outer = self.level();
         let level = Level { clause: outer.clause, start: index, operands, ..Level::default() };
         self.levels.push(level);
+    }
+
+    /// Whether what a `SELECT` selects is a parameter as it is: `(SELECT $1)` is compared as `$1` is.
+    fn selects_parameter(&self, select: usize) -> bool {
+        let is_parameter = |token: &Token<'_>| matches!(token.kind, Kind::Placeholder(Some(_)));
+        let end = casts_end(self.tokens, select + 2);
+        self.tokens.get(select + 1).is_some_and(is_parameter)
+            && self.tokens.get(end).is_some_and(|token| token.is_symbol(")"))
     }
 
     /// Where the operand begins whose values an opening bracket holds: `ANY($1)` is a list as `($1)` is.
@@ -215,7 +226,9 @@ impl Walk<'_, '_> {
         let Some(before) = start.checked_sub(1) else { return Operands::Unknown };
         let token = &self.tokens[before];
         match (token.kind, token.text) {
-            (Kind::Symbol, "(" | "[" | ",") => self.item(&level.operands),
+            (Kind::Symbol, "(" | "[" | ",") | (Kind::Keyword(Keyword::Select), _) => {
+                self.item(&level.operands)
+            }
             (Kind::Keyword(Keyword::And), _) if level.between == Between::And(before) => Operands::Bounds,
             (Kind::Keyword(Keyword::In), _) => self.compared(before, Operands::Rows),
             _ => match Relation::of(token) {
@@ -281,6 +294,8 @@ mod tests {
             "$1 = id",
             "$1 = t.id AND true",
             "id = ($1)",
+            "id = (SELECT $1)",
+            "id = (SELECT $1::bigint) AND true",
             "(id) = $1",
             "id = $1::bigint",
             "id = $1::numeric(9, 2)",
@@ -340,6 +355,8 @@ mod tests {
             "$1 IS NULL",
             "id = coalesce($1, 7)",
             "id IN (SELECT a FROM b ORDER BY c, $1)",
+            "id = (SELECT $1 FROM b)",
+            "id = (SELECT $1 + 1)",
         ] {
             assert_eq!(condition(sql), [Other], "{sql}");
         }

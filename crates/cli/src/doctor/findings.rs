@@ -1,0 +1,61 @@
+//! The findings, the gravest first.
+
+use std::io::{self, IsTerminal};
+
+use crossterm::style::Stylize;
+use tallybook::engine::doctor::{Finding, Next, Report, Severity};
+
+use crate::output;
+
+const INDENT: &str = "  ";
+
+pub(super) fn summary(report: &Report) -> String {
+    let counted = |severity| match (severity, report.count(severity)) {
+        (_, 0) => None,
+        (Severity::Critical, count) => Some(format!("{count} critical")),
+        (severity, 1) => Some(format!("1 {severity}")),
+        (severity, count) => Some(format!("{count} {severity}s")),
+    };
+    let counts: Vec<_> =
+        [Severity::Critical, Severity::Warning, Severity::Note].into_iter().filter_map(counted).collect();
+    match counts.is_empty() {
+        true => coloured(Severity::Ok, "all is well".to_owned()),
+        false => coloured(report.severity, counts.join(", ")),
+    }
+}
+
+pub(super) fn print(findings: &[Finding]) -> io::Result<()> {
+    findings.iter().try_for_each(print_one)
+}
+
+fn print_one(finding: &Finding) -> io::Result<()> {
+    let place = match finding.nodes.is_empty() {
+        true => String::new(),
+        false => format!(" at {}", finding.nodes.join(", ")),
+    };
+    let severity = coloured(finding.severity, finding.severity.to_string());
+    output::line(format!("\n{severity}: {}{place}", finding.check))?;
+    output::line(format!("{INDENT}{}", finding.what))?;
+    output::line(format!("{INDENT}why:  {}", finding.why))?;
+    for next in &finding.next {
+        output::line(match next {
+            Next::Sql(statement) => format!("{INDENT}SQL:  {statement}"),
+            Next::Run(command) => format!("{INDENT}run:  {command}"),
+            other => format!("{INDENT}next: {other}"),
+        })?;
+    }
+    Ok(())
+}
+
+/// In colour on a terminal only; NO_COLOR is heeded.
+fn coloured(severity: Severity, text: String) -> String {
+    if !io::stdout().is_terminal() {
+        return text;
+    }
+    match severity {
+        Severity::Critical => text.red().bold().to_string(),
+        Severity::Warning => text.yellow().bold().to_string(),
+        Severity::Note => text.cyan().to_string(),
+        _ => text.green().to_string(),
+    }
+}

@@ -1,0 +1,54 @@
+//! What the doctor found, as it is printed. Each section is a file.
+
+mod findings;
+mod nodes;
+mod variables;
+
+use std::io;
+
+use serde::Serialize;
+use tallybook::engine::Held;
+use tallybook::engine::doctor::{Report, Severity};
+
+use crate::output;
+
+/// All that is told, and the exit code.
+#[derive(Serialize)]
+pub(crate) struct Told {
+    #[serde(flatten)]
+    report: Report,
+    /// The database of the command line, if it names one, without its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    settings: Vec<Held>,
+    pub(crate) exit_code: u8,
+}
+
+impl Told {
+    pub(crate) fn new(report: Report, settings: Vec<Held>, named: Option<&str>) -> Self {
+        // The nodes have it without its password.
+        let database = named.and_then(|_| report.nodes.first()).map(|node| node.url.clone());
+        Self { exit_code: exit_code(report.severity), database, settings, report }
+    }
+
+    pub(crate) fn print_json(&self) -> io::Result<()> {
+        output::json(self)
+    }
+
+    pub(crate) fn print(&self) -> io::Result<()> {
+        output::line(findings::summary(&self.report))?;
+        variables::print(&self.settings, self.database.as_deref())?;
+        nodes::print(&self.report.nodes)?;
+        findings::print(&self.report.findings)?;
+        nodes::print_checks(&self.report.nodes)
+    }
+}
+
+/// 1 is a doctor that failed itself, 2 wrong usage, as of all commands.
+fn exit_code(severity: Severity) -> u8 {
+    match severity {
+        Severity::Critical => 4,
+        Severity::Warning => 3,
+        _ => 0,
+    }
+}

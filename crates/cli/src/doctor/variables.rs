@@ -1,0 +1,23 @@
+//! The settings that are not the defaults.
+
+use std::io;
+
+use tallybook::engine::Held;
+
+use crate::output;
+
+pub(super) fn print(settings: &[Held], named: Option<&str>) -> io::Result<()> {
+    output::line("\nSettings")?;
+    if let Some(url) = named {
+        output::line(format!("  --database {url}"))?;
+    }
+    for Held { name, value, is_from_file, .. } in settings {
+        let source = if *is_from_file { "    (.env)" } else { "" };
+        let unused = if named.is_some() && name == "DATABASE_URL" { "    (not used)" } else { "" };
+        output::line(format!("  {name}={value}{source}{unused}"))?;
+    }
+    if settings.is_empty() && named.is_none() {
+        output::line("  no variable is set: the defaults, an SQLite file in this directory")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! How far standbys are behind.
+
+use super::primary;
+use crate::doctor::finding::Finding;
+use crate::doctor::node::Role;
+use crate::doctor::severity::Severity;
+use crate::doctor::units::{bytes, seconds};
+use crate::doctor::visit::Seen;
+
+const NAME: &str = "lag";
+
+/// Less than this is written while the nodes are looked at.
+const LITTLE: i64 = 16 << 20;
+const MUCH: i64 = 1 << 30;
+const LONG: i64 = 30;
+const TOO_LONG: i64 = 600;
+
+pub(super) fn judge(seen: &mut [Seen]) -> Vec<Finding> {
+    let of_primary = primary(seen)
+        .and_then(|primary| Some((primary.system()?.to_owned(), primary.node.facts.as_ref()?.position?)));
+    let mut findings = Vec::new();
+    for node in seen {
+        let (Some(facts), Some(told)) = (&mut node.node.facts, &node.told) else { continue };
+        if facts.role != Role::Standby {
+            continue;
+        }
+        let position = of_primary.as_ref().filter(|(system, _)| Some(system) == facts.system.as_ref());
+        let behind = position.zip(facts.position).map_or(0, |((_, ahead), own)| ahead - own);
+        let behind = behind.max(told.waiting);
+        facts.lag_bytes = Some(behind);
+        facts.lag_seconds = Some(if behind > 0 { told.replayed_age.unwrap_or_default() } else { 0 });
+        let found = look(behind, facts.lag_seconds.unwrap_or_default(), told.is_delayed);
+        findings.extend(found.map(|finding| finding.at(&node.node.node)));
+    }
+    findings
+}
+
+/// A little that is old is a primary that wrote little for a while, and now something.
+fn look(behind: i64, age: i64, is_delayed: bool) -> Option<Finding> {
+    if is_delayed {
+        let what = "it is late on purpose: recovery_min_apply_delay is set";
+        let why = "its reads are always that old; such a standby is for undoing mistakes, not for reads";
+        let finding = Finding::note(NAME, what, why).sql("SHOW recovery_min_apply_delay;");
+        return Some(finding.advise("name standbys without a delay in DB_READ_REPLICA_URL"));
+    }
+    let severity = match (behind, age) {
+        (..LITTLE, ..LONG) => return None,
+        (MUCH.., _) => Severity::Critical,
+        (LITTLE.., TOO_LONG..) => Severity::Critical,
+        (LITTLE.., _) => Severity::Warning,
+        _ => Severity::Note,
+    };
+    let what = format!(
+        "it is {} behind the primary; the last transaction it replayed is {} old",
+        bytes(behind),
+        seconds(age)
+    );
+    let why = "its reads are that old, and a fail-over to it takes until it has replayed that";
+    Some(
+        Finding::new(severity, NAME, what, why)
+            .sql("SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_is_wal_replay_paused();")
+            .sql(
+                "SELECT pid, xact_start, state FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                ORDER BY xact_start; -- a long read holds up the replay",
+            )
+            .advise(
+                "received but not replayed: a long read, or a slow disk or core there; not received: the \
+                network, or the primary's sender",
+            ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_age_count_together() {
+        let severity = |behind, age| look(behind, age, false).map(|finding| finding.severity);
+        assert_eq!(severity(0, 0), None);
+        assert_eq!(severity(100, 5), None);
+        assert_eq!(severity(100, 5_000), Some(Severity::Note));
+        assert_eq!(severity(20 << 20, 5), Some(Severity::Warning));
+        assert_eq!(severity(20 << 20, 5_000), Some(Severity::Critical));
+        assert_eq!(severity(2 << 30, 5), Some(Severity::Critical));
+    }
+}

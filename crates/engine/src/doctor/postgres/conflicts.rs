@@ -1,0 +1,75 @@
+//! Reads on a standby that are cancelled because the replay needs what they look at.
+
+use super::Server;
+use crate::doctor::finding::Finding;
+use crate::doctor::units::{seconds, thousands};
+use crate::doctor::visit::Visit;
+use crate::error::Result;
+use crate::params;
+use crate::query::one;
+
+pub(super) const NAME: &str = "conflicts";
+
+/// PostgreSQL's default.
+const USUAL_DELAY: i64 = 30_000;
+
+const SQL: &str = "SELECT (confl_tablespace + confl_lock + confl_snapshot + confl_bufferpin + \
+    confl_deadlock)::bigint, \
+       coalesce(to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'the beginning') \
+     FROM pg_stat_database_conflicts c JOIN pg_stat_database d USING (datid) WHERE c.datname = current_database()";
+
+pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
+    let (cancelled, since) = visit.fetch(one::<(i64, String)>(SQL, params![])).await?;
+    let has_feedback = server.settings.is("hot_standby_feedback", "on");
+    let delay = server.settings.number("max_standby_streaming_delay").unwrap_or(USUAL_DELAY);
+    Ok(judge(cancelled, &since, has_feedback, delay).into_iter().collect())
+}
+
+fn judge(cancelled: i64, since: &str, has_feedback: bool, delay: i64) -> Option<Finding> {
+    let feedback = |finding: Finding| {
+        finding
+            .sql("ALTER SYSTEM SET hot_standby_feedback = on; -- the primary then keeps dead rows for its reads")
+            .sql("SELECT pg_reload_conf();")
+    };
+    let text = if delay < 0 { "no limit".to_owned() } else { seconds(delay / 1_000) };
+    if cancelled > 0 && !has_feedback {
+        let what = format!(
+            "{} reads were cancelled since {since}: the replay needed what they looked at",
+            thousands(cancelled)
+        );
+        let why = "they are tried again elsewhere, which takes twice the time and burdens the primary";
+        return Some(feedback(Finding::note(NAME, what, why)));
+    }
+    if !has_feedback && (0..USUAL_DELAY).contains(&delay) {
+        let what = format!(
+            "hot_standby_feedback is off, and a read may hold up the replay for {text} only \
+             (max_standby_streaming_delay)"
+        );
+        let why =
+            "reads that are longer than that are cancelled when the primary has removed rows that they see";
+        return Some(feedback(Finding::note(NAME, what, why)));
+    }
+    (delay < 0).then(|| {
+        Finding::note(
+            NAME,
+            "a read may hold up the replay for ever (max_standby_streaming_delay is -1)",
+            "one long report makes all other reads of this standby old",
+        )
+        .sql("ALTER SYSTEM SET max_standby_streaming_delay = '30s';")
+        .sql("SELECT pg_reload_conf();")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cancelled_reads_and_delays_at_both_ends_are_noted() {
+        assert!(judge(7, "x", false, USUAL_DELAY).unwrap().what.starts_with("7 reads"));
+        assert!(judge(0, "x", false, 1_000).unwrap().what.contains("1 s only"));
+        assert!(judge(0, "x", true, -1).unwrap().what.contains("for ever"));
+        assert!(judge(0, "x", false, USUAL_DELAY).is_none());
+        assert!(judge(7, "x", true, USUAL_DELAY).is_none());
+    }
+}

@@ -1,0 +1,57 @@
+//! Foreign keys without an index on the side that refers. The idea is pgexperts' "fk_no_index".
+
+use super::Server;
+use crate::Row;
+use crate::doctor::finding::Finding;
+use crate::doctor::severity::Severity;
+use crate::doctor::units::thousands;
+use crate::doctor::visit::Visit;
+use crate::error::Result;
+use crate::params;
+use crate::query::all;
+
+pub(super) const NAME: &str = "foreign_keys";
+
+/// Rows from which passing over the whole table hurts.
+const MANY: i64 = 10_000;
+
+const SQL: &str = "SELECT k.conname::text AS name, k.conrelid::regclass::text AS of_table, \
+    k.confrelid::regclass::text AS other, \
+       (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) FROM unnest(k.conkey) WITH \
+       ORDINALITY u(num, place) \
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num) AS columns, \
+       greatest(c.reltuples, 0)::bigint AS row_count \
+     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
+     WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (\
+       SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL \
+         AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey) \
+     ORDER BY row_count DESC, 2, 1";
+
+#[derive(Row)]
+struct Key {
+    name: String,
+    of_table: String,
+    other: String,
+    columns: String,
+    row_count: i64,
+}
+
+pub(super) async fn look(visit: &mut Visit<'_>, _server: &Server) -> Result<Vec<Finding>> {
+    Ok(visit.fetch(all::<Key>(SQL, params![])).await?.iter().map(judge).collect())
+}
+
+fn judge(key: &Key) -> Finding {
+    let Key { name, of_table, other, columns, row_count } = key;
+    let severity = if *row_count >= MANY { Severity::Warning } else { Severity::Note };
+    let rows = thousands(*row_count);
+    Finding::new(
+        severity,
+        NAME,
+        format!(
+            "no index begins with the columns of the foreign key {name}: {of_table} ({columns}), about \
+            {rows} rows"
+        ),
+        format!("to delete a row of {other}, and to find what refers to it, the whole table is read"),
+    )
+    .sql(format!("CREATE INDEX CONCURRENTLY ON {of_table} ({columns});"))
+}

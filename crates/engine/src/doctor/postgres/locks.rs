@@ -1,0 +1,65 @@
+//! Who waits for whom. The query's idea is that of PgHero's "blocked queries".
+
+use super::Server;
+use crate::Row;
+use crate::doctor::finding::Finding;
+use crate::doctor::units::{counted, seconds};
+use crate::doctor::visit::Visit;
+use crate::error::Result;
+use crate::params;
+use crate::query::all;
+
+pub(super) const NAME: &str = "locks";
+
+/// Those who wait for longer than an eye's blink, by the first who keeps them waiting.
+const SQL: &str = "SELECT blocker.pid::bigint AS pid, coalesce(blocker.usename::text, '') AS user_name, \
+       coalesce(blocker.application_name, '') AS program, coalesce(blocker.state, '') AS state, \
+       coalesce(extract(epoch FROM clock_timestamp() - blocker.xact_start), 0)::bigint AS age, \
+       count(*) AS waiting, max(extract(epoch FROM clock_timestamp() - waiter.query_start))::bigint AS longest \
+     FROM pg_stat_activity waiter \
+     CROSS JOIN LATERAL unnest(pg_blocking_pids(waiter.pid)) AS by(pid) \
+     JOIN pg_stat_activity blocker ON blocker.pid = by.pid \
+     WHERE waiter.wait_event_type = 'Lock' AND cardinality(pg_blocking_pids(blocker.pid)) = 0 \
+       AND waiter.query_start < clock_timestamp() - interval '5 seconds' \
+     GROUP BY 1, 2, 3, 4, 5 ORDER BY waiting DESC LIMIT 5";
+
+const CRITICAL_SECONDS: i64 = 60;
+
+#[derive(Row)]
+struct Blocker {
+    pid: i64,
+    user_name: String,
+    program: String,
+    state: String,
+    age: i64,
+    waiting: i64,
+    longest: i64,
+}
+
+pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<Finding>> {
+    if !server.sees_all {
+        visit.is_unseen(NAME);
+        return Ok(Vec::new());
+    }
+    Ok(visit.fetch(all::<Blocker>(SQL, params![])).await?.iter().map(judge).collect())
+}
+
+fn judge(blocker: &Blocker) -> Finding {
+    let Blocker { pid, user_name, program, state, age, waiting, longest } = blocker;
+    let waiters = counted(*waiting as usize, "session");
+    let what = format!(
+        "{waiters} waited up to {} for a lock of process {pid} ({user_name}, {program:?}, {state}, its transaction \
+         is {} old)",
+        seconds(*longest),
+        seconds(*age)
+    );
+    let why = "they wait until it ends, and others behind them";
+    let finding = if *longest >= CRITICAL_SECONDS {
+        Finding::critical(NAME, what, why)
+    } else {
+        Finding::warning(NAME, what, why)
+    };
+    finding
+        .sql(format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}; -- what it does"))
+        .sql(format!("SELECT pg_terminate_backend({pid}); -- ends it: its transaction is rolled back"))
+}

@@ -1,0 +1,97 @@
+//! Identifiers that run out. The idea is that of PgHero's "sequence danger".
+
+use super::Server;
+use crate::Row;
+use crate::doctor::finding::Finding;
+use crate::doctor::severity::Severity;
+use crate::doctor::units::thousands;
+use crate::doctor::visit::Visit;
+use crate::error::Result;
+use crate::params;
+use crate::query::all;
+
+pub(super) const NAME: &str = "sequences";
+
+/// The end is that of the sequence or of its column, whichever is nearer: columns of older databases have 32 bits.
+const SQL: &str = "SELECT s.seqrelid::regclass::text AS name, d.refobjid::regclass::text AS of_table, \
+       quote_ident(a.attname) AS of_column, format_type(a.atttypid, NULL) AS of_type, \
+       pg_sequence_last_value(s.seqrelid) AS last, \
+       least(s.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 \
+         ELSE 9223372036854775807 END) AS highest \
+     FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid AND d.classid = 'pg_class'::regclass \
+       AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') \
+     JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+     WHERE s.seqincrement > 0 AND NOT s.seqcycle AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE') \
+     ORDER BY 1";
+
+#[derive(Row)]
+struct Sequence {
+    name: String,
+    of_table: String,
+    of_column: String,
+    of_type: String,
+    last: Option<i64>,
+    highest: i64,
+}
+
+pub(super) async fn look(visit: &mut Visit<'_>, _server: &Server) -> Result<Vec<Finding>> {
+    Ok(visit.fetch(all::<Sequence>(SQL, params![])).await?.iter().filter_map(judge).collect())
+}
+
+fn judge(sequence: &Sequence) -> Option<Finding> {
+    let Sequence { name, of_table, of_column, of_type, last, highest } = sequence;
+    let last = (*last)?;
+    let percent = (last as f64 / *highest as f64 * 100.0) as i64;
+    let severity = match percent {
+        ..70 => return None,
+        70..90 => Severity::Warning,
+        _ => Severity::Critical,
+    };
+    let left = thousands(highest - last);
+    let finding = Finding::new(
+        severity,
+        NAME,
+        format!(
+            "{of_table}.{of_column} ({of_type}) has used {percent} % of its numbers ({name}); {left} are left"
+        ),
+        "when none are left every insert fails",
+    );
+    Some(if of_type == "bigint" {
+        finding.sql(format!("ALTER SEQUENCE {name} NO MAXVALUE;"))
+    } else {
+        finding
+            .sql(format!("ALTER SEQUENCE {name} AS bigint;"))
+            .sql(format!(
+                "ALTER TABLE {of_table} ALTER COLUMN {of_column} TYPE bigint; -- writes the table \
+                anew: nobody reads or writes it meanwhile"
+            ))
+            .advise(
+                "columns that refer to it need the same; on a large table add a bigint column, fill it \
+                in parts, and swap",
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_32_bits_is_told_of_before_it_is_full() {
+        let at = |last| {
+            judge(&Sequence {
+                name: "s".to_owned(),
+                of_table: "t".to_owned(),
+                of_column: "id".to_owned(),
+                of_type: "integer".to_owned(),
+                last,
+                highest: 2_147_483_647,
+            })
+            .map(|finding| finding.severity)
+        };
+        assert_eq!(at(None), None);
+        assert_eq!(at(Some(1_000_000_000)), None);
+        assert_eq!(at(Some(1_600_000_000)), Some(Severity::Warning));
+        assert_eq!(at(Some(2_100_000_000)), Some(Severity::Critical));
+    }
+}

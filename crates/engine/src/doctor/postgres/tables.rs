@@ -1,0 +1,73 @@
+//! Tables that are full of dead rows, or that the planner knows nothing of.
+
+use super::Server;
+use crate::Row;
+use crate::doctor::finding::Finding;
+use crate::doctor::units::thousands;
+use crate::doctor::visit::Visit;
+use crate::error::Result;
+use crate::params;
+use crate::query::all;
+
+pub(super) const NAME: &str = "tables";
+
+/// Dead rows from which it matters, if they are a fifth of all.
+const DEAD: i64 = 10_000;
+/// Rows from which guesses of the planner go wrong.
+const MANY: i64 = 10_000;
+/// Tables that are told of, of each kind.
+const MOST: usize = 10;
+
+const SQL: &str = "SELECT relid::regclass::text AS name, n_live_tup AS live, n_dead_tup AS dead, \
+       last_analyze IS NULL AND last_autoanalyze IS NULL AS is_unknown, \
+       coalesce(to_char(greatest(last_vacuum, last_autovacuum) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), \
+       'never') AS vacuumed \
+     FROM pg_stat_user_tables WHERE n_live_tup + n_dead_tup >= 10000 ORDER BY n_dead_tup DESC, 1";
+
+#[derive(Row)]
+struct Table {
+    name: String,
+    live: i64,
+    dead: i64,
+    is_unknown: bool,
+    vacuumed: String,
+}
+
+pub(super) async fn look(visit: &mut Visit<'_>, _server: &Server) -> Result<Vec<Finding>> {
+    let tables = visit.fetch(all::<Table>(SQL, params![])).await?;
+    let full = tables.iter().filter(|table| is_full(table)).take(MOST).map(full_of_dead);
+    let unknown =
+        tables.iter().filter(|table| table.is_unknown && table.live >= MANY).take(MOST).map(never_analyzed);
+    Ok(full.chain(unknown).collect())
+}
+
+fn is_full(table: &Table) -> bool {
+    table.dead >= DEAD && table.dead * 5 >= table.live + table.dead
+}
+
+fn full_of_dead(table: &Table) -> Finding {
+    let Table { name, live, dead, vacuumed, .. } = table;
+    Finding::warning(
+        NAME,
+        format!(
+            "{name} has {} dead rows beside {} live ones; vacuumed: \
+            {vacuumed}",
+            thousands(*dead),
+            thousands(*live)
+        ),
+        "reads pass over them; autovacuum does not keep up, or an old transaction, a slot or a standby's \
+         read holds it back",
+    )
+    .sql(format!("VACUUM (VERBOSE, ANALYZE) {name}; -- says how many can't be removed yet"))
+    .sql(format!("ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0.02);"))
+}
+
+fn never_analyzed(table: &Table) -> Finding {
+    let Table { name, live, .. } = table;
+    Finding::warning(
+        NAME,
+        format!("{name}, about {} rows, was never analyzed", thousands(*live)),
+        "the planner guesses what is in it, and may read all of it where an index would do",
+    )
+    .sql(format!("ANALYZE {name};"))
+}

@@ -1,0 +1,104 @@
+//! The disk of a file, and the log beside it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::doctor::finding::Finding;
+use crate::doctor::units::{bytes, shell};
+
+const NAME: &str = "disk";
+const MIB: u64 = 1 << 20;
+
+/// A log that is larger than this does not get shorter by itself.
+const LONG_LOG: u64 = 256 * MIB;
+const LITTLE_ROOM: u64 = 100 * MIB;
+
+/// File systems that are another machine's, as the kernel numbers them.
+const REMOTE: [(u64, &str); 7] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xfe53_4d42, "SMB2"),
+    (0xff53_4d42, "CIFS"),
+    (0x0102_1997, "9P"),
+    (0x00c3_6400, "Ceph"),
+    (0x5346_414f, "AFS"),
+];
+
+pub(super) fn look(path: &Path) -> Vec<Finding> {
+    let mut findings: Vec<_> = remote(path).into_iter().collect();
+    findings.extend(log(path));
+    findings.extend(room(path));
+    findings
+}
+
+#[cfg(target_os = "linux")]
+fn remote(path: &Path) -> Option<Finding> {
+    let kind = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff;
+    let (_, name) = REMOTE.iter().find(|(number, _)| *number == kind)?;
+    let what = format!("the file is on a network file system ({name})");
+    let why = "its log needs memory that all processes share, and locks that such file systems do not keep: \
+        the file breaks";
+    Some(
+        Finding::critical(NAME, what, why)
+            .run(format!("df {}", shell(&path.display().to_string())))
+            .advise("move it to a disk of this machine, or use PostgreSQL"),
+    )
+}
+
+#[cfg(not(target_os = "linux"))]
+fn remote(_path: &Path) -> Option<Finding> {
+    None
+}
+
+/// Looked at before the file is opened: the last connection that closes moves the log into the file.
+fn log(path: &Path) -> Option<Finding> {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let log = size(Path::new(&name));
+    if log < LONG_LOG {
+        return None;
+    }
+    let what =
+        format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
+    let why = "a read that is never finished, or an open transaction, keeps it from being moved into the \
+        file; reads get slower";
+    let quoted = shell(&path.display().to_string());
+    Some(
+        Finding::warning(NAME, what, why)
+            .run(format!("fuser -v {quoted}    # who has it open"))
+            .run(format!("sqlite3 {quoted} 'PRAGMA wal_checkpoint(TRUNCATE)'")),
+    )
+}
+
+fn room(path: &Path) -> Option<Finding> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= LITTLE_ROOM {
+        return None;
+    }
+    let what = format!("its disk has {} free", bytes(free as i64));
+    let why = "when it is full, writes fail, and so do reads that sort";
+    Some(Finding::critical(NAME, what, why).run(format!("df -h {}", shell(&path.display().to_string()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::look;
+
+    #[test]
+    fn a_log_that_is_never_moved_into_the_file_is_told_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let log = File::create(directory.path().join("a.db-wal")).unwrap();
+        File::create(&path).unwrap();
+        log.set_len(super::LONG_LOG - 1).unwrap();
+        assert!(look(&path).iter().all(|finding| !finding.what.contains("log")));
+        log.set_len(super::LONG_LOG).unwrap();
+        assert!(
+            look(&path).iter().any(|finding| finding.what.starts_with("the log beside the file has 256 MB"))
+        );
+    }
+}

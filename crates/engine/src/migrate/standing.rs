@@ -1,0 +1,43 @@
+//! Where a database stands: its revisions, and what differs from them.
+
+use super::difference::{self, Difference};
+use super::expected::Expected;
+use super::history::{self, Entry};
+use super::revision::Revision;
+use super::{adopt, catalog};
+use crate::driver::Connection;
+use crate::error::Result;
+
+/// Where a database stands.
+pub(crate) struct Standing {
+    /// Each revision, and when it was applied.
+    pub(crate) entries: Vec<Entry>,
+    /// What differs from what the applied ones say.
+    pub(crate) differences: Vec<Difference>,
+    /// All tables of the current schema, but for those that record revisions.
+    pub(crate) tables: Vec<String>,
+}
+
+/// Looks where a database stands, and changes nothing.
+pub(crate) async fn standing(connection: &mut Connection, revisions: &[Revision]) -> Result<Standing> {
+    let history = history::read(connection, revisions).await?;
+    history.check_texts(revisions)?;
+    let applied = &revisions[..history.applied()];
+    let expected = Expected::after(applied.iter().flat_map(|revision| revision.steps()));
+    let mut differences = Vec::new();
+    for table in &expected.tables {
+        let found = catalog::table(connection, table.name).await?;
+        differences.extend(difference::table(table, found.as_ref(), connection.engine()));
+    }
+    let later = revisions[applied.len()..].iter().flat_map(|revision| revision.steps());
+    adopt::mark_applied(&mut differences, later);
+    let tables = catalog::tables(connection).await?.into_iter();
+    let tables = tables.filter(|table| !table.starts_with("tallybook_")).collect();
+    Ok(Standing { entries: history.entries, differences, tables })
+}
+
+/// The names of the indexes that revisions make.
+pub(crate) fn indexes_of(revisions: &[Revision]) -> Vec<&'static str> {
+    let expected = Expected::after(revisions.iter().flat_map(|revision| revision.steps()));
+    expected.tables.iter().flat_map(|table| &table.indexes).map(|index| index.name).collect()
+}
