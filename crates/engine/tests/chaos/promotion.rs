@@ -201,3 +201,30 @@ async fn a_replica_is_still_used_when_the_promoted_primary_is_gone_for_a_moment(
     }
     load.stop("a promoted primary that is gone for a moment").await.assert_reads();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_and_writes_follow_a_promotion_where_no_replica_is_read_from() {
+    let scene = Scene::new().await;
+    let mut settings = scene.settings_for_promotion();
+    settings.replica.enabled = false;
+    (settings.pool.size, settings.pool.max_overflow) = (4, 0);
+    done(|| scene.primary.configure(&[("synchronous_standby_names", "ANY 1 (*)")]));
+    let db = open(settings).await;
+    let load = Load::start(&db).await;
+    sleep(QUICK).await;
+    load.enter(Phase::During);
+    done(|| scene.primary.kill());
+    let (new, _) = by_received(&scene).await;
+    // What the old primary's settings ask of a commit would ask it of the new one too.
+    done(|| new.configure(&[("synchronous_standby_names", "")]));
+    done(|| new.promote());
+    eventually("writes go on", async || load.ledger().acks().iter().any(is_new)).await;
+    sleep(QUICK).await;
+    load.enter(Phase::After);
+    sleep(QUICK).await;
+    let outcome = load.stop("a promotion without replicas, with pools of four").await;
+    outcome.assert_reads();
+    let found = entries(new).await;
+    assert_eq!(outcome.ledger.lost(&found).len(), 0, "acknowledged and lost");
+    assert_eq!(outcome.ledger.unexpected(&found), [0; 0], "told to have failed, and there");
+}
