@@ -21,8 +21,9 @@ use crate::settings::SqliteLocation;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look where SQLite itself does not wait.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
-/// The part of a file, in bytes, that readers map into memory: its pages need no call of the system each.
-const MAPPED: i64 = 256 << 20;
+/// The part of a file, in bytes, that readers map into memory: its pages need no call of the system each. As much as
+/// SQLite can.
+const MAPPED: i64 = 0x7fff_0000;
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
 
