@@ -105,7 +105,7 @@ pub(super) struct Plan {
 impl Options {
     pub(super) fn plan(&self) -> Plan {
         let (trades, loaded, rounds, slice) =
-            if self.quick { (80_000, 20_000, 5, 60) } else { (200_000, 100_000, 9, 300) };
+            if self.quick { (80_000, 10_000, 5, 60) } else { (200_000, 100_000, 9, 300) };
         Plan {
             size: Size::of(trades),
             loaded,

@@ -24,13 +24,13 @@ impl Target {
 
     /// The one asked for, else that of the environment, with the environment's other settings.
     pub(crate) async fn open(self) -> Result<Database> {
-        Ok(Database::open(self.settings()?).await?)
+        Ok(Database::open(self.settings_of_one()?).await?)
     }
 
     /// The one asked for, else `default`; never that of the environment. To be filled with much at once: that this
     /// takes a while is no news, unless the environment has a limit of its own.
     pub(crate) async fn open_to_fill(self, default: &str) -> Result<Database> {
-        let mut settings = Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).settings()?;
+        let mut settings = Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).settings_of_one()?;
         if settings.log.slow_threshold == LogSettings::default().slow_threshold {
             settings.log.slow_threshold = SLOW_TO_FILL;
         }
@@ -47,11 +47,16 @@ impl Target {
     /// The settings of the environment, with the database that was asked for.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut settings = Settings::from_env()?;
-        // A command looks at what was just done, and at one database.
-        settings.replica.enabled = false;
         if let Some(url) = self.0 {
             settings.database_url = Settings::new(&url)?.database_url;
         }
+        Ok(settings)
+    }
+
+    /// The same without replicas: most commands look at what was just done, and at one database.
+    fn settings_of_one(self) -> Result<Settings> {
+        let mut settings = self.settings()?;
+        settings.replica.enabled = false;
         Ok(settings)
     }
 }

@@ -21,11 +21,18 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(findings: Vec<Finding>, nodes: Vec<Node>) -> Self {
+    pub(super) fn new(findings: Vec<Finding>, mut nodes: Vec<Node>) -> Self {
         let mut findings = merged(findings);
         // Stable: findings of equal severity stay in the order of the checks.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let severity = findings.first().map_or(Severity::Ok, |finding| finding.severity);
+        // Some checks find nothing on a node alone, but beside others.
+        for node in &mut nodes {
+            let has = |check: &str| {
+                findings.iter().any(|found| found.check == check && found.nodes.contains(&node.node))
+            };
+            node.passed.retain(|check| !has(check));
+        }
         Self { severity, findings, nodes }
     }
 

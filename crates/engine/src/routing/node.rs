@@ -135,6 +135,14 @@ impl Node {
         [&self.writes].into_iter().chain(readers)
     }
 
+    /// Closes its pools, the writer's last: whoever closes an SQLite file last moves its log into it, and two that
+    /// close at the same time each take the other for the last.
+    pub(super) async fn close(&self) {
+        for pool in self.pools().collect::<Vec<_>>().into_iter().rev() {
+            pool.close().await;
+        }
+    }
+
     /// `last` is the newest position of the primary.
     pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
         let now = Instant::now();

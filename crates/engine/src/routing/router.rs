@@ -316,7 +316,7 @@ impl Router {
     /// Closes all pools, and ends the watch.
     pub(crate) async fn close(&self) {
         self.close_watch();
-        join_all(self.pools().map(Pool::close)).await;
+        join_all(self.nodes.iter().map(Node::close)).await;
     }
 
     pub(super) fn is_closed(&self) -> bool {

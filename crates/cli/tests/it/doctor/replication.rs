@@ -37,7 +37,9 @@ async fn a_primary_and_its_standby_are_well_together() {
     let facts = |node: usize| &report.told["nodes"][node]["facts"];
     assert_eq!((&facts(0)["role"], &facts(1)["role"]), (&"writable".into(), &"standby".into()));
     assert_eq!(facts(0)["system"], facts(1)["system"]);
-    assert_eq!(facts(1)["lag_bytes"], 0, "{}", report.all);
+    // What the look itself makes the primary write (hints in its catalog) may still be on its way.
+    assert!(facts(1)["lag_bytes"].as_i64().unwrap() < 1 << 20, "{}", report.all);
+    assert!(report.told["nodes"][1]["passed"].as_array().unwrap().contains(&"lag".into()), "{}", report.all);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +54,7 @@ async fn a_replay_that_is_paused_and_what_it_leaves_behind_are_told_of() {
     assert_eq!(report.code, 4);
     report.has("critical", "replay", "the replay is paused", "pg_wal_replay_resume()");
     report.has("warning", "lag", "MB behind the primary", "pg_last_wal_replay_lsn()");
+    assert!(!report.told["nodes"][1]["passed"].as_array().unwrap().contains(&"lag".into()), "{}", report.all);
     assert!(report.told["nodes"][1]["facts"]["lag_bytes"].as_i64().unwrap() > 16 << 20, "{}", report.all);
     sql(&standby, "SELECT pg_wal_replay_resume()").await;
     caught_up(&primary, &standby).await;

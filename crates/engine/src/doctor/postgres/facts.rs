@@ -18,11 +18,7 @@ const SQL: &str = "SELECT current_setting('server_version') AS version, \
        current_user::text AS user_name, current_setting('is_superuser') = 'on' AS is_superuser, \
        pg_has_role('pg_monitor', 'USAGE') AS sees_all, \
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, \
-         '0/0')::bigint AS position, \
-       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::bigint AS replayed_age, \
-       pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), \
-       pg_last_wal_replay_lsn())::bigint \
-         AS waiting";
+         '0/0')::bigint AS position";
 
 /// Providers of databases may forbid these two.
 const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
@@ -42,8 +38,6 @@ struct Known {
     is_superuser: bool,
     sees_all: bool,
     position: Option<i64>,
-    replayed_age: Option<i64>,
-    waiting: Option<i64>,
 }
 
 /// What is compared with what other nodes tell.
@@ -91,8 +85,6 @@ pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<Server> {
     });
     visit.seen.told = Some(Told {
         version: known.number,
-        replayed_age: known.replayed_age,
-        waiting: known.waiting.unwrap_or_default(),
         is_delayed: settings.number("recovery_min_apply_delay").is_some_and(|delay| delay > 0),
         wal_level: settings.text("wal_level").to_owned(),
         ..Told::default()

@@ -12,6 +12,7 @@ mod failure;
 mod foreign_keys;
 mod index_use;
 mod invalid_indexes;
+mod lag;
 mod limits;
 mod locks;
 mod memory;
@@ -105,5 +106,8 @@ async fn examine(visit: &mut Visit<'_>) -> Result<(), Lost> {
         }
     }
     checks!(visit, server: index_use);
+    if server.role == Role::Standby {
+        checks!(visit, server: lag);
+    }
     Ok(())
 }
