@@ -28,12 +28,10 @@ impl Processes {
     /// Those of the server that runs on a data directory, if one does. Asking
     /// the server itself would take a busy one for dead.
     pub(crate) fn on(data: &Path) -> Option<Self> {
-        let file = fs::read_to_string(data.join("postmaster.pid")).ok()?;
-        let id = file.lines().next()?.parse().ok()?;
+        let postmaster = last_postmaster(data)?;
         // The id may have become another process's, after a reboot for instance.
-        let command = fs::read_to_string(format!("/proc/{id}/cmdline")).ok()?;
-        let postmaster = Pid::from_raw(id).filter(|_| command.contains(&*data.to_string_lossy()))?;
-        Some(Self { postmaster })
+        let command = fs::read_to_string(format!("/proc/{}/cmdline", postmaster.as_raw_nonzero())).ok()?;
+        command.contains(&*data.to_string_lossy()).then_some(Self { postmaster })
     }
 
     /// Stops all of them in the middle of whatever they do. The postmaster
@@ -65,8 +63,21 @@ impl Processes {
         for &process in &all {
             signal(process, Signal::KILL)?;
         }
-        wait_until("killed", || all.iter().all(|&process| Process::of(process).is_none()))
+        // What is left of them is for the system to remove.
+        wait_until("killed", || all.iter().all(|&process| is(process, &['Z'])))
     }
+
+    /// Waits until the system has removed what is left of a killed server:
+    /// until then another one would take it for alive.
+    pub(crate) fn wait_for_end(data: &Path) -> Result<(), Error> {
+        let Some(id) = last_postmaster(data) else { return Ok(()) };
+        wait_until("removed", || Process::of(id).is_none_or(|process| process.state != 'Z'))
+    }
+}
+
+fn last_postmaster(data: &Path) -> Option<Pid> {
+    let file = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    Pid::from_raw(file.lines().next()?.parse().ok()?)
 }
 
 impl Process {

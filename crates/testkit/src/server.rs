@@ -121,8 +121,14 @@ impl Server {
         self.control(&["start", "--wait", "--log", &self.log().to_string_lossy(), "--options", &options])
     }
 
+    /// Waits until nothing is left of a server that was killed.
+    pub(crate) fn wait_for_end(&self) -> Result<(), Error> {
+        Processes::wait_for_end(&self.data())
+    }
+
     /// Starts a server that has gone down, on the port that it had.
     pub(crate) fn start_again(&self, port: u16) -> Result<(), Error> {
+        self.wait_for_end()?;
         self.start_on(port).map_err(|error| self.with_log(&error))
     }
 

@@ -62,7 +62,7 @@ const DOUBTFUL: Definition<u64> = Definition {
     name: "tallybook.transactions.doubtful",
     instrument: Data::Counter,
     unit: "{transaction}",
-    description: "Transactions that a primary acknowledged after its successor was last seen to be its replica.",
+    description: "Transactions that a primary acknowledged and its successor was not seen to have replayed.",
     attributes: OF_ALL,
 };
 

@@ -124,6 +124,11 @@ impl Health {
         self.covered.store(micros, Ordering::Release);
     }
 
+    /// How far it is known to have replayed.
+    pub(super) fn replayed(&self) -> u64 {
+        self.replayed.load(Ordering::Acquire)
+    }
+
     /// Notes which start of the server is spoken of. A new one may stand behind where the last one was.
     pub(super) fn started_at(&self, started: i64) {
         let _known = self.known();

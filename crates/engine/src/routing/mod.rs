@@ -5,6 +5,7 @@
 //! GitLab's load balancer (a commit's position against a replica's), with the timeline in it, so that a promotion
 //! can't fool it.
 
+mod acknowledged;
 mod choice;
 mod cool_down;
 mod figures;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::acknowledged::Acknowledged;
 use super::health::{Health, Known};
 use super::layout::Planned;
 use super::lease::Lease;
@@ -37,9 +38,7 @@ pub(super) struct Node {
     served: AtomicU64,
     fallbacks: AtomicU64,
     /// Transactions that it acknowledged.
-    commits: AtomicU64,
-    /// How many the primary had acknowledged when this node was last seen to be a replica.
-    pub(super) commits_before: AtomicU64,
+    pub(super) acknowledged: Acknowledged,
 }
 
 impl Node {
@@ -72,8 +71,7 @@ impl Node {
             prod: Arc::new(Notify::new()),
             served: AtomicU64::new(0),
             fallbacks: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            commits_before: AtomicU64::new(0),
+            acknowledged: Acknowledged::default(),
         }
     }
 
@@ -129,15 +127,6 @@ impl Node {
     /// Notes that a read failed on it and goes elsewhere.
     pub(super) fn fell_back(&self) {
         self.fallbacks.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes that it acknowledged a transaction.
-    pub(super) fn committed(&self) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
     }
 
     /// Its pools; SQLite has one for its writer.

@@ -196,7 +196,7 @@ impl Router {
     /// Whoever waits for the old primary waits no longer, and nobody is left to believe that all it acknowledged is kept.
     fn replace(&self, old: &Node, new: &Node, timeline: u32) {
         old.fall();
-        let doubtful = old.commits().saturating_sub(new.commits_before.load(Ordering::Acquire));
+        let doubtful = old.acknowledged.behind(new.health.replayed());
         self.add_doubtful(doubtful);
         let (old, new) = (&old.name, &new.name);
         tracing::warn!(target: "tallybook::routing", old, new, timeline, "another server is the primary");
@@ -204,7 +204,7 @@ impl Router {
             tracing::error!(
                 target: "tallybook::routing",
                 old, new, transactions = doubtful,
-                "acknowledged by the old primary after the new one was last seen to be its replica: they may be missing"
+                "acknowledged by the old primary, and the new one was not seen to have replayed them: they may be missing"
             );
         }
     }

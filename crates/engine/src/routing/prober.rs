@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Weak;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
@@ -42,9 +41,8 @@ pub(super) async fn watch(router: Weak<Router>, node: usize, mut connection: Opt
 impl Router {
     /// Asks a node once and writes down what it answered.
     pub(super) async fn ask(&self, node: usize, connection: &mut Option<Connection>) {
-        let commits = self.primary.last().map_or(0, |primary| self.nodes[primary].commits());
         match self.answer(node, connection).await {
-            Ok((observation, sent)) => self.heard(node, observation, sent, commits),
+            Ok((observation, sent)) => self.heard(node, observation, sent),
             Err(problem) => {
                 *connection = None;
                 self.missed(node, problem);
@@ -94,7 +92,7 @@ impl Router {
         Some(answer.and_then(|answer| Ok((answer.ok_or_else(not_a_server)?, sent))))
     }
 
-    fn heard(&self, node: usize, seen: Observation, sent: Instant, commits: u64) {
+    fn heard(&self, node: usize, seen: Observation, sent: Instant) {
         let health = &self.nodes[node].health;
         {
             let mut known = health.known();
@@ -116,10 +114,7 @@ impl Router {
             return self.give_up(node, NodeRole::Unknown, reason);
         }
         match (seen.standby, self.nodes[node].is_candidate) {
-            (true, _) => {
-                self.nodes[node].commits_before.store(commits, Ordering::Release);
-                self.heard_replica(node, seen, sent);
-            }
+            (true, _) => self.heard_replica(node, seen, sent),
             (false, true) => self.heard_primary(node, seen, sent),
             (false, false) => {
                 let reason = "it takes writes, so it is no replica; name it in DATABASE_URL if it is to be the primary";

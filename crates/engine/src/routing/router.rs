@@ -20,7 +20,7 @@ use super::prober::watch;
 use super::route::Route;
 use super::spill::Spill;
 use super::status::{NodeRole, NodeState, NodeStatus};
-use crate::driver::{Connection, Role};
+use crate::driver::{Connection, Position, Role};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Metric;
 use crate::observe::Log;
@@ -44,7 +44,7 @@ pub(crate) struct Router {
     timeout: Duration,
     history: Mutex<History>,
     spill: Spill,
-    /// Transactions that a replaced primary acknowledged when it may have been replaced already.
+    /// Transactions that a replaced primary acknowledged and its successor was not seen to have.
     doubtful: AtomicU64,
     closed: AtomicBool,
 }
@@ -259,9 +259,11 @@ impl Router {
         &self.nodes[node].name
     }
 
-    /// Notes that a node acknowledged a transaction.
-    pub(crate) fn committed(&self, node: usize) {
-        self.nodes[node].committed();
+    /// Notes that a node acknowledged a transaction whose end is at a position of its log.
+    pub(crate) fn committed(&self, node: usize, position: Option<Position>) {
+        if let Some(position) = position.filter(|_| self.has_others()) {
+            self.nodes[node].acknowledged.add(position.lsn);
+        }
     }
 
     /// Whether another node may take over what one can't do.

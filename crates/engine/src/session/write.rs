@@ -163,7 +163,7 @@ impl WriteSession {
         }
         let committed = self.lane.commit(call).await;
         match &committed {
-            Ok(_) => self.router.committed(node),
+            Ok(position) => self.router.committed(node, *position),
             Err(error) if error.is_commit_unknown() => self.router.fails(node, error),
             Err(_) => {}
         }

@@ -50,3 +50,17 @@ async fn a_replica_whose_url_has_a_wrong_password_does_not_stop_the_start() {
     let end = async || done(|| scene.replicas[1].start_again());
     survives("the other replica was unknown at first", &db, &[port], QUICK, begin, end).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_fails_when_a_replica_takes_no_more_connections() {
+    let scene = Scene::new().await;
+    let db = open(with_reader(&scene, "right").await).await;
+    let limit = async |connections: i32| {
+        sql(&scene.primary, &format!("ALTER ROLE reader CONNECTION LIMIT {connections}")).await;
+        hang_up(&scene.replicas[0]).await;
+    };
+    let begin = async || limit(2).await;
+    let end = async || limit(-1).await;
+    survives("a replica that takes two connections", &db, &[scene.replicas[0].port()], QUICK, begin, end)
+        .await;
+}

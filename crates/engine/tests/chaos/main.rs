@@ -14,6 +14,7 @@
 //!
 //! `RUST_LOG=tallybook::routing=info` shows what becomes of the servers. To fill a disk takes root: it is mounted.
 
+mod abandoned;
 mod access;
 mod clock;
 mod conflict;

@@ -11,7 +11,7 @@ use crate::load::Load;
 use crate::scene::{Scene, done, is_used, open};
 
 /// How long each phase lasts, at least.
-pub(crate) const QUICK: Duration = Duration::from_millis(1_500);
+pub(crate) const QUICK: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
 
 /// Something that goes wrong with replicas while everything goes on: no read and no write fails, none sees too little,

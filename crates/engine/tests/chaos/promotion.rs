@@ -34,7 +34,9 @@ struct Promoted {
 
 impl Promoted {
     /// Without synchronous replication reads can miss what was acknowledged and is lost, and nothing else is wrong.
-    fn assert_nothing_failed_otherwise(&self) {
+    fn assert_what_is_lost_is_told(&self) {
+        let (lost, doubtful) = (self.lost.len(), self.doubtful);
+        assert!(lost <= doubtful, "{lost} were lost, and {doubtful} are told to be doubtful");
         let failures = &self.outcome.reads.failures;
         let is_otherwise = |failure: &&String| !failure.contains("stale") || self.lost.is_empty();
         let otherwise: Vec<_> = failures.iter().filter(is_otherwise).collect();
@@ -153,15 +155,12 @@ async fn nothing_acknowledged_is_lost_when_a_synchronous_replica_takes_over_from
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_go_on_when_an_asynchronous_replica_takes_over_from_a_dead_primary() {
-    promote(Old::Killed, "").await.assert_nothing_failed_otherwise();
+    promote(Old::Killed, "").await.assert_what_is_lost_is_told();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_leave_a_primary_that_is_up_when_an_asynchronous_replica_is_promoted() {
-    let promoted = promote(Old::StillUp, "").await;
-    let (lost, doubtful) = (promoted.lost.len(), promoted.doubtful);
-    promoted.assert_nothing_failed_otherwise();
-    assert!(lost <= doubtful, "{lost} were lost, of which nobody was told but of {doubtful}");
+    promote(Old::StillUp, "").await.assert_what_is_lost_is_told();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,4 +200,31 @@ async fn a_replica_is_still_used_when_the_promoted_primary_is_gone_for_a_moment(
         sleep(Duration::from_millis(10)).await;
     }
     load.stop("a promoted primary that is gone for a moment").await.assert_reads();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_and_writes_follow_a_promotion_where_no_replica_is_read_from() {
+    let scene = Scene::new().await;
+    let mut settings = scene.settings_for_promotion();
+    settings.replica.enabled = false;
+    (settings.pool.size, settings.pool.max_overflow) = (4, 0);
+    done(|| scene.primary.configure(&[("synchronous_standby_names", "ANY 1 (*)")]));
+    let db = open(settings).await;
+    let load = Load::start(&db).await;
+    sleep(QUICK).await;
+    load.enter(Phase::During);
+    done(|| scene.primary.kill());
+    let (new, _) = by_received(&scene).await;
+    // What the old primary's settings ask of a commit would ask it of the new one too.
+    done(|| new.configure(&[("synchronous_standby_names", "")]));
+    done(|| new.promote());
+    eventually("writes go on", async || load.ledger().acks().iter().any(is_new)).await;
+    sleep(QUICK).await;
+    load.enter(Phase::After);
+    sleep(QUICK).await;
+    let outcome = load.stop("a promotion without replicas, with pools of four").await;
+    outcome.assert_reads();
+    let found = entries(new).await;
+    assert_eq!(outcome.ledger.lost(&found).len(), 0, "acknowledged and lost");
+    assert_eq!(outcome.ledger.unexpected(&found), [0; 0], "told to have failed, and there");
 }

@@ -46,6 +46,7 @@ impl Cluster {
         if Server::runs_in(self.directory()) {
             self.shut_down()?;
         }
+        self.server.wait_for_end()?;
         // Without this the new primary may not yet say that it has a timeline
         // of its own.
         primary.address.ask_blocking("CHECKPOINT")?;
