@@ -63,7 +63,7 @@ impl Route {
             return Ok(None);
         }
         self.on_primary += 1;
-        let lease = router.lend_primary(self.holder).await?;
+        let lease = router.lend_primary(self.need, self.holder).await?;
         (self.node, self.needs) = (lease.node(), None);
         Ok(Some(lease))
     }

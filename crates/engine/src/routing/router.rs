@@ -177,9 +177,9 @@ impl Router {
         }
     }
 
-    /// A connection to the primary for a read that no replica is fit for, out of the budget for such reads.
-    pub(super) async fn lend_primary(&self, holder: &'static Location<'static>) -> Result<Lease> {
-        let permit = match self.replica.enabled {
+    /// A connection to the primary for a read; for one that no replica is fit for, out of the budget for such reads.
+    pub(super) async fn lend_primary(&self, need: Need, holder: &'static Location<'static>) -> Result<Lease> {
+        let permit = match self.replica.enabled && need != Need::Primary {
             true => Some(self.spill.take().await?),
             false => None,
         };

@@ -327,6 +327,7 @@ async fn reads_beyond_the_primary_s_budget_are_refused_at_once() {
         read.is_ok_and(|read| read.is_err_and(|error| error.is_spill_refused()))
     };
     eventually("eight wait, and no more may", is_refused).await;
+    assert_eq!(port(db.read_primary().await.unwrap()).await, family.primary.port(), "asked for, not spilled");
     drop(held);
     for waiting in waiting {
         waiting.await.unwrap().unwrap();
