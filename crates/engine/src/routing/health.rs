@@ -46,6 +46,8 @@ pub(super) struct Known {
     pub(super) latency: Option<Duration>,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// What the log says of it.
+    logged: Option<(NodeRole, NodeState)>,
 }
 
 impl Health {
@@ -66,6 +68,7 @@ impl Health {
                 observation: None,
                 latency: None,
                 failures: 0,
+                logged: None,
             }),
         }
     }
@@ -74,7 +77,7 @@ impl Health {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down how it is; true if that is new.
+    /// Writes down how it is; true if that is news: a suspect is one for a moment, and then up or down.
     pub(super) fn set(&self, role: NodeRole, state: NodeState, reason: String) -> bool {
         let mut known = self.known();
         let serves = match (role, state) {
@@ -89,7 +92,11 @@ impl Health {
             known.since = Instant::now();
         }
         (known.role, known.state, known.reason) = (role, state, reason);
-        is_new
+        let is_news = state != NodeState::Suspect && known.logged != Some((role, state));
+        if is_news {
+            known.logged = Some((role, state));
+        }
+        is_news
     }
 
     /// Keeps a suspect for reads that no other replica is fit for.

@@ -10,7 +10,7 @@ use crate::value::now;
 
 pub(super) const NAME: &str = "version";
 
-/// Of each major version, the day of its last correction: https://www.postgresql.org/support/versioning/
+/// Of each major version, the day of its last correction: <https://www.postgresql.org/support/versioning/>
 const ENDS: [(i64, i32, u32, u32); 6] = [
     (13, 2025, 11, 13),
     (14, 2026, 11, 12),
