@@ -48,12 +48,15 @@ pub fn run(options: &Options) -> Result<()> {
     let urls = replicas.each_ref().map(|replica| replica.url("postgres"));
     let machine = Machine::look(&primary.url("postgres"), &["tallybook-engine", "tokio", "tokio-postgres"])?;
     let outcomes = runtime()?.block_on(async {
-        let routed = routed(&primary.url("postgres"), &urls.join(",")).await?;
-        let token = write(&routed).await?;
+        let one_of_two = routed(&primary.url("postgres"), &urls.join(",")).await?;
+        let the_same = routed(&primary.url("postgres"), &urls[0]).await?;
+        let token = write(&one_of_two).await?;
         let direct = Database::open(Settings::new(&urls[0])?).await?;
         let mut outcomes = Vec::new();
-        for trial in Trial::ALL {
-            outcomes.push(measure(trial, options, &direct, &routed, token).await?);
+        for (trial, routed) in
+            [(Trial::Session, &one_of_two), (Trial::Row, &the_same), (Trial::RowOfTwo, &one_of_two)]
+        {
+            outcomes.push(measure(trial, options, &direct, routed, token).await?);
         }
         anyhow::Ok(outcomes)
     })?;

@@ -11,8 +11,10 @@ use tallybook_engine::{CommitToken, Database, ReadSession, one, params};
 pub(super) enum Trial {
     /// A session is taken and given back.
     Session,
-    /// It reads one row.
+    /// It reads one row, from the only replica there is: the server that is also asked directly.
     Row,
+    /// It reads one row, from one of two replicas.
+    RowOfTwo,
 }
 
 /// How the session is asked for.
@@ -22,12 +24,11 @@ pub(super) enum Way<'a> {
 }
 
 impl Trial {
-    pub(super) const ALL: [Self; 2] = [Self::Session, Self::Row];
-
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Session => "a session, unused",
-            Self::Row => "a session that reads one row",
+            Self::Session => "a session, unused; two replicas",
+            Self::Row => "a session that reads one row; one replica",
+            Self::RowOfTwo => "a session that reads one row; two replicas",
         }
     }
 
@@ -42,7 +43,7 @@ impl Trial {
     }
 
     async fn with(self, mut session: ReadSession) -> Result<()> {
-        if matches!(self, Self::Row) {
+        if matches!(self, Self::Row | Self::RowOfTwo) {
             session.run(one::<(i64,)>("SELECT 1::bigint", params![])).await?;
         }
         Ok(())
