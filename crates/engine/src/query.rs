@@ -90,29 +90,17 @@ pub struct Request {
 impl Request {
     #[track_caller]
     fn new(statement: impl Into<Statement>, params: impl Into<Params>) -> Self {
-        Self {
-            statement: statement.into(),
-            params: params.into().into_result(),
-            call: Call::here(),
-            rows: 0,
-            bytes: 0,
-            timing: None,
-            taken: None,
-        }
+        Self::unsent(statement.into(), params.into().into_result(), Call::here())
+    }
+
+    fn unsent(statement: Statement, params: Result<Vec<Value>>, call: Call) -> Self {
+        Self { statement, params, call, rows: 0, bytes: 0, timing: None, taken: None }
     }
 
     /// The same, not sent yet.
     fn twin(&self) -> Option<Self> {
         let params = Ok(self.params.as_ref().ok()?.clone());
-        Some(Self {
-            statement: self.statement.clone(),
-            params,
-            call: self.call,
-            rows: 0,
-            bytes: 0,
-            timing: None,
-            taken: None,
-        })
+        Some(Self::unsent(self.statement.clone(), params, self.call))
     }
 
     /// Takes what was noted of its rows.

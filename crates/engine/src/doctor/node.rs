@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio_postgres::config::Host;
 
 use super::units::shell;
-use crate::settings::{Check, DatabaseUrl, PostgresTarget, Server, Settings, SqliteLocation, Target, Wanted};
+use crate::settings::{Check, DatabaseUrl, PostgresTarget, Server, Settings, SqliteLocation, Target};
 
 /// How long a server may take to be connected to.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -158,9 +158,9 @@ fn of_url(url: &DatabaseUrl, configured: Configured) -> Vec<Seat> {
     }
 }
 
-/// The target with one of its servers, whatever that is.
+/// The target with one of its servers, as the doctor connects to it.
 fn only(target: &PostgresTarget, server: &Server) -> PostgresTarget {
-    let mut target = PostgresTarget { servers: vec![server.clone()], wanted: Wanted::Any, ..target.clone() };
+    let mut target = target.only(server);
     target.config.application_name("tallybook doctor").connect_timeout(CONNECT_LIMIT);
     target
 }

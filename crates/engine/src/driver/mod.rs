@@ -15,6 +15,7 @@ use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
+pub(crate) use postgres::STANDBY_TIMELINE;
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.

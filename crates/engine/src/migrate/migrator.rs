@@ -10,7 +10,7 @@ use super::options::Options;
 use super::progress::Progress;
 use super::revision::Revision;
 use super::run::Run;
-use super::standing::standing;
+use super::standing::compare;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
@@ -106,7 +106,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`], and when an applied revision was changed.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        Ok(standing(&mut self.db.connect().await?, self.revisions).await?.differences)
+        Ok(compare(&mut self.db.connect().await?, self.revisions).await?.1)
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns

@@ -2,7 +2,7 @@
 
 use super::difference::{self, Difference};
 use super::expected::Expected;
-use super::history::{self, Entry};
+use super::history::{self, Entry, History};
 use super::revision::Revision;
 use super::{adopt, catalog};
 use crate::driver::Connection;
@@ -20,6 +20,17 @@ pub(crate) struct Standing {
 
 /// Looks where a database stands, and changes nothing.
 pub(crate) async fn standing(connection: &mut Connection, revisions: &[Revision]) -> Result<Standing> {
+    let (history, differences) = compare(connection, revisions).await?;
+    let tables = catalog::tables(connection).await?.into_iter();
+    let tables = tables.filter(|table| !table.starts_with("tallybook_")).collect();
+    Ok(Standing { entries: history.entries, differences, tables })
+}
+
+/// The record of the revisions, and what differs from what those say that are applied.
+pub(super) async fn compare(
+    connection: &mut Connection,
+    revisions: &[Revision],
+) -> Result<(History, Vec<Difference>)> {
     let history = history::read(connection, revisions).await?;
     history.check_texts(revisions)?;
     let applied = &revisions[..history.applied()];
@@ -31,9 +42,7 @@ pub(crate) async fn standing(connection: &mut Connection, revisions: &[Revision]
     }
     let later = revisions[applied.len()..].iter().flat_map(|revision| revision.steps());
     adopt::mark_applied(&mut differences, later);
-    let tables = catalog::tables(connection).await?.into_iter();
-    let tables = tables.filter(|table| !table.starts_with("tallybook_")).collect();
-    Ok(Standing { entries: history.entries, differences, tables })
+    Ok((history, differences))
 }
 
 /// The names of the indexes that revisions make.

@@ -45,7 +45,7 @@ pub(super) fn layout(settings: &Settings) -> Vec<Planned> {
 }
 
 fn planned(target: &PostgresTarget, server: &Server, is_candidate: bool) -> Planned {
-    let target = PostgresTarget { servers: vec![server.clone()], wanted: Wanted::Any, ..target.clone() };
+    let target = target.only(server);
     Planned {
         name: server.to_string(),
         weight: target.weight,

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::node::Node;
 use super::router::Router;
-use super::status::{NodeRole, NodeState};
+use super::status::NodeRole;
 use crate::driver::Observation;
 
 const NONE: usize = usize::MAX;
@@ -91,7 +91,7 @@ impl Router {
     /// Looks at what the nodes said last, and decides.
     pub(super) fn elect(&self) {
         let mut standing = self.primary.standing();
-        let writable = self.writable(&mut standing);
+        let writable = self.writable(&standing);
         let Some(highest) = writable.iter().map(|one| one.seen.timeline).max() else {
             return self.keep_unless_demoted();
         };
@@ -100,7 +100,7 @@ impl Router {
         for Writable { node, seen } in left {
             let reason =
                 format!("it takes writes on timeline {}, and the primary is on {highest}", seen.timeline);
-            self.rule_out(node, reason);
+            self.give_up(node, NodeRole::Primary, reason);
         }
         match *leaders {
             [leader] => {
@@ -127,7 +127,7 @@ impl Router {
     }
 
     /// The candidates that take writes, each server once, without those that must not be written to.
-    fn writable(&self, standing: &mut Standing) -> Vec<Writable> {
+    fn writable(&self, standing: &Standing) -> Vec<Writable> {
         let mut writable: Vec<Writable> = Vec::new();
         for (node, health) in self.nodes.iter().map(|node| &node.health).enumerate() {
             let seen = health.known().observation;
@@ -138,23 +138,18 @@ impl Router {
                 |one: &&Writable| one.seen.started == seen.started && one.seen.system == seen.system;
             if let Some(first) = writable.iter().find(is_same) {
                 let reason = format!("it is the same server as {}", self.nodes[first.node].name);
-                self.rule_out(node, reason);
+                self.give_up(node, NodeRole::Primary, reason);
             } else if standing.system == Some(seen.system) && seen.timeline < standing.timeline {
                 let reason = format!(
                     "it takes writes on timeline {}, but timeline {} was seen: it was replaced as the primary",
                     seen.timeline, standing.timeline
                 );
-                self.rule_out(node, reason);
+                self.give_up(node, NodeRole::Primary, reason);
             } else {
                 writable.push(Writable { node, seen });
             }
         }
         writable
-    }
-
-    fn rule_out(&self, node: usize, reason: String) {
-        self.tell(node, NodeRole::Primary, NodeState::Down, reason);
-        self.nodes[node].fall();
     }
 
     /// A primary that is only out of reach may come back; one that became a standby is none.

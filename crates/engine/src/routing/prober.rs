@@ -1,7 +1,7 @@
 //! The task that watches a node, on a connection of its own: a full pool is not a sick node.
 
 use std::pin::pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
@@ -25,17 +25,22 @@ const JITTER: f64 = 0.2;
 /// Asks a node, again and again, until the router is gone.
 pub(super) async fn watch(router: Weak<Router>, node: usize, mut connection: Option<Connection>) {
     loop {
-        let Some(alive) = router.upgrade().filter(|router| !router.is_closed()) else { return };
+        let Some(alive) = open(&router) else { return };
         let (pause, prod) = (alive.pause(node), alive.nodes[node].prod.clone());
         drop(alive);
         tokio::select! {
             () = sleep(pause) => {}
             () = async { sleep(LEAST_PAUSE).await; prod.notified().await } => {}
         }
-        let Some(alive) = router.upgrade() else { return };
+        let Some(alive) = open(&router) else { return };
         alive.ask(node, &mut connection).await;
         alive.elect();
     }
+}
+
+/// The router, unless it is gone or closed.
+fn open(router: &Weak<Router>) -> Option<Arc<Router>> {
+    router.upgrade().filter(|router| !router.is_closed())
 }
 
 impl Router {
@@ -56,21 +61,21 @@ impl Router {
         node: usize,
         connection: &mut Option<Connection>,
     ) -> Result<(Observation, Instant), String> {
+        let limit = DOWN_AFTER.as_secs_f64();
+        let silent = || format!("no answer within {limit:.1} s");
+        let late = |_| format!("no connection within {limit:.1} s");
         if let Some(kept) = connection {
             match self.observe(node, kept).await {
                 Some(Ok(answer)) => return Ok(answer),
                 Some(Err(_)) => {}
-                None => return Err(format!("no answer within {:.1} s", DOWN_AFTER.as_secs_f64())),
+                None => return Err(silent()),
             }
         }
         let connector = &self.nodes[node].connector;
         let connect = timeout(DOWN_AFTER, connector.connect(Role::Read)).await;
-        let late = || format!("no connection within {:.1} s", DOWN_AFTER.as_secs_f64());
-        let fresh = connect.map_err(|_| late())?.map_err(|error| reason(&error))?;
-        match self.observe(node, connection.insert(fresh)).await {
-            Some(answer) => answer.map_err(|error| reason(&error)),
-            None => Err(format!("no answer within {:.1} s", DOWN_AFTER.as_secs_f64())),
-        }
+        let fresh = connect.map_err(late)?.map_err(|error| reason(&error))?;
+        let answer = self.observe(node, connection.insert(fresh)).await;
+        answer.ok_or_else(silent)?.map_err(|error| reason(&error))
     }
 
     /// The answer, and when the question was sent; none within the time.
@@ -154,7 +159,7 @@ impl Router {
         let paused = if seen.paused { "; its replay is paused" } else { "" };
         let is_late = covered.is_none_or(|covered| sent.saturating_duration_since(covered) > max);
         // Without a primary it is as fresh as any can be known to be.
-        if (is_late && primary.is_some()) || !has_all && primary.is_none() && is_late {
+        if is_late && (primary.is_some() || !has_all) {
             let bytes = last.map_or(0, |last| last.saturating_sub(seen.lsn));
             let age = match covered {
                 Some(covered) => format!("{:.1} s", sent.saturating_duration_since(covered).as_secs_f64()),
@@ -176,7 +181,8 @@ impl Router {
         self.give_up(node, role, problem);
     }
 
-    fn give_up(&self, node: usize, role: NodeRole, reason: String) {
+    /// Writes down that a node is not used, and ends what waits for it.
+    pub(super) fn give_up(&self, node: usize, role: NodeRole, reason: String) {
         self.tell(node, role, NodeState::Down, reason);
         self.nodes[node].fall();
     }

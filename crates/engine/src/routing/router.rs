@@ -199,8 +199,8 @@ impl Router {
             if let Some(node) = self.primary.now(self) {
                 return Ok(node);
             }
-            if let Some(detail) = self.primary.conflict() {
-                return Err(Error::new(Kind::TwoPrimaries { detail }));
+            if self.primary.conflict().is_some() {
+                return Err(self.no_primary(Duration::ZERO));
             }
             if self.is_closed() {
                 return Err(Error::new(Kind::Closed));
@@ -235,7 +235,7 @@ impl Router {
 
     /// Notes that something failed on a node for a reason of its own; it is asked at once how it is.
     pub(crate) fn fails(&self, node: usize, error: &Error) {
-        if self.nodes.len() > 1 {
+        if self.has_others() {
             self.suspect(node, error.without_values());
             self.nodes[node].prod.notify_one();
         }
@@ -306,10 +306,7 @@ impl Router {
 
     /// A connection to the primary apart from the pools, for revisions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        let node = match &*self.nodes {
-            [_] => 0,
-            _ => self.find_primary(Instant::now() + self.timeout).await?,
-        };
+        let node = self.find_primary(Instant::now() + self.timeout).await?;
         self.nodes[node].writes.connect(Role::Migrate).await
     }
 

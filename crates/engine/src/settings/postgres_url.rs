@@ -132,6 +132,13 @@ impl PostgresTarget {
     }
 }
 
+impl PostgresTarget {
+    /// The same with one of its servers, whatever that is.
+    pub(crate) fn only(&self, server: &Server) -> Self {
+        Self { servers: vec![server.clone()], wanted: Wanted::Any, ..self.clone() }
+    }
+}
+
 impl Parameters {
     fn read(query: &str) -> Result<Self, Problem> {
         let mut parameters = Self::default();

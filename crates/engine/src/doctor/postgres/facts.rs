@@ -5,6 +5,7 @@ use super::{LIMITS, Server};
 use crate::Row;
 use crate::doctor::node::{Facts, Role};
 use crate::doctor::visit::Visit;
+use crate::driver::STANDBY_TIMELINE;
 use crate::error::Result;
 use crate::params;
 use crate::query::{one, optional};
@@ -20,11 +21,8 @@ const SQL: &str = "SELECT current_setting('server_version') AS version, \
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, \
          '0/0')::bigint AS position";
 
-/// Providers of databases may forbid these two.
+/// Providers of databases may forbid this and [`timeline`].
 const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
-const TIMELINE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN coalesce(\
-       (SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))::bigint \
-     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END";
 const TLS: &str = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
 const SIZE: &str = "SELECT pg_database_size(current_database())";
 
@@ -59,6 +57,13 @@ pub(in crate::doctor) struct Told {
     pub(in crate::doctor) wal_level: String,
 }
 
+fn timeline() -> String {
+    format!(
+        "SELECT CASE WHEN pg_is_in_recovery() THEN ({STANDBY_TIMELINE})::bigint \
+         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END"
+    )
+}
+
 pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<Server> {
     let known = visit.fetch(one::<Known>(SQL, params![])).await?;
     let settings = ServerSettings::ask(visit).await?;
@@ -66,7 +71,7 @@ pub(super) async fn ask(visit: &mut Visit<'_>) -> Result<Server> {
     visit.user.clone_from(&known.user_name);
     let role = if known.is_standby { Role::Standby } else { Role::Writable };
     let system = visit.fetch(one::<(String,)>(SYSTEM, params![])).await.ok();
-    let timeline = visit.fetch(one::<(Option<i64>,)>(TIMELINE, params![])).await.ok();
+    let timeline = visit.fetch(one::<(Option<i64>,)>(timeline(), params![])).await.ok();
     let size = visit.fetch(one::<(i64,)>(SIZE, params![])).await.ok();
     let tls = visit.fetch(optional::<(String,)>(TLS, params![])).await.ok().flatten();
     let is_encrypted = visit.connection.is_encrypted() == Some(true);

@@ -16,3 +16,4 @@ mod verifier;
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
+pub(crate) use observe::STANDBY_TIMELINE;

@@ -1,5 +1,7 @@
 //! What a server says of itself.
 
+use std::sync::LazyLock;
+
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Connection;
@@ -10,18 +12,24 @@ use crate::error::{Error, Result};
 
 /// A standby knows the newest timeline that it followed by whom it receives from (visible to `pg_read_all_stats`), by
 /// the last checkpoint that it replayed, and by how far it must recover to be consistent.
-const OBSERVE: &str = "\
+pub(crate) const STANDBY_TIMELINE: &str = "greatest(\
+    (SELECT received_tli FROM pg_stat_wal_receiver), \
+    (SELECT timeline_id FROM pg_control_checkpoint()), \
+    (SELECT min_recovery_end_timeline FROM pg_control_recovery()))";
+
+static OBSERVE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "\
 SELECT in_recovery, \
     CASE WHEN in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn, \
-    CASE WHEN in_recovery THEN greatest( \
-        (SELECT received_tli FROM pg_stat_wal_receiver), \
-        (SELECT timeline_id FROM pg_control_checkpoint()), \
-        (SELECT min_recovery_end_timeline FROM pg_control_recovery())) \
+    CASE WHEN in_recovery THEN {STANDBY_TIMELINE} \
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END AS timeline, \
     in_recovery AND (CASE WHEN in_recovery THEN pg_is_wal_replay_paused() END) AS paused, \
     (SELECT system_identifier FROM pg_control_system()) AS system, \
     (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS started \
-FROM (SELECT pg_is_in_recovery() AS in_recovery) AS role";
+FROM (SELECT pg_is_in_recovery() AS in_recovery) AS role"
+    )
+});
 
 /// What is asked of a new connection; of one that may not see the control file, only the second.
 const IDENTIFY: [&str; 2] = [
@@ -39,7 +47,7 @@ impl Connection {
 
     /// Asks for role, position and timeline: one round trip.
     pub(crate) async fn observe(&mut self) -> Result<Observation> {
-        let row = first_row(&self.client, OBSERVE).await.map_err(convert)?;
+        let row = first_row(&self.client, &OBSERVE).await.map_err(convert)?;
         let standby = flag(&row, "in_recovery");
         let lsn = text(&row, "lsn").and_then(parse_lsn);
         Ok(Observation {
