@@ -50,6 +50,7 @@
 
 mod account;
 mod address;
+mod alembic;
 mod authority;
 mod binaries;
 mod both_engines;
@@ -72,6 +73,7 @@ mod state;
 mod supervisor;
 mod template;
 
+pub use alembic::{ALEMBIC_VERSIONS, alembic, alembic_script, run_script};
 pub use authority::Authority;
 pub use binaries::Binaries;
 pub use cluster::Cluster;

@@ -12,7 +12,12 @@ pub const ALEMBIC: &[Version] = &[
         without: SESSIONS,
         others: &["agent_configs", "run_logs", "vendor_configs"],
     },
-    Version { id: "plugin_agent_fields", revision: "0001", without: SESSIONS, others: &[] },
+    Version {
+        id: "plugin_agent_fields",
+        revision: "0001",
+        without: SESSIONS,
+        others: &["columns of agent_configs"],
+    },
     Version { id: "add_trading_session_risk", revision: "0001", without: &[], others: &["risk_metrics"] },
     Version {
         id: "add_auth_tables",

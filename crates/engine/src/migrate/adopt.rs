@@ -1,48 +1,70 @@
-//! Taking over databases that Alembic made, and handing them back.
+//! Taking over databases that Alembic or SQLAlchemy made.
+
+use std::fmt;
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::catalog::{self, fetch};
-use super::difference::{self, Difference, Severity};
+use super::chain::{Chain, Held, Version, WayBack, already_there};
+use super::difference::{Difference, NOTHING, Severity};
 use super::expected::Expected;
 use super::history;
 use super::migrator::Migrator;
-use super::revision::Revision;
-use super::step::{Action, Step};
-use crate::driver::Connection;
+use super::orphans;
+use super::record::{Adopted, Event, Last, journal_mode};
+use super::revision::steps;
+use super::run::Run;
+use crate::driver::{Connection, End};
 use crate::error::{Error, Result};
 use crate::params;
-use crate::query::{all, execute};
+use crate::query::all;
 use crate::settings::Engine;
-
-const TABLE: &str = "alembic_version";
-
-/// A version of Alembic's chain, and where it stands among the revisions.
-#[derive(Clone, Copy, Debug)]
-pub struct Version {
-    /// What `alembic_version.version_num` holds.
-    pub id: &'static str,
-    /// The revision that a database of this version is at.
-    pub revision: &'static str,
-    /// The tables of that revision which this version does not have yet.
-    pub without: &'static [&'static str],
-    /// The tables of others that this version made. They are never touched; handing back looks whether they are
-    /// there.
-    pub others: &'static [&'static str],
-}
 
 /// What an adoption found, and did unless it was to look only.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Adoption {
-    /// Alembic's version.
-    pub version: &'static str,
+    /// Alembic's version. None for a database that SQLAlchemy's `create_all` made: Alembic has no version of it.
+    pub version: Option<&'static str>,
+    /// The version whose tables it has.
+    pub like: &'static str,
     /// The last revision that is recorded as applied; none if an upgrade has to complete the first.
     pub revision: Option<&'static str>,
     /// What differs from what that version should have.
     pub differences: Vec<Difference>,
-    /// Whether it was recorded.
+    /// What is in the way of nothing, and better known.
+    pub warnings: Vec<Warning>,
+    /// What can be handed back to Alembic, and when.
+    pub way_back: WayBack,
+    /// Whether it was recorded, just now.
     pub recorded: bool,
+    /// It was adopted before.
+    pub already: bool,
+}
+
+/// Something about the rows of a table that is in the way of nothing, and better known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Warning {
+    /// The table.
+    pub table: String,
+    /// What is the matter.
+    pub what: String,
+    /// The query or the command that shows more.
+    pub look: String,
+}
+
+impl Warning {
+    pub(super) fn new(table: &str, what: impl Into<String>, look: impl Into<String>) -> Self {
+        Self { table: table.to_owned(), what: what.into(), look: look.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; look at them with: {}", self.table, self.what, self.look)
+    }
 }
 
 impl Adoption {
@@ -53,226 +75,215 @@ impl Adoption {
 }
 
 impl Migrator<'_> {
-    /// Looks what adopting a database that Alembic made would find; changes nothing.
+    /// Looks what adopting a database that Alembic or SQLAlchemy made would find; changes nothing.
     ///
     /// # Errors
     /// When there is nothing to adopt, or not one known version.
     pub async fn adoption(&self, chain: &[Version]) -> Result<Adoption> {
         let mut connection = self.db.connect().await?;
-        self.look_at(&mut connection, chain).await.map(|(adoption, _)| adoption)
+        let last = Last::read(&mut connection).await?;
+        self.look_at(&mut connection, self.chain(chain), &last).await
     }
 
-    /// Adopts a database that Alembic made: records which revisions it has. An upgrade then does what is missing.
-    /// Alembic's own table stays as it is.
+    /// Adopts a database that Alembic or SQLAlchemy made: records which revisions it has. An upgrade then does what is
+    /// missing. Alembic's own table stays as it is, and so does the journal mode of an SQLite file.
+    ///
+    /// A database that is adopted already is left as it is.
     ///
     /// # Errors
     /// As [`Migrator::adoption`], and when a difference stands in the way. Nothing was changed then.
     pub async fn adopt(&self, chain: &[Version]) -> Result<Adoption> {
+        let chain = self.chain(chain);
         let mut run = self.run().await?;
-        let (mut adoption, applied) = self.look_at(&mut run.connection, chain).await?;
-        if adoption.is_blocked() {
-            let blocking = adoption.differences.iter().filter(|difference| difference.is_blocking());
-            let told: Vec<_> = blocking.map(|difference| format!("\n  {difference}")).collect();
-            return Err(Error::revision(format!(
-                "the database differs from version {:?} of Alembic, and was left as it is:{}\nmake it what is \
-                 expected, and adopt it again",
-                adoption.version,
-                told.concat()
-            )));
+        run.begin_as_it_is().await?;
+        let last = Last::read(&mut run.connection).await?;
+        let mut adoption = self.look_at(&mut run.connection, chain, &last).await?;
+        if adoption.already {
+            return Ok(adoption);
         }
-        run.create_history().await?;
-        let mut batch: Vec<_> = self.revisions[..applied].iter().map(history::record).collect();
-        batch.push(history::event("adopt", &format!("alembic {}", adoption.version)));
-        history::write(&mut run.connection, batch).await?;
+        if adoption.is_blocked() {
+            return Err(refusal(&adoption));
+        }
+        let state = Adopted {
+            version: adoption.version.map(str::to_owned),
+            already: already_there(&adoption.differences),
+            journal_mode: journal_mode(&mut run.connection).await?,
+        };
+        let applied = self.revisions.iter().position(|revision| Some(revision.id) == adoption.revision);
+        let applied = applied.map_or(0, |last| last + 1);
+        let mut batch = history::tables();
+        batch.extend(self.revisions[..applied].iter().map(history::record));
+        batch.push(last.record(&Event::Adopted(state))?);
+        run.write_within(batch).await?;
+        run.end(End::Commit).await?;
         adoption.recorded = true;
         Ok(adoption)
     }
 
-    /// Hands the database back to Alembic: writes the version that fits into its table and forgets what was
-    /// applied. Returns that version.
-    ///
-    /// # Errors
-    /// When no version has the schema that is there. Nothing was changed then.
-    pub async fn release(&self, chain: &[Version]) -> Result<&'static str> {
-        let blocking = self.check().await?.into_iter().find(Difference::is_blocking);
-        if let Some(difference) = blocking {
-            return Err(Error::revision(format!(
-                "the database is not what its revisions say, so no version of Alembic fits: {difference}"
-            )));
-        }
-        let mut run = self.run().await?;
-        let history = run.history().await?;
-        if history.traces() != history.applied() {
-            return Err(Error::revision("a revision is half-way; finish it by upgrade or downgrade first"));
-        }
-        let current = history.applied().checked_sub(1).map(|last| self.revisions[last].id);
-        let tables = catalog::tables(&mut run.connection).await?;
-        if !tables.iter().any(|table| table == TABLE) {
-            return Err(Error::revision(
-                "there is no table alembic_version: Alembic never had this database",
-            ));
-        }
-        let version = fitting(chain, current, &tables)?;
-        let mut batch = vec![
-            execute("DELETE FROM alembic_version", params![]),
-            execute("INSERT INTO alembic_version (version_num) VALUES ($1)", params![version.id]),
-        ];
-        batch.extend(self.revisions.iter().flat_map(history::erase));
-        batch.push(history::event("release", &format!("alembic {}", version.id)));
-        history::write(&mut run.connection, batch).await?;
-        Ok(version.id)
+    pub(super) fn chain<'a>(&'a self, versions: &'a [Version]) -> Chain<'a> {
+        Chain { versions, revisions: self.revisions }
     }
 
-    /// What is there, and how many revisions that is.
-    async fn look_at(&self, connection: &mut Connection, chain: &[Version]) -> Result<(Adoption, usize)> {
+    async fn look_at(
+        &self,
+        connection: &mut Connection,
+        chain: Chain<'_>,
+        last: &Last,
+    ) -> Result<Adoption> {
         let history = history::read(connection, self.revisions).await?;
-        if history.traces() > 0 {
+        let adopted = last.adopted();
+        if history.traces() > 0 && adopted.is_none() {
             return Err(Error::revision(
                 "the database has revisions of this program; there is nothing to adopt",
             ));
         }
-        let version = find_version(connection, chain).await?;
-        let Some(at) = self.revisions.iter().position(|revision| revision.id == version.revision) else {
-            return Err(Error::revision(format!("there is no revision {:?}", version.revision)));
+        let held = match chain.held(connection).await? {
+            Held::Version(place) => Some(place),
+            Held::Nothing | Held::NoTable => None,
         };
-        let (has, later) = parted(self.revisions, at, version.without);
-        let expected = Expected::after(has);
-        let mut differences = Vec::new();
-        for table in &expected.tables {
-            let found = catalog::table(connection, table.name).await?;
-            differences.extend(difference::table(table, found.as_ref(), self.db.engine()));
+        let way_back = chain.way_back(held);
+        if adopted.is_some() {
+            let current = history.applied().checked_sub(1);
+            return Ok(Adoption {
+                version: held.map(|place| chain.versions[place].id),
+                like: chain.versions[held.unwrap_or(chain.versions.len() - 1)].id,
+                revision: current.map(|last| self.revisions[last].id),
+                differences: Vec::new(),
+                warnings: Vec::new(),
+                way_back,
+                recorded: false,
+                already: true,
+            });
         }
-        mark_applied(&mut differences, later.iter().copied());
-        for step in later {
-            differences.extend(already_there(connection, step, self.db.engine()).await?);
-        }
-        let applied = if version.without.is_empty() { at + 1 } else { at };
-        let revision = applied.checked_sub(1).map(|last| self.revisions[last].id);
-        Ok((Adoption { version: version.id, revision, differences, recorded: false }, applied))
+        let (place, mut differences) = match held {
+            Some(place) => (place, chain.differences(connection, place).await?),
+            None => most_like(connection, chain).await?,
+        };
+        let warnings = check_references(connection, chain, place, &mut differences).await?;
+        let applied = chain.applied(place)?.checked_sub(1);
+        Ok(Adoption {
+            version: held.map(|place| chain.versions[place].id),
+            like: chain.versions[place].id,
+            revision: applied.map(|last| self.revisions[last].id),
+            differences,
+            warnings,
+            way_back,
+            recorded: false,
+            already: false,
+        })
     }
 }
 
-/// The steps that a database has, and those that it does not have yet.
-fn parted<'a>(revisions: &'a [Revision], at: usize, without: &[&str]) -> (Vec<&'a Step>, Vec<&'a Step>) {
-    let steps = revisions.iter().enumerate();
-    let steps = steps.flat_map(|(index, revision)| revision.steps().iter().map(move |step| (index, step)));
-    let (mut has, mut later) = (Vec::new(), Vec::new());
-    for (index, step) in steps {
-        let is_absent = step.table_name().is_some_and(|table| index == at && without.contains(&table));
-        if index > at || is_absent { later.push(step) } else { has.push(step) }
-    }
-    (has, later)
-}
-
-/// Leaves out what is no difference because a later step makes it; [`already_there`] tells of that.
-pub(super) fn mark_applied<'a>(differences: &mut Vec<Difference>, later: impl Iterator<Item = &'a Step>) {
-    let parts: Vec<_> = later.filter_map(part).collect();
-    for difference in &mut *differences {
-        let is_later =
-            parts.iter().any(|(table, part)| *table == difference.table && *part == difference.part);
-        if is_later && difference.severity == Severity::Benign {
-            difference.severity = Severity::AlreadyApplied;
+impl Run<'_> {
+    /// Begins a transaction that keeps other runners out, and leaves the journal mode of an SQLite file as it is.
+    pub(super) async fn begin_as_it_is(&mut self) -> Result<()> {
+        if self.engine == Engine::Postgres {
+            return self.begin().await.map(drop);
         }
-    }
-}
-
-fn part(step: &Step) -> Option<(&'static str, String)> {
-    match &step.action {
-        Action::Column { table, column } => Some((*table, format!("column {}", column.name))),
-        Action::Index(index) => Some((index.table, format!("index {}", index.name))),
-        _ => None,
-    }
-}
-
-/// What of a later step is there and is not what the step would make; and a table that is there.
-async fn already_there(connection: &mut Connection, step: &Step, engine: Engine) -> Result<Vec<Difference>> {
-    let Some(table) = step.table_name() else { return Ok(Vec::new()) };
-    let found = catalog::table(connection, table).await?;
-    let blocking = |differences: Vec<Difference>| differences.into_iter().filter(Difference::is_blocking);
-    Ok(match (&step.action, found) {
-        (Action::Table(_), Some(_)) => {
-            vec![Difference::new(Severity::AlreadyApplied, table, "table", "nothing", "it")]
-        }
-        (Action::Column { column, .. }, Some(found)) if found.column(column.name).is_some() => {
-            let mut differences: Vec<_> =
-                blocking(difference::column(table, column, &found, engine)).collect();
-            if let (Some(key), None) = (column.key, found.key_of(column.name)) {
-                let part = format!("key of {}", column.name);
-                let told = "nothing: an upgrade adds it";
-                differences.push(Difference::new(Severity::Benign, table, part, key.sql(), told));
+        loop {
+            match self.connection.script("BEGIN IMMEDIATE").await {
+                Err(error) if error.is_retryable() && Instant::now() < self.until => {}
+                outcome => return outcome,
             }
-            differences
         }
-        (Action::Index(index), _) => match catalog::index(connection, index.name).await? {
-            Some(there) if !difference::is_same(index, &there) => {
-                difference::index(index, Some(&there)).into_iter().collect()
+    }
+}
+
+fn refusal(adoption: &Adoption) -> Error {
+    let blocking = adoption.differences.iter().filter(|difference| difference.is_blocking());
+    let told: Vec<_> = blocking.map(|difference| format!("\n  {difference}")).collect();
+    let what = match adoption.version {
+        Some(version) => format!("the database differs from version {version:?} of Alembic"),
+        None => format!("the database has the book's tables, most like those of Alembic's {:?}, and differs", adoption.like),
+    };
+    Error::revision(format!(
+        "{what}; it was left as it is:{}\nmake it what is expected, and adopt it again",
+        told.concat()
+    ))
+}
+
+/// The version whose tables a database has that Alembic says nothing of: the newest that nothing differs from, else
+/// the one that the least differs from.
+async fn most_like(connection: &mut Connection, chain: Chain<'_>) -> Result<(usize, Vec<Difference>)> {
+    let there = catalog::tables(connection).await?;
+    let book = Expected::after(steps(chain.revisions)).tables;
+    if !book.iter().any(|table| there.iter().any(|there| there == table.name)) {
+        let names: Vec<_> = book.iter().map(|table| table.name).collect();
+        return Err(Error::revision(nowhere(connection, &names).await?));
+    }
+    let blocking = |differences: &[Difference]| differences.iter().filter(|one| one.is_blocking()).count();
+    let mut best: Option<(usize, Vec<Difference>)> = None;
+    for place in (0..chain.versions.len()).rev() {
+        let differences = chain.differences(connection, place).await?;
+        if best.as_ref().is_none_or(|(_, least)| blocking(&differences) < blocking(least)) {
+            best = Some((place, differences));
+        }
+        if best.as_ref().is_some_and(|(_, least)| blocking(least) == 0) {
+            break;
+        }
+    }
+    best.ok_or_else(|| Error::revision("Alembic's chain has no version"))
+}
+
+/// Looks for rows that refer to rows that are not there: SQLite lets programs write them that don't ask it not to. A
+/// key that is to come stops at them.
+async fn check_references(
+    connection: &mut Connection,
+    chain: Chain<'_>,
+    place: usize,
+    differences: &mut Vec<Difference>,
+) -> Result<Vec<Warning>> {
+    let (has, later) = chain.parted(place)?;
+    let whole = Expected::after(has.into_iter().chain(later));
+    let is_sqlite = connection.engine() == Engine::Sqlite;
+    let mut warnings = Vec::new();
+    for table in &whole.tables {
+        let Some(found) = catalog::table(connection, table.name).await? else { continue };
+        for column in &table.columns {
+            let Some(key) = column.key.filter(|_| found.column(column.name).is_some()) else { continue };
+            let there = found.key_of(column.name);
+            if !is_sqlite && there.is_some_and(|there| there.is_valid) {
+                continue;
             }
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    })
+            let count = orphans::count(connection, table.name, column.name, key.table).await?;
+            if count == 0 {
+                continue;
+            }
+            let look = orphans::query(table.name, column.name, key.table);
+            let rows = if count == 1 { "1 row refers".to_owned() } else { format!("{count} rows refer") };
+            let what = format!("{rows} by {} to {} that are not there", column.name, key.table);
+            if there.is_some() {
+                warnings.push(Warning::new(table.name, what, look));
+                continue;
+            }
+            let part = format!("key of {}", column.name);
+            differences.retain(|one| one.table != table.name || one.part != part || one.is_blocking());
+            let found = format!("{NOTHING}, and {what}; look at them with: {look}");
+            differences.push(Difference::new(Severity::Blocking, table.name, part, key.sql(), found));
+        }
+    }
+    Ok(warnings)
 }
 
-async fn find_version<'a>(connection: &mut Connection, chain: &'a [Version]) -> Result<&'a Version> {
-    if !catalog::tables(connection).await?.iter().any(|table| table == TABLE) {
-        return Err(Error::revision(nowhere(connection).await?));
-    }
-    let rows =
-        fetch(connection, all::<(String,)>("SELECT version_num FROM alembic_version ORDER BY 1", params![]))
-            .await?;
-    let ids = || chain.iter().map(|version| version.id).collect::<Vec<_>>().join(", ");
-    let held: Vec<_> = rows.into_iter().map(|(id,)| id).collect();
-    match &*held {
-        [] => Err(Error::revision("alembic_version is empty: no version of Alembic is applied")),
-        [id] => chain.iter().find(|version| version.id == id).ok_or_else(|| {
-            Error::revision(format!(
-                "alembic_version holds {id:?}, which is not known here; known are {}",
-                ids()
-            ))
-        }),
-        several => Err(Error::revision(format!(
-            "alembic_version holds several versions ({}): the database is on several branches at once; bring it to \
-             one with Alembic first",
-            several.join(", ")
-        ))),
-    }
-}
-
-/// Why there is no version, and where to look.
-async fn nowhere(connection: &mut Connection) -> Result<String> {
+/// Why there is nothing to adopt, and where to look.
+async fn nowhere(connection: &mut Connection, book: &[&str]) -> Result<String> {
+    let nothing = "there is nothing to adopt: the database has neither the table alembic_version nor any table of the book";
     if connection.engine() == Engine::Sqlite {
-        return Ok("there is no table alembic_version: Alembic did not make this database".to_owned());
+        return Ok(nothing.to_owned());
     }
-    let sql = "SELECT n.nspname::text, coalesce(current_schema()::text, 'none') FROM pg_class c \
-               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'alembic_version' ORDER BY 1";
-    let schemas = fetch(connection, all::<(String, String)>(sql, params![])).await?;
-    Ok(match schemas.first() {
-        Some((schema, current)) => format!(
-            "alembic_version is in the schema {schema:?}, and the current schema is {current:?}; say so in the URL: \
+    let names: Vec<_> = book.iter().map(|name| format!("'{name}'")).collect();
+    let sql = format!(
+        "SELECT c.relname::text, n.nspname::text, coalesce(current_schema()::text, 'none') FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
+         AND c.relname IN ('alembic_version', {}) ORDER BY c.relname, 2",
+        names.join(", ")
+    );
+    let found = fetch(connection, all::<(String, String, String)>(sql, params![])).await?;
+    Ok(match found.first() {
+        Some((table, schema, current)) => format!(
+            "{table} is in the schema {schema:?}, and the current schema is {current:?}; say so in the URL: \
              ?options=-csearch_path%3D{schema}"
         ),
-        None => "there is no table alembic_version: Alembic did not make this database".to_owned(),
-    })
-}
-
-/// The last version at a revision, all of whose other tables are there, and no later one's.
-fn fitting<'a>(chain: &'a [Version], current: Option<&str>, tables: &[String]) -> Result<&'a Version> {
-    let is_there = |name: &str| tables.iter().any(|table| table == name);
-    let mut fits = None;
-    let mut missing: Vec<&str> = Vec::new();
-    for version in chain {
-        missing.extend(version.others.iter().copied().filter(|name| !is_there(name)));
-        let is_at = Some(version.revision) == current && version.without.is_empty();
-        if is_at && missing.is_empty() {
-            fits = Some(version);
-        }
-    }
-    fits.ok_or_else(|| {
-        Error::revision(format!(
-            "no version of Alembic fits: the database is at revision {}, and of Alembic's other tables these are \
-             missing: {}",
-            current.unwrap_or("base"),
-            if missing.is_empty() { "none".to_owned() } else { missing.join(", ") }
-        ))
+        None => nothing.to_owned(),
     })
 }

@@ -65,27 +65,6 @@ impl Type {
             _ => self.sql(engine),
         }
     }
-
-    /// Whether a column of the type `found` holds all that one of this type may hold, and is read the same way.
-    pub(super) fn is_within(self, found: &str) -> bool {
-        match self {
-            Type::Id | Type::Integer => found.eq_ignore_ascii_case("bigint"),
-            Type::Varchar(length) => {
-                found.eq_ignore_ascii_case("text") || length_of(found).is_some_and(|longer| longer >= length)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// The length of a `varchar` as a catalog prints it; without one it has no end.
-fn length_of(text: &str) -> Option<u32> {
-    let text = text.to_ascii_lowercase();
-    let rest = text.strip_prefix("character varying").or_else(|| text.strip_prefix("varchar"))?;
-    match rest.trim() {
-        "" => Some(u32::MAX),
-        rest => rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok(),
-    }
 }
 
 /// A foreign key of one column to the column `id` of a table.

@@ -8,6 +8,7 @@ use super::catalog::{Found, FoundColumn, FoundIndex};
 use super::column::{Column, Type};
 use super::expected::ExpectedTable;
 use super::index::Index;
+use super::type_match::TypeMatch;
 use crate::settings::Engine;
 
 /// How much a difference matters.
@@ -64,7 +65,12 @@ impl fmt::Display for Difference {
     }
 }
 
-const NOTHING: &str = "nothing";
+/// What is found where there is nothing.
+pub(super) const NOTHING: &str = "nothing";
+/// What is found where a build failed.
+pub(super) const INVALID: &str = "an INVALID index, left by a build that failed";
+/// What is found where nobody looked whether all rows obey a key.
+pub(super) const NOT_VALIDATED: &str = "a key that is not validated";
 
 /// What differs in a table, all of it.
 pub(super) fn table(expected: &ExpectedTable, found: Option<&Found>, engine: Engine) -> Vec<Difference> {
@@ -75,7 +81,7 @@ pub(super) fn table(expected: &ExpectedTable, found: Option<&Found>, engine: Eng
     let mut differences: Vec<_> =
         expected.columns.iter().flat_map(|wanted| column(name, wanted, found, engine)).collect();
     differences.extend(expected.columns.iter().filter_map(|wanted| key(expected, wanted, found)));
-    differences.extend(expected.indexes.iter().filter_map(|wanted| index(wanted, found.index(wanted.name))));
+    differences.extend(expected.indexes.iter().filter_map(|wanted| index_of(wanted, found)));
     if !expected.is_part {
         differences.extend(extra_columns(expected, found));
     }
@@ -94,15 +100,22 @@ pub(super) fn column(table: &str, wanted: &Column, found: &Found, engine: Engine
         differences.push(Difference::new(severity, table, &part, expected, found));
     };
     let ty = wanted.ty.catalog(engine);
-    if !there.ty.eq_ignore_ascii_case(&ty) {
-        let severity = if wanted.ty.is_within(&there.ty) { Severity::Benign } else { Severity::Blocking };
-        differs(severity, &ty, &there.ty);
+    match wanted.ty.matches(&there.ty, engine) {
+        TypeMatch::Same => {}
+        TypeMatch::Compatible => differs(Severity::Benign, &ty, &there.ty),
+        TypeMatch::Incompatible("") => differs(Severity::Blocking, &ty, &there.ty),
+        TypeMatch::Incompatible(why) => differs(Severity::Blocking, &ty, &format!("{} ({why})", there.ty)),
     }
-    if there.is_null != wanted.is_null {
+    let is_primary = wanted.ty == Type::Id && found.primary == [wanted.name];
+    // SQLite's catalog says "null" of a primary key that does not say NOT NULL; it is never null.
+    if there.is_null != wanted.is_null && !is_primary {
         differs(Severity::Blocking, null(wanted.is_null), null(there.is_null));
     }
-    if wanted.ty == Type::Id && found.primary != [wanted.name] {
+    if wanted.ty == Type::Id && !is_primary {
         differs(Severity::Blocking, "primary key", "none");
+    }
+    if wanted.ty == Type::Id && engine == Engine::Postgres && !there.has_default {
+        differs(Severity::Blocking, "a default that counts up", "no default");
     }
     if wanted.is_unique && !found.uniques.iter().any(|columns| *columns == [wanted.name]) {
         differs(Severity::Blocking, "unique", "not unique");
@@ -128,9 +141,21 @@ fn key(table: &ExpectedTable, wanted: &Column, found: &Found) -> Option<Differen
             differs(format!("REFERENCES {} ({})", there.table, there.to.join(", ")))
         }
         Some(there) if !there.is_valid && key.name.is_none_or(|name| table.validated.contains(&name)) => {
-            differs("a key that is not validated".to_owned())
+            differs(NOT_VALIDATED.to_owned())
         }
         Some(_) => None,
+    }
+}
+
+/// What differs in an index of a table; one of another name does as well.
+fn index_of(wanted: &Index, found: &Found) -> Option<Difference> {
+    let there = found.index(wanted.name);
+    match found.stand_in(wanted) {
+        Some(definition) if there.is_none() => {
+            let part = format!("index {}", wanted.name);
+            Some(Difference::new(Severity::Benign, wanted.table, part, wanted.sql(), definition))
+        }
+        _ => index(wanted, there),
     }
 }
 
@@ -142,7 +167,7 @@ pub(super) fn index(wanted: &Index, found: Option<&FoundIndex>) -> Option<Differ
     match found {
         None => differs(NOTHING),
         Some(there) if !is_same(wanted, there) => differs(&there.definition),
-        Some(there) if !there.is_valid => differs("an INVALID index, left by a build that failed"),
+        Some(there) if !there.is_valid => differs(INVALID),
         Some(_) => None,
     }
 }
@@ -168,7 +193,10 @@ fn extra_columns(expected: &ExpectedTable, found: &Found) -> Vec<Difference> {
 }
 
 fn extra_indexes(expected: &ExpectedTable, found: &Found) -> Vec<Difference> {
-    let is_extra = |there: &&FoundIndex| expected.indexes.iter().all(|wanted| wanted.name != there.name);
+    let is_extra = |there: &&FoundIndex| {
+        let stands_in = |wanted: &Index| found.index(wanted.name).is_none() && is_same(wanted, there);
+        expected.indexes.iter().all(|wanted| wanted.name != there.name && !stands_in(wanted))
+    };
     let difference = |there: &FoundIndex| {
         let part = format!("index {}", there.name);
         Difference::new(Severity::Benign, expected.name, part, NOTHING, &there.definition)
@@ -179,5 +207,15 @@ fn extra_indexes(expected: &ExpectedTable, found: &Found) -> Vec<Difference> {
 impl Found {
     fn index(&self, name: &str) -> Option<&FoundIndex> {
         self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// What does for an index by another name: the same one, or a constraint.
+    fn stand_in(&self, wanted: &Index) -> Option<String> {
+        let same = self.indexes.iter().find(|there| there.is_valid && is_same(wanted, there));
+        let is_constrained = || wanted.is_unique && self.uniques.iter().any(|columns| columns == wanted.columns);
+        match same {
+            Some(there) => Some(there.definition.clone()),
+            None => is_constrained().then(|| format!("UNIQUE ({})", wanted.columns.join(", "))),
+        }
     }
 }

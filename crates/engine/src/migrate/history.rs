@@ -93,9 +93,12 @@ pub(super) async fn create(connection: &mut Connection) -> Result<()> {
     if fetch(connection, all::<(String,)>(THERE, params![])).await?.len() == TABLES.len() {
         return Ok(());
     }
-    let tables: Vec<_> = TABLES.map(|sql| execute(sql, params![])).into();
-    let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
-    connection.fly(tables, bounds).await.map(drop)
+    write(connection, tables()).await
+}
+
+/// The statements that make sure that the tables are there.
+pub(super) fn tables() -> Vec<Execute> {
+    TABLES.map(|sql| execute(sql, params![])).into()
 }
 
 /// What is recorded.

@@ -36,3 +36,8 @@ impl Revision {
         }
     }
 }
+
+/// The steps of revisions, in order.
+pub(super) fn steps(revisions: &[Revision]) -> impl Iterator<Item = &Step> {
+    revisions.iter().flat_map(Revision::steps)
+}

@@ -1,10 +1,11 @@
 //! Where a database stands: its revisions, and what differs from them.
 
-use super::difference::{self, Difference};
+use super::comparison;
+use super::difference::Difference;
 use super::expected::Expected;
 use super::history::{self, Entry, History};
-use super::revision::Revision;
-use super::{adopt, catalog};
+use super::revision::{Revision, steps};
+use super::catalog;
 use crate::driver::Connection;
 use crate::error::Result;
 
@@ -33,20 +34,14 @@ pub(super) async fn compare(
 ) -> Result<(History, Vec<Difference>)> {
     let history = history::read(connection, revisions).await?;
     history.check_texts(revisions)?;
-    let applied = &revisions[..history.applied()];
-    let expected = Expected::after(applied.iter().flat_map(|revision| revision.steps()));
-    let mut differences = Vec::new();
-    for table in &expected.tables {
-        let found = catalog::table(connection, table.name).await?;
-        differences.extend(difference::table(table, found.as_ref(), connection.engine()));
-    }
-    let later = revisions[applied.len()..].iter().flat_map(|revision| revision.steps());
-    adopt::mark_applied(&mut differences, later);
+    let (has, later) = revisions.split_at(history.applied());
+    let (has, later): (Vec<_>, Vec<_>) = (steps(has).collect(), steps(later).collect());
+    let differences = comparison::differences(connection, &has, &later).await?;
     Ok((history, differences))
 }
 
 /// The names of the indexes that revisions make.
 pub(crate) fn indexes_of(revisions: &[Revision]) -> Vec<&'static str> {
-    let expected = Expected::after(revisions.iter().flat_map(|revision| revision.steps()));
+    let expected = Expected::after(steps(revisions));
     expected.tables.iter().flat_map(|table| &table.indexes).map(|index| index.name).collect()
 }

@@ -1,0 +1,122 @@
+//! Databases that Alembic and SQLAlchemy made.
+
+use rusqlite::Connection;
+use tokio_postgres::NoTls;
+
+/// Alembic's versions, oldest first.
+pub const ALEMBIC_VERSIONS: [&str; 6] = [
+    "ac7a9a8391bc",
+    "plugin_agent_fields",
+    "add_trading_session_risk",
+    "add_auth_tables",
+    "c1e38cfe113f",
+    "5951c803aff7",
+];
+
+/// The dump that earlier versions are taken from.
+const DUMPED: &str = "c1e38cfe113f";
+
+/// What each version made, from the newest to the oldest, and how to take it away.
+const BACK: [(&str, &str); 4] = [
+    ("add_auth_tables", "DROP TABLE agent_llm_configs;"),
+    ("add_trading_session_risk", "DROP TABLE api_keys; DROP TABLE audit_logs; DROP TABLE users;"),
+    ("plugin_agent_fields", "DROP TABLE risk_metrics; DROP TABLE trading_sessions;"),
+    (
+        "ac7a9a8391bc",
+        "DROP INDEX ix_agent_configs_role; DROP INDEX ix_agent_configs_slot_name;
+         ALTER TABLE agent_configs DROP COLUMN role; ALTER TABLE agent_configs DROP COLUMN llm_type;
+         ALTER TABLE agent_configs DROP COLUMN prompt_template;
+         ALTER TABLE agent_configs DROP COLUMN capabilities_json;
+         ALTER TABLE agent_configs DROP COLUMN required_tools_json;
+         ALTER TABLE agent_configs DROP COLUMN requires_memory;
+         ALTER TABLE agent_configs DROP COLUMN memory_name;
+         ALTER TABLE agent_configs DROP COLUMN is_reserved;
+         ALTER TABLE agent_configs DROP COLUMN slot_name; ALTER TABLE agent_configs DROP COLUMN version;",
+    ),
+];
+
+macro_rules! dump {
+    ($name:literal) => {
+        include_str!(concat!("../fixtures/alembic/", $name, ".sql"))
+    };
+}
+
+/// Fills an empty database with what Alembic or SQLAlchemy left, rows and all.
+///
+/// `state` is one of [`ALEMBIC_VERSIONS`]; `half`, what the last version leaves on SQLite when it fails half-way;
+/// or `create-all` and `create-all-early`, what SQLAlchemy's `create_all` makes, with and without the columns and
+/// indexes of the last version. `fixtures/alembic/README.md` says how they were made.
+///
+/// # Panics
+///
+/// If there is no such state for the engine, or the database is not empty.
+pub async fn alembic(url: &str, state: &str) {
+    let sql = script(url, state);
+    run_script(url, &sql).await;
+}
+
+/// The SQL of a state, to be changed before it is run. Tables of PostgreSQL stand in `public.`.
+///
+/// # Panics
+///
+/// If there is no such state for the engine.
+#[must_use]
+pub fn alembic_script(url: &str, state: &str) -> String {
+    script(url, state)
+}
+
+/// Runs a script of several statements, as the engine's own shell would.
+///
+/// # Panics
+///
+/// If the database can't be opened, or a statement fails.
+pub async fn run_script(url: &str, sql: &str) {
+    match url.strip_prefix("sqlite:///") {
+        Some(path) => {
+            let connection = Connection::open(path).expect("the file can be opened");
+            connection.execute_batch(sql).unwrap_or_else(|error| panic!("{error} in {sql}"));
+        }
+        None => {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the server answers");
+            let connection = tokio::spawn(connection);
+            client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+            drop(client);
+            let _ = connection.await;
+        }
+    }
+}
+
+fn script(url: &str, state: &str) -> String {
+    let is_sqlite = url.starts_with("sqlite:");
+    let dump = match (state, is_sqlite) {
+        ("5951c803aff7", true) => dump!("sqlite-5951c803aff7"),
+        ("5951c803aff7", false) => dump!("postgres-5951c803aff7"),
+        ("half", true) => dump!("sqlite-half"),
+        ("create-all", true) => dump!("sqlite-create-all"),
+        ("create-all", false) => dump!("postgres-create-all"),
+        ("create-all-early", true) => dump!("sqlite-create-all-early"),
+        ("create-all-early", false) => dump!("postgres-create-all-early"),
+        (_, true) => dump!("sqlite-c1e38cfe113f"),
+        (_, false) => dump!("postgres-c1e38cfe113f"),
+    };
+    let mut script = dump.to_owned();
+    if !is_sqlite {
+        script.push_str("SELECT set_config('search_path', 'public', false);\n");
+    }
+    if BACK.iter().all(|(version, _)| *version != state) {
+        let is_dumped = [DUMPED, "5951c803aff7", "half", "create-all", "create-all-early"].contains(&state);
+        assert!(is_dumped, "there is no state {state}");
+        return script;
+    }
+    for (version, back) in BACK {
+        script.push_str(back);
+        if version == "add_trading_session_risk" && !is_sqlite {
+            script.push_str("DROP TYPE userrole;");
+        }
+        if version == state {
+            break;
+        }
+    }
+    script.push_str(&format!("UPDATE alembic_version SET version_num = '{state}';"));
+    script
+}
