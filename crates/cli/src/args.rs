@@ -226,13 +226,22 @@ pub(crate) enum Migrate {
     },
     /// Compare the database with what its revisions say; exit code 1 if programs would fail
     Check,
-    /// Take over a database that Alembic made
+    /// Take over a database that Alembic made, or SQLAlchemy's create_all
+    ///
+    /// Compares the book's tables with what the version in alembic_version should have, or, where there is none, with
+    /// each version, and records the revision that fits. Changes no table of the book and none of others. Says what
+    /// is blocking, benign or already applied, and what `release` can hand back to Alembic later.
     Adopt {
         /// Look only
         #[arg(long)]
         dry_run: bool,
     },
     /// Hand the database back to Alembic
+    ///
+    /// Writes the version that fits into alembic_version and forgets what was applied: before an upgrade the version
+    /// that was adopted, after it the one that has the same tables. Where none fits it changes nothing and says what
+    /// to do first. An SQLite file gets its journal mode back. Where create_all made the database no version is
+    /// written.
     Release,
     /// Accept the text of a revision that was changed after it was applied, and record that
     Repair {

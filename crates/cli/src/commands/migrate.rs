@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::migrate::{Adoption, Change, Difference, Goal, Migrator, Planned, Way};
+use tallybook::engine::migrate::{
+    Adoption, Change, Difference, Goal, Migrator, Planned, Release, Way, WayBack,
+};
 use tallybook::{ALEMBIC, migrator};
 
 use crate::args::{Limits, Migrate};
@@ -42,13 +44,7 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
             return Ok(if adoption.is_blocked() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
         Migrate::Adopt { dry_run: false } => print_adoption(&migrator.adopt(ALEMBIC).await?, as_json)?,
-        Migrate::Release => {
-            let version = migrator.release(ALEMBIC).await?;
-            match as_json {
-                true => output::json(&json!({ "version": version }))?,
-                false => output::line(format!("handed back: alembic_version holds {version}"))?,
-            }
-        }
+        Migrate::Release => print_release(&migrator.release(ALEMBIC).await?, as_json)?,
         Migrate::Repair { revision } => {
             let accepted = migrator.repair(revision).await?;
             match as_json {
@@ -201,21 +197,62 @@ fn print_adoption(adoption: &Adoption, as_json: bool) -> Result<()> {
         return Ok(output::json(adoption)?);
     }
     print_differences(&adoption.differences)?;
+    for warning in &adoption.warnings {
+        output::line(format!("warning: {warning}"))?;
+    }
     let at = adoption.revision.unwrap_or("base");
-    output::line(match (adoption.recorded, adoption.is_blocked()) {
-        (true, _) => format!(
-            "adopted: Alembic's {} is revision {at}\nnext: tallybook migrate upgrade",
-            adoption.version
+    let what = match adoption.version {
+        Some(version) => format!("Alembic's {version}"),
+        None => format!(
+            "what another program made, such as SQLAlchemy's create_all, without a version of Alembic and most like its \
+             {}",
+            adoption.like
         ),
-        (false, true) => {
-            format!("Alembic's {} would be revision {at}, but for what is blocking", adoption.version)
-        }
-        (false, false) => {
-            format!(
-                "Alembic's {} would be revision {at}; nothing was changed\nnext: tallybook migrate adopt",
-                adoption.version
-            )
-        }
-    })?;
+    };
+    let (done, next) = match (adoption.recorded, adoption.already, adoption.is_blocked()) {
+        (_, true, _) => (format!("adopted already, and at revision {at}; nothing was changed"), Some("upgrade")),
+        (true, ..) => (format!("adopted: {what} is revision {at}"), Some("upgrade")),
+        (.., true) => (format!("{what} would be revision {at}, but for what is blocking"), None),
+        (.., false) => (format!("{what} would be revision {at}; nothing was changed"), Some("adopt")),
+    };
+    output::line(done)?;
+    output::line(format!("way back: {}", told_way_back(&adoption.way_back)))?;
+    if let Some(next) = next {
+        output::line(format!("next: tallybook migrate {next}"))?;
+    }
     Ok(())
+}
+
+fn told_way_back(way: &WayBack) -> String {
+    let Some(adopted) = way.adopted else {
+        return "tallybook migrate release forgets what is recorded, and writes no version".to_owned();
+    };
+    let release = format!("tallybook migrate release hands back {adopted}");
+    match (way.upgraded, &way.alembic_first) {
+        (Some(upgraded), _) if upgraded == adopted => release,
+        (Some(upgraded), _) => format!("{release}, and {upgraded} after an upgrade"),
+        (None, Some(first)) if way.before_upgrade => {
+            format!("{release} before an upgrade, and nothing after it unless `{first}` was run before it")
+        }
+        (None, Some(first)) => format!("{release} before an upgrade; after it, run `{first}` first"),
+        (None, None) => format!("{release} before an upgrade, and nothing after it"),
+    }
+}
+
+fn print_release(release: &Release, as_json: bool) -> Result<()> {
+    if as_json {
+        return Ok(output::json(release)?);
+    }
+    let done = if release.already { "handed back already" } else { "handed back" };
+    output::line(match release.version {
+        Some(version) => format!("{done}: alembic_version holds {version}"),
+        None => format!("{done}: what was recorded is forgotten, and Alembic has no version of this database"),
+    })?;
+    if let Some(mode) = &release.journal_mode {
+        output::line(format!("the file has the journal mode it had before: {mode}"))?;
+    }
+    match &release.left {
+        Some(left) => Ok(output::line(format!("warning: {left}"))?),
+        None => Ok(()),
+    }
 }

@@ -1,5 +1,6 @@
 //! The program as its users run it.
 
+mod adopt;
 mod bad_input;
 mod bench_indexes;
 mod bench_load;

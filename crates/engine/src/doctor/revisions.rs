@@ -64,8 +64,15 @@ fn behind(standing: &Standing) -> Option<Finding> {
             Finding::critical(NAME, what, why).run("tallybook migrate plan").run("tallybook migrate upgrade"),
         );
     }
-    if standing.tables.iter().any(|table| table == "alembic_version") {
-        let what = "the database was made by Alembic and is not adopted: no revision is recorded in it";
+    if standing.is_adopted {
+        let what = format!("the database is adopted, and an upgrade has to complete its first revision, {first}");
+        let why = "programs of this version read and write tables that are not there";
+        return Some(
+            Finding::critical(NAME, what, why).run("tallybook migrate plan").run("tallybook migrate upgrade"),
+        );
+    }
+    if let Some(maker) = maker(standing) {
+        let what = format!("{maker}, and is not adopted: no revision is recorded in it");
         let why =
             "the program's commands refuse it, and nobody knows whether its tables are as they should be";
         return Some(Finding::warning(NAME, what, why).run("tallybook migrate adopt --dry-run"));
@@ -77,6 +84,22 @@ fn behind(standing: &Standing) -> Option<Finding> {
     let what = format!("no revision is applied, not even {first}; {there}");
     let why = "there is no book in it: this may be another database than the one you mean";
     Some(Finding::critical(NAME, what, why).run("tallybook migrate upgrade"))
+}
+
+/// Which other program made the database, if one did.
+fn maker(standing: &Standing) -> Option<String> {
+    if standing.tables.iter().any(|table| table == "alembic_version") {
+        return Some("the database was made by Alembic".to_owned());
+    }
+    let own = &standing.own_tables;
+    (!own.is_empty()).then(|| {
+        let others = counted(standing.tables.len() - own.len(), "table");
+        format!(
+            "the database was made by another program, such as SQLAlchemy's create_all: it has the book's {}, and \
+             {others} of others",
+            own.join(", ")
+        )
+    })
 }
 
 /// All of them in one, so that they don't hide what matters.

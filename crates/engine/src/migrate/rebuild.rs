@@ -9,6 +9,7 @@ use super::apply::{is_over, is_reached};
 use super::catalog::{self, fetch};
 use super::definition::Definition;
 use super::history::{self, State};
+use super::orphans;
 use super::probe::{Probe, probe};
 use super::progress::Progress;
 use super::run::Run;
@@ -157,16 +158,28 @@ async fn rebuild(connection: &mut Connection, step: &Step, direction: Direction)
         return Err(Error::revision(format!("{table} had {rows} rows and has {rows_now} when made anew")));
     }
     if broken_now > broken {
-        return Err(Error::revision(format!(
-            "{} rows refer to rows that are not there; look at them with PRAGMA foreign_key_check, correct them and \
-             run again",
-            broken_now - broken
-        )));
+        return Err(Error::revision(orphaned(step, broken_now - broken)));
     }
     match broken_views(connection).await?.into_iter().find(|view| !views.contains(view)) {
         Some(view) => Err(Error::revision(format!("the view {view} would no longer work; drop it first"))),
         None => Ok(()),
     }
+}
+
+/// What to do about rows that a new key finds. The key is not there any more, so SQLite's own check finds none of them.
+fn orphaned(step: &Step, count: i64) -> String {
+    let (table, column, key) = match &step.action {
+        Action::Column { table, column } => (*table, column.name, column.key),
+        Action::Key { table, column, key } => (*table, *column, Some(*key)),
+        _ => ("", "", None),
+    };
+    let Some(key) = key else { return format!("{count} rows refer to rows that are not there") };
+    format!(
+        "{count} rows of {table} refer by {column} to {} that are not there; look at them with: {}; correct them and run \
+         again",
+        key.table,
+        orphans::query(table, column, key.table)
+    )
 }
 
 /// The new table with the rows of the old one, in its place.

@@ -4,6 +4,7 @@ use super::comparison;
 use super::difference::Difference;
 use super::expected::Expected;
 use super::history::{self, Entry, History};
+use super::record::Last;
 use super::revision::{Revision, steps};
 use super::catalog;
 use crate::driver::Connection;
@@ -17,14 +18,22 @@ pub(crate) struct Standing {
     pub(crate) differences: Vec<Difference>,
     /// All tables of the current schema, but for those that record revisions.
     pub(crate) tables: Vec<String>,
+    /// The tables of the revisions that are there, whoever made them.
+    pub(crate) own_tables: Vec<String>,
+    /// It was adopted.
+    pub(crate) is_adopted: bool,
 }
 
 /// Looks where a database stands, and changes nothing.
 pub(crate) async fn standing(connection: &mut Connection, revisions: &[Revision]) -> Result<Standing> {
     let (history, differences) = compare(connection, revisions).await?;
     let tables = catalog::tables(connection).await?.into_iter();
-    let tables = tables.filter(|table| !table.starts_with("tallybook_")).collect();
-    Ok(Standing { entries: history.entries, differences, tables })
+    let tables: Vec<_> = tables.filter(|table| !table.starts_with("tallybook_")).collect();
+    let known = Expected::after(steps(revisions)).tables;
+    let is_own = |table: &&String| known.iter().any(|known| known.name == **table);
+    let own_tables = tables.iter().filter(is_own).cloned().collect();
+    let is_adopted = Last::read(connection).await?.adopted().is_some();
+    Ok(Standing { entries: history.entries, differences, tables, own_tables, is_adopted })
 }
 
 /// The record of the revisions, and what differs from what those say that are applied.
