@@ -278,6 +278,12 @@ impl Database {
     pub(crate) async fn connect(&self) -> Result<Connection> {
         self.0.router.connect().await
     }
+
+    /// Closes the connections of the pools that are at rest: an SQLite file that nobody has open can be changed in
+    /// ways that others can't.
+    pub(crate) async fn close_idle(&self) {
+        self.0.router.close_idle().await;
+    }
 }
 
 impl Inner {

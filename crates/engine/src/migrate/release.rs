@@ -88,8 +88,9 @@ impl Migrator<'_> {
                 state
             }
         };
-        drop(run);
+        run.connection.close().await;
         if let Some(mode) = state.journal_mode.filter(|mode| mode != "wal") {
+            self.db.close_idle().await;
             let connection = self.db.connect().await?;
             match give_back_journal(connection, &mode).await {
                 Ok(()) => release.journal_mode = Some(mode),
@@ -116,7 +117,7 @@ fn check_is_alembics(adopted: Option<&Adopted>, held: Held, history: &History) -
     let was_with_alembic = adopted.is_some_and(|adopted| adopted.version.is_some());
     match (adopted, held) {
         (None, Held::NoTable | Held::Nothing) => Err(Error::revision(
-            "there is nothing to hand back: the database was not adopted, and Alembic never had it",
+            "there is nothing to hand back: Alembic never had this database, and it was not adopted",
         )),
         (None, Held::Version(_)) if history.traces() == 0 => {
             Err(Error::revision("there is nothing to hand back: the database is not adopted"))

@@ -83,6 +83,15 @@ impl Pool {
         }
     }
 
+    /// Closes what is at rest. The pool goes on, and connects again where it is asked to.
+    pub(crate) async fn close_idle(&self) {
+        let idle = self.0.inventory().take_idle();
+        for idle in idle {
+            idle.connection.close().await;
+            self.0.closed(CloseReason::PoolClosed);
+        }
+    }
+
     /// A connection apart from those that the pool counts.
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let deadline = Instant::now() + self.0.settings.timeout;

@@ -25,7 +25,7 @@ pub enum CloseReason {
     Unclean,
     /// A statement on it was cancelled: the request may arrive late and hit another.
     Cancelled,
-    /// The pool was closed.
+    /// The pool was closed, or what was at rest in it.
     PoolClosed,
 }
 

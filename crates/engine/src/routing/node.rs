@@ -143,6 +143,13 @@ impl Node {
         }
     }
 
+    /// Closes the connections of its pools that are at rest.
+    pub(super) async fn close_idle(&self) {
+        for pool in self.pools() {
+            pool.close_idle().await;
+        }
+    }
+
     /// `last` is the newest position of the primary.
     pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
         let now = Instant::now();

@@ -310,6 +310,11 @@ impl Router {
         self.nodes[node].writes.connect(Role::Migrate).await
     }
 
+    /// Closes the connections of all pools that are at rest.
+    pub(crate) async fn close_idle(&self) {
+        join_all(self.nodes.iter().map(Node::close_idle)).await;
+    }
+
     /// Closes all pools, and ends the watch.
     pub(crate) async fn close(&self) {
         self.close_watch();
