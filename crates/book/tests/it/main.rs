@@ -1,6 +1,7 @@
 //! The book on real databases: the same cases on SQLite files and on PostgreSQL.
 
 mod adopt;
+mod adopt_variations;
 mod advice;
 mod calls;
 mod catalog;

@@ -134,3 +134,36 @@ async fn a_journal_mode_of_ones_own_choice_is_kept() {
     }
     assert_eq!(mode_of(&file), 2);
 }
+
+both_engines! {
+    async fn what_is_killed_anywhere_is_simply_run_again(url: &str) {
+        alembic(url, "c1e38cfe113f").await;
+        let program = Program::new();
+        let killed = |words: &str, milliseconds: u64| {
+            let mut child = program
+                .command(words)
+                .env("DATABASE_URL", url)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            program.run_with(words, &[("DATABASE_URL", url)], "").ok()
+        };
+        for milliseconds in [2, 8, 15, 25, 40, 60, 90] {
+            assert!(killed("migrate adopt", milliseconds).starts_with("adopted"));
+            let told = killed("migrate release", milliseconds);
+            assert!(told.starts_with("handed back") && told.contains("alembic_version holds c1e38cfe113f"), "{told}");
+        }
+        // Each adoption was recorded once.
+        let db = tallybook::Database::open(tallybook::Settings::new(url).unwrap()).await.unwrap();
+        let counts = tallybook::engine::all::<(String, i64)>(
+            "SELECT kind, count(*) FROM tallybook_events GROUP BY kind ORDER BY kind",
+            tallybook::engine::params![],
+        );
+        let counts = db.read().await.unwrap().run(counts).await.unwrap();
+        assert_eq!(counts, [("adopt".to_owned(), 7), ("release".to_owned(), 7)]);
+    }
+}
