@@ -3,7 +3,9 @@
 use tallybook::engine::migrate::{Adoption, Goal, Severity};
 use tallybook::engine::{Engine, Statement};
 use tallybook::{ALEMBIC, Database, Portfolios, Positions, Trades, Window, migrator};
-use tallybook_testkit::{ALEMBIC_VERSIONS, SqliteFile, alembic, alembic_script, both_engines, postgres, run_script};
+use tallybook_testkit::{
+    ALEMBIC_VERSIONS, SqliteFile, alembic, alembic_script, both_engines, postgres, run_script,
+};
 
 use crate::catalog::catalog;
 use crate::support::{open, rows};
@@ -344,13 +346,16 @@ both_engines! {
 async fn rows_that_refer_to_nothing_are_a_warning_on_sqlite() {
     let file = SqliteFile::new("dangling");
     let db = made(&file.url(), "c1e38cfe113f").await;
-    run_script(&file.url(), "PRAGMA foreign_keys = OFF; UPDATE positions SET portfolio_id = 5 WHERE id = 1").await;
+    run_script(&file.url(), "PRAGMA foreign_keys = OFF; UPDATE positions SET portfolio_id = 5 WHERE id = 1")
+        .await;
     let adoption = adopted(&db).await;
     let told: Vec<_> = adoption.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["positions: 1 row refers by portfolio_id to portfolios that are not there; look at them with: SELECT id, \
-          portfolio_id FROM positions WHERE portfolio_id NOT IN (SELECT id FROM portfolios)"]
+        [
+            "positions: 1 row refers by portfolio_id to portfolios that are not there; look at them with: SELECT id, \
+          portfolio_id FROM positions WHERE portfolio_id NOT IN (SELECT id FROM portfolios)"
+        ]
     );
 }
 

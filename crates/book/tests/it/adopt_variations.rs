@@ -5,8 +5,8 @@ use std::cell::Cell;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tallybook::engine::migrate::Goal;
 use tallybook::engine::Engine;
+use tallybook::engine::migrate::Goal;
 use tallybook::{
     ALEMBIC, Database, Executions, Portfolios, Positions, Trades, TradingSessions, Window, migrator,
 };
@@ -78,12 +78,14 @@ fn alike(engine: Engine, ty: &str) -> Vec<String> {
 /// A line of a table's definition with another type, if it is one of a column.
 fn vary_column(engine: Engine, line: &str, choice: usize) -> Option<String> {
     let (name, rest) = line.trim_start().split_once(' ')?;
-    let is_column = name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit());
+    let is_column =
+        name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit());
     // Only this type counts up.
     if !is_column || (name == "id" && engine == Engine::Sqlite) {
         return None;
     }
-    let end = [" NOT NULL", ","].iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.trim_end().len());
+    let end =
+        [" NOT NULL", ","].iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.trim_end().len());
     let (ty, after) = rest.split_at(end);
     let alike = alike(engine, ty);
     Some(format!("  {name} {}{after}", alike[choice % alike.len()]))
@@ -94,7 +96,9 @@ fn vary(engine: Engine, script: &str, variation: &Variation) -> String {
     let (mut is_book, mut column) = (false, 0);
     for line in script.lines() {
         if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
-            is_book = BOOK.iter().any(|table| rest.trim_start_matches("public.").starts_with(&format!("{table} (")));
+            is_book = BOOK
+                .iter()
+                .any(|table| rest.trim_start_matches("public.").starts_with(&format!("{table} (")));
         }
         let choice = variation.types[column % variation.types.len()];
         let varied = is_book.then(|| vary_column(engine, line, choice)).flatten();
@@ -104,11 +108,13 @@ fn vary(engine: Engine, script: &str, variation: &Variation) -> String {
     }
     let mut script = lines.join("\n") + "\n";
     script = script.replace("'Needs Review'", &format!("'{}'", variation.status));
-    let moments = ["2025-03-01 09:30:00", "2025-03-01T09:30:00", "2025-03-01 09:30:00.5", "2025-03-01T09:30:00.000001"];
+    let moments =
+        ["2025-03-01 09:30:00", "2025-03-01T09:30:00", "2025-03-01 09:30:00.5", "2025-03-01T09:30:00.000001"];
     script = script.replace("'2025-03-01 09:30:00'", &format!("'{}'", moments[variation.moment]));
     if variation.renames_keys {
         script = script.replace("_portfolio_id_fkey", "_owner");
-        script = script.replace("\tFOREIGN KEY(portfolio_id)", "\tCONSTRAINT owner FOREIGN KEY(portfolio_id)");
+        script =
+            script.replace("\tFOREIGN KEY(portfolio_id)", "\tCONSTRAINT owner FOREIGN KEY(portfolio_id)");
     }
     if variation.renames_index {
         script += "DROP INDEX ix_trades_symbol; CREATE INDEX trades_by_symbol ON trades (symbol);";
@@ -143,7 +149,8 @@ async fn goes_all_the_way(url: &str, variation: &Variation) {
     let engine = if url.starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres };
     run_script(url, &vary(engine, &alembic_script(url, "c1e38cfe113f"), variation)).await;
     let db = open(url).await;
-    let columns: Vec<_> = columns(&db).await.into_iter().filter(|(table, _)| table != "alembic_version").collect();
+    let columns: Vec<_> =
+        columns(&db).await.into_iter().filter(|(table, _)| table != "alembic_version").collect();
     let before = contents(&db, &columns).await;
     let found = migrator(&db).adoption(ALEMBIC).await.unwrap();
     assert!(!found.is_blocked(), "{found:?}");

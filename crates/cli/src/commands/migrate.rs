@@ -210,7 +210,9 @@ fn print_adoption(adoption: &Adoption, as_json: bool) -> Result<()> {
         ),
     };
     let (done, next) = match (adoption.recorded, adoption.already, adoption.is_blocked()) {
-        (_, true, _) => (format!("adopted already, and at revision {at}; nothing was changed"), Some("upgrade")),
+        (_, true, _) => {
+            (format!("adopted already, and at revision {at}; nothing was changed"), Some("upgrade"))
+        }
         (true, ..) => (format!("adopted: {what} is revision {at}"), Some("upgrade")),
         (.., true) => (format!("{what} would be revision {at}, but for what is blocking"), None),
         (.., false) => (format!("{what} would be revision {at}; nothing was changed"), Some("adopt")),
@@ -246,7 +248,9 @@ fn print_release(release: &Release, as_json: bool) -> Result<()> {
     let done = if release.already { "handed back already" } else { "handed back" };
     output::line(match release.version {
         Some(version) => format!("{done}: alembic_version holds {version}"),
-        None => format!("{done}: what was recorded is forgotten, and Alembic has no version of this database"),
+        None => {
+            format!("{done}: what was recorded is forgotten, and Alembic has no version of this database")
+        }
     })?;
     if let Some(mode) = &release.journal_mode {
         output::line(format!("the file has the journal mode it had before: {mode}"))?;

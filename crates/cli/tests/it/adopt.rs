@@ -9,7 +9,9 @@ use crate::support::{Program, Run};
 /// What a walk through all commands ends with: the line of `release`, or a part of why it refuses.
 fn end_of(state: &str) -> Result<&'static str, &'static str> {
     match state {
-        "ac7a9a8391bc" | "plugin_agent_fields" => Err("`tallybook migrate downgrade 0001`), drop trading_sessions"),
+        "ac7a9a8391bc" | "plugin_agent_fields" => {
+            Err("`tallybook migrate downgrade 0001`), drop trading_sessions")
+        }
         "add_trading_session_risk" | "add_auth_tables" => Err("`alembic upgrade c1e38cfe113f`"),
         "create-all" | "create-all-early" => Ok("Alembic has no version of this database"),
         _ => Ok("handed back: alembic_version holds 5951c803aff7"),

@@ -65,7 +65,8 @@ fn behind(standing: &Standing) -> Option<Finding> {
         );
     }
     if standing.is_adopted {
-        let what = format!("the database is adopted, and an upgrade has to complete its first revision, {first}");
+        let what =
+            format!("the database is adopted, and an upgrade has to complete its first revision, {first}");
         let why = "programs of this version read and write tables that are not there";
         return Some(
             Finding::critical(NAME, what, why).run("tallybook migrate plan").run("tallybook migrate upgrade"),

@@ -124,12 +124,7 @@ impl Migrator<'_> {
         Chain { versions, revisions: self.revisions }
     }
 
-    async fn look_at(
-        &self,
-        connection: &mut Connection,
-        chain: Chain<'_>,
-        last: &Last,
-    ) -> Result<Adoption> {
+    async fn look_at(&self, connection: &mut Connection, chain: Chain<'_>, last: &Last) -> Result<Adoption> {
         let history = history::read(connection, self.revisions).await?;
         let adopted = last.adopted();
         if history.traces() > 0 && adopted.is_none() {
@@ -194,7 +189,10 @@ fn refusal(adoption: &Adoption) -> Error {
     let told: Vec<_> = blocking.map(|difference| format!("\n  {difference}")).collect();
     let what = match adoption.version {
         Some(version) => format!("the database differs from version {version:?} of Alembic"),
-        None => format!("the database has the book's tables, most like those of Alembic's {:?}, and differs", adoption.like),
+        None => format!(
+            "the database has the book's tables, most like those of Alembic's {:?}, and differs",
+            adoption.like
+        ),
     };
     Error::revision(format!(
         "{what}; it was left as it is:{}\nmake it what is expected, and adopt it again",

@@ -212,7 +212,8 @@ impl Found {
     /// What does for an index by another name: the same one, or a constraint.
     fn stand_in(&self, wanted: &Index) -> Option<String> {
         let same = self.indexes.iter().find(|there| there.is_valid && is_same(wanted, there));
-        let is_constrained = || wanted.is_unique && self.uniques.iter().any(|columns| columns == wanted.columns);
+        let is_constrained =
+            || wanted.is_unique && self.uniques.iter().any(|columns| columns == wanted.columns);
         match same {
             Some(there) => Some(there.definition.clone()),
             None => is_constrained().then(|| format!("UNIQUE ({})", wanted.columns.join(", "))),

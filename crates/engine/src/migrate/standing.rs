@@ -1,12 +1,12 @@
 //! Where a database stands: its revisions, and what differs from them.
 
+use super::catalog;
 use super::comparison;
 use super::difference::Difference;
 use super::expected::Expected;
 use super::history::{self, Entry, History};
 use super::record::Last;
 use super::revision::{Revision, steps};
-use super::catalog;
 use crate::driver::Connection;
 use crate::error::Result;
 

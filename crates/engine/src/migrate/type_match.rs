@@ -171,7 +171,12 @@ mod tests {
         for engine in [Postgres, Sqlite] {
             let longer = ["character varying(21)", "character varying", "text"];
             assert_all(engine, Type::Varchar(20), |there| there == Compatible, &longer);
-            assert_all(engine, Type::Varchar(20), |there| there == Same, &["character varying(20)", "varchar (20)"]);
+            assert_all(
+                engine,
+                Type::Varchar(20),
+                |there| there == Same,
+                &["character varying(20)", "varchar (20)"],
+            );
         }
     }
 
@@ -188,7 +193,12 @@ mod tests {
         assert_all(Postgres, Type::Timestamp, |there| there == Compatible, &whole);
         let short = ["timestamp(3) without time zone", "timestamp(0) with time zone", "date", "text"];
         assert_all(Postgres, Type::Timestamp, is_blocked, &short);
-        assert_all(Sqlite, Type::Timestamp, |there| there == Compatible, &["TIMESTAMP", "TEXT", "VARCHAR(26)"]);
+        assert_all(
+            Sqlite,
+            Type::Timestamp,
+            |there| there == Compatible,
+            &["TIMESTAMP", "TEXT", "VARCHAR(26)"],
+        );
         assert_all(Sqlite, Type::Timestamp, is_blocked, &["DATE", "INTEGER", "REAL"]);
     }
 
