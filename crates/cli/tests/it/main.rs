@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod help;
 mod migrate;
+mod opening;
 mod report;
 mod seed;
 mod support;
