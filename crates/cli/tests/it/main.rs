@@ -9,6 +9,7 @@ mod doctor;
 mod guarantees;
 mod help;
 mod migrate;
+mod opening;
 mod report;
 mod seed;
 mod support;
