@@ -12,6 +12,7 @@ mod repositories;
 mod revisions;
 mod sql;
 mod table;
+mod unreadable;
 mod words;
 
 pub use tallybook_engine as engine;
@@ -34,4 +35,5 @@ pub use page::{Cursor, Page, Window};
 pub use repositories::{Executions, Portfolios, Positions, Repository, Trades, TradingSessions};
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
 pub use table::Table;
+pub use unreadable::{Flaw, Scanned, Unreadable};
 pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

@@ -23,6 +23,8 @@ struct Inner {
     kind: Kind,
     /// The row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
+    /// What its column `id` holds.
+    id: Option<i64>,
     /// The place in its batch of the statement that failed, counted from 0.
     position: Option<usize>,
     statement: Option<String>,
@@ -109,7 +111,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, row: None, position: None, statement: None, source: None }))
+        Self(Box::new(Inner { kind, row: None, id: None, position: None, statement: None, source: None }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -119,13 +121,19 @@ impl Error {
 
     /// Names the statement that failed, so that a log line alone is enough to find it.
     pub(crate) fn with_statement(mut self, sql: &str) -> Self {
-        self.0.statement.get_or_insert_with(|| shorten(sql));
+        self.0.statement.get_or_insert_with(|| one_line(sql));
         self
     }
 
     /// Names the row of a result or of a bulk load in which something did not fit, counted from 1.
     pub(crate) fn at_row(mut self, number: usize) -> Self {
         self.0.row.get_or_insert(number);
+        self
+    }
+
+    /// Names the row by its identifier, which stays the same wherever the row stands in a result.
+    pub(crate) fn of_id(mut self, id: Option<i64>) -> Self {
+        self.0.id = self.0.id.or(id);
         self
     }
 
@@ -153,9 +161,28 @@ impl Error {
             kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
             kind => kind.to_string(),
         };
-        match self.0.row {
-            Some(row) => format!("row {row}, {message}"),
-            None => message,
+        format!("{}{message}", self.place())
+    }
+
+    /// Where in a result or a bulk load, to stand before a message.
+    fn place(&self) -> String {
+        let table = match (&self.0.kind, &self.0.statement) {
+            (Kind::Decode { .. }, Some(sql)) => table(sql),
+            _ => None,
+        };
+        match (self.0.row, self.0.id, table) {
+            (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
+            (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
+            (Some(row), None, _) => format!("row {row}, "),
+            (None, ..) => String::new(),
+        }
+    }
+
+    /// What is wrong with a value that can't be stored as it is.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Value { problem, .. } => Some(problem),
+            _ => None,
         }
     }
 
@@ -269,6 +296,15 @@ impl Error {
         matches!(self.0.kind, Kind::Decode { .. })
     }
 
+    /// The column whose value does not fit its type, or can't be stored as it is.
+    pub fn column(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
+            Kind::Value { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+
     /// The connection broke under a statement. Whatever its transaction wrote is rolled back.
     pub fn is_connection_lost(&self) -> bool {
         matches!(self.0.kind, Kind::Lost)
@@ -337,12 +373,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(row) = self.0.row {
-            write!(f, "row {row}, ")?;
-        }
+        f.write_str(&self.place())?;
         self.0.kind.fmt(f)?;
         match &self.0.statement {
-            Some(sql) => write!(f, " (in `{sql}`)"),
+            Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
             None => Ok(()),
         }
     }
@@ -436,12 +470,21 @@ fn unquoted(message: &str) -> String {
 }
 
 /// A statement on one line, cut to what a person reads.
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn shorten(sql: &str) -> String {
     const LIMIT: usize = 160;
-    let mut line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = line.char_indices().nth(LIMIT) {
-        line.truncate(cut);
-        line.push('…');
+    match sql.char_indices().nth(LIMIT) {
+        Some((cut, _)) => format!("{}…", &sql[..cut]),
+        None => sql.to_owned(),
     }
-    line
+}
+
+/// The table that a statement reads first.
+fn table(sql: &str) -> Option<&str> {
+    let mut words = sql.split(' ');
+    words.by_ref().find(|word| word.eq_ignore_ascii_case("from"))?;
+    words.next().map(|word| word.trim_end_matches([',', ';', ')'])).filter(|word| !word.starts_with('('))
 }

@@ -9,7 +9,8 @@ use crate::args::{Load as LoadArgs, Pace};
 use crate::database::Target;
 use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
 use crate::output::{self, micros, thousands};
-use crate::scratch::{Interrupt, Scratch};
+use crate::interrupt::Interrupt;
+use crate::scratch::Scratch;
 use crate::{progress, samples, seed};
 
 pub(super) async fn run(target: Target, args: &LoadArgs, as_json: bool) -> Result<()> {
