@@ -4,8 +4,10 @@
 //! such as [`Error::is_timeout`]. No message ever holds a password: targets are printed without theirs.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
+use crate::reading::TransactionControl;
 use crate::value::Kind as ValueKind;
 
 /// What went wrong, where, and what to do about it.
@@ -93,6 +95,12 @@ pub(crate) enum Kind {
     Value { place: String, problem: String },
     /// A statement that may write was given to a read session.
     WriteInRead,
+    /// A session was given a statement that begins or ends a transaction.
+    TransactionControl(TransactionControl),
+    /// The transaction of a session was found to be over before the session ended it.
+    TransactionEnded,
+    /// A session was opened inside a write of the same task; the lines that opened both, where they are known.
+    NestedWrite { inner: Option<&'static Location<'static>>, outer: &'static Location<'static> },
     /// An earlier statement of this transaction failed.
     TransactionFailed { earlier: String },
     /// `one` found no row, or `one`/`optional` found several.
@@ -321,6 +329,25 @@ impl Error {
         matches!(self.0.kind, Kind::TransactionFailed { .. })
     }
 
+    /// A session was given a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`, `SAVEPOINT`, ...). It was
+    /// not sent, and the transaction is as it was: only its session begins and ends it.
+    pub fn is_transaction_control(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionControl(_))
+    }
+
+    /// The transaction was over before its session ended it, so that what it wrote may be kept in part. Look for its
+    /// rows before writing again.
+    pub fn is_transaction_ended(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionEnded)
+    }
+
+    /// A write was begun inside the closure of another [`Database::write`](crate::Database::write), in the same task and
+    /// on the same database. It would be a transaction of its own, kept even if the outer one fails, and would wait for
+    /// ever for what the outer one has locked. Pass the session of the outer one down instead.
+    pub fn is_nested_write(&self) -> bool {
+        matches!(self.0.kind, Kind::NestedWrite { .. })
+    }
+
     /// [`Database::close`](crate::Database::close) was called.
     pub fn is_closed(&self) -> bool {
         matches!(self.0.kind, Kind::Closed)
@@ -412,6 +439,24 @@ impl fmt::Display for Kind {
                 "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only, and no set_config; use \
                  Database::write",
             ),
+            Kind::TransactionControl(control) => {
+                write!(f, "a session begins and ends its transaction itself, so this was not sent; {}", control.advice())
+            }
+            Kind::TransactionEnded => f.write_str(
+                "the transaction was over before its session ended it, so what it wrote may be kept in part; look for \
+                 its rows before writing again",
+            ),
+            Kind::NestedWrite { inner, outer } => {
+                f.write_str("a write was begun")?;
+                if let Some(inner) = inner {
+                    write!(f, " at {inner}")?;
+                }
+                write!(
+                    f,
+                    " inside the write of {outer}: it would not be part of that transaction and could wait for it for \
+                     ever; pass the session of the outer write down, or write before or after it"
+                )
+            }
             Kind::TransactionFailed { earlier } => write!(
                 f,
                 "an earlier statement of this transaction failed, so nothing of it can be kept: {earlier}"

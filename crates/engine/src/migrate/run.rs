@@ -35,6 +35,7 @@ impl<'a> Run<'a> {
         revisions: &'a [Revision],
         options: &'a Options,
     ) -> Result<Self> {
+        db.refuse_nested_write()?;
         let until = Instant::now() + options.within;
         let lock = match db.engine() {
             Engine::Postgres => Some(Lock::acquire(db, options, until).await?),
