@@ -84,7 +84,8 @@ impl Connection {
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error, but without an
+    /// answer the position is unknown.
     pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
         let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
         let answers = self.client.simple_query_raw(commit).await.map_err(unknown_if_lost)?;
