@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::migrate::{Adoption, Change, Difference, Goal, Migrator, Planned, Way};
+use tallybook::engine::OpenMode;
+use tallybook::engine::migrate::{Adoption, Change, Difference, Goal, Migrator, Planned, Progress, Way};
 use tallybook::{ALEMBIC, migrator};
 
 use crate::args::{Limits, Migrate};
@@ -14,23 +15,37 @@ use crate::output;
 use crate::progress::Steps;
 
 pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Result<ExitCode> {
-    let db = target.open().await?;
+    let db = target.open(mode(command)).await?;
     let code = run_on(&migrator(&db), command, as_json).await?;
     db.close().await;
     Ok(code)
+}
+
+/// Only an upgrade makes a database, and what only looks changes none.
+fn mode(command: &Migrate) -> OpenMode {
+    match command {
+        Migrate::Upgrade { .. } => OpenMode::Create,
+        Migrate::Downgrade { .. }
+        | Migrate::Adopt { dry_run: false }
+        | Migrate::Release
+        | Migrate::Repair { .. } => OpenMode::Existing,
+        Migrate::Adopt { dry_run: true }
+        | Migrate::Current
+        | Migrate::History
+        | Migrate::Plan { .. }
+        | Migrate::Check => OpenMode::ReadOnly,
+    }
 }
 
 async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Result<ExitCode> {
     match command {
         Migrate::Upgrade { goal, limits } => {
             let goal = parse(goal)?;
-            let migrator = told(migrator, *limits, as_json);
-            print_changes("upgraded", &migrator.upgrade(&goal).await?, as_json)?;
+            told(migrator, "upgraded", *limits, as_json).upgrade(&goal).await?;
         }
         Migrate::Downgrade { goal, force, limits } => {
             let goal = parse(goal)?;
-            let migrator = told(migrator, *limits, as_json).force(*force);
-            print_changes("rolled back", &migrator.downgrade(&goal).await?, as_json)?;
+            told(migrator, "rolled back", *limits, as_json).force(*force).downgrade(&goal).await?;
         }
         Migrate::Current => print_current(migrator.current().await?, as_json)?,
         Migrate::History => print_history(migrator, as_json).await?,
@@ -61,15 +76,21 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// The runner with its progress shown: a bar on a terminal, a line of JSON an event with --json.
-fn told<'a>(migrator: &Migrator<'a>, limits: Limits, as_json: bool) -> Migrator<'a> {
+/// The runner with its progress and its result shown: a bar on a terminal, a line of JSON an event with --json.
+///
+/// The result is printed here because the runner forgets a relative target only after that.
+fn told<'a>(migrator: &Migrator<'a>, done: &'static str, limits: Limits, as_json: bool) -> Migrator<'a> {
     let migrator = migrator.clone().within(Duration::from_secs(limits.within));
-    if as_json {
-        // A reader that went away is no reason to stop half-way.
-        return migrator.on_progress(|progress| drop(output::json_line(progress)));
-    }
-    let steps = Steps::new();
-    migrator.on_progress(move |progress| steps.show(progress))
+    let steps = (!as_json).then(Steps::new);
+    // A reader that went away is no reason to stop half-way.
+    migrator.on_progress(move |progress| match (progress, &steps) {
+        (Progress::Ended { changes }, _) => {
+            steps.iter().for_each(Steps::clear);
+            drop(print_changes(done, changes, as_json));
+        }
+        (_, Some(steps)) => steps.show(progress),
+        (_, None) => drop(output::json_line(progress)),
+    })
 }
 
 fn parse(goal: &str) -> Result<Goal> {

@@ -7,10 +7,12 @@ use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
 use super::options::Options;
-use super::progress::Progress;
+use super::pending::{self, Target};
+use super::progress::{Change, Progress};
 use super::revision::Revision;
 use super::run::Run;
 use super::standing::compare;
+use super::step::Direction;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
@@ -23,18 +25,6 @@ pub struct Migrator<'a> {
     pub(super) db: &'a Database,
     pub(super) revisions: &'a [Revision],
     pub(super) options: Options,
-}
-
-/// A revision that was applied or taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// Its identifier.
-    pub id: &'static str,
-    /// What it is about.
-    pub name: &'static str,
-    /// How long it took.
-    pub took: Duration,
 }
 
 impl<'a> Migrator<'a> {
@@ -67,20 +57,27 @@ impl<'a> Migrator<'a> {
 
     /// Applies revisions up to the goal; returns those that it applied, not those that another runner did.
     ///
+    /// [`Goal::Steps`] is resolved to a revision before anything else, and recorded until [`Progress::Ended`] was
+    /// told: the same call, made again after its program was killed, leads to that revision and never beyond.
+    ///
     /// # Errors
     /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
     /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.upgrade(goal).await
+        let target = self.resolve(goal, Direction::Up).await?;
+        self.run().await?.upgrade(target).await
     }
 
-    /// Takes revisions back, down to the goal; returns those that it took back.
+    /// Takes revisions back, down to the goal; returns those that it took back. [`Goal::Steps`] is resolved and
+    /// recorded as in [`Migrator::upgrade`].
     ///
     /// # Errors
-    /// As [`Migrator::upgrade`]. When a column or a table that would go holds data, unless [`Migrator::force`] is
+    /// As [`Migrator::upgrade`]. With [`Goal::Steps`], when a run with another relative target did not tell its end; the
+    /// error names the commands that finish it. When a column or a table that would go holds data, unless [`Migrator::force`] is
     /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.downgrade(goal).await
+        let target = self.resolve(goal, Direction::Down).await?;
+        self.run().await?.downgrade(target).await
     }
 
     /// The last revision that is wholly applied.
@@ -139,6 +136,13 @@ impl<'a> Migrator<'a> {
         batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
         history::write(&mut run.connection, batch).await?;
         Ok(told)
+    }
+
+    /// The position that a goal stands for.
+    async fn resolve(&self, goal: &Goal, direction: Direction) -> Result<Target> {
+        let mut connection = self.db.connect().await?;
+        let history = history::read(&mut connection, self.revisions).await?;
+        pending::resolve(&mut connection, self.revisions, &history, goal, direction).await
     }
 
     pub(super) async fn run(&self) -> Result<Run<'_>> {

@@ -6,6 +6,7 @@ use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
 use super::history;
 use super::migrator::Migrator;
+use super::pending;
 use super::probe::{Probe, probe};
 use super::revision::Revision;
 use super::space;
@@ -69,7 +70,8 @@ impl Migrator<'_> {
         let history = history::read(&mut connection, self.revisions).await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
-        let target = goal.position(self.revisions, applied)?;
+        let target =
+            pending::resolve(&mut connection, self.revisions, &history, goal, Direction::Up).await?.position;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
             let mut steps = Vec::new();
