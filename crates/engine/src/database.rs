@@ -126,8 +126,8 @@ impl Database {
     /// A session that reads nothing older than the commit that `token` stands for.
     ///
     /// A replica that is known to have it answers; else one that has it within `DB_REPLICA_WAIT`, which is asked in
-    /// the same flight as the first batch; else the primary. Where the token is of another cluster, or of before a
-    /// promotion, it is the primary.
+    /// the same flight as the first batch; else the primary. Where the token is of another cluster, of before a
+    /// promotion, or of a commit whose position is not known, it is the primary.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -136,8 +136,7 @@ impl Database {
         &self,
         token: &CommitToken,
     ) -> impl Future<Output = Result<ReadSession>> + Send + use<'_> {
-        let need = token.place().map_or(Need::Usual, Need::After);
-        self.0.read(need, Location::caller())
+        self.0.read(token.need(), Location::caller())
     }
 
     /// A session that reads from the primary.

@@ -319,7 +319,7 @@ impl Error {
     }
 
     /// The connection broke while COMMIT was under way. The transaction may have happened: look before
-    /// writing again.
+    /// writing again, with [`Database::read_primary`](crate::Database::read_primary), since a replica may not have it yet.
     pub fn is_commit_unknown(&self) -> bool {
         matches!(self.0.kind, Kind::CommitUnknown)
     }
@@ -429,7 +429,7 @@ impl fmt::Display for Kind {
             Kind::Lost => f.write_str("the connection to the database was lost"),
             Kind::CommitUnknown => f.write_str(
                 "the connection was lost while COMMIT was under way: the transaction may or may not have \
-                 happened; look for its rows before writing again",
+                 happened; look for its rows on the primary (Database::read_primary) before writing again",
             ),
             Kind::Decode { column, expected, found } => {
                 write!(f, "{column}: expected {expected}, found {found}")

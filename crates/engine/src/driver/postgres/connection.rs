@@ -87,7 +87,8 @@ impl Connection {
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error, but without an
+    /// answer the position is unknown.
     pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
         self.notices.clear();
         let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
