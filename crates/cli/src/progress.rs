@@ -54,6 +54,11 @@ impl Steps {
         Self(bar)
     }
 
+    /// Whether there is a terminal that shows it.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.0.is_hidden()
+    }
+
     pub(crate) fn show(&self, progress: &Progress) {
         match progress {
             Progress::Started(place) => {

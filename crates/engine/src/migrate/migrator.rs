@@ -7,6 +7,7 @@ use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
 use super::options::Options;
+use super::privileges::Needs;
 use super::progress::Progress;
 use super::revision::Revision;
 use super::run::Run;
@@ -43,8 +44,8 @@ impl<'a> Migrator<'a> {
         Self { db, revisions, options: Options::default() }
     }
 
-    /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
-    /// unless set.
+    /// Ends whatever it does after this time, a look as well as a run, with what was done recorded and nothing half-way
+    /// that is not said. An unfinished index is removed afterwards, which takes ten seconds at most. One hour unless set.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.options.within = time;
@@ -71,7 +72,7 @@ impl<'a> Migrator<'a> {
     /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
     /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.upgrade(goal).await
+        self.run(Needs::to_look(), async |run| run.upgrade(goal).await).await
     }
 
     /// Takes revisions back, down to the goal; returns those that it took back.
@@ -80,7 +81,7 @@ impl<'a> Migrator<'a> {
     /// As [`Migrator::upgrade`]. When a column or a table that would go holds data, unless [`Migrator::force`] is
     /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.downgrade(goal).await
+        self.run(Needs::to_look(), async |run| run.downgrade(goal).await).await
     }
 
     /// The last revision that is wholly applied.
@@ -88,7 +89,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let history = history::read(&mut self.db.connect().await?, self.revisions).await?;
+        let history = self.look(async |connection| self.read(connection).await).await?;
         Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
@@ -97,7 +98,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        Ok(history::read(&mut self.db.connect().await?, self.revisions).await?.entries)
+        Ok(self.look(async |connection| self.read(connection).await).await?.entries)
     }
 
     /// What differs between what the applied revisions say and what the database has. Benign differences are
@@ -106,7 +107,11 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`], and when an applied revision was changed.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        Ok(compare(&mut self.db.connect().await?, self.revisions).await?.1)
+        self.look(async |connection| {
+            self.read(connection).await?;
+            Ok(compare(connection, self.revisions).await?.1)
+        })
+        .await
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
@@ -115,7 +120,10 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When there is no such revision, or it is not applied.
     pub async fn repair(&self, id: &str) -> Result<Vec<String>> {
-        let mut run = self.run().await?;
+        self.run(Needs::to_record(), async |run| self.accept(run, id).await).await
+    }
+
+    async fn accept(&self, run: &mut Run<'_>, id: &str) -> Result<Vec<String>> {
         let history = run.history().await?;
         let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
             return Err(Error::revision(format!("there is no revision {id:?}")));
@@ -139,9 +147,5 @@ impl<'a> Migrator<'a> {
         batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
         history::write(&mut run.connection, batch).await?;
         Ok(told)
-    }
-
-    pub(super) async fn run(&self) -> Result<Run<'_>> {
-        Run::start(self.db, self.revisions, &self.options).await
     }
 }
