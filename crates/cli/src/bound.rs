@@ -36,7 +36,8 @@ impl Bound {
 
     /// Opens a database.
     pub(crate) async fn open(&self, mut settings: Settings) -> Result<Database> {
-        settings.busy_timeout = self.left();
+        // The deadline ends a wait, and says more than SQLite.
+        settings.busy_timeout = self.left() + Duration::from_secs(1);
         let tell = |blockers: &[Blocker]| self.tell("the file", blockers);
         Ok(Database::open_within(settings, self.left(), tell).await?)
     }
@@ -44,7 +45,8 @@ impl Bound {
     /// Works on a database, which is closed if that fails.
     pub(crate) async fn run<T>(&self, db: &Database, work: impl Future<Output = Result<T>>) -> Result<T> {
         let tell = |blockers: &[Blocker]| self.tell("a lock that others hold", blockers);
-        let outcome = db.within(self.left(), tell, work).await;
+        // On the heap: a command is a large future, and the stack of the main thread is not.
+        let outcome = db.within(self.left(), tell, Box::pin(work)).await;
         if outcome.is_err() {
             let _ = timeout(GRACE, db.close()).await;
         }

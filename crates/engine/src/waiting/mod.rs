@@ -63,7 +63,8 @@ impl Database {
         tell: impl Fn(&[Blocker]) + Send,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        watched(deadline, self.lookouts(), tell, work).await
+        // On the heap: the stacks that this adds to may be short.
+        watched(deadline, self.lookouts(), tell, Box::pin(work)).await
     }
 
     /// Those that connections of this database wait for now: sessions of PostgreSQL, or the processes that keep an
