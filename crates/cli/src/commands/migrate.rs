@@ -55,12 +55,11 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
     match command {
         Migrate::Upgrade { goal, .. } => {
             let goal = parse(goal)?;
-            print_changes("upgraded", &migrator.upgrade(&goal).await?, as_json)?;
+            migrator.upgrade(&goal).await?;
         }
         Migrate::Downgrade { goal, force, .. } => {
             let goal = parse(goal)?;
-            let migrator = migrator.clone().force(*force);
-            print_changes("rolled back", &migrator.downgrade(&goal).await?, as_json)?;
+            migrator.clone().force(*force).downgrade(&goal).await?;
         }
         Migrate::Current { .. } => print_current(migrator.current().await?, as_json)?,
         Migrate::History { .. } => print_history(migrator, as_json).await?,
@@ -100,16 +99,26 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// The runner with its progress shown, a bar on a terminal or a line of JSON an event, and with those named that it
-/// waits for.
+/// The runner with its progress and its result shown, a bar on a terminal or a line of JSON an event, and with those
+/// named that it waits for.
+///
+/// The result is printed here because the runner forgets a relative target only after that.
 fn told<'a>(migrator: &Migrator<'a>, command: &Migrate, bound: &Arc<Bound>, as_json: bool) -> Migrator<'a> {
-    let is_run = matches!(command, Migrate::Upgrade { .. } | Migrate::Downgrade { .. });
-    let steps = (is_run && !as_json).then(Steps::new);
+    let done = match command {
+        Migrate::Upgrade { .. } => Some("upgraded"),
+        Migrate::Downgrade { .. } => Some("rolled back"),
+        _ => None,
+    };
+    let steps = (done.is_some() && !as_json).then(Steps::new);
     let told = Arc::clone(bound);
+    // A reader that went away is no reason to stop half-way.
     migrator.clone().within(bound.left()).on_progress(move |progress| match (progress, &steps) {
+        (Progress::Ended { changes }, steps) => {
+            steps.iter().for_each(Steps::clear);
+            drop(done.map(|done| print_changes(done, changes, as_json)));
+        }
         (progress, Some(steps)) if steps.is_shown() => steps.show(progress),
         (Progress::Waiting { what, blockers }, _) => told.tell(what, blockers),
-        // A reader that went away is no reason to stop half-way.
         (progress, _) if as_json => drop(output::json_line(progress)),
         (Progress::Building { blockers, .. }, _) if !blockers.is_empty() => {
             told.tell("transactions that an index build has to wait for", blockers);

@@ -6,6 +6,7 @@ mod bench_load;
 mod csv;
 mod demo;
 mod doctor;
+mod guarantees;
 mod help;
 mod migrate;
 mod opening;

@@ -60,7 +60,7 @@ impl Migrator<'_> {
     /// # Errors
     /// When there is nothing to adopt, or not one known version.
     pub async fn adoption(&self, chain: &[Version]) -> Result<Adoption> {
-        self.look(async |connection| {
+        self.look(&self.deadline(), async |connection| {
             self.read(connection).await?;
             self.look_at(connection, chain).await.map(|(adoption, _)| adoption)
         })
@@ -72,8 +72,7 @@ impl Migrator<'_> {
     /// # Errors
     /// When that can't be found out.
     pub async fn missing_for_adoption(&self) -> Result<Vec<MissingPrivilege>> {
-        let url = &self.db.settings().database_url;
-        self.look(async |connection| Needs::to_record().missing(connection, url).await).await
+        self.lacks(Needs::to_record()).await
     }
 
     /// Adopts a database that Alembic made: records which revisions it has. An upgrade then does what is missing.
@@ -82,7 +81,7 @@ impl Migrator<'_> {
     /// # Errors
     /// As [`Migrator::adoption`], and when a difference stands in the way. Nothing was changed then.
     pub async fn adopt(&self, chain: &[Version]) -> Result<Adoption> {
-        self.run(Needs::to_record(), async |run| self.adopt_over(run, chain).await).await
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.adopt_over(run, chain).await).await
     }
 
     async fn adopt_over(&self, run: &mut Run<'_>, chain: &[Version]) -> Result<Adoption> {
@@ -112,13 +111,14 @@ impl Migrator<'_> {
     /// # Errors
     /// When no version has the schema that is there. Nothing was changed then.
     pub async fn release(&self, chain: &[Version]) -> Result<&'static str> {
-        let blocking = self.check().await?.into_iter().find(Difference::is_blocking);
+        let deadline = self.deadline();
+        let blocking = self.differences(&deadline).await?.into_iter().find(Difference::is_blocking);
         if let Some(difference) = blocking {
             return Err(Error::revision(format!(
                 "the database is not what its revisions say, so no version of Alembic fits: {difference}"
             )));
         }
-        self.run(Needs::to_hand_back(), async |run| self.release_over(run, chain).await).await
+        self.run(&deadline, Needs::to_hand_back(), async |run| self.release_over(run, chain).await).await
     }
 
     async fn release_over(&self, run: &mut Run<'_>, chain: &[Version]) -> Result<&'static str> {

@@ -2,7 +2,7 @@
 //!
 //! A revision is a list of typed steps. Each finds out whether it is done, does its work in a way that keeps nobody
 //! waiting for long, looks whether it led where it says, and can be taken back. What is done is recorded in the tables
-//! `tallybook_revisions`, `tallybook_steps` and `tallybook_events`; a run that stopped anywhere is simply run again.
+//! `tallybook_revisions`, `tallybook_steps`, `tallybook_events` and `tallybook_pending`; a run that stopped anywhere is simply run again.
 //!
 //! ```
 //! use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
@@ -48,6 +48,7 @@ mod migrator;
 mod options;
 mod outside;
 mod patience;
+mod pending;
 mod plan;
 mod privileges;
 mod probe;
@@ -67,10 +68,10 @@ pub use column::{Column, Key, Type};
 pub use difference::{Difference, Severity};
 pub use goal::Goal;
 pub use history::Entry;
-pub use migrator::{Change, Migrator};
+pub use migrator::Migrator;
 pub use plan::{Planned, PlannedStep, Way};
 pub use privileges::MissingPrivilege;
-pub use progress::{Place, Progress};
+pub use progress::{Change, Place, Progress};
 pub use revision::Revision;
 pub use step::Step;
 

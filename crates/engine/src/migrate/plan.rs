@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
 use super::migrator::Migrator;
+use super::pending;
 use super::privileges::{MissingPrivilege, needs_up};
 use super::probe::{Probe, probe};
 use super::revision::Revision;
@@ -65,7 +66,7 @@ impl Migrator<'_> {
     /// # Errors
     /// When the database has revisions that this program does not know, or the goal is none.
     pub async fn plan(&self, goal: &Goal) -> Result<Vec<Planned>> {
-        self.look(async |connection| self.plan_over(connection, goal).await).await
+        self.look(&self.deadline(), async |connection| self.plan_over(connection, goal).await).await
     }
 
     /// What this user lacks that an upgrade to the goal needs.
@@ -73,9 +74,11 @@ impl Migrator<'_> {
     /// # Errors
     /// As [`Migrator::plan`].
     pub async fn missing_privileges(&self, goal: &Goal) -> Result<Vec<MissingPrivilege>> {
-        self.look(async |connection| {
-            let applied = self.read(connection).await?.applied();
-            let target = goal.position(self.revisions, applied)?;
+        self.look(&self.deadline(), async |connection| {
+            let history = self.read(connection).await?;
+            let applied = history.applied();
+            let target =
+                pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
             let later = self.revisions.get(applied..target).unwrap_or_default();
             if later.is_empty() {
                 return Ok(Vec::new());
@@ -91,7 +94,8 @@ impl Migrator<'_> {
         let history = self.read(connection).await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
-        let target = goal.position(self.revisions, applied)?;
+        let target =
+            pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
             let mut steps = Vec::new();

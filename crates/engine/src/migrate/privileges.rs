@@ -16,7 +16,8 @@ use crate::query::{all, one};
 use crate::settings::{DatabaseUrl, Engine};
 
 /// The tables that record revisions.
-const RECORDS: [&str; 3] = ["tallybook_events", "tallybook_revisions", "tallybook_steps"];
+const RECORDS: [&str; 4] =
+    ["tallybook_events", "tallybook_pending", "tallybook_revisions", "tallybook_steps"];
 
 /// Something that the user is not allowed and a command needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,7 +42,7 @@ pub(super) struct Needs {
 impl Needs {
     /// To read what is recorded, and Alembic's version.
     pub(super) fn to_look() -> Self {
-        let read = ["tallybook_revisions", "tallybook_steps", "alembic_version"];
+        let read = ["tallybook_revisions", "tallybook_steps", "tallybook_pending", "alembic_version"];
         Self { read: read.map(str::to_owned).into(), ..Self::default() }
     }
 

@@ -1,6 +1,8 @@
 //! What a run tells of itself.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 use crate::waiting::Blocker;
 
@@ -51,6 +53,28 @@ pub enum Progress {
         /// Who is behind it.
         blockers: Vec<Blocker>,
     },
+    /// The target is reached, and nothing more is done. A relative target is forgotten after this is told.
+    Ended {
+        /// The revisions that were applied or taken back, in order.
+        changes: Vec<Change>,
+    },
+}
+
+/// A revision that was applied or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Change {
+    /// Its identifier.
+    pub id: &'static str,
+    /// What it is about.
+    pub name: &'static str,
+    /// How long it took; seconds in JSON.
+    #[serde(serialize_with = "seconds")]
+    pub took: Duration,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 /// Which step of which revision.

@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::elsewhere::elsewhere;
-use super::goal::Goal;
 use super::history::{self, History};
 use super::lock::Lock;
 use super::look;
-use super::migrator::Change;
 use super::options::Options;
 use super::patience;
+use super::pending::{self, Target};
 use super::privileges::{Needs, needs_down, needs_up, refuse};
-use super::progress::Place;
+use super::progress::{Change, Place, Progress};
 use super::revision::Revision;
 use super::step::{Action, Direction};
 use crate::database::Database;
@@ -71,56 +70,85 @@ impl<'a> Run<'a> {
         history::read(&mut self.connection, self.revisions).await
     }
 
-    pub(super) async fn upgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+    pub(super) async fn upgrade(&mut self, target: Target) -> Result<Vec<Change>> {
         let history = self.history().await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
-        let target = goal.position(self.revisions, applied)?;
-        if applied > target {
+        let position = target.position;
+        if applied > position {
             return Err(Error::revision("the database is already beyond that revision; use downgrade"));
         }
         if history.traces() == 0
-            && applied < target
+            && applied < position
             && let Some(elsewhere) = elsewhere(&mut self.connection, self.revisions).await?
         {
             elsewhere.refuse()?;
         }
         let mut changes = Vec::new();
-        if applied < target {
-            let needs = needs_up(&mut self.connection, &self.revisions[applied..target]).await?;
+        if applied < position {
+            let needs = needs_up(&mut self.connection, &self.revisions[applied..position]).await?;
             self.check_privileges(needs).await?;
-            self.create_history().await?;
         }
-        for index in applied..target {
+        self.set_out(target, applied).await?;
+        for index in applied..position {
             changes.extend(self.walk(index, Direction::Up).await?);
         }
-        Ok(changes)
+        self.arrive(changes).await
     }
 
-    pub(super) async fn downgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+    pub(super) async fn downgrade(&mut self, target: Target) -> Result<Vec<Change>> {
         let history = self.history().await?;
         history.check_texts(self.revisions)?;
         let traces = history.traces();
-        let target = goal.position(self.revisions, traces)?;
-        if target > traces {
+        let position = target.position;
+        if position > traces {
             return Err(Error::revision("the database has not reached that revision; use upgrade"));
         }
-        for index in (target..traces).rev() {
+        for index in (position..traces).rev() {
             self.check_way_back(index)?;
         }
-        if target < traces {
-            let needs = needs_down(&self.revisions[target..traces]);
+        if position < traces {
+            let needs = needs_down(&self.revisions[position..traces]);
             self.check_privileges(needs).await?;
         }
         if !self.options.force {
-            self.check_loss(target..traces).await?;
+            self.check_loss(position..traces).await?;
         }
         let mut changes = Vec::new();
-        if target < traces {
-            self.create_history().await?;
-        }
-        for index in (target..traces).rev() {
+        self.set_out(target, traces).await?;
+        for index in (position..traces).rev() {
             changes.extend(self.walk(index, Direction::Down).await?);
+        }
+        self.arrive(changes).await
+    }
+
+    /// Before the first step: the tables of history, and a record of what a relative target is.
+    async fn set_out(&mut self, target: Target, from: usize) -> Result<()> {
+        if let Some(begun) = target.resumed {
+            self.warn(format!(
+                "the same command began at {} and did not tell its end: this one goes on to revision {} and no further",
+                begun.format("%F %T UTC"),
+                pending::name(self.revisions, target.position)
+            ));
+        }
+        if target.position == from {
+            return Ok(());
+        }
+        self.create_history().await?;
+        match target.steps {
+            Some(steps) => {
+                let record = pending::record(self.revisions, steps, from, target.position);
+                history::write(&mut self.connection, vec![record]).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// After the last step: tells the end, and only then forgets what a relative target was.
+    async fn arrive(&mut self, changes: Vec<Change>) -> Result<Vec<Change>> {
+        self.options.emit(&Progress::Ended { changes: changes.clone() });
+        if pending::is_there(&mut self.connection).await? {
+            history::write(&mut self.connection, vec![pending::forget()]).await?;
         }
         Ok(changes)
     }
