@@ -51,8 +51,7 @@ macro_rules! dump {
 ///
 /// If there is no such state for the engine, or the database is not empty.
 pub async fn alembic(url: &str, state: &str) {
-    let sql = script(url, state);
-    run_script(url, &sql).await;
+    run_script(url, &alembic_script(url, state)).await;
 }
 
 /// The SQL of a state, to be changed before it is run. Tables of PostgreSQL stand in `public.`.
@@ -62,7 +61,36 @@ pub async fn alembic(url: &str, state: &str) {
 /// If there is no such state for the engine.
 #[must_use]
 pub fn alembic_script(url: &str, state: &str) -> String {
-    script(url, state)
+    let is_sqlite = url.starts_with("sqlite:");
+    let dump = match (state, is_sqlite) {
+        ("5951c803aff7", true) => dump!("sqlite-5951c803aff7"),
+        ("5951c803aff7", false) => dump!("postgres-5951c803aff7"),
+        ("half", true) => dump!("sqlite-half"),
+        ("create-all", true) => dump!("sqlite-create-all"),
+        ("create-all", false) => dump!("postgres-create-all"),
+        ("create-all-early", true) => dump!("sqlite-create-all-early"),
+        ("create-all-early", false) => dump!("postgres-create-all-early"),
+        _ if state != DUMPED && taken_away(state).is_none() => panic!("there is no state {state} at {url}"),
+        (_, true) => dump!("sqlite-c1e38cfe113f"),
+        (_, false) => dump!("postgres-c1e38cfe113f"),
+    };
+    let mut script = dump.to_owned();
+    if !is_sqlite {
+        script.push_str("SELECT set_config('search_path', 'public', false);\n");
+    }
+    let Some(last) = taken_away(state) else { return script };
+    for (version, back) in &BACK[..=last] {
+        script.push_str(back);
+        if *version == "add_trading_session_risk" && !is_sqlite {
+            script.push_str("DROP TYPE userrole;");
+        }
+    }
+    script + &format!("UPDATE alembic_version SET version_num = '{state}';")
+}
+
+/// How far back a version is.
+fn taken_away(state: &str) -> Option<usize> {
+    BACK.iter().position(|(version, _)| *version == state)
 }
 
 /// Runs a script of several statements, as the engine's own shell would.
@@ -84,39 +112,4 @@ pub async fn run_script(url: &str, sql: &str) {
             let _ = connection.await;
         }
     }
-}
-
-fn script(url: &str, state: &str) -> String {
-    let is_sqlite = url.starts_with("sqlite:");
-    let dump = match (state, is_sqlite) {
-        ("5951c803aff7", true) => dump!("sqlite-5951c803aff7"),
-        ("5951c803aff7", false) => dump!("postgres-5951c803aff7"),
-        ("half", true) => dump!("sqlite-half"),
-        ("create-all", true) => dump!("sqlite-create-all"),
-        ("create-all", false) => dump!("postgres-create-all"),
-        ("create-all-early", true) => dump!("sqlite-create-all-early"),
-        ("create-all-early", false) => dump!("postgres-create-all-early"),
-        (_, true) => dump!("sqlite-c1e38cfe113f"),
-        (_, false) => dump!("postgres-c1e38cfe113f"),
-    };
-    let mut script = dump.to_owned();
-    if !is_sqlite {
-        script.push_str("SELECT set_config('search_path', 'public', false);\n");
-    }
-    if BACK.iter().all(|(version, _)| *version != state) {
-        let is_dumped = [DUMPED, "5951c803aff7", "half", "create-all", "create-all-early"].contains(&state);
-        assert!(is_dumped, "there is no state {state}");
-        return script;
-    }
-    for (version, back) in BACK {
-        script.push_str(back);
-        if version == "add_trading_session_risk" && !is_sqlite {
-            script.push_str("DROP TYPE userrole;");
-        }
-        if version == state {
-            break;
-        }
-    }
-    script.push_str(&format!("UPDATE alembic_version SET version_num = '{state}';"));
-    script
 }

@@ -1,24 +1,23 @@
 //! Taking over databases that Alembic or SQLAlchemy made.
 
 use std::fmt;
-use std::time::Instant;
 
 use serde::Serialize;
 
-use super::catalog::{self, fetch};
+use super::catalog;
 use super::chain::{Chain, Held, Version, WayBack, already_there};
 use super::difference::{Difference, NOTHING, Severity};
 use super::expected::Expected;
 use super::history;
 use super::migrator::Migrator;
 use super::orphans;
+use super::patience;
+use super::privileges::{MissingPrivilege, Needs};
 use super::record::{Adopted, Event, Last, journal_mode};
 use super::revision::steps;
 use super::run::Run;
 use crate::driver::{Connection, End};
 use crate::error::{Error, Result};
-use crate::params;
-use crate::query::all;
 use crate::settings::Engine;
 
 /// What an adoption found, and did unless it was to look only.
@@ -80,9 +79,19 @@ impl Migrator<'_> {
     /// # Errors
     /// When there is nothing to adopt, or not one known version.
     pub async fn adoption(&self, chain: &[Version]) -> Result<Adoption> {
-        let mut connection = self.db.connect().await?;
-        let last = Last::read(&mut connection).await?;
-        self.look_at(&mut connection, self.chain(chain), &last).await
+        self.look(&self.deadline(), async |connection| {
+            let last = Last::read(connection).await?;
+            self.look_at(connection, self.chain(chain), &last).await
+        })
+        .await
+    }
+
+    /// What this user lacks that adopting needs.
+    ///
+    /// # Errors
+    /// When that can't be found out.
+    pub async fn missing_for_adoption(&self) -> Result<Vec<MissingPrivilege>> {
+        self.lacks(Needs::to_record()).await
     }
 
     /// Adopts a database that Alembic or SQLAlchemy made: records which revisions it has. An upgrade then does what is
@@ -93,11 +102,13 @@ impl Migrator<'_> {
     /// # Errors
     /// As [`Migrator::adoption`], and when a difference stands in the way. Nothing was changed then.
     pub async fn adopt(&self, chain: &[Version]) -> Result<Adoption> {
-        let chain = self.chain(chain);
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.adopt_over(run, chain).await).await
+    }
+
+    async fn adopt_over(&self, run: &mut Run<'_>, chain: &[Version]) -> Result<Adoption> {
         run.begin_as_it_is().await?;
         let last = Last::read(&mut run.connection).await?;
-        let mut adoption = self.look_at(&mut run.connection, chain, &last).await?;
+        let mut adoption = self.look_at(&mut run.connection, self.chain(chain), &last).await?;
         if adoption.already {
             return Ok(adoption);
         }
@@ -125,7 +136,7 @@ impl Migrator<'_> {
     }
 
     async fn look_at(&self, connection: &mut Connection, chain: Chain<'_>, last: &Last) -> Result<Adoption> {
-        let history = history::read(connection, self.revisions).await?;
+        let history = self.read(connection).await?;
         let adopted = last.adopted();
         if history.traces() > 0 && adopted.is_none() {
             return Err(Error::revision(
@@ -175,12 +186,7 @@ impl Run<'_> {
         if self.engine == Engine::Postgres {
             return self.begin().await.map(drop);
         }
-        loop {
-            match self.connection.script("BEGIN IMMEDIATE").await {
-                Err(error) if error.is_retryable() && Instant::now() < self.until => {}
-                outcome => return outcome,
-            }
-        }
+        patience::script(&mut self.connection, "BEGIN IMMEDIATE").await
     }
 }
 
@@ -206,8 +212,9 @@ async fn most_like(connection: &mut Connection, chain: Chain<'_>) -> Result<(usi
     let there = catalog::tables(connection).await?;
     let book = Expected::after(steps(chain.revisions)).tables;
     if !book.iter().any(|table| there.iter().any(|there| there == table.name)) {
-        let names: Vec<_> = book.iter().map(|table| table.name).collect();
-        return Err(Error::revision(nowhere(connection, &names).await?));
+        return Err(Error::revision(
+            "there is nothing to adopt: the database has neither the table alembic_version nor any table of the book",
+        ));
     }
     let blocking = |differences: &[Difference]| differences.iter().filter(|one| one.is_blocking()).count();
     let mut best: Option<(usize, Vec<Difference>)> = None;
@@ -269,27 +276,4 @@ async fn check_references(
         }
     }
     Ok(warnings)
-}
-
-/// Why there is nothing to adopt, and where to look.
-async fn nowhere(connection: &mut Connection, book: &[&str]) -> Result<String> {
-    let nothing = "there is nothing to adopt: the database has neither the table alembic_version nor any table of the book";
-    if connection.engine() == Engine::Sqlite {
-        return Ok(nothing.to_owned());
-    }
-    let names: Vec<_> = book.iter().map(|name| format!("'{name}'")).collect();
-    let sql = format!(
-        "SELECT c.relname::text, n.nspname::text, coalesce(current_schema()::text, 'none') FROM pg_class c \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
-         AND c.relname IN ('alembic_version', {}) ORDER BY c.relname, 2",
-        names.join(", ")
-    );
-    let found = fetch(connection, all::<(String, String, String)>(sql, params![])).await?;
-    Ok(match found.first() {
-        Some((table, schema, current)) => format!(
-            "{table} is in the schema {schema:?}, and the current schema is {current:?}; say so in the URL: \
-             ?options=-csearch_path%3D{schema}"
-        ),
-        None => nothing.to_owned(),
-    })
 }

@@ -9,7 +9,11 @@ use super::chain::{Chain, Held, Version, already_there};
 use super::difference::Difference;
 use super::history::{self, History};
 use super::migrator::Migrator;
+use super::patience;
+use super::privileges::Needs;
 use super::record::{Adopted, Event, Last};
+use super::run::Run;
+use crate::database::Database;
 use crate::driver::{Connection, End};
 use crate::error::{Error, Result};
 use crate::params;
@@ -44,8 +48,25 @@ impl Migrator<'_> {
     /// # Errors
     /// When no version has the schema that is there; what to do first. Nothing was changed then.
     pub async fn release(&self, chain: &[Version]) -> Result<Release> {
-        let chain = self.chain(chain);
-        let mut run = self.run().await?;
+        let deadline = self.deadline();
+        let over = async |run: &mut Run<'_>| self.release_over(run, self.chain(chain)).await;
+        let (mut release, state) = self.run(&deadline, Needs::to_hand_back(), over).await?;
+        if let Some(mode) = state.journal_mode.filter(|mode| mode != "wal") {
+            self.db.close_idle().await;
+            match self.until(&deadline, give_back_journal(self.db, &mode)).await {
+                Ok(()) => release.journal_mode = Some(mode),
+                Err(error) => {
+                    release.left = Some(format!(
+                        "the file keeps its write-ahead log, because others have it open ({error}); close them and \
+                         run this again"
+                    ));
+                }
+            }
+        }
+        Ok(release)
+    }
+
+    async fn release_over(&self, run: &mut Run<'_>, chain: Chain<'_>) -> Result<(Release, Adopted)> {
         run.begin_as_it_is().await?;
         let last = Last::read(&mut run.connection).await?;
         let history = run.history().await?;
@@ -88,21 +109,7 @@ impl Migrator<'_> {
                 state
             }
         };
-        run.connection.close().await;
-        if let Some(mode) = state.journal_mode.filter(|mode| mode != "wal") {
-            self.db.close_idle().await;
-            let connection = self.db.connect().await?;
-            match give_back_journal(connection, &mode).await {
-                Ok(()) => release.journal_mode = Some(mode),
-                Err(error) => {
-                    release.left = Some(format!(
-                        "the file keeps its write-ahead log, because others have it open ({error}); close them and \
-                         run this again"
-                    ));
-                }
-            }
-        }
-        Ok(release)
+        Ok((release, state))
     }
 }
 
@@ -215,11 +222,12 @@ fn mixed(chain: Chain<'_>, held: usize, differences: &[Difference]) -> String {
 }
 
 /// Changes the journal of an SQLite file, which only its last user can.
-async fn give_back_journal(mut connection: Connection, mode: &str) -> Result<()> {
+async fn give_back_journal(db: &Database, mode: &str) -> Result<()> {
     let until = Instant::now() + PATIENCE;
+    let mut connection = patience::connect(db).await?;
     loop {
         match connection.script(&format!("PRAGMA journal_mode = {mode}")).await {
-            Err(error) if error.is_retryable() && Instant::now() < until => sleep(POLL).await,
+            Err(error) if error.is_locked() && Instant::now() < until => sleep(POLL).await,
             outcome => {
                 connection.close().await;
                 return outcome;
