@@ -17,6 +17,7 @@ mod repositories;
 mod revisions;
 mod sql;
 mod table;
+mod unreadable;
 mod words;
 
 pub use tallybook_engine as engine;
@@ -41,4 +42,5 @@ pub use repositories::{
 };
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
 pub use table::{Table, Touched};
+pub use unreadable::{Flaw, Scanned, Unreadable};
 pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

@@ -81,6 +81,8 @@ pub struct Statements {
     /// Without their `LIMIT`; see [`limited`](crate::sql::limited).
     pub(crate) first_page: String,
     pub(crate) next_page: String,
+    pub(crate) first_scan: String,
+    pub(crate) next_scan: String,
     pub(crate) count: Statement,
     pub(crate) insert: Statement,
     pub(crate) delete: Statement,
@@ -104,6 +106,8 @@ impl Statements {
             skip_limit: select::<T>(&format!("ORDER BY {order} LIMIT $1 OFFSET $2")),
             first_page: text::<T>(&format!("ORDER BY {order}")),
             next_page: text::<T>(&format!("WHERE {behind} ORDER BY {order}")),
+            first_scan: text::<T>("ORDER BY id"),
+            next_scan: text::<T>("WHERE id > $1 ORDER BY id"),
             count: format!("SELECT count(*) FROM {}", T::NAME).into(),
             insert: sql::insert(T::NAME, <T::New as Row>::COLUMN_LIST, T::COLUMN_LIST),
             delete: format!("DELETE FROM {} WHERE id = $1", T::NAME).into(),

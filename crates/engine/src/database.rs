@@ -20,6 +20,7 @@ use crate::pool::{Pool, PoolStatus};
 use crate::routing::{Lease, Need, NodeStatus, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::{Engine, Settings};
+use crate::waiting::Lookout;
 
 /// How long asking for the plan of a slow statement may take, the wait for a connection at rest included, and how
 /// often one is looked for.
@@ -126,8 +127,8 @@ impl Database {
     /// A session that reads nothing older than the commit that `token` stands for.
     ///
     /// A replica that is known to have it answers; else one that has it within `DB_REPLICA_WAIT`, which is asked in
-    /// the same flight as the first batch; else the primary. Where the token is of another cluster, or of before a
-    /// promotion, it is the primary.
+    /// the same flight as the first batch; else the primary. Where the token is of another cluster, of before a
+    /// promotion, or of a commit whose position is not known, it is the primary.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -136,8 +137,7 @@ impl Database {
         &self,
         token: &CommitToken,
     ) -> impl Future<Output = Result<ReadSession>> + Send + use<'_> {
-        let need = token.place().map_or(Need::Usual, Need::After);
-        self.0.read(need, Location::caller())
+        self.0.read(token.need(), Location::caller())
     }
 
     /// A session that reads from the primary.
@@ -297,6 +297,11 @@ impl Database {
     /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
         self.0.router.connect().await
+    }
+
+    /// What looks for whom its connections wait.
+    pub(crate) fn lookouts(&self) -> Vec<Lookout> {
+        self.0.router.connectors().cloned().map(Lookout::new).collect()
     }
 }
 

@@ -25,6 +25,8 @@ struct Inner {
     kind: Kind,
     /// The row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
+    /// What its column `id` holds.
+    id: Option<i64>,
     /// The place in its batch of the statement that failed, counted from 0.
     position: Option<usize>,
     statement: Option<String>,
@@ -77,6 +79,8 @@ pub(crate) enum Kind {
     Connect { target: String, problem: String },
     /// A step took longer than it may.
     Timeout { step: Step, after: Duration, detail: String },
+    /// The time that work had is over.
+    Deadline { after: Duration, why: String },
     /// The database refused or failed a statement.
     Database { class: Class, code: String, message: String, detail: Option<String> },
     /// More callers wait for a connection than may.
@@ -117,7 +121,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, row: None, position: None, statement: None, source: None }))
+        Self(Box::new(Inner { kind, row: None, id: None, position: None, statement: None, source: None }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -127,13 +131,19 @@ impl Error {
 
     /// Names the statement that failed, so that a log line alone is enough to find it.
     pub(crate) fn with_statement(mut self, sql: &str) -> Self {
-        self.0.statement.get_or_insert_with(|| shorten(sql));
+        self.0.statement.get_or_insert_with(|| one_line(sql));
         self
     }
 
     /// Names the row of a result or of a bulk load in which something did not fit, counted from 1.
     pub(crate) fn at_row(mut self, number: usize) -> Self {
         self.0.row.get_or_insert(number);
+        self
+    }
+
+    /// Names the row by its identifier, which stays the same wherever the row stands in a result.
+    pub(crate) fn of_id(mut self, id: Option<i64>) -> Self {
+        self.0.id = self.0.id.or(id);
         self
     }
 
@@ -161,9 +171,28 @@ impl Error {
             kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
             kind => kind.to_string(),
         };
-        match self.0.row {
-            Some(row) => format!("row {row}, {message}"),
-            None => message,
+        format!("{}{message}", self.place())
+    }
+
+    /// Where in a result or a bulk load, to stand before a message.
+    fn place(&self) -> String {
+        let table = match (&self.0.kind, &self.0.statement) {
+            (Kind::Decode { .. }, Some(sql)) => table(sql),
+            _ => None,
+        };
+        match (self.0.row, self.0.id, table) {
+            (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
+            (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
+            (Some(row), None, _) => format!("row {row}, "),
+            (None, ..) => String::new(),
+        }
+    }
+
+    /// What is wrong with a value that can't be stored as it is.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Value { problem, .. } => Some(problem),
+            _ => None,
         }
     }
 
@@ -177,6 +206,11 @@ impl Error {
 
     pub(crate) fn connect(target: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::new(Kind::Connect { target: target.into(), problem: problem.into() })
+    }
+
+    /// The time of work was over; `why` it was not done.
+    pub(crate) fn deadline(after: Duration, why: String) -> Self {
+        Self::new(Kind::Deadline { after, why })
     }
 
     pub(crate) fn revision(message: impl Into<String>) -> Self {
@@ -229,9 +263,24 @@ impl Error {
         matches!(self.0.kind, Kind::Connect { .. })
     }
 
-    /// A step took longer than the settings allow; [`Error::timed_out_step`] says which.
+    /// A step took longer than the settings allow, and [`Error::timed_out_step`] says which; or work took longer than
+    /// [`Database::within`](crate::Database::within) gave it.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. })
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. })
+    }
+
+    /// An SQLite file is kept locked by others, and nothing was done.
+    pub(crate) fn is_locked(&self) -> bool {
+        // The low byte of SQLite's codes is the kind: busy, or locked within the process.
+        let is_busy = |code: &str| code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6));
+        match &self.0.kind {
+            Kind::Database { class: Class::Busy, code, .. } => is_busy(code),
+            Kind::Connect { .. } => {
+                let source = std::error::Error::source(self);
+                source.and_then(|source| source.downcast_ref::<Self>()).is_some_and(Self::is_locked)
+            }
+            _ => false,
+        }
     }
 
     /// The step that timed out.
@@ -277,13 +326,22 @@ impl Error {
         matches!(self.0.kind, Kind::Decode { .. })
     }
 
+    /// The column whose value does not fit its type, or can't be stored as it is.
+    pub fn column(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
+            Kind::Value { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+
     /// The connection broke under a statement. Whatever its transaction wrote is rolled back.
     pub fn is_connection_lost(&self) -> bool {
         matches!(self.0.kind, Kind::Lost)
     }
 
     /// The connection broke while COMMIT was under way. The transaction may have happened: look before
-    /// writing again.
+    /// writing again, with [`Database::read_primary`](crate::Database::read_primary), since a replica may not have it yet.
     pub fn is_commit_unknown(&self) -> bool {
         matches!(self.0.kind, Kind::CommitUnknown)
     }
@@ -364,12 +422,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(row) = self.0.row {
-            write!(f, "row {row}, ")?;
-        }
+        f.write_str(&self.place())?;
         self.0.kind.fmt(f)?;
         match &self.0.statement {
-            Some(sql) => write!(f, " (in `{sql}`)"),
+            Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
             None => Ok(()),
         }
     }
@@ -386,6 +442,9 @@ impl fmt::Display for Kind {
                 write!(f, "timed out after {:.1} s while {step}", after.as_secs_f64())?;
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
+            Kind::Deadline { after, why } => {
+                write!(f, "the deadline came after {:.1} s: {why}", after.as_secs_f64())
+            }
             Kind::Database { code, message, detail: Some(detail), .. } => {
                 write!(f, "{message}: {detail} [{code}]")
             }
@@ -395,7 +454,7 @@ impl fmt::Display for Kind {
             Kind::Lost => f.write_str("the connection to the database was lost"),
             Kind::CommitUnknown => f.write_str(
                 "the connection was lost while COMMIT was under way: the transaction may or may not have \
-                 happened; look for its rows before writing again",
+                 happened; look for its rows on the primary (Database::read_primary) before writing again",
             ),
             Kind::Decode { column, expected, found } => {
                 write!(f, "{column}: expected {expected}, found {found}")
@@ -481,12 +540,21 @@ fn unquoted(message: &str) -> String {
 }
 
 /// A statement on one line, cut to what a person reads.
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn shorten(sql: &str) -> String {
     const LIMIT: usize = 160;
-    let mut line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = line.char_indices().nth(LIMIT) {
-        line.truncate(cut);
-        line.push('…');
+    match sql.char_indices().nth(LIMIT) {
+        Some((cut, _)) => format!("{}…", &sql[..cut]),
+        None => sql.to_owned(),
     }
-    line
+}
+
+/// The table that a statement reads first.
+fn table(sql: &str) -> Option<&str> {
+    let mut words = sql.split(' ');
+    words.by_ref().find(|word| word.eq_ignore_ascii_case("from"))?;
+    words.next().map(|word| word.trim_end_matches([',', ';', ')'])).filter(|word| !word.starts_with('('))
 }

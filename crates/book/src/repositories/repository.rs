@@ -15,6 +15,7 @@ use crate::ids::Id;
 use crate::page::{Cursor, Page, Window};
 use crate::sql::limited;
 use crate::table::Table;
+use crate::unreadable::{Scan, Scanned};
 
 /// Rows that are created in one round trip; more are sent in several.
 const ROWS_PER_FLIGHT: usize = 1_000;
@@ -151,6 +152,25 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
             let next = if more { rows.last().map(Cursor::behind) } else { None };
             Ok(Page { rows, next })
         }
+    }
+
+    /// The rows behind an identifier, by their identifiers, at most `limit`; with what is wrong with those that can't be
+    /// read. No value of a row can disturb this order: for exports and checks. One statement.
+    ///
+    /// # Errors
+    /// What the database reports.
+    #[track_caller]
+    pub fn scan(
+        &mut self,
+        after: Option<i64>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<(i64, Scanned)>>> + Send {
+        let statements = T::statements();
+        let query = match after {
+            None => all::<Scan<T>>(limited(&statements.first_scan, u64::from(limit)), params![]),
+            Some(id) => all(limited(&statements.next_scan, u64::from(limit)), params![id]),
+        };
+        async move { Ok(self.fetch(query).await?.into_iter().map(|scan| (scan.id, scan.row)).collect()) }
     }
 
     /// How many rows there are. One statement, which reads them all.

@@ -8,6 +8,7 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::backends::Backend;
 use super::error::convert;
 use super::notices::Notices;
 use super::observe::identify;
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// That the server's process serves it.
+    pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
@@ -52,6 +55,7 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            backend: None,
         }
     }
 
@@ -87,7 +91,8 @@ impl Connection {
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error, but without an
+    /// answer the position is unknown.
     pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
         self.notices.clear();
         let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
