@@ -85,7 +85,8 @@ async fn what_an_adoption_needs_is_told_by_its_dry_run_and_nothing_is_changed() 
 
     stranger.may("SELECT ON alembic_version").await;
     let dry = run("migrate adopt --dry-run --json");
-    let told: serde_json::Value = serde_json::from_str(&dry.out).unwrap();
+    let told: serde_json::Value =
+        serde_json::from_str(&dry.out).unwrap_or_else(|error| panic!("{error}: {}{}", dry.out, dry.err));
     assert_eq!(dry.code, 1, "{told}");
     assert_eq!(told["missing_privileges"][0]["what"], "CREATE on the schema public");
     assert_eq!(stranger.tables().await, before);
