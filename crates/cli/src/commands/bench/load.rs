@@ -10,7 +10,8 @@ use crate::bound::Bound;
 use crate::database::Target;
 use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
 use crate::output::{self, micros, thousands};
-use crate::scratch::{Interrupt, Scratch};
+use crate::interrupt::Interrupt;
+use crate::scratch::Scratch;
 use crate::{progress, samples, seed};
 
 /// Seconds that opening the book may take.

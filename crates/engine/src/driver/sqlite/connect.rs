@@ -13,6 +13,7 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
+use super::functions;
 use super::log::Log;
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -139,6 +140,7 @@ impl Connector {
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
+        functions::register(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         stable_plans(sqlite, true)?;
