@@ -72,7 +72,8 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
         Migrate::Check { .. } => return print_check(&migrator.check().await?, as_json),
         Migrate::Adopt { dry_run: true, .. } => {
             let missing = migrator.missing_for_adoption().await?;
-            let adoption = migrator.adoption(ALEMBIC).await.inspect_err(|_| drop(print_missing(&missing)))?;
+            let adoption = migrator.adoption(ALEMBIC).await;
+            let adoption = adoption.inspect_err(|_| drop(print_only_missing(&missing, as_json)))?;
             print_adoption(&adoption, &missing, as_json)?;
             let is_in_the_way = adoption.is_blocked() || !missing.is_empty();
             return Ok(if is_in_the_way { ExitCode::FAILURE } else { ExitCode::SUCCESS });
@@ -212,6 +213,14 @@ fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> 
         output::line("nothing to do: the database is there already")?;
     }
     print_missing(missing)
+}
+
+/// What is missing where nothing else can be told.
+fn print_only_missing(missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
+    match as_json {
+        true => Ok(output::json(&json!({ "missing_privileges": missing }))?),
+        false => print_missing(missing),
+    }
 }
 
 fn print_missing(missing: &[MissingPrivilege]) -> Result<()> {

@@ -36,5 +36,6 @@ mod suspect;
 mod times;
 mod tls;
 mod values;
+mod waiting;
 mod wire;
 mod write;
