@@ -7,6 +7,8 @@ mod csv;
 mod demo;
 mod doctor;
 mod help;
+mod histories;
+mod killed;
 mod migrate;
 mod report;
 mod seed;

@@ -6,13 +6,16 @@ use std::time::Duration;
 use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
+use super::name::{MAIN, Name};
 use super::options::Options;
+use super::others::Other;
 use super::pending::{self, Target};
 use super::progress::{Change, Progress};
 use super::revision::Revision;
 use super::run::Run;
 use super::standing::compare;
 use super::step::Direction;
+use super::unrecorded;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
@@ -23,14 +26,40 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Migrator<'a> {
     pub(super) db: &'a Database,
+    pub(super) name: Name<'a>,
     pub(super) revisions: &'a [Revision],
     pub(super) options: Options,
 }
 
 impl<'a> Migrator<'a> {
-    /// A runner for a database and the revisions its program knows, oldest first.
+    /// A runner for a database and the revisions its program knows, oldest first. Their history is the main one, which
+    /// is the book's in a database that holds one.
     pub fn new(db: &'a Database, revisions: &'a [Revision]) -> Self {
-        Self { db, revisions, options: Options::default() }
+        Self::named(db, MAIN, revisions)
+    }
+
+    /// A runner for revisions that have a history of their own in the database, independent of the others there. The
+    /// name consists of a to z, 0 to 9, `_` and `-`. What they need of other histories they say by
+    /// [`Revision::needs`].
+    ///
+    /// ```
+    /// use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
+    /// use tallybook_engine::{Database, Settings};
+    ///
+    /// const DESK: &[Revision] =
+    ///     &[Revision::new("0001", "desks", &[Step::table("desks", &[Column::new("id", Type::Id)])])];
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> tallybook_engine::Result<()> {
+    /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    /// Migrator::named(&db, "desk", DESK).upgrade(&Goal::Head).await?;
+    /// assert_eq!(Migrator::named(&db, "desk", DESK).current().await?, Some("0001"));
+    /// assert_eq!(Migrator::new(&db, &[]).others().await?[0].name, "desk");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn named(db: &'a Database, name: &'a str, revisions: &'a [Revision]) -> Self {
+        Self { db, name: Name(name), revisions, options: Options::default() }
     }
 
     /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
@@ -85,7 +114,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let history = history::read(&mut self.db.connect().await?, self.revisions).await?;
+        let history = history::read(&mut self.db.connect().await?, self.name, self.revisions).await?;
         Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
@@ -94,16 +123,50 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        Ok(history::read(&mut self.db.connect().await?, self.revisions).await?.entries)
+        Ok(history::read(&mut self.db.connect().await?, self.name, self.revisions).await?.entries)
     }
 
     /// What differs between what the applied revisions say and what the database has. Benign differences are
     /// among them; see [`Difference::is_blocking`].
     ///
     /// # Errors
-    /// As [`Migrator::current`], and when an applied revision was changed.
+    /// As [`Migrator::current`], when an applied revision was changed, and when none is wholly applied: then there is
+    /// nothing to compare with.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        Ok(compare(&mut self.db.connect().await?, self.revisions).await?.1)
+        let mut connection = self.db.connect().await?;
+        let (history, differences) = compare(&mut connection, self.name, self.revisions).await?;
+        if history.applied() > 0 {
+            return Ok(differences);
+        }
+        let why = match history.entries.iter().find(|entry| entry.unfinished.is_some()) {
+            Some(half) => format!("revision {} is half-way", half.id),
+            None => "no revision is recorded".to_owned(),
+        };
+        let (_, unrecorded) = unrecorded::look(&mut connection, self.name, self.revisions).await?;
+        let advice = unrecorded.advice(&mut connection, self.name).await?;
+        Err(Error::revision(format!("nothing was checked: {why} in this database; {advice}")))
+    }
+
+    /// The tables that revisions would create and that are there although nothing records it: another tool made them,
+    /// and an upgrade refuses to take them over. None in a database that was adopted.
+    ///
+    /// # Errors
+    /// As [`Migrator::current`].
+    pub async fn unrecorded(&self) -> Result<Vec<&'static str>> {
+        let mut connection = self.db.connect().await?;
+        let (_, unrecorded) = unrecorded::look(&mut connection, self.name, self.revisions).await?;
+        Ok(match unrecorded::is_adopted(&mut connection, self.name).await? {
+            true => Vec::new(),
+            false => unrecorded.tables(),
+        })
+    }
+
+    /// The histories of other revisions in this database, by name.
+    ///
+    /// # Errors
+    /// As [`Migrator::current`].
+    pub async fn others(&self) -> Result<Vec<Other>> {
+        Ok(history::read(&mut self.db.connect().await?, self.name, self.revisions).await?.others)
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
@@ -131,9 +194,11 @@ impl<'a> Migrator<'a> {
         let mut batch: Vec<_> = changed
             .iter()
             .filter_map(|&number| Some((number, history.state(index, number)?)))
-            .map(|(number, state)| history::record_step(revision, number, state))
+            .map(|(number, state)| history::record_step(self.name, revision, number, state))
             .collect();
-        batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
+        let told_of = self.name.of();
+        batch
+            .push(history::event("repair", &format!("revision {id}{told_of}: accepted {}", told.join(", "))));
         history::write(&mut run.connection, batch).await?;
         Ok(told)
     }
@@ -141,11 +206,11 @@ impl<'a> Migrator<'a> {
     /// The position that a goal stands for.
     async fn resolve(&self, goal: &Goal, direction: Direction) -> Result<Target> {
         let mut connection = self.db.connect().await?;
-        let history = history::read(&mut connection, self.revisions).await?;
-        pending::resolve(&mut connection, self.revisions, &history, goal, direction).await
+        let history = history::read(&mut connection, self.name, self.revisions).await?;
+        pending::resolve(&mut connection, self.name, self.revisions, &history, goal, direction).await
     }
 
     pub(super) async fn run(&self) -> Result<Run<'_>> {
-        Run::start(self.db, self.revisions, &self.options).await
+        Run::start(self.db, self.name, self.revisions, &self.options).await
     }
 }

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
-use super::history;
 use super::migrator::Migrator;
 use super::pending;
 use super::probe::{Probe, probe};
 use super::revision::Revision;
 use super::space;
 use super::step::{Action, Direction, Step};
+use super::unrecorded;
 use crate::error::Result;
 use crate::settings::Engine;
 
@@ -63,15 +63,19 @@ impl Migrator<'_> {
     /// nothing.
     ///
     /// # Errors
-    /// When the database has revisions that this program does not know, or the goal is none.
+    /// When the database has revisions that this program does not know, the goal is none, or there are tables that
+    /// have to be adopted first.
     pub async fn plan(&self, goal: &Goal) -> Result<Vec<Planned>> {
         let mut connection = self.db.connect().await?;
         let engine = connection.engine();
-        let history = history::read(&mut connection, self.revisions).await?;
+        let (history, unrecorded) = unrecorded::look(&mut connection, self.name, self.revisions).await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
         let target =
-            pending::resolve(&mut connection, self.revisions, &history, goal, Direction::Up).await?.position;
+            pending::resolve(&mut connection, self.name, self.revisions, &history, goal, Direction::Up)
+                .await?;
+        let target = target.position;
+        unrecorded.check(&mut connection, self.name, self.revisions, target).await?;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
             let mut steps = Vec::new();

@@ -4,11 +4,14 @@ use std::time::Instant;
 
 use super::history::{self, History};
 use super::lock::Lock;
+use super::name::Name;
+use super::needs;
 use super::options::Options;
 use super::pending::{self, Target};
 use super::progress::{Change, Place, Progress};
 use super::revision::Revision;
 use super::step::{Action, Direction};
+use super::unrecorded;
 use crate::database::Database;
 use crate::driver::Connection;
 use crate::error::{Error, Result};
@@ -18,6 +21,7 @@ use crate::settings::Engine;
 /// and looks again at what others did.
 pub(super) struct Run<'a> {
     pub(super) db: &'a Database,
+    pub(super) name: Name<'a>,
     pub(super) revisions: &'a [Revision],
     pub(super) options: &'a Options,
     pub(super) engine: Engine,
@@ -25,6 +29,8 @@ pub(super) struct Run<'a> {
     pub(super) until: Instant,
     /// It was looked for what index builds would have to wait for.
     pub(super) has_looked: bool,
+    /// The database was adopted: tables that are there without a record are the revisions'.
+    pub(super) takes_over: bool,
     lock: Option<Lock>,
 }
 
@@ -32,6 +38,7 @@ impl<'a> Run<'a> {
     /// Waits for other runners, and makes the tables of history.
     pub(super) async fn start(
         db: &'a Database,
+        name: Name<'a>,
         revisions: &'a [Revision],
         options: &'a Options,
     ) -> Result<Self> {
@@ -42,20 +49,37 @@ impl<'a> Run<'a> {
         };
         let connection = db.connect().await?;
         let engine = db.engine();
-        Ok(Self { db, revisions, options, engine, connection, until, has_looked: false, lock })
+        Ok(Self {
+            db,
+            name,
+            revisions,
+            options,
+            engine,
+            connection,
+            until,
+            has_looked: false,
+            takes_over: false,
+            lock,
+        })
     }
 
     pub(super) async fn history(&mut self) -> Result<History> {
-        history::read(&mut self.connection, self.revisions).await
+        history::read(&mut self.connection, self.name, self.revisions).await
     }
 
     pub(super) async fn upgrade(&mut self, target: Target) -> Result<Vec<Change>> {
-        let history = self.history().await?;
-        history.check_texts(self.revisions)?;
+        let (name, revisions) = (self.name, self.revisions);
+        let (history, unrecorded) = unrecorded::look(&mut self.connection, name, revisions).await?;
+        history.check_texts(revisions)?;
         let applied = history.applied();
         let position = target.position;
         if applied > position {
             return Err(Error::revision("the database is already beyond that revision; use downgrade"));
+        }
+        unrecorded.check(&mut self.connection, name, revisions, position).await?;
+        self.takes_over = unrecorded::is_adopted(&mut self.connection, name).await?;
+        if let Some(next) = revisions[..position].get(applied) {
+            needs::check_met(name, next, &history)?;
         }
         let mut changes = Vec::new();
         self.set_out(target, applied).await?;
@@ -75,6 +99,7 @@ impl<'a> Run<'a> {
         }
         for index in (position..traces).rev() {
             self.check_way_back(index)?;
+            needs::check_free(&mut self.connection, self.name, &self.revisions[index]).await?;
         }
         if !self.options.force {
             self.check_loss(position..traces).await?;
@@ -93,7 +118,7 @@ impl<'a> Run<'a> {
             self.warn(format!(
                 "the same command began at {} and did not tell its end: this one goes on to revision {} and no further",
                 begun.format("%F %T UTC"),
-                pending::name(self.revisions, target.position)
+                pending::place(self.revisions, target.position)
             ));
         }
         if target.position == from {
@@ -102,7 +127,7 @@ impl<'a> Run<'a> {
         self.create_history().await?;
         match target.steps {
             Some(steps) => {
-                let record = pending::record(self.revisions, steps, from, target.position);
+                let record = pending::record(self.name, self.revisions, steps, from, target.position);
                 history::write(&mut self.connection, vec![record]).await
             }
             None => Ok(()),
@@ -112,8 +137,8 @@ impl<'a> Run<'a> {
     /// After the last step: tells the end, and only then forgets what a relative target was.
     async fn arrive(&mut self, changes: Vec<Change>) -> Result<Vec<Change>> {
         self.options.emit(&Progress::Ended { changes: changes.clone() });
-        if pending::is_there(&mut self.connection).await? {
-            history::write(&mut self.connection, vec![pending::forget()]).await?;
+        if pending::is_there(&mut self.connection, self.name).await? {
+            history::write(&mut self.connection, vec![pending::forget(self.name)]).await?;
         }
         Ok(changes)
     }
@@ -154,6 +179,9 @@ impl<'a> Run<'a> {
         let count = revision.steps().len();
         let mut walked = 0;
         let mut recorded = None;
+        if direction == Direction::Up && !revision.needs.is_empty() {
+            history::write(&mut self.connection, needs::record(self.name, revision)).await?;
+        }
         while walked < count {
             if let Some(lock) = &mut self.lock {
                 lock.check().await?;

@@ -8,6 +8,7 @@ mod constraint;
 mod explain;
 mod figures;
 mod here;
+mod histories;
 mod leak;
 mod load;
 mod log;
