@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tallybook::engine::LogSettings;
+use tallybook::engine::{LogSettings, OpenMode};
 use tallybook::{Contents, Database, REVISIONS, Settings, contents, migrator};
 
 /// From when on a statement of a load is slow.
@@ -23,8 +23,10 @@ impl Target {
     }
 
     /// The one asked for, else that of the environment, with the environment's other settings.
-    pub(crate) async fn open(self) -> Result<Database> {
-        Ok(Database::open(self.settings_of_one()?).await?)
+    pub(crate) async fn open(self, mode: OpenMode) -> Result<Database> {
+        let mut settings = self.settings_of_one()?;
+        settings.open_mode = mode;
+        Ok(Database::open(settings).await?)
     }
 
     /// The one asked for, else `default`; never that of the environment. To be filled with much at once: that this
@@ -38,8 +40,8 @@ impl Target {
     }
 
     /// A database that holds the whole book.
-    pub(crate) async fn open_book(self) -> Result<Database> {
-        let db = self.open().await?;
+    pub(crate) async fn open_book(self, mode: OpenMode) -> Result<Database> {
+        let db = self.open(mode).await?;
         check_is_book(&db).await?;
         Ok(db)
     }

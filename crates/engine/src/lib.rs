@@ -51,7 +51,7 @@ pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };
 pub use settings::{
-    DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
+    DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
     ReplicaSettings, Settings,
 };
 pub use statement::Statement;

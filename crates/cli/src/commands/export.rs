@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 use tallybook::{Database, Repository, Table};
-use tallybook_engine::Row;
+use tallybook_engine::{OpenMode, Row};
 
 use super::for_table;
 use crate::args::Export;
@@ -19,7 +19,7 @@ use crate::{output, progress};
 const PAGE: u32 = 5_000;
 
 pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Result<()> {
-    let db = target.open_book().await?;
+    let db = target.open_book(OpenMode::ReadOnly).await?;
     if export.file == Path::new("-") {
         for_table!(export.table, write(&db, io::stdout().lock()))?;
         return Ok(());

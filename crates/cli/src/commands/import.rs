@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde_json::json;
+use tallybook::engine::OpenMode;
 use tallybook::{Database, Repository, Table, WriteSession};
 
 use super::for_table;
@@ -17,7 +18,7 @@ use crate::{output, progress};
 
 pub(super) async fn run(target: Target, import: &Import, as_json: bool) -> Result<()> {
     let (input, bar) = open(&import.file)?;
-    let db = target.open_book().await?;
+    let db = target.open_book(OpenMode::Existing).await?;
     let rows = for_table!(import.table, load(&db, input, &bar))
         .with_context(|| format!("nothing of {} was imported", import.file.display()))?;
     db.close().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
+use tallybook::engine::OpenMode;
 use tallybook::engine::migrate::{
     Adoption, Change, Difference, Goal, Migrator, Other, Planned, Progress, Way,
 };
@@ -16,10 +17,26 @@ use crate::output;
 use crate::progress::Steps;
 
 pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Result<ExitCode> {
-    let db = target.open().await?;
+    let db = target.open(mode(command)).await?;
     let code = run_on(&migrator(&db), command, as_json).await?;
     db.close().await;
     Ok(code)
+}
+
+/// Only an upgrade makes a database, and what only looks changes none.
+fn mode(command: &Migrate) -> OpenMode {
+    match command {
+        Migrate::Upgrade { .. } => OpenMode::Create,
+        Migrate::Downgrade { .. }
+        | Migrate::Adopt { dry_run: false }
+        | Migrate::Release
+        | Migrate::Repair { .. } => OpenMode::Existing,
+        Migrate::Adopt { dry_run: true }
+        | Migrate::Current
+        | Migrate::History
+        | Migrate::Plan { .. }
+        | Migrate::Check => OpenMode::ReadOnly,
+    }
 }
 
 async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Result<ExitCode> {

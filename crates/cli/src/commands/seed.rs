@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde_json::json;
+use tallybook::engine::OpenMode;
 
 use crate::args::Seed;
 use crate::database::Target;
 use crate::{output, progress, seed};
 
 pub(super) async fn run(target: Target, args: &Seed, as_json: bool) -> Result<()> {
-    let db = target.open_book().await?;
+    let db = target.open_book(OpenMode::Existing).await?;
     let start = Instant::now();
     let bar = progress::items("seeding", args.size.trades.into());
     let seeded = seed::load(&db, args.size, &bar).await?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, check};
-use crate::settings::{Engine, Target};
+use crate::settings::{Engine, OpenMode, Target};
 use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
@@ -35,9 +35,9 @@ pub(crate) enum Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(target: &Target) -> Self {
+    pub(crate) fn new(target: &Target, mode: OpenMode) -> Self {
         match target {
-            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location)),
+            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, mode)),
             Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
         }
     }

@@ -44,6 +44,22 @@ pub struct Settings {
     pub monitor: MonitorSettings,
     /// Where reads may go besides the primary.
     pub replica: ReplicaSettings,
+    /// What may be done to the file of an SQLite database. No variable sets it: programs do.
+    pub open_mode: OpenMode,
+}
+
+/// What opening an SQLite database may do to its file, as SQLite's own `mode=rwc`, `rw` and `ro`. PostgreSQL has
+/// no use for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Creates a file that does not exist.
+    #[default]
+    Create,
+    /// Refuses a file that does not exist: a mistyped path leads to an error, not to an empty database.
+    Existing,
+    /// As [`OpenMode::Existing`], for a program that only reads: writes fail, and the file stays as it is, its
+    /// journal mode and a log beside it included. It may be a file that this user can't write to.
+    ReadOnly,
 }
 
 /// How many connections are kept, for how long, and how they are checked.
@@ -180,6 +196,7 @@ impl Settings {
             log: LogSettings::default(),
             monitor: MonitorSettings::default(),
             replica: ReplicaSettings::default(),
+            open_mode: OpenMode::default(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
+use tallybook::engine::OpenMode;
 use tallybook::{Database, Settings, upgrade};
 
 use crate::args::{Load as LoadArgs, Pace};
@@ -14,7 +15,7 @@ use crate::{progress, samples, seed};
 pub(super) async fn run(target: Target, args: &LoadArgs, as_json: bool) -> Result<()> {
     let mut interrupt = Interrupt::new()?;
     if target.named().is_some() {
-        let db = target.open_book().await?;
+        let db = target.open_book(OpenMode::Existing).await?;
         let outcome = on(&db, args, &mut interrupt).await;
         db.close().await;
         return report(&db, args, &outcome?, as_json);

@@ -15,7 +15,7 @@ use super::revisions;
 use super::visit::{Lost, Seen, Visit};
 use crate::driver::{self, Connector};
 use crate::migrate::Revision;
-use crate::settings::{SqliteLocation, Target};
+use crate::settings::{OpenMode, SqliteLocation, Target};
 
 macro_rules! checks {
     ($visit:ident: $($check:ident),+ $(,)?) => {$(
@@ -32,7 +32,7 @@ pub(super) async fn look(seat: &Seat, location: &SqliteLocation, revisions: &[Re
         }
         seen.findings.extend(disk::look(path).into_iter().map(|finding| finding.at(&seat.name)));
     }
-    let connector = Connector::new(&Target::Sqlite(location.clone()));
+    let connector = Connector::new(&Target::Sqlite(location.clone()), OpenMode::ReadOnly);
     let connection = match timeout(CONNECT_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return seen.failure = Some(file::failed(seat, &error)),
