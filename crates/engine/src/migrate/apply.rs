@@ -260,7 +260,7 @@ impl Run<'_> {
         let revision = &self.revisions[index];
         match direction {
             Direction::Up => needs::check_met(self.name, revision, history),
-            Direction::Down => needs::check_free(&mut self.connection, self.name, revision).await,
+            Direction::Down => needs::check_free(&mut self.connection, self.name, revision, history).await,
         }
     }
 

@@ -11,11 +11,6 @@ use crate::query::{Execute, all, execute};
 
 const TABLE: &str = "tallybook_needs";
 
-/// Who left a trace and needs a revision. A need is recorded before anything of a revision is done.
-const NEEDED_BY: &str = "SELECT n.revision FROM tallybook_needs n WHERE n.needs = $1 \
-     AND (EXISTS (SELECT 1 FROM tallybook_revisions r WHERE r.id = n.revision) \
-       OR EXISTS (SELECT 1 FROM tallybook_steps s WHERE s.revision = n.revision)) ORDER BY 1";
-
 /// The statements that record what a revision needs.
 pub(super) fn record(name: Name<'_>, revision: &Revision) -> Vec<Execute> {
     let needs = revision.needs.iter().map(|(history, id)| {
@@ -54,13 +49,19 @@ pub(super) async fn check_free(
     connection: &mut Connection,
     name: Name<'_>,
     revision: &Revision,
+    history: &History,
 ) -> Result<()> {
     if !catalog::tables(connection).await?.iter().any(|table| table == TABLE) {
         return Ok(());
     }
-    let needed = all::<(String,)>(NEEDED_BY, params![name.stored(revision.id)]);
-    let needed = fetch(connection, needed).await?;
-    let needed: Vec<_> = needed.iter().map(|(by,)| parted(by)).filter(|(of, _)| *of != name.0).collect();
+    let sql = "SELECT revision FROM tallybook_needs WHERE needs = $1 ORDER BY 1";
+    let needed = fetch(connection, all::<(String,)>(sql, params![name.stored(revision.id)])).await?;
+    // What is needed is recorded before anything of a revision is done, and may be all that was.
+    let has_begun = |(of, id): &(&str, &str)| {
+        let other = history.others.iter().find(|other| other.name == *of);
+        other.is_some_and(|other| other.has_begun(id))
+    };
+    let needed: Vec<_> = needed.iter().map(|(by,)| parted(by)).filter(has_begun).collect();
     let Some((of, _)) = needed.first() else { return Ok(()) };
     let ids: Vec<_> = needed.iter().filter(|(other, _)| other == of).map(|(_, id)| *id).collect();
     Err(Error::revision(format!(

@@ -25,6 +25,13 @@ pub struct Other {
     pub(super) whole: Vec<String>,
 }
 
+impl Other {
+    /// Whether a revision is applied, or left a trace.
+    pub(super) fn has_begun(&self, id: &str) -> bool {
+        self.unfinished.as_deref() == Some(id) || self.whole.iter().any(|whole| whole == id)
+    }
+}
+
 impl std::fmt::Display for Other {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, applied, latest, unfinished, .. } = self;

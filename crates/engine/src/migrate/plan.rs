@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
 use super::migrator::Migrator;
+use super::needs;
 use super::pending;
 use super::probe::{Probe, probe};
 use super::revision::Revision;
@@ -78,6 +79,7 @@ impl Migrator<'_> {
         unrecorded.check(&mut connection, self.name, self.revisions, target).await?;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
+            needs::check_met(self.name, revision, &history)?;
             let mut steps = Vec::new();
             for (number, step) in revision.steps().iter().enumerate() {
                 let found = probe(&mut connection, step).await?;

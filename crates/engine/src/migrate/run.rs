@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
         }
         for index in (position..traces).rev() {
             self.check_way_back(index)?;
-            needs::check_free(&mut self.connection, self.name, &self.revisions[index]).await?;
+            needs::check_free(&mut self.connection, self.name, &self.revisions[index], &history).await?;
         }
         if !self.options.force {
             self.check_loss(position..traces).await?;
