@@ -4,7 +4,9 @@ use super::history;
 use super::migrator::Migrator;
 use super::name::{MAIN, Name};
 use super::needs;
+use super::privileges::Needs;
 use super::rows;
+use super::run::Run;
 use crate::driver::End;
 use crate::error::{Error, Result};
 use crate::params;
@@ -28,7 +30,10 @@ impl Migrator<'_> {
                 "the main history is where revisions are carried over from; name another",
             ));
         }
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.carry(run).await).await
+    }
+
+    async fn carry(&self, run: &mut Run<'_>) -> Result<Vec<&'static str>> {
         let rows = rows::read(&mut run.connection).await?;
         let moved: Vec<_> = self
             .revisions

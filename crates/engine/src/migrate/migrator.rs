@@ -10,6 +10,7 @@ use super::name::{MAIN, Name};
 use super::options::Options;
 use super::others::Other;
 use super::pending::{self, Target};
+use super::privileges::Needs;
 use super::progress::{Change, Progress};
 use super::revision::Revision;
 use super::run::Run;
@@ -18,6 +19,7 @@ use super::step::Direction;
 use super::unrecorded;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::waiting::Deadline;
 
 /// Applies revisions and takes them back, on connections of its own, while others use the database.
 ///
@@ -62,8 +64,8 @@ impl<'a> Migrator<'a> {
         Self { db, name: Name(name), revisions, options: Options::default() }
     }
 
-    /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
-    /// unless set.
+    /// Ends whatever it does after this time, a look as well as a run, with what was done recorded and nothing half-way
+    /// that is not said. An unfinished index is removed afterwards, which takes ten seconds at most. One hour unless set.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.options.within = time;
@@ -93,8 +95,9 @@ impl<'a> Migrator<'a> {
     /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
     /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        let target = self.resolve(goal, Direction::Up).await?;
-        self.run().await?.upgrade(target).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Up).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.upgrade(target).await).await
     }
 
     /// Takes revisions back, down to the goal; returns those that it took back. [`Goal::Steps`] is resolved and
@@ -105,8 +108,9 @@ impl<'a> Migrator<'a> {
     /// error names the commands that finish it. When a column or a table that would go holds data, unless [`Migrator::force`] is
     /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        let target = self.resolve(goal, Direction::Down).await?;
-        self.run().await?.downgrade(target).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Down).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.downgrade(target).await).await
     }
 
     /// The last revision that is wholly applied.
@@ -114,7 +118,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let history = history::read(&mut self.db.connect().await?, self.name, self.revisions).await?;
+        let history = self.look(&self.deadline(), async |connection| self.read(connection).await).await?;
         Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
@@ -123,7 +127,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        Ok(history::read(&mut self.db.connect().await?, self.name, self.revisions).await?.entries)
+        Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.entries)
     }
 
     /// What differs between what the applied revisions say and what the database has. Benign differences are
@@ -133,18 +137,21 @@ impl<'a> Migrator<'a> {
     /// As [`Migrator::current`], when an applied revision was changed, and when none is wholly applied: then there is
     /// nothing to compare with.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        let mut connection = self.db.connect().await?;
-        let (history, differences) = compare(&mut connection, self.name, self.revisions).await?;
-        if history.applied() > 0 {
-            return Ok(differences);
-        }
-        let why = match history.entries.iter().find(|entry| entry.unfinished.is_some()) {
-            Some(half) => format!("revision {} is half-way", half.id),
-            None => "no revision is recorded".to_owned(),
-        };
-        let (_, unrecorded) = unrecorded::look(&mut connection, self.name, self.revisions).await?;
-        let advice = unrecorded.advice(&mut connection, self.name).await?;
-        Err(Error::revision(format!("nothing was checked: {why} in this database; {advice}")))
+        self.look(&self.deadline(), async |connection| {
+            self.read(connection).await?;
+            let (history, differences) = compare(connection, self.name, self.revisions).await?;
+            if history.applied() > 0 {
+                return Ok(differences);
+            }
+            let why = match history.entries.iter().find(|entry| entry.unfinished.is_some()) {
+                Some(half) => format!("revision {} is half-way", half.id),
+                None => "no revision is recorded".to_owned(),
+            };
+            let (_, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
+            let advice = unrecorded.advice(connection, self.name).await?;
+            Err(Error::revision(format!("nothing was checked: {why} in this database; {advice}")))
+        })
+        .await
     }
 
     /// The tables that revisions would create and that are there although nothing records it: another tool made them,
@@ -153,12 +160,11 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn unrecorded(&self) -> Result<Vec<&'static str>> {
-        let mut connection = self.db.connect().await?;
-        let (_, unrecorded) = unrecorded::look(&mut connection, self.name, self.revisions).await?;
-        Ok(match unrecorded::is_adopted(&mut connection, self.name).await? {
-            true => Vec::new(),
-            false => unrecorded.tables(),
+        self.look(&self.deadline(), async |connection| {
+            let (_, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
+            unrecorded.not_adopted(connection, self.name).await
         })
+        .await
     }
 
     /// The histories of other revisions in this database, by name.
@@ -166,7 +172,16 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn others(&self) -> Result<Vec<Other>> {
-        Ok(history::read(&mut self.db.connect().await?, self.name, self.revisions).await?.others)
+        Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.others)
+    }
+
+    /// What differs, of as many revisions as are applied.
+    pub(super) async fn differences(&self, deadline: &Deadline) -> Result<Vec<Difference>> {
+        self.look(deadline, async |connection| {
+            self.read(connection).await?;
+            Ok(compare(connection, self.name, self.revisions).await?.1)
+        })
+        .await
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
@@ -175,7 +190,10 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When there is no such revision, or it is not applied.
     pub async fn repair(&self, id: &str) -> Result<Vec<String>> {
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.accept(run, id).await).await
+    }
+
+    async fn accept(&self, run: &mut Run<'_>, id: &str) -> Result<Vec<String>> {
         let history = run.history().await?;
         let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
             return Err(Error::revision(format!("there is no revision {id:?}")));
@@ -204,13 +222,11 @@ impl<'a> Migrator<'a> {
     }
 
     /// The position that a goal stands for.
-    async fn resolve(&self, goal: &Goal, direction: Direction) -> Result<Target> {
-        let mut connection = self.db.connect().await?;
-        let history = history::read(&mut connection, self.name, self.revisions).await?;
-        pending::resolve(&mut connection, self.name, self.revisions, &history, goal, direction).await
-    }
-
-    pub(super) async fn run(&self) -> Result<Run<'_>> {
-        Run::start(self.db, self.name, self.revisions, &self.options).await
+    async fn resolve(&self, deadline: &Deadline, goal: &Goal, direction: Direction) -> Result<Target> {
+        self.look(deadline, async |connection| {
+            let history = self.read(connection).await?;
+            pending::resolve(connection, self.name, self.revisions, &history, goal, direction).await
+        })
+        .await
     }
 }

@@ -28,7 +28,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod adopt;
 mod apply;
 mod build;
@@ -38,12 +37,14 @@ mod checksum;
 mod column;
 mod definition;
 mod difference;
+mod elsewhere;
 mod expected;
 mod file;
 mod goal;
 mod history;
 mod index;
 mod lock;
+mod look;
 mod loss;
 mod migrator;
 mod name;
@@ -51,8 +52,10 @@ mod needs;
 mod options;
 mod others;
 mod outside;
+mod patience;
 mod pending;
 mod plan;
+mod privileges;
 mod probe;
 mod progress;
 mod rebuild;
@@ -76,8 +79,12 @@ pub use migrator::Migrator;
 pub use name::MAIN;
 pub use others::Other;
 pub use plan::{Planned, PlannedStep, Way};
-pub use progress::{Blocker, Change, Place, Progress};
+pub use privileges::MissingPrivilege;
+pub use progress::{Change, Place, Progress};
 pub use revision::Revision;
 pub use step::Step;
 
+pub use crate::waiting::Blocker;
+
+pub(crate) use elsewhere::{Elsewhere, elsewhere};
 pub(crate) use standing::{Standing, indexes_of, standing};

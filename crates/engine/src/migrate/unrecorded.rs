@@ -43,8 +43,8 @@ pub(super) async fn look(
     Ok((history, Unrecorded(found)))
 }
 
-/// Whether the database was adopted, and not handed back since. Then an upgrade takes the tables that are there.
-pub(super) async fn is_adopted(connection: &mut Connection, name: Name<'_>) -> Result<bool> {
+/// Whether the database was adopted, and not handed back since.
+async fn is_adopted(connection: &mut Connection, name: Name<'_>) -> Result<bool> {
     if name.0 != MAIN || !catalog::tables(connection).await?.iter().any(|table| table == "tallybook_events") {
         return Ok(false);
     }
@@ -108,9 +108,20 @@ fn listed(tables: &[&str]) -> String {
 }
 
 impl Unrecorded {
-    /// Their names.
-    pub(super) fn tables(&self) -> Vec<&'static str> {
-        self.0.iter().map(|(_, table)| *table).collect()
+    /// Their names, unless the database was adopted.
+    pub(super) async fn not_adopted(
+        &self,
+        connection: &mut Connection,
+        name: Name<'_>,
+    ) -> Result<Vec<&'static str>> {
+        let is_adopted = self.is_adopted(connection, name).await?;
+        let tables = self.0.iter().filter(|_| !is_adopted);
+        Ok(tables.map(|(_, table)| *table).collect())
+    }
+
+    /// Whether there are such tables, and the database was adopted: then an upgrade takes them.
+    pub(super) async fn is_adopted(&self, connection: &mut Connection, name: Name<'_>) -> Result<bool> {
+        Ok(!self.0.is_empty() && is_adopted(connection, name).await?)
     }
 
     /// Refuses to go up to a position if that would take tables over that are not recorded.
@@ -122,7 +133,7 @@ impl Unrecorded {
         position: usize,
     ) -> Result<()> {
         let Some(&(first, _)) = self.0.iter().find(|(index, _)| *index < position) else { return Ok(()) };
-        if is_adopted(connection, name).await? {
+        if self.is_adopted(connection, name).await? {
             return Ok(());
         }
         let tables: Vec<_> =
@@ -132,15 +143,12 @@ impl Unrecorded {
 
     /// What to do about a database in which no revision is wholly applied.
     pub(super) async fn advice(&self, connection: &mut Connection, name: Name<'_>) -> Result<String> {
-        let is_taken = name.0 == MAIN && !self.0.is_empty();
-        Ok(match is_taken && !is_adopted(connection, name).await? {
-            true => {
-                let tables = self.tables();
-                format!(
-                    "{} there, and the database is not adopted\nnext: tallybook migrate adopt --dry-run",
-                    listed(&tables)
-                )
-            }
+        let tables = self.not_adopted(connection, name).await?;
+        Ok(match name.0 == MAIN && !tables.is_empty() {
+            true => format!(
+                "{} there, and the database is not adopted\nnext: tallybook migrate adopt --dry-run",
+                listed(&tables)
+            ),
             false => "next: tallybook migrate upgrade".to_owned(),
         })
     }
