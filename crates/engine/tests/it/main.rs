@@ -9,6 +9,7 @@ mod control;
 mod explain;
 mod figures;
 mod here;
+mod histories;
 mod leak;
 mod load;
 mod log;
