@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
@@ -43,6 +43,8 @@ struct Inner {
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
     cut: Cut,
+    /// How many requests were answered on all connections.
+    answers: Arc<AtomicU64>,
 }
 
 /// Why one server was not connected to.
@@ -63,7 +65,8 @@ impl Connector {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut: Cut::default() }))
+        let (cut, answers) = (Cut::default(), Arc::default());
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, answers }))
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -73,6 +76,21 @@ impl Connector {
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
     pub(crate) fn cut(&self) {
         self.0.cut.all();
+    }
+
+    /// How many requests were answered so far, on whatever connection.
+    pub(crate) fn answers(&self) -> u64 {
+        self.0.answers.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.cut.open()
+    }
+
+    /// Whether all connections lead to the same server.
+    pub(crate) fn leads_to_one(&self) -> bool {
+        self.0.target.servers.len() == 1
     }
 
     /// Connects to the first server that answers and is wanted.
@@ -130,6 +148,7 @@ impl Inner {
             opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
         }
         let mut connection = opened?;
+        connection.server = server.to_string().into();
         connection.prepares = role != Role::Migrate;
         check(connection.identify().await?.standby, wanted)?;
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
@@ -147,7 +166,7 @@ impl Inner {
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, tls.clone()))
+        Ok(Connection::new(client, tls.clone(), Arc::clone(&self.answers)))
     }
 
     /// `prefer` does not hide that it came to nothing.

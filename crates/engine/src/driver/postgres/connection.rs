@@ -1,6 +1,8 @@
 //! One connection to PostgreSQL.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
@@ -35,11 +37,15 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// Host and port, for messages.
+    pub(super) server: Arc<str>,
+    /// Answers on all connections that its connector made.
+    answers: Arc<AtomicU64>,
 }
 
 impl Connection {
     /// `tls` is what the client was connected by.
-    pub(super) fn new(client: Client, tls: Tls) -> Self {
+    pub(super) fn new(client: Client, tls: Tls, answers: Arc<AtomicU64>) -> Self {
         let is_encrypted = tls.is_done();
         Self {
             client,
@@ -49,6 +55,8 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            server: Arc::default(),
+            answers,
         }
     }
 
@@ -60,6 +68,16 @@ impl Connection {
 
     pub(crate) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.server
+    }
+
+    /// Notes that the server answered a request.
+    pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
