@@ -44,6 +44,12 @@ async fn opened(family: &Family) -> (Database, Database) {
 /// primary is watched.
 async fn writes_go_on_while(refuse: impl AsyncFn(&Database, &Family), allow: impl AsyncFn(&Database)) {
     let family = Family::with_replicas(1);
+    // So few that they are soon taken.
+    block_in_place(|| {
+        family.primary.configure(&[("max_connections", "40")]).unwrap();
+        family.primary.shut_down().unwrap();
+        family.primary.start_again().unwrap();
+    });
     let (db, admin) = opened(&family).await;
     let mut held = Vec::new();
     for _ in 0..6 {
