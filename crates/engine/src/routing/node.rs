@@ -53,7 +53,7 @@ impl Node {
         is_alone: bool,
     ) -> Self {
         let Planned { name, target, is_candidate, weight, zone } = planned;
-        let connector = Connector::new(&target, settings.open_mode);
+        let connector = Connector::new(&target, settings.file_access());
         let pool = |name: &str, role, pool_settings| {
             Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()
         };

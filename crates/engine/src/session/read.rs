@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain, explain_one, explained};
-use super::flight::Lane;
+use super::flight::{Lane, refuse_control};
 use super::{Counts, Session};
 use crate::call::Call;
 use crate::driver::{Begin, Bounds, End, Flown};
@@ -112,8 +112,13 @@ impl ReadSession {
 
     /// Ends what a batch that failed began, so that it can be sent again.
     async fn clear<B: Batch>(&mut self, flown: Flown<B>) -> Result<B> {
-        if !self.lane.connection.is_clean() {
-            self.lane.connection.clean().await?;
+        let connection = &mut self.lane.connection;
+        if !connection.is_clean() {
+            connection.clean().await?;
+            // A cancel request that comes late would hit what runs next.
+            if connection.was_cancelled() {
+                flown.outcome?;
+            }
         }
         let mut batch = flown.batch.ok_or_else(|| Error::new(Kind::Lost))?;
         reset(&mut batch);
@@ -156,8 +161,11 @@ impl ReadSession {
                 bounds.begin = Some(Begin::Snapshot);
                 bounds.end = Some(End::Commit);
             }
-            Snapshot::Session { begun: false } => bounds.begin = Some(Begin::Snapshot),
-            _ => {}
+            Snapshot::Session { begun } => {
+                bounds.begin = (!begun).then_some(Begin::Snapshot);
+                bounds.continues = begun;
+            }
+            Snapshot::Batch => {}
         }
         bounds
     }
@@ -210,6 +218,7 @@ impl ReadSession {
         let count = queries.len();
         for query in queries {
             let statement = &query.request().statement;
+            refuse_control(statement, engine)?;
             if !statement.is_read(engine) {
                 return Err(Error::new(Kind::WriteInRead).with_statement(statement.sql(engine)));
             }

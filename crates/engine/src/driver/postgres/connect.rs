@@ -12,8 +12,10 @@ use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
 
 use super::Connection;
+use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
+use super::notices::Notices;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -45,6 +47,7 @@ struct Inner {
     cut: Cut,
     /// How many requests were answered on all connections.
     answers: Arc<AtomicU64>,
+    backends: Backends,
 }
 
 /// Why one server was not connected to.
@@ -65,12 +68,17 @@ impl Connector {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        let (cut, answers) = (Cut::default(), Arc::default());
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, answers }))
+        let (cut, answers, backends) = (Cut::default(), Arc::default(), Backends::default());
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, answers, backends }))
     }
 
     pub(crate) fn target(&self) -> &str {
         &self.0.described
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        self.0.backends.pids()
     }
 
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
@@ -150,7 +158,9 @@ impl Inner {
         let mut connection = opened?;
         connection.server = server.to_string().into();
         connection.prepares = role != Role::Migrate;
-        check(connection.identify().await?.standby, wanted)?;
+        let identity = connection.identify().await?;
+        check(identity.standby, wanted)?;
+        connection.backend = Some(self.backends.add(identity.pid));
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -160,13 +170,15 @@ impl Inner {
     async fn open(&self, config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
         // Ends by itself when the client is dropped or the server goes away.
+        let notices = Notices::default();
+        let carried = notices.clone().carry(connection);
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = carried.await {
                 tracing::debug!(target: "tallybook::pool", %error, "connection ended");
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, tls.clone(), Arc::clone(&self.answers)))
+        Ok(Connection::new(client, notices, tls.clone(), Arc::clone(&self.answers)))
     }
 
     /// `prefer` does not hide that it came to nothing.

@@ -1,5 +1,6 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod backends;
 mod certificates;
 mod clear;
 mod connect;
@@ -8,6 +9,7 @@ mod cut;
 mod error;
 mod flight;
 mod load;
+mod notices;
 mod observe;
 mod param;
 mod tls;
