@@ -50,7 +50,14 @@ impl Shared {
         let mut inventory = self.inventory();
         inventory.end(loan);
         let reason = match unfit {
-            None if inventory.idle_len() < self.settings.size => return inventory.push(opened, now),
+            None if inventory.idle_len() < self.settings.size => {
+                inventory.push(opened, now);
+                drop(inventory);
+                if self.connecting.load(Ordering::Acquire) > 0 {
+                    self.returned.notify_one();
+                }
+                return;
+            }
             None => CloseReason::Overflow,
             Some(reason) => reason,
         };

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
@@ -45,6 +45,8 @@ struct Inner {
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
     cut: Cut,
+    /// How many requests were answered on all connections.
+    answers: Arc<AtomicU64>,
     backends: Backends,
 }
 
@@ -66,8 +68,8 @@ impl Connector {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        let (cut, backends) = (Cut::default(), Backends::default());
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, backends }))
+        let (cut, answers, backends) = (Cut::default(), Arc::default(), Backends::default());
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, answers, backends }))
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -82,6 +84,21 @@ impl Connector {
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
     pub(crate) fn cut(&self) {
         self.0.cut.all();
+    }
+
+    /// How many requests were answered so far, on whatever connection.
+    pub(crate) fn answers(&self) -> u64 {
+        self.0.answers.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.cut.open()
+    }
+
+    /// Whether all connections lead to the same server.
+    pub(crate) fn leads_to_one(&self) -> bool {
+        self.0.target.servers.len() == 1
     }
 
     /// Connects to the first server that answers and is wanted.
@@ -139,6 +156,7 @@ impl Inner {
             opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
         }
         let mut connection = opened?;
+        connection.server = server.to_string().into();
         connection.prepares = role != Role::Migrate;
         let identity = connection.identify().await?;
         check(identity.standby, wanted)?;
@@ -160,7 +178,7 @@ impl Inner {
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, notices, tls.clone()))
+        Ok(Connection::new(client, notices, tls.clone(), Arc::clone(&self.answers)))
     }
 
     /// `prefer` does not hide that it came to nothing.

@@ -1,6 +1,8 @@
 //! One connection to PostgreSQL.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
@@ -38,13 +40,17 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// Host and port, for messages.
+    pub(super) server: Arc<str>,
+    /// Answers on all connections that its connector made.
+    answers: Arc<AtomicU64>,
     /// That the server's process serves it.
     pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
     /// `tls` is what the client was connected by.
-    pub(super) fn new(client: Client, notices: Notices, tls: Tls) -> Self {
+    pub(super) fn new(client: Client, notices: Notices, tls: Tls, answers: Arc<AtomicU64>) -> Self {
         let is_encrypted = tls.is_done();
         Self {
             client,
@@ -55,6 +61,8 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            server: Arc::default(),
+            answers,
             backend: None,
         }
     }
@@ -67,6 +75,16 @@ impl Connection {
 
     pub(crate) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.server
+    }
+
+    /// Notes that the server answered a request.
+    pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {

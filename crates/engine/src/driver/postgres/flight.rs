@@ -17,7 +17,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
-use super::error::{convert, spoils_prepared};
+use super::error::convert;
 use super::observe::replay_position;
 use super::param::{Param, type_of};
 use crate::driver::{Begin, Bounds, Flown};
@@ -39,7 +39,7 @@ impl Connection {
             Ok(sent) => (sent.outcome, sent.replayed),
             Err(error) => (Err(error), None),
         };
-        if outcome.as_ref().is_err_and(spoils_prepared) {
+        if outcome.as_ref().is_err_and(Error::is_stale_plan) {
             self.prepared.clear();
         }
         Flown { batch: Some(batch), outcome, replayed }

@@ -17,5 +17,6 @@ mod verifier;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
+pub(crate) use error::refusal;
 pub(crate) use load::Load;
 pub(crate) use observe::STANDBY_TIMELINE;
