@@ -9,6 +9,7 @@
 //!   [`Cluster::standby`] copies it, and [`Cluster::promote`] makes a primary
 //!   of the copy. [`Authority`] lets it offer TLS.
 //! * [`Proxy`] is a way to a server on which things go wrong.
+//! * [`PgBouncer`] is the real pooler before a server.
 //! * [`SqliteFile`] is a path for a SQLite database.
 //!
 //! Nothing outlives its owner, not even one that is killed: a small process
@@ -58,6 +59,7 @@ mod database;
 mod error;
 mod identifier;
 mod log_disk;
+mod pgbouncer;
 mod place;
 mod port;
 mod processes;
@@ -77,6 +79,7 @@ pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use database::Database;
 pub use error::Error;
+pub use pgbouncer::PgBouncer;
 pub use promtool::promtool;
 pub use proxy::{Counts, Mode, Proxy};
 pub use shared::{Postgres, postgres};

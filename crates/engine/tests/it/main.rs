@@ -16,6 +16,7 @@ mod metrics;
 mod migrate;
 mod outage;
 mod pool;
+mod pooler;
 mod queue;
 mod random_cancel;
 mod read;

@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use super::Connection;
 use super::clear::Notice;
 use super::cut::Cut;
+use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -34,8 +35,13 @@ pub(crate) struct Connector(Arc<Inner>);
 
 struct Inner {
     target: PostgresTarget,
-    /// The start-up options of a runner of revisions.
-    migrate: String,
+    session: Startup,
+    /// That of a runner of revisions.
+    migrate: Startup,
+    /// A pooler on the way refuses start-up options.
+    refuses_options: AtomicBool,
+    /// A pooler on the way was seen to keep a connection of the server for each session.
+    keeps_sessions: Arc<AtomicBool>,
     /// For messages: user, hosts, ports and database.
     described: String,
     /// Its files are read when the first connection is made, and again until that succeeds.
@@ -46,7 +52,7 @@ struct Inner {
 }
 
 /// Why one server was not connected to.
-struct Refusal {
+pub(super) struct Refusal {
     problem: String,
     source: Option<tokio_postgres::Error>,
 }
@@ -55,15 +61,25 @@ impl Connector {
     pub(crate) fn new(target: &PostgresTarget) -> Self {
         let described = describe(target);
         let mut target = target.clone();
-        let migrate = options(&target, MIGRATE);
+        let own = target.options.as_deref();
+        let migrate = Startup::new(own, MIGRATE);
         let timeout = target.statement_timeout.as_ref();
         let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
-        target.config.options(options(&target, &format!("{OPTIONS}{timeout}")));
+        let session = Startup::new(own, &format!("{OPTIONS}{timeout}"));
         if target.config.get_application_name().is_none() {
             target.config.application_name("tallybook");
         }
-        let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut: Cut::default() }))
+        Self(Arc::new(Inner {
+            target,
+            session,
+            migrate,
+            refuses_options: AtomicBool::new(false),
+            keeps_sessions: Arc::default(),
+            described,
+            tls: OnceCell::new(),
+            noticed: AtomicBool::new(false),
+            cut: Cut::default(),
+        }))
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -111,9 +127,28 @@ impl Inner {
         role: Role,
         tls: &Tls,
     ) -> Result<Connection, Refusal> {
+        let sends_options = !self.refuses_options.load(Ordering::Relaxed);
+        let attempt = self.attempt(server, wanted, role, tls, sends_options).await;
+        if !sends_options || !attempt.as_ref().is_err_and(Refusal::may_be_of_options) {
+            return attempt;
+        }
+        let without = self.attempt(server, wanted, role, tls, false).await?;
+        self.refuses_options.store(true, Ordering::Relaxed);
+        Ok(without)
+    }
+
+    async fn attempt(
+        &self,
+        server: &Server,
+        wanted: Wanted,
+        role: Role,
+        tls: &Tls,
+        sends_options: bool,
+    ) -> Result<Connection, Refusal> {
+        let startup = if role == Role::Migrate { &self.migrate } else { &self.session };
         let mut config = self.target.config.clone();
-        if role == Role::Migrate {
-            config.options(&self.migrate);
+        if sends_options {
+            config.options(startup.options());
         }
         locate(&mut config, server);
         // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
@@ -130,8 +165,16 @@ impl Inner {
             opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
         }
         let mut connection = opened?;
+        let greeting = connection.identify(startup).await?;
+        check(greeting.identity.standby, wanted)?;
+        // Each of its statements runs once.
         connection.prepares = role != Role::Migrate;
-        check(connection.identify().await?.standby, wanted)?;
+        if connection.names_process().await != Some(greeting.backend) || !greeting.lost.is_empty() {
+            let second = async || self.open(&config, &tls.fresh()).await.ok();
+            connection
+                .go_through_pooler(startup, &greeting, &self.keeps_sessions, &self.described, second)
+                .await?;
+        }
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -188,7 +231,19 @@ fn check(standby: bool, wanted: Wanted) -> Result<(), Refusal> {
         (Wanted::Standby, false) => "it is no standby, and target_session_attrs asks for one",
         _ => return Ok(()),
     };
-    Err(Refusal { problem: problem.to_owned(), source: None })
+    Err(Refusal::new(problem.to_owned()))
+}
+
+impl Refusal {
+    pub(super) fn new(problem: String) -> Self {
+        Self { problem, source: None }
+    }
+
+    /// Whether something in between refuses start-up options: PgBouncer as unsupported, others as no feature of theirs.
+    fn may_be_of_options(&self) -> bool {
+        let code = self.source.as_ref().and_then(tokio_postgres::Error::code);
+        matches!(code, Some(&SqlState::PROTOCOL_VIOLATION | &SqlState::FEATURE_NOT_SUPPORTED))
+    }
 }
 
 impl From<tokio_postgres::Error> for Refusal {
@@ -212,13 +267,6 @@ fn problem(error: &tokio_postgres::Error) -> String {
             false => cause.to_string(),
         }),
         (None, None) => error.to_string(),
-    }
-}
-
-fn options(target: &PostgresTarget, ours: &str) -> String {
-    match target.config.get_options() {
-        Some(own) => format!("{own} {ours}"),
-        None => ours.to_owned(),
     }
 }
 

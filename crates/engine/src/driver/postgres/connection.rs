@@ -8,8 +8,11 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::cancel_key;
 use super::error::convert;
-use super::observe::identify;
+use super::observe::{Greeting, identify};
+use super::pooler::Pooler;
+use super::startup::Startup;
 use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
 use crate::driver::{Identity, Position};
@@ -26,11 +29,15 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) prepared: LruCache<String, Statement>,
-    /// False for one that may be behind PgBouncer in transaction mode, where names of statements belong to nobody.
+    /// False for one that goes through a pooler, where names of statements may belong to other programs.
     pub(super) prepares: bool,
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
     /// connection runs something else; so it is not used again.
     cancelled: bool,
+    /// It goes through a pooler.
+    pub(super) pooler: Option<Pooler>,
+    /// The pooler moved it to another connection of the server.
+    pub(super) moved: bool,
     /// Cancel requests go the way that the connection goes.
     tls: Tls,
     is_encrypted: bool,
@@ -46,16 +53,29 @@ impl Connection {
             prepared: LruCache::new(PREPARED),
             prepares: true,
             cancelled: false,
+            pooler: None,
+            moved: false,
             tls,
             is_encrypted,
             identity: Identity::default(),
         }
     }
 
-    /// Asks a new connection where it leads.
-    pub(super) async fn identify(&mut self) -> Result<Identity, tokio_postgres::Error> {
-        self.identity = identify(&self.client).await?;
-        Ok(self.identity)
+    /// Asks a new connection where it leads, and whether its settings are in effect.
+    pub(super) async fn identify(&mut self, startup: &Startup) -> Result<Greeting, tokio_postgres::Error> {
+        let greeting = identify(&self.client, startup).await?;
+        self.identity = greeting.identity;
+        Ok(greeting)
+    }
+
+    /// The process that the server said would serve the connection.
+    pub(super) async fn names_process(&self) -> Option<i32> {
+        cancel_key::process(&self.client).await
+    }
+
+    /// Whether a pooler is in between.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooler.is_some()
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -67,7 +87,7 @@ impl Connection {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.cancelled || self.client.is_closed()
+        self.cancelled || self.moved || self.client.is_closed()
     }
 
     pub(crate) fn was_cancelled(&self) -> bool {

@@ -1,5 +1,6 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod cancel_key;
 mod certificates;
 mod clear;
 mod connect;
@@ -10,6 +11,8 @@ mod flight;
 mod load;
 mod observe;
 mod param;
+mod pooler;
+mod startup;
 mod tls;
 mod verifier;
 
