@@ -15,7 +15,8 @@
 //! Nothing outlives its owner, not even one that is killed: a small process
 //! watches each server and removes it together with its directory. Where
 //! PostgreSQL is not installed, tests fail with a text that says what to
-//! install; they never pass by being skipped.
+//! install; they never pass by being skipped. A test that hangs ends the test
+//! program after five minutes, with its name; [`takes_at_most`] gives one more.
 //!
 //! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
 //! and `ipcrm`, and root and `mount` to fill a disk. Servers keep their data in memory, in `/dev/shm`, if that has
@@ -73,6 +74,7 @@ mod sqlite;
 mod state;
 mod supervisor;
 mod template;
+mod watchdog;
 
 pub use authority::Authority;
 pub use binaries::Binaries;
@@ -85,3 +87,4 @@ pub use proxy::{Counts, Mode, Proxy};
 pub use shared::{Postgres, postgres};
 pub use sqlite::SqliteFile;
 pub use template::Template;
+pub use watchdog::takes_at_most;

@@ -54,7 +54,7 @@ async fn works_as_directly(url: &str) {
     for (name, value) in [
         ("TimeZone", "UTC"),
         ("default_transaction_read_only", "on"),
-        ("search_path", "public, pg_temp"),
+        ("search_path", "public,pg_temp"),
         ("statement_timeout", "5s"),
     ] {
         assert_eq!(setting(&db, name).await, value, "{name}");

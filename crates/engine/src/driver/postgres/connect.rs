@@ -155,14 +155,14 @@ impl Inner {
         let is_socket = matches!(server.host, Host::Unix(_));
         config.ssl_mode(if is_socket { SslMode::Disable } else { self.target.ssl.mode });
         let tls = tls.fresh();
-        let mut opened = self.open(&config, &tls).await;
+        let mut opened = self.open(&config, server, &tls).await;
         let mut reason = "the server offers no TLS".to_owned();
         if self.target.ssl.mode == SslMode::Prefer
             && let Err(error) = &opened
             && is_of_tls(error, &tls)
         {
             reason = problem(error);
-            opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
+            opened = self.open(config.ssl_mode(SslMode::Disable), server, &tls.fresh()).await;
         }
         let mut connection = opened?;
         let greeting = connection.identify(startup).await?;
@@ -170,7 +170,7 @@ impl Inner {
         // Each of its statements runs once.
         connection.prepares = role != Role::Migrate;
         if connection.names_process().await != Some(greeting.backend) || !greeting.lost.is_empty() {
-            let second = async || self.open(&config, &tls.fresh()).await.ok();
+            let second = async || self.open(&config, server, &tls.fresh()).await.ok();
             connection
                 .go_through_pooler(startup, &greeting, &self.keeps_sessions, &self.described, second)
                 .await?;
@@ -181,7 +181,12 @@ impl Inner {
         Ok(connection)
     }
 
-    async fn open(&self, config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
+    async fn open(
+        &self,
+        config: &Config,
+        server: &Server,
+        tls: &Tls,
+    ) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
         // Ends by itself when the client is dropped or the server goes away.
         let task = tokio::spawn(async move {
@@ -190,7 +195,7 @@ impl Inner {
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, tls.clone()))
+        Ok(Connection::new(client, server.clone(), tls.clone()))
     }
 
     /// `prefer` does not hide that it came to nothing.

@@ -8,6 +8,7 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::cancel::cancel;
 use super::cancel_key;
 use super::error::convert;
 use super::observe::{Greeting, identify};
@@ -17,6 +18,7 @@ use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
 use crate::driver::{Identity, Position};
 use crate::error::{Error, Kind, Result};
+use crate::settings::Server;
 
 /// Statements kept prepared on a connection.
 const PREPARED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -38,15 +40,16 @@ pub(crate) struct Connection {
     pub(super) pooler: Option<Pooler>,
     /// The pooler moved it to another connection of the server.
     pub(super) moved: bool,
-    /// Cancel requests go the way that the connection goes.
+    /// Where it leads, for cancel requests.
+    server: Server,
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
 }
 
 impl Connection {
-    /// `tls` is what the client was connected by.
-    pub(super) fn new(client: Client, tls: Tls) -> Self {
+    /// `server` and `tls` are what the client was connected to, and by.
+    pub(super) fn new(client: Client, server: Server, tls: Tls) -> Self {
         let is_encrypted = tls.is_done();
         Self {
             client,
@@ -55,6 +58,7 @@ impl Connection {
             cancelled: false,
             pooler: None,
             moved: false,
+            server,
             tls,
             is_encrypted,
             identity: Identity::default(),
@@ -130,8 +134,8 @@ impl Connection {
     /// Answers come in the order of requests, so when this one's answer is here nothing is left of earlier
     /// ones.
     pub(crate) async fn clean(&mut self, in_transaction: bool) -> Result<()> {
-        let cancel = self.client.cancel_token();
-        let (client, tls) = (&self.client, &self.tls);
+        let (token, is_pooled) = (self.client.cancel_token(), self.is_pooled());
+        let (client, server, tls) = (&self.client, &self.server, &self.tls);
         let last = async move {
             if in_transaction {
                 client.batch_execute("ROLLBACK").await
@@ -147,14 +151,17 @@ impl Connection {
         let limit = async {
             loop {
                 // It stops one statement; another may have been abandoned behind it.
-                cancel.cancel_query(tls.clone()).await?;
+                tokio::select! {
+                    answer = &mut last => return answer.map_err(convert),
+                    sent = cancel(&token, server, tls, is_pooled) => sent.map_err(convert)?,
+                }
                 if let Ok(answer) = timeout(PATIENCE, &mut last).await {
-                    return answer;
+                    return answer.map_err(convert);
                 }
             }
         };
         match timeout(CANCEL_LIMIT, limit).await {
-            Ok(answer) => answer.map_err(convert),
+            Ok(answer) => answer,
             Err(_) => Err(Error::new(Kind::Lost)),
         }
     }

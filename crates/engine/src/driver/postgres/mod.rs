@@ -1,5 +1,6 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod cancel;
 mod cancel_key;
 mod certificates;
 mod clear;
