@@ -276,9 +276,16 @@ async fn a_token_costs_no_round_trip() {
     db.read_after(&token).await.unwrap().run(read()).await.unwrap();
     let token = add(&db, 2).await;
     block_in_place(|| family.replicas[0].catch_up(&family.primary)).unwrap();
-    let _ = proxy.turns();
-    let (count,) = db.read_after(&token).await.unwrap().run(read()).await.unwrap();
-    assert_eq!((count, proxy.turns()), (2, 1));
+    eventually("the replica answers", async || {
+        all_up(&db).await;
+        let _ = proxy.turns();
+        let (count,) = db.read_after(&token).await.unwrap().run(read()).await.unwrap();
+        let turns = proxy.turns();
+        // None where a busy machine made the replica late, so that the primary answered.
+        assert!(count == 2 && turns <= 1, "{count} rows, {turns} turns");
+        turns == 1
+    })
+    .await;
 }
 
 async fn pause_replay(replica: &Cluster, paused: bool) {

@@ -151,10 +151,7 @@ impl Connection {
         let limit = async {
             loop {
                 // It stops one statement; another may have been abandoned behind it.
-                tokio::select! {
-                    answer = &mut last => return answer.map_err(convert),
-                    sent = cancel(&token, server, tls, is_pooled) => sent.map_err(convert)?,
-                }
+                cancel(&token, server, tls, is_pooled).await.map_err(convert)?;
                 if let Ok(answer) = timeout(PATIENCE, &mut last).await {
                     return answer.map_err(convert);
                 }
