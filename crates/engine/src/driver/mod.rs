@@ -4,13 +4,16 @@ mod observation;
 mod position;
 mod postgres;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, check};
-use crate::settings::{Engine, Target};
+use crate::settings::{Engine, FileAccess, Target};
 use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
@@ -35,9 +38,9 @@ pub(crate) enum Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(target: &Target) -> Self {
+    pub(crate) fn new(target: &Target, access: FileAccess) -> Self {
         match target {
-            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location)),
+            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, access)),
             Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
         }
     }
@@ -47,6 +50,22 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.target(),
             Connector::Postgres(connector) => connector.target().to_owned(),
+        }
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        match self {
+            Connector::Sqlite(_) => Vec::new(),
+            Connector::Postgres(connector) => connector.backends(),
+        }
+    }
+
+    /// The file that others may lock, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Sqlite(connector) => connector.lockable(),
+            Connector::Postgres(_) => None,
         }
     }
 
@@ -265,6 +284,22 @@ impl Connection {
         self.in_flight = false;
         self.in_transaction = false;
         Ok(())
+    }
+
+    /// Rolls back the transaction of a session in which nothing failed.
+    ///
+    /// # Errors
+    /// When it is not open any more, so that what it wrote may be kept.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        self.in_flight = true;
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.roll_back().await,
+            Link::Postgres(connection) => connection.roll_back().await,
+        };
+        self.in_flight = false;
+        self.judge(result.as_ref().err(), true);
+        self.in_transaction = result.is_err();
+        result
     }
 
     /// Closes it; on SQLite, waits until that is done.

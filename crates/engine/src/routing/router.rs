@@ -20,7 +20,7 @@ use super::prober::watch;
 use super::route::Route;
 use super::spill::Spill;
 use super::status::{NodeRole, NodeState, NodeStatus};
-use crate::driver::{Connection, Position, Role};
+use crate::driver::{Connection, Connector, Position, Role};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Metric;
 use crate::observe::Log;
@@ -259,10 +259,10 @@ impl Router {
         &self.nodes[node].name
     }
 
-    /// Notes that a node acknowledged a transaction whose end is at a position of its log.
+    /// Notes that a node acknowledged a transaction, whose end is at a position of its log, if that is known.
     pub(crate) fn committed(&self, node: usize, position: Option<Position>) {
-        if let Some(position) = position.filter(|_| self.has_others()) {
-            self.nodes[node].acknowledged.add(position.lsn);
+        if self.has_others() {
+            self.nodes[node].acknowledged.add(position.map(|position| position.lsn));
         }
     }
 
@@ -302,6 +302,11 @@ impl Router {
     pub(crate) fn idle(&self, holder: &'static Location<'static>) -> Option<Lease> {
         let node = self.primary.last()?;
         Some(Lease::new(self.nodes[node].reads.checkout_idle(holder)?, node))
+    }
+
+    /// The ways to all nodes.
+    pub(crate) fn connectors(&self) -> impl Iterator<Item = &Connector> {
+        self.nodes.iter().map(|node| &node.connector)
     }
 
     /// A connection to the primary apart from the pools, for revisions.

@@ -17,12 +17,12 @@ const PROCESS: std::ops::Range<usize> = 8..12;
 
 /// The process of the connection's cancel key. tokio-postgres doesn't tell it, but writes it into cancel requests; this
 /// one goes nowhere.
-pub(super) async fn process(client: &Client) -> Option<i32> {
+pub(super) async fn process(client: &Client) -> Option<i64> {
     let written = Arc::default();
     client.cancel_token().cancel_query_raw(Recorder(Arc::clone(&written)), InClear).await.ok()?;
     let written = written.lock().unwrap_or_else(PoisonError::into_inner);
     let request = written.get(written.len().checked_sub(REQUEST)?..)?;
-    Some(i32::from_be_bytes(request[PROCESS].try_into().ok()?))
+    Some(i32::from_be_bytes(request[PROCESS].try_into().ok()?).into())
 }
 
 /// Keeps what is written, and accepts encryption where that is asked for.

@@ -12,8 +12,10 @@ use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
 
 use super::Connection;
+use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
+use super::notices::Notices;
 use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
@@ -49,6 +51,7 @@ struct Inner {
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
     cut: Cut,
+    backends: Backends,
 }
 
 /// Why one server was not connected to.
@@ -79,11 +82,17 @@ impl Connector {
             tls: OnceCell::new(),
             noticed: AtomicBool::new(false),
             cut: Cut::default(),
+            backends: Backends::default(),
         }))
     }
 
     pub(crate) fn target(&self) -> &str {
         &self.0.described
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        self.0.backends.pids()
     }
 
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
@@ -169,12 +178,13 @@ impl Inner {
         check(greeting.identity.standby, wanted)?;
         // Each of its statements runs once.
         connection.prepares = role != Role::Migrate;
-        if connection.names_process().await != Some(greeting.backend) || !greeting.lost.is_empty() {
+        if connection.names_process().await != Some(greeting.identity.pid) || !greeting.lost.is_empty() {
             let second = async || self.open(&config, server, &tls.fresh()).await.ok();
             connection
                 .go_through_pooler(startup, &greeting, &self.keeps_sessions, &self.described, second)
                 .await?;
         }
+        connection.backend = Some(self.backends.add(greeting.identity.pid));
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -189,13 +199,15 @@ impl Inner {
     ) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
         // Ends by itself when the client is dropped or the server goes away.
+        let notices = Notices::default();
+        let carried = notices.clone().carry(connection);
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = carried.await {
                 tracing::debug!(target: "tallybook::pool", %error, "connection ended");
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, server.clone(), tls.clone()))
+        Ok(Connection::new(client, notices, server.clone(), tls.clone()))
     }
 
     /// `prefer` does not hide that it came to nothing.

@@ -8,9 +8,11 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::backends::Backend;
 use super::cancel::cancel;
 use super::cancel_key;
 use super::error::convert;
+use super::notices::Notices;
 use super::observe::{Greeting, identify};
 use super::pooler::Pooler;
 use super::startup::Startup;
@@ -30,6 +32,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 /// A client, and the statements prepared on its connection by their text.
 pub(crate) struct Connection {
     pub(super) client: Client,
+    pub(super) notices: Notices,
     pub(super) prepared: LruCache<String, Statement>,
     /// False for one that goes through a pooler, where names of statements may belong to other programs.
     pub(super) prepares: bool,
@@ -45,14 +48,17 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// That the server's process serves it.
+    pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
     /// `server` and `tls` are what the client was connected to, and by.
-    pub(super) fn new(client: Client, server: Server, tls: Tls) -> Self {
+    pub(super) fn new(client: Client, notices: Notices, server: Server, tls: Tls) -> Self {
         let is_encrypted = tls.is_done();
         Self {
             client,
+            notices,
             prepared: LruCache::new(PREPARED),
             prepares: true,
             cancelled: false,
@@ -62,6 +68,7 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            backend: None,
         }
     }
 
@@ -73,7 +80,7 @@ impl Connection {
     }
 
     /// The process that the server said would serve the connection.
-    pub(super) async fn names_process(&self) -> Option<i32> {
+    pub(super) async fn names_process(&self) -> Option<i64> {
         cancel_key::process(&self.client).await
     }
 
@@ -108,13 +115,16 @@ impl Connection {
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error, but without an
+    /// answer the position is unknown.
     pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
+        self.notices.clear();
         let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
         let answers = self.client.simple_query_raw(commit).await.map_err(unknown_if_lost)?;
         pin_mut!(answers);
         // The first answer is that of the COMMIT.
         answers.next().await.transpose().map_err(unknown_if_lost)?;
+        self.check_transaction()?;
         let mut position = None;
         while let Some(Ok(answer)) = answers.next().await {
             if let SimpleQueryMessage::Row(row) = answer {
@@ -127,6 +137,21 @@ impl Connection {
     fn position(&self, lsn: Option<&str>, file: Option<&str>) -> Option<Position> {
         let lsn = end_of_log(parse_lsn(lsn?)?);
         Some(Position { system: self.identity.system, timeline: timeline_of(file?)?, lsn })
+    }
+
+    /// Rolls back a transaction in which nothing failed.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        self.notices.clear();
+        self.clean(true).await?;
+        self.check_transaction()
+    }
+
+    /// Whether there was a transaction to end; `notices` were cleared before.
+    pub(super) fn check_transaction(&self) -> Result<()> {
+        match self.notices.had_no_transaction() {
+            true => Err(Error::new(Kind::TransactionEnded)),
+            false => Ok(()),
+        }
     }
 
     /// Waits for what is under way, cancelling it if it takes long, and rolls back what it left open.

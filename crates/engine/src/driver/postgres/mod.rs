@@ -1,5 +1,6 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod backends;
 mod cancel;
 mod cancel_key;
 mod certificates;
@@ -10,6 +11,7 @@ mod cut;
 mod error;
 mod flight;
 mod load;
+mod notices;
 mod observe;
 mod param;
 mod pooler;

@@ -44,8 +44,6 @@ const IDENTIFY: [&str; 2] = [
 /// What a new connection found.
 pub(super) struct Greeting {
     pub(super) identity: Identity,
-    /// The process that answers.
-    pub(super) backend: i32,
     /// Settings that are not in effect.
     pub(super) lost: Vec<Lost>,
 }
@@ -82,9 +80,7 @@ pub(super) async fn replay_position(client: &Client) -> Result<Option<u64>> {
 pub(super) async fn identify(client: &Client, startup: &Startup) -> Result<Greeting, tokio_postgres::Error> {
     let (found, wanted) = (startup.found(), startup.wanted());
     let question = |rest: &str| {
-        format!(
-            "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS backend{found}{rest}; {wanted}"
-        )
+        format!("SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid{found}{rest}; {wanted}")
     };
     let rows = match rows(client, &question(IDENTIFY[0])).await {
         Err(refused) if refused.as_db_error().is_some() => rows(client, &question(IDENTIFY[1])).await?,
@@ -97,16 +93,16 @@ pub(super) async fn identify(client: &Client, startup: &Startup) -> Result<Greet
             standby: flag(&row, "in_recovery"),
             system: number(&row, "system").unwrap_or_default(),
             started: number(&row, "started").unwrap_or_default(),
+            pid: number(&row, "pid").unwrap_or_default(),
         },
-        backend: number(&row, "backend").unwrap_or_default(),
         lost: startup.lost(|column| text(&row, column), |column| text(&wanted, column)),
     })
 }
 
 /// The process that answers, after what `before` does.
-pub(super) async fn backend(client: &Client, before: &str) -> Result<i32, tokio_postgres::Error> {
-    let row = first_row(client, &format!("{before}SELECT pg_backend_pid() AS backend")).await?;
-    Ok(number(&row, "backend").unwrap_or_default())
+pub(super) async fn backend(client: &Client, before: &str) -> Result<i64, tokio_postgres::Error> {
+    let row = first_row(client, &format!("{before}SELECT pg_backend_pid() AS pid")).await?;
+    Ok(number(&row, "pid").unwrap_or_default())
 }
 
 /// The only row of a statement without parameters; as text, and under no name that a proxy would have to keep.

@@ -40,7 +40,7 @@ pub(super) struct Pooler {
 }
 
 impl Pooler {
-    pub(super) fn new(backend: i32, target: &str, keeps: &Arc<AtomicBool>) -> Self {
+    pub(super) fn new(backend: i64, target: &str, keeps: &Arc<AtomicBool>) -> Self {
         let fence = format!(
             "SELECT WHERE CASE WHEN pg_backend_pid() = {backend} THEN false \
              ELSE ('process ' || pg_backend_pid() || ' instead of {backend}')::boolean END"
@@ -75,14 +75,14 @@ impl Connection {
         second: impl AsyncFnOnce() -> Option<Self>,
     ) -> Result<(), Refusal> {
         if !keeps.load(Ordering::Relaxed) {
-            if is_shared(&self.client, greeting.backend, second).await {
+            if is_shared(&self.client, greeting.identity.pid, second).await {
                 return Err(Refusal::new(NOT_KEPT.to_owned()));
             }
             keeps.store(true, Ordering::Relaxed);
         }
         self.client.simple_query(&startup.set()).await?;
         let now = self.identify(startup).await?;
-        if now.backend != greeting.backend {
+        if now.identity.pid != greeting.identity.pid {
             return Err(Refusal::new(NOT_KEPT.to_owned()));
         }
         if !now.lost.is_empty() {
@@ -91,14 +91,14 @@ impl Connection {
         }
         // Where the pooler does not reset what it reuses, names of other sessions are still there.
         self.prepares = false;
-        self.pooler = Some(Pooler::new(now.backend, target, keeps));
+        self.pooler = Some(Pooler::new(now.identity.pid, target, keeps));
         Ok(())
     }
 }
 
 /// Whether two sessions were seen to share their server connections: while the second is in a transaction, the first
 /// must be where it was, and the second elsewhere. A pooler that says nothing in time shows nothing.
-async fn is_shared(first: &Client, process: i32, second: impl AsyncFnOnce() -> Option<Connection>) -> bool {
+async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Connection>) -> bool {
     let look = async {
         let Some(second) = second().await else { return false };
         let other = match backend(&second.client, "BEGIN; ").await {

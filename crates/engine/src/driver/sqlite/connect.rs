@@ -1,6 +1,7 @@
 //! Opening an SQLite database.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +13,14 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
+use super::functions;
 use super::log::Log;
 use crate::driver::Role;
 use crate::error::{Error, Result};
-use crate::settings::SqliteLocation;
+use crate::settings::{FileAccess, OpenMode, SqliteLocation};
 
-/// How long to wait for a lock that another process holds.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a runner of revisions waits within SQLite; it tries again by itself, until its deadline.
+const RUNNER_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 /// How often to look where SQLite itself does not wait.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// The part of a file, in bytes, that readers map into memory: its pages need no call of the system each. As much as
@@ -60,42 +62,67 @@ impl Memory {
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {
     Memory(Memory),
-    File(PathBuf),
+    File { path: PathBuf, access: FileAccess },
 }
 
 impl Connector {
-    pub(crate) fn new(location: &SqliteLocation) -> Self {
+    pub(crate) fn new(location: &SqliteLocation, access: FileAccess) -> Self {
         match location {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
             // The process may go elsewhere before it opens the next connection.
-            SqliteLocation::File(path) => Self::File(path::absolute(path).unwrap_or_else(|_| path.clone())),
+            SqliteLocation::File(path) => {
+                Self::File { path: path::absolute(path).unwrap_or_else(|_| path.clone()), access }
+            }
         }
     }
 
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let connector = self.clone();
-        let with_log = matches!(self, Connector::File(_));
-        Connection::spawn(with_log, move || connector.open(role)).await
+        let with_log = matches!(self, Connector::File { .. }) && !self.is_read_only();
+        let busy_timeout = self.busy_timeout(role);
+        Connection::spawn(with_log, busy_timeout, move || connector.open(role)).await
+    }
+
+    /// The file, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File { path, .. } => Some((path.as_path(), !self.is_read_only())),
+        }
+    }
+
+    /// How long a connection waits for a lock that another holds.
+    fn busy_timeout(&self, role: Role) -> Duration {
+        match (self, role) {
+            (Connector::File { .. }, Role::Migrate) => RUNNER_BUSY_TIMEOUT,
+            (Connector::File { access, .. }, _) => access.busy_timeout,
+            (Connector::Memory(_), _) => FileAccess::to_look().busy_timeout,
+        }
     }
 
     pub(crate) fn target(&self) -> String {
         match self {
             Connector::Memory(_) => "sqlite::memory:".to_owned(),
-            Connector::File(path) => path.display().to_string(),
+            Connector::File { path, .. } => path.display().to_string(),
         }
+    }
+
+    fn is_read_only(&self) -> bool {
+        matches!(self, Connector::File { access: FileAccess { mode: OpenMode::ReadOnly, .. }, .. })
     }
 
     fn open(&self, role: Role) -> Result<Sqlite> {
         let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_URI;
         let opened = match self {
-            Connector::Memory(memory) => memory.open(flags),
-            Connector::File(path) => {
-                check_file(path)?;
-                Sqlite::open_with_flags(path, flags & !OpenFlags::SQLITE_OPEN_URI)
+            Connector::Memory(memory) => memory.open(
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+                    | OpenFlags::SQLITE_OPEN_CREATE
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                    | OpenFlags::SQLITE_OPEN_URI,
+            ),
+            Connector::File { path, access } => {
+                let flags = check_file(path, access.mode)?;
+                Sqlite::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             }
         };
         let sqlite = opened.map_err(explain)?;
@@ -105,14 +132,20 @@ impl Connector {
 
     /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
     fn prepare(&self, sqlite: &Sqlite, role: Role) -> rusqlite::Result<()> {
-        sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        sqlite.busy_timeout(self.busy_timeout(role))?;
+        if let Connector::File { path, access: FileAccess { mode: OpenMode::ReadOnly, .. } } = self {
+            // What others left in a log stays there: the last connection that closes would move it into the file.
+            let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+            sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
+        functions::register(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         stable_plans(sqlite, true)?;
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
-        if role == Role::Read {
+        if role == Role::Read || self.is_read_only() {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
             sqlite.pragma_update(None, "mmap_size", MAPPED)?;
         }
@@ -128,8 +161,8 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
-    if turn_to_wal(sqlite)? != "wal" {
+pub(super) fn use_log(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<Option<Log>> {
+    if turn_to_wal(sqlite, busy_timeout)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
@@ -142,8 +175,8 @@ pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy
 /// time-out, because their waiting could be a deadlock; here it is none.
-fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
-    let deadline = Instant::now() + BUSY_TIMEOUT;
+fn turn_to_wal(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let deadline = Instant::now() + busy_timeout;
     loop {
         match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Err(error)
@@ -157,20 +190,62 @@ fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
     }
 }
 
-/// Says what SQLite would only call "unable to open database file". It also refuses a file without write
-/// permission for the superuser, whom the permission does not stop.
-fn check_file(path: &Path) -> Result<()> {
+/// The path of what SQLite keeps beside a file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// How to open a file, or the reason against it, of which SQLite would only say "unable to open database file".
+///
+/// A file without write permission is refused to the superuser as well, whom the permission does not stop.
+fn check_file(path: &Path, mode: OpenMode) -> Result<OpenFlags> {
     let refuse = |problem: String| Err(Error::connect(path.display().to_string(), problem));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-        return refuse(format!("the directory {} does not exist; create it first", parent.display()));
-    }
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => refuse("it is a directory".to_owned()),
-        Ok(metadata) if metadata.permissions().readonly() => {
+        Ok(file) if file.is_dir() => refuse("it is a directory".to_owned()),
+        Ok(file) if !file.is_file() => refuse("it is not a regular file".to_owned()),
+        Ok(file) if file.permissions().readonly() && mode == OpenMode::ReadOnly => {
+            Ok(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
+        Ok(file) if file.permissions().readonly() => {
             refuse("the file is read-only; allow writing (chmod u+w), or use a copy".to_owned())
         }
-        _ => Ok(()),
+        Ok(_) => Ok(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        Err(_) => match missing(path) {
+            Some(problem) => refuse(problem),
+            None if mode == OpenMode::Create => {
+                Ok(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+            }
+            None => refuse(
+                "the file does not exist, and nothing was created. A path after three slashes is relative to the \
+                 working directory, after four it is absolute: correct it, or make a new book with `tallybook \
+                 migrate upgrade`"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+/// Why a file that is not there can't be made either.
+fn missing(path: &Path) -> Option<String> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::metadata(parent) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Some(format!("the directory {} does not exist; create it first", parent.display()));
+        }
+        Err(error) => return Some(format!("the directory {} can't be looked at: {error}", parent.display())),
+        Ok(found) if !found.is_dir() => return Some(format!("{} is not a directory", parent.display())),
+        Ok(_) => {}
+    }
+    match (fs::symlink_metadata(path), fs::read_link(path)) {
+        (Ok(_), Ok(to)) => {
+            Some(format!("it is a symbolic link to {}, which does not exist; correct the link", to.display()))
+        }
+        (Err(error), _) if error.kind() != ErrorKind::NotFound => {
+            Some(format!("it can't be looked at: {error}"))
+        }
+        _ => None,
     }
 }
 
@@ -180,7 +255,8 @@ fn explain(error: &rusqlite::Error) -> String {
             "the file is not an SQLite database; it was left as it is".to_owned()
         }
         Some(ErrorCode::CannotOpen) => {
-            "it can't be opened; may this user read and write it and its directory?".to_owned()
+            "it can't be opened; may this user read and write it and its directory? A log is kept there"
+                .to_owned()
         }
         Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
         _ => error.to_string(),
