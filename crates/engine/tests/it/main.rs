@@ -19,6 +19,7 @@ mod migrate;
 mod nested;
 mod outage;
 mod pool;
+mod pooler;
 mod queue;
 mod random_cancel;
 mod read;
