@@ -122,8 +122,8 @@ impl Migrator<'_> {
         };
         let applied = self.revisions.iter().position(|revision| Some(revision.id) == adoption.revision);
         let applied = applied.map_or(0, |last| last + 1);
-        let mut batch = history::tables();
-        batch.extend(self.revisions[..applied].iter().map(history::record));
+        let mut batch = history::tables(&mut run.connection).await?;
+        batch.extend(self.revisions[..applied].iter().map(|one| history::record(self.name, one)));
         batch.push(last.record(&Event::Adopted(state))?);
         run.write_within(batch).await?;
         run.end(End::Commit).await?;

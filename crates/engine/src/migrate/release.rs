@@ -97,11 +97,11 @@ impl Migrator<'_> {
                 let version = place.map(|place| chain.versions[place].id);
                 let state =
                     Adopted { version: version.map(str::to_owned), ..adopted.cloned().unwrap_or_default() };
-                let mut batch = Vec::new();
+                let mut batch = history::tables(&mut run.connection).await?;
                 if place.map(Held::Version).is_some_and(|place| place != held) {
                     batch.push(execute("UPDATE alembic_version SET version_num = $1", params![version]));
                 }
-                batch.extend(self.revisions.iter().flat_map(history::erase));
+                batch.extend(self.revisions.iter().flat_map(|one| history::erase(self.name, one)));
                 batch.push(last.record(&Event::Released(state.clone()))?);
                 run.write_within(batch).await?;
                 run.end(End::Commit).await?;
