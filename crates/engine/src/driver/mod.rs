@@ -160,7 +160,8 @@ impl Connection {
         if let Err(refused) = check(&mut batch) {
             return Flown::new(Some(batch), Err(refused));
         }
-        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !self.in_transaction;
+        let continues = bounds.continues || self.in_transaction;
+        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !continues;
         let bounds = if alone { Bounds::snapshot(bounds) } else { bounds };
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
