@@ -332,9 +332,8 @@ impl Connection {
             Link::Postgres(connection) => connection.roll_back().await,
         };
         self.in_flight = false;
-        self.judge(result.as_ref().err(), true);
         self.in_transaction = result.is_err();
-        result
+        self.judged(result, true)
     }
 
     /// Closes it; on SQLite, waits until that is done.
