@@ -160,6 +160,8 @@ impl Connection {
         if let Err(refused) = check(&mut batch) {
             return Flown::new(Some(batch), Err(refused));
         }
+        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !self.in_transaction;
+        let bounds = if alone { Bounds::snapshot(bounds) } else { bounds };
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
         let mut flown = match &mut self.link {
@@ -169,7 +171,7 @@ impl Connection {
         self.in_flight = false;
         flown.outcome = self.judged(flown.outcome, !bounds.read_only);
         // One that failed before its end may have left its transaction open.
-        self.in_transaction &= bounds.end.is_none() || flown.outcome.is_err();
+        self.in_transaction &= !alone && (bounds.end.is_none() || flown.outcome.is_err());
         flown
     }
 
@@ -267,6 +269,14 @@ impl Connection {
         match &self.link {
             Link::Sqlite(_) => None,
             Link::Postgres(connection) => Some(connection.is_encrypted()),
+        }
+    }
+
+    /// Whether a pooler is between this program and the server.
+    pub(crate) fn is_pooled(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(_) => false,
+            Link::Postgres(connection) => connection.is_pooled(),
         }
     }
 

@@ -16,11 +16,10 @@ const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslr
     application_name, connect_timeout, tcp_user_timeout, keepalives, keepalives_idle, keepalives_interval, \
     keepalives_count, channel_binding, sslnegotiation, load_balance_hosts, weight and zone";
 /// What tokio-postgres reads itself: as libpq calls it, and as it does.
-const PASSED: [(&str, &str); 15] = [
+const PASSED: [(&str, &str); 14] = [
     ("user", "user"),
     ("password", "password"),
     ("dbname", "dbname"),
-    ("options", "options"),
     ("application_name", "application_name"),
     ("connect_timeout", "connect_timeout"),
     ("tcp_user_timeout", "tcp_user_timeout"),
@@ -47,6 +46,8 @@ pub(crate) struct PostgresTarget {
     pub(crate) servers: Vec<Server>,
     pub(crate) wanted: Wanted,
     pub(crate) ssl: Ssl,
+    /// Start-up options of its own.
+    pub(crate) options: Option<String>,
     pub(crate) statement_timeout: Option<String>,
     /// The share of reads that a replica gets.
     pub(crate) weight: u32,
@@ -101,6 +102,7 @@ pub(crate) enum Wanted {
 struct Parameters {
     ssl: Written,
     wanted: Option<String>,
+    options: Option<String>,
     statement_timeout: Option<String>,
     weight: Option<String>,
     zone: Option<String>,
@@ -128,6 +130,7 @@ impl PostgresTarget {
             servers,
             wanted: Wanted::read(parameters.wanted.as_deref())?,
             ssl: Ssl::read(parameters.ssl)?,
+            options: parameters.options,
             statement_timeout: parameters.statement_timeout.map(duration).transpose()?,
             weight: parameters.weight.map_or(Ok(1), |text| weight(&text))?,
             zone: parameters.zone,
@@ -162,6 +165,7 @@ impl Parameters {
             "sslkey" => self.ssl.key = Some(text),
             "sslpassword" => return Err("encrypted keys are not read, so sslpassword has no use".into()),
             "target_session_attrs" => self.wanted = Some(text),
+            "options" => self.options = Some(text),
             "statement_timeout" => self.statement_timeout = Some(text),
             "weight" => self.weight = Some(text),
             "zone" => self.zone = Some(text),
@@ -331,7 +335,7 @@ mod tests {
         assert_eq!(target.config.get_connect_timeout(), Some(&Duration::from_secs(7)));
         assert!(!target.config.get_keepalives());
         assert_eq!(target.config.get_keepalives_retries(), Some(3));
-        assert_eq!(target.config.get_options(), Some("-c jit=off"));
+        assert_eq!(target.options.as_deref(), Some("-c jit=off"));
         assert_eq!(target.wanted, Wanted::Primary);
         assert_eq!(target.statement_timeout.as_deref(), Some("5s"));
         assert_eq!(read("//h/d?ssl=require").ssl.mode, SslMode::Require);

@@ -1,6 +1,8 @@
 //! PostgreSQL, by tokio-postgres.
 
 mod backends;
+mod cancel;
+mod cancel_key;
 mod certificates;
 mod clear;
 mod connect;
@@ -12,6 +14,8 @@ mod load;
 mod notices;
 mod observe;
 mod param;
+mod pooler;
+mod startup;
 mod tls;
 mod verifier;
 
