@@ -79,7 +79,7 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
             return Ok(if is_in_the_way { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
         Migrate::Adopt { dry_run: false, .. } => {
-            print_adoption(&migrator.adopt(ALEMBIC).await?, &[], as_json)?
+            print_adoption(&migrator.adopt(ALEMBIC).await?, &[], as_json)?;
         }
         Migrate::Release { .. } => {
             let version = migrator.release(ALEMBIC).await?;
