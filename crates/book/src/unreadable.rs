@@ -62,7 +62,9 @@ impl<T: Table> Row for Scan<T> {
     }
 
     fn encode(&self) -> tallybook_engine::Result<Vec<Value>> {
-        self.row.clone().map_err(|unreadable| tallybook_engine::Error::invalid_value(unreadable.table, unreadable.to_string()))
+        self.row.clone().map_err(|unreadable| {
+            tallybook_engine::Error::invalid_value(unreadable.table, unreadable.to_string())
+        })
     }
 }
 

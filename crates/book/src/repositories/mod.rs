@@ -3,6 +3,7 @@
 //! All repositories read through any session and write only through a write session.
 
 mod executions;
+mod newest;
 mod portfolios;
 mod positions;
 mod repository;

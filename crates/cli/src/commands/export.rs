@@ -60,7 +60,8 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     }
     if let Some(list) = &export.skip_unreadable {
         let left_out = output::thousands(counts.left_out);
-        let _ = writeln!(io::stderr(), "warning: {left_out} rows can't be read; {} lists them", list.display());
+        let _ =
+            writeln!(io::stderr(), "warning: {left_out} rows can't be read; {} lists them", list.display());
     }
     Ok(ExitCode::from(INCOMPLETE))
 }
@@ -92,7 +93,8 @@ async fn write<T: Table>(db: &Database, output: &mut impl Write, rejected: &mut 
             match row {
                 Ok(values) => {
                     let columns = <T as Row>::COLUMNS.iter().zip(&values);
-                    csv.write_record(columns.map(|(column, value)| to_field(column, value))).map_err(io_error)?;
+                    csv.write_record(columns.map(|(column, value)| to_field(column, value)))
+                        .map_err(io_error)?;
                     counts.written += 1;
                 }
                 Err(unreadable) => {

@@ -9,6 +9,7 @@ use tallybook::engine::OpenMode;
 use tallybook::engine::migrate::{Adoption, Change, Difference, Goal, Migrator, Planned, Progress, Way};
 use tallybook::{ALEMBIC, migrator};
 
+use super::unreadable;
 use crate::args::{Limits, Migrate};
 use crate::database::Target;
 use crate::output;
@@ -17,6 +18,9 @@ use crate::progress::Steps;
 pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Result<ExitCode> {
     let db = target.open(mode(command)).await?;
     let code = run_on(&migrator(&db), command, as_json).await?;
+    if matches!(command, Migrate::Check | Migrate::Adopt { .. }) {
+        unreadable::warn(&db).await;
+    }
     db.close().await;
     Ok(code)
 }

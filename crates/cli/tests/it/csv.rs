@@ -133,7 +133,8 @@ fn each_row_is_exported_once_however_its_time_is_spelled() {
     );
     assert_eq!(program.run("export trades trades.csv").ok(), "exported 10,001 rows to trades.csv\n");
     let file = program.read("trades.csv");
-    let ids: Vec<u32> = file.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    let ids: Vec<u32> =
+        file.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, (1..=10_001).collect::<Vec<_>>());
 }
 
@@ -194,7 +195,12 @@ fn values_that_can_not_be_read_are_named_and_can_be_left_out() {
     program.sqlite("UPDATE portfolios SET currency = 'SECRET DOLLARS' WHERE id = 4");
 
     let error = program.run("export portfolios portfolios.csv").fails(1);
-    assert!(error.contains("portfolios, id 2, column initial_capital: expected a decimal, found inf; column created_at: "), "{error}");
+    assert!(
+        error.contains(
+            "portfolios, id 2, column initial_capital: expected a decimal, found inf; column created_at: "
+        ),
+        "{error}"
+    );
     assert!(error.contains("--skip-unreadable"), "{error}");
 
     let run = program.run("export portfolios portfolios.csv --skip-unreadable rejected.csv");
@@ -217,7 +223,13 @@ fn values_that_can_not_be_read_are_named_and_can_be_left_out() {
             "portfolios 4 currency",
         ]
     );
-    for told in ["a date without a time", "a time with an offset from UTC", "at most 3 fit", "7.9e28", "a text of 4 bytes"] {
+    for told in [
+        "a date without a time",
+        "a time with an offset from UTC",
+        "at most 3 fit",
+        "7.9e28",
+        "a text of 4 bytes",
+    ] {
         assert!(list.contains(told), "{told}: {list}");
     }
     for value in ["SECRET", "much", "2025", "1740821400"] {
@@ -228,6 +240,36 @@ fn values_that_can_not_be_read_are_named_and_can_be_left_out() {
     program.run("export trades same.csv --skip-unreadable same.csv").fails(1);
 }
 
+#[test]
+fn a_check_and_an_adoption_warn_of_values_that_can_not_be_read() {
+    let program = Program::new();
+    program.run("migrate upgrade").ok();
+    assert_eq!(program.run("migrate check").err, "");
+    for _ in 0..4 {
+        insert(&program, "('2025-03-01', '2025-03-01 09:30:00', 'SECRET')");
+    }
+    let check = program.run("migrate check");
+    let told = "warning: portfolios: 4 of 4 rows can't be read\n  portfolios, id 1, column initial_capital: expected a decimal, \
+                found a text of 6 bytes; column created_at: expected a timestamp";
+    assert!(check.err.starts_with(told), "{}", check.err);
+    assert!(
+        check.err.contains("id 3, ") && !check.err.contains("id 4, ") && check.err.contains("\n  …\n"),
+        "{}",
+        check.err
+    );
+    assert!(!check.err.contains("SECRET") && !check.err.contains("2025"), "{}", check.err);
+    check.ok();
+    program.sqlite(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, \
+         CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)); \
+         INSERT INTO alembic_version VALUES ('5951c803aff7')",
+    );
+    program.run("migrate release").ok();
+    let adopt = program.run("migrate adopt --dry-run --json");
+    assert!(adopt.err.starts_with(told), "{}", adopt.err);
+    adopt.json();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_that_is_interrupted_leaves_nothing_behind() {
     let database = tallybook_testkit::postgres().await.database("interrupted_export").await;
@@ -236,7 +278,8 @@ async fn an_export_that_is_interrupted_leaves_nothing_behind() {
     let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
     let mut locks = db.begin().await.unwrap();
     locks.run(execute("LOCK TABLE portfolios IN ACCESS EXCLUSIVE MODE", params![])).await.unwrap();
-    let child = program.command(&format!("export portfolios portfolios.csv --database {url}")).spawn().unwrap();
+    let child =
+        program.command(&format!("export portfolios portfolios.csv --database {url}")).spawn().unwrap();
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'portfolios'::regclass AND NOT granted";
     while locks.run(one::<(i64,)>(waiting, params![])).await.unwrap() == (0,) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -258,7 +301,10 @@ async fn values_that_only_postgresql_has_are_named_and_can_be_left_out() {
                   ('c', 1, 1e30, 'USD', '2025-03-01', '12025-03-01')";
     db.write(async |session| session.run(execute(insert, params![])).await).await.unwrap();
     let error = program.run(&format!("export portfolios - --database {url}")).fails(1);
-    assert!(error.contains("portfolios, id 2, column initial_capital: expected a decimal, found NaN"), "{error}");
+    assert!(
+        error.contains("portfolios, id 2, column initial_capital: expected a decimal, found NaN"),
+        "{error}"
+    );
     let command = format!("export portfolios - --skip-unreadable rejected.csv --database {url}");
     let run = program.run(&command);
     assert_eq!((run.code, run.out.lines().count()), (3, 2), "{}", run.err);

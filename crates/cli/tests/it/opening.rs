@@ -59,7 +59,10 @@ fn a_mistyped_path_is_an_error_that_names_it_and_no_file_is_made() {
             let run = program.run(&format!("{command} --database {url}"));
             let told = format!("{}{}", run.out, run.err);
             assert_ne!(run.code, 0, "{command}: {told}");
-            assert!(told.contains("typo.db") && told.contains("the file does not exist"), "{command}: {told}");
+            assert!(
+                told.contains("typo.db") && told.contains("the file does not exist"),
+                "{command}: {told}"
+            );
             assert!(told.contains("tallybook migrate upgrade"), "{command}: {told}");
             assert_eq!(files(program.directory()), before, "{command}");
         }
@@ -138,7 +141,8 @@ fn what_is_no_database_is_named_for_what_it_is() {
     program.write("plain", "");
     #[cfg(unix)]
     std::os::unix::fs::symlink("nowhere/else.db", program.directory().join("link.db")).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(program.directory().join("pipe.db")).status().unwrap();
+    let made =
+        std::process::Command::new("mkfifo").arg(program.directory().join("pipe.db")).status().unwrap();
     assert!(made.success());
     for (path, told) in [
         ("directory.db", "it is a directory"),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::parse::{Variable, list};
 use super::{
-    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings, ReplicaSettings,
-    Settings,
+    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
+    ReplicaSettings, Settings,
 };
 use crate::error::{Error, Result};
 

@@ -16,7 +16,9 @@ pub use timestamp::now;
 
 pub(crate) use decimal::{decimal_from_f64, f64_from_decimal};
 pub(crate) use spelling::is_canonical;
-pub(crate) use timestamp::{POSTGRES_EPOCH, RANGE, format_timestamp, parse_foreign, parse_timestamp, unreadable};
+pub(crate) use timestamp::{
+    POSTGRES_EPOCH, RANGE, format_timestamp, parse_foreign, parse_timestamp, unreadable,
+};
 
 use chrono::{DateTime, Utc};
 

@@ -20,9 +20,7 @@ const UTC: [&str; 3] = ["Z", "+00:00", "-00:00"];
 
 /// Whether a text that is readable is in the canonical form.
 pub(crate) fn is_canonical(readable: &[u8]) -> bool {
-    readable.len() == TEXT_LEN
-        && readable[SEPARATOR] == b' '
-        && readable[TEXT_LEN - 1].is_ascii_digit()
+    readable.len() == TEXT_LEN && readable[SEPARATOR] == b' ' && readable[TEXT_LEN - 1].is_ascii_digit()
 }
 
 /// The canonical form of a spelling; the digits of its day and time are for the caller to read.

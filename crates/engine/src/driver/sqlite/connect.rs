@@ -222,7 +222,9 @@ fn missing(path: &Path) -> Option<String> {
         (Ok(_), Ok(to)) => {
             Some(format!("it is a symbolic link to {}, which does not exist; correct the link", to.display()))
         }
-        (Err(error), _) if error.kind() != ErrorKind::NotFound => Some(format!("it can't be looked at: {error}")),
+        (Err(error), _) if error.kind() != ErrorKind::NotFound => {
+            Some(format!("it can't be looked at: {error}"))
+        }
         _ => None,
     }
 }
@@ -233,7 +235,8 @@ fn explain(error: &rusqlite::Error) -> String {
             "the file is not an SQLite database; it was left as it is".to_owned()
         }
         Some(ErrorCode::CannotOpen) => {
-            "it can't be opened; may this user read and write it and its directory? A log is kept there".to_owned()
+            "it can't be opened; may this user read and write it and its directory? A log is kept there"
+                .to_owned()
         }
         Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
         _ => error.to_string(),
