@@ -3,6 +3,7 @@
 
 mod args;
 mod atomic_file;
+mod bound;
 mod commands;
 mod csv;
 mod database;

@@ -25,6 +25,7 @@ mod settings;
 mod statement;
 mod stopwatch;
 mod value;
+mod waiting;
 
 #[doc(hidden)]
 pub use tallybook_macros::max_queries_of_the_book;
@@ -56,3 +57,4 @@ pub use settings::{
 };
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};
+pub use waiting::Blocker;

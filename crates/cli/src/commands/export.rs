@@ -12,6 +12,7 @@ use tallybook_engine::{OpenMode, Row};
 use super::for_table;
 use crate::args::Export;
 use crate::atomic_file::AtomicFile;
+use crate::bound::Bound;
 use crate::csv::to_field;
 use crate::database::Target;
 use crate::interrupt::Interrupt;
@@ -35,16 +36,20 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     if export.skip_unreadable.as_ref() == Some(&export.file) {
         bail!("the rows that are left out need a file of their own");
     }
-    let db = target.open_book(OpenMode::ReadOnly).await?;
+    let is_stream = export.file == Path::new("-");
+    let bound = Bound::new(export.limits.within, as_json && !is_stream);
+    let db = target.open_book(OpenMode::ReadOnly, &bound).await?;
     let mut rejected = Rejected::create(export.skip_unreadable.as_deref())?;
-    let counts = if export.file == Path::new("-") {
-        let counts = for_table!(export.table, write(&db, &mut io::stdout().lock(), &mut rejected))?;
+    let counts = if is_stream {
+        let written = async { for_table!(export.table, write(&db, &mut io::stdout().lock(), &mut rejected)) };
+        let counts = bound.run(&db, written).await?;
         rejected.finish()?;
         counts
     } else {
         let mut file = AtomicFile::create(&export.file)?;
         let mut interrupt = file.is_temporary().then(Interrupt::new).transpose()?;
         let written = async { for_table!(export.table, write(&db, &mut file, &mut rejected)) };
+        let written = bound.run(&db, written);
         let counts = match &mut interrupt {
             Some(interrupt) => interrupt.unless(written).await?,
             None => written.await?,
@@ -55,6 +60,7 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
         tell(&counts, export, as_json)?;
         counts
     };
+    db.close().await;
     if counts.left_out == 0 {
         return Ok(ExitCode::SUCCESS);
     }

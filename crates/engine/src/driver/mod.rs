@@ -8,11 +8,12 @@ mod sqlite;
 mod tests;
 mod transaction;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, check};
-use crate::settings::{Engine, OpenMode, Target};
+use crate::settings::{Engine, FileAccess, Target};
 use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
@@ -37,9 +38,9 @@ pub(crate) enum Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(target: &Target, mode: OpenMode) -> Self {
+    pub(crate) fn new(target: &Target, access: FileAccess) -> Self {
         match target {
-            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, mode)),
+            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, access)),
             Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
         }
     }
@@ -49,6 +50,22 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.target(),
             Connector::Postgres(connector) => connector.target().to_owned(),
+        }
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        match self {
+            Connector::Sqlite(_) => Vec::new(),
+            Connector::Postgres(connector) => connector.backends(),
+        }
+    }
+
+    /// The file that others may lock, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Sqlite(connector) => connector.lockable(),
+            Connector::Postgres(_) => None,
         }
     }
 

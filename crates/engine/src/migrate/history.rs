@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::catalog::fetch;
+use super::patience;
 use super::pending;
 use super::revision::Revision;
 use super::step::Direction;
@@ -101,7 +102,7 @@ pub(super) async fn create(connection: &mut Connection) -> Result<()> {
     }
     let tables: Vec<_> = TABLES.map(|sql| execute(sql, params![])).into();
     let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
-    connection.fly(tables, bounds).await.map(drop)
+    patience::fly(connection, tables, bounds).await.map(drop)
 }
 
 /// What is recorded.
@@ -296,5 +297,5 @@ pub(super) fn event(kind: &'static str, detail: &str) -> Execute {
 /// All of a batch in one transaction.
 pub(super) async fn write(connection: &mut Connection, batch: Vec<Execute>) -> Result<()> {
     let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
-    connection.fly(batch, bounds).await.map(drop)
+    patience::fly(connection, batch, bounds).await.map(drop)
 }

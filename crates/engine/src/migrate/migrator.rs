@@ -8,6 +8,7 @@ use super::goal::Goal;
 use super::history::{self, Entry};
 use super::options::Options;
 use super::pending::{self, Target};
+use super::privileges::Needs;
 use super::progress::{Change, Progress};
 use super::revision::Revision;
 use super::run::Run;
@@ -15,6 +16,7 @@ use super::standing::compare;
 use super::step::Direction;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::waiting::Deadline;
 
 /// Applies revisions and takes them back, on connections of its own, while others use the database.
 ///
@@ -33,8 +35,8 @@ impl<'a> Migrator<'a> {
         Self { db, revisions, options: Options::default() }
     }
 
-    /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
-    /// unless set.
+    /// Ends whatever it does after this time, a look as well as a run, with what was done recorded and nothing half-way
+    /// that is not said. An unfinished index is removed afterwards, which takes ten seconds at most. One hour unless set.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.options.within = time;
@@ -64,8 +66,9 @@ impl<'a> Migrator<'a> {
     /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
     /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        let target = self.resolve(goal, Direction::Up).await?;
-        self.run().await?.upgrade(target).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Up).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.upgrade(target).await).await
     }
 
     /// Takes revisions back, down to the goal; returns those that it took back. [`Goal::Steps`] is resolved and
@@ -76,8 +79,9 @@ impl<'a> Migrator<'a> {
     /// error names the commands that finish it. When a column or a table that would go holds data, unless [`Migrator::force`] is
     /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        let target = self.resolve(goal, Direction::Down).await?;
-        self.run().await?.downgrade(target).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Down).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.downgrade(target).await).await
     }
 
     /// The last revision that is wholly applied.
@@ -85,7 +89,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let history = history::read(&mut self.db.connect().await?, self.revisions).await?;
+        let history = self.look(&self.deadline(), async |connection| self.read(connection).await).await?;
         Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
@@ -94,7 +98,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        Ok(history::read(&mut self.db.connect().await?, self.revisions).await?.entries)
+        Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.entries)
     }
 
     /// What differs between what the applied revisions say and what the database has. Benign differences are
@@ -103,7 +107,15 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`], and when an applied revision was changed.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        Ok(compare(&mut self.db.connect().await?, self.revisions).await?.1)
+        self.differences(&self.deadline()).await
+    }
+
+    pub(super) async fn differences(&self, deadline: &Deadline) -> Result<Vec<Difference>> {
+        self.look(deadline, async |connection| {
+            self.read(connection).await?;
+            Ok(compare(connection, self.revisions).await?.1)
+        })
+        .await
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
@@ -112,7 +124,10 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When there is no such revision, or it is not applied.
     pub async fn repair(&self, id: &str) -> Result<Vec<String>> {
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.accept(run, id).await).await
+    }
+
+    async fn accept(&self, run: &mut Run<'_>, id: &str) -> Result<Vec<String>> {
         let history = run.history().await?;
         let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
             return Err(Error::revision(format!("there is no revision {id:?}")));
@@ -139,13 +154,11 @@ impl<'a> Migrator<'a> {
     }
 
     /// The position that a goal stands for.
-    async fn resolve(&self, goal: &Goal, direction: Direction) -> Result<Target> {
-        let mut connection = self.db.connect().await?;
-        let history = history::read(&mut connection, self.revisions).await?;
-        pending::resolve(&mut connection, self.revisions, &history, goal, direction).await
-    }
-
-    pub(super) async fn run(&self) -> Result<Run<'_>> {
-        Run::start(self.db, self.revisions, &self.options).await
+    async fn resolve(&self, deadline: &Deadline, goal: &Goal, direction: Direction) -> Result<Target> {
+        self.look(deadline, async |connection| {
+            let history = self.read(connection).await?;
+            pending::resolve(connection, self.revisions, &history, goal, direction).await
+        })
+        .await
     }
 }

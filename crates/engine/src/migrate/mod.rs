@@ -27,7 +27,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod adopt;
 mod apply;
 mod build;
@@ -36,18 +35,22 @@ mod checksum;
 mod column;
 mod definition;
 mod difference;
+mod elsewhere;
 mod expected;
 mod file;
 mod goal;
 mod history;
 mod index;
 mod lock;
+mod look;
 mod loss;
 mod migrator;
 mod options;
 mod outside;
+mod patience;
 mod pending;
 mod plan;
+mod privileges;
 mod probe;
 mod progress;
 mod rebuild;
@@ -67,8 +70,12 @@ pub use goal::Goal;
 pub use history::Entry;
 pub use migrator::Migrator;
 pub use plan::{Planned, PlannedStep, Way};
-pub use progress::{Blocker, Change, Place, Progress};
+pub use privileges::MissingPrivilege;
+pub use progress::{Change, Place, Progress};
 pub use revision::Revision;
 pub use step::Step;
 
+pub use crate::waiting::Blocker;
+
+pub(crate) use elsewhere::{Elsewhere, elsewhere};
 pub(crate) use standing::{Standing, indexes_of, standing};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::waiting::Blocker;
+
 /// What happens in a run of revisions, as it happens. As JSON it is an object with its kind in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -87,32 +89,4 @@ pub struct Place {
     pub of: usize,
     /// What the step does.
     pub what: String,
-}
-
-/// A session of PostgreSQL that others wait for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Blocker {
-    /// The process; `SELECT pg_terminate_backend(pid)` ends it.
-    pub pid: i64,
-    /// Whose it is.
-    pub user: String,
-    /// Seconds since its transaction began.
-    pub age: f64,
-    /// What it does: `active`, `idle in transaction`, …
-    pub state: String,
-    /// Its last statement, cut to 200 characters; empty if it may not be seen.
-    pub query: String,
-}
-
-impl std::fmt::Display for Blocker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pid, user, age, state, query } = self;
-        write!(f, "pid {pid} ({user}, {state}, {age:.0} s): {query}")
-    }
-}
-
-/// Blockers in one line.
-pub(super) fn names(blockers: &[Blocker]) -> String {
-    blockers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

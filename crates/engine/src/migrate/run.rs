@@ -1,11 +1,15 @@
 //! One run of revisions, up or down.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::elsewhere::elsewhere;
 use super::history::{self, History};
 use super::lock::Lock;
+use super::look;
 use super::options::Options;
+use super::patience;
 use super::pending::{self, Target};
+use super::privileges::{Needs, needs_down, needs_up, refuse};
 use super::progress::{Change, Place, Progress};
 use super::revision::Revision;
 use super::step::{Action, Direction};
@@ -13,6 +17,10 @@ use crate::database::Database;
 use crate::driver::Connection;
 use crate::error::{Error, Result};
 use crate::settings::Engine;
+use crate::waiting::Deadline;
+
+/// What a run has to say why it ends, before the deadline ends it.
+const MARGIN: Duration = Duration::from_millis(300);
 
 /// A run with its connections. On PostgreSQL it keeps other runners out; on SQLite each of its transactions does,
 /// and looks again at what others did.
@@ -22,7 +30,9 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a Options,
     pub(super) engine: Engine,
     pub(super) connection: Connection,
+    /// When nothing new is begun: somewhat before the deadline, to end in good order.
     pub(super) until: Instant,
+    pub(super) deadline: Deadline,
     /// It was looked for what index builds would have to wait for.
     pub(super) has_looked: bool,
     lock: Option<Lock>,
@@ -34,16 +44,27 @@ impl<'a> Run<'a> {
         db: &'a Database,
         revisions: &'a [Revision],
         options: &'a Options,
+        deadline: &Deadline,
     ) -> Result<Self> {
         db.refuse_nested_write()?;
-        let until = Instant::now() + options.within;
+        let margin = MARGIN.min(deadline.limit() / 10);
+        let until = deadline.end().checked_sub(margin).unwrap_or_else(Instant::now);
+        let deadline = deadline.clone();
         let lock = match db.engine() {
             Engine::Postgres => Some(Lock::acquire(db, options, until).await?),
             Engine::Sqlite => None,
         };
-        let connection = db.connect().await?;
+        let connection = patience::connect(db).await?;
         let engine = db.engine();
-        Ok(Self { db, revisions, options, engine, connection, until, has_looked: false, lock })
+        Ok(Self { db, revisions, options, engine, connection, until, deadline, has_looked: false, lock })
+    }
+
+    /// Ends it: what a deadline broke off is cancelled, and its connections are closed.
+    pub(super) async fn end_all(self) {
+        look::end(self.connection).await;
+        if let Some(lock) = self.lock {
+            lock.release().await;
+        }
     }
 
     pub(super) async fn history(&mut self) -> Result<History> {
@@ -58,7 +79,17 @@ impl<'a> Run<'a> {
         if applied > position {
             return Err(Error::revision("the database is already beyond that revision; use downgrade"));
         }
+        if history.traces() == 0
+            && applied < position
+            && let Some(elsewhere) = elsewhere(&mut self.connection, self.revisions).await?
+        {
+            elsewhere.refuse()?;
+        }
         let mut changes = Vec::new();
+        if applied < position {
+            let needs = needs_up(&mut self.connection, &self.revisions[applied..position]).await?;
+            self.check_privileges(needs).await?;
+        }
         self.set_out(target, applied).await?;
         for index in applied..position {
             changes.extend(self.walk(index, Direction::Up).await?);
@@ -76,6 +107,10 @@ impl<'a> Run<'a> {
         }
         for index in (position..traces).rev() {
             self.check_way_back(index)?;
+        }
+        if position < traces {
+            let needs = needs_down(&self.revisions[position..traces]);
+            self.check_privileges(needs).await?;
         }
         if !self.options.force {
             self.check_loss(position..traces).await?;
@@ -128,6 +163,12 @@ impl<'a> Run<'a> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Refuses, before anything is done, what this user may not do.
+    pub(super) async fn check_privileges(&mut self, needs: Needs) -> Result<()> {
+        let url = &self.db.settings().database_url;
+        refuse(&needs.missing(&mut self.connection, url).await?)
     }
 
     fn check_way_back(&self, index: usize) -> Result<()> {

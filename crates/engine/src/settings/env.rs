@@ -37,6 +37,7 @@ pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settin
         monitor: monitor(&variable)?,
         replica: replica(&variable)?,
         open_mode: OpenMode::default(),
+        busy_timeout: super::BUSY_TIMEOUT,
     })
 }
 

@@ -20,6 +20,9 @@ pub(crate) use ssl::{Check, Identity, Roots, Ssl};
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};
 
+/// How long a statement waits for a locked SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything that can be set, with the defaults of an embedded database.
 ///
 /// ```
@@ -46,6 +49,23 @@ pub struct Settings {
     pub replica: ReplicaSettings,
     /// What may be done to the file of an SQLite database. No variable sets it: programs do.
     pub open_mode: OpenMode,
+    /// How long a statement waits for another process that has the file of an SQLite database locked. Default 5 s. No
+    /// variable sets it.
+    pub busy_timeout: Duration,
+}
+
+/// How the file of an SQLite database is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileAccess {
+    pub(crate) mode: OpenMode,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl FileAccess {
+    /// Changes nothing.
+    pub(crate) fn to_look() -> Self {
+        Self { mode: OpenMode::ReadOnly, busy_timeout: BUSY_TIMEOUT }
+    }
 }
 
 /// What opening an SQLite database may do to its file, as SQLite's own `mode=rwc`, `rw` and `ro`. PostgreSQL has
@@ -197,7 +217,12 @@ impl Settings {
             monitor: MonitorSettings::default(),
             replica: ReplicaSettings::default(),
             open_mode: OpenMode::default(),
+            busy_timeout: BUSY_TIMEOUT,
         })
+    }
+
+    pub(crate) fn file_access(&self) -> FileAccess {
+        FileAccess { mode: self.open_mode, busy_timeout: self.busy_timeout }
     }
 
     /// The environment over the file `.env` of the working directory over the defaults.

@@ -1,8 +1,9 @@
 //! Only a session begins and ends its transaction.
 
+use tallybook_engine::migrate::{Goal, Migrator, Revision, Step};
 use tallybook_engine::{Execute, Session, all, execute, one, params};
 
-use crate::support::{at_rest, count_notes, read, with_notes, write};
+use crate::support::{at_rest, count_notes, open, read, with_notes, write};
 
 /// Statements that begin or end a transaction, on either engine.
 const CONTROLS: [&str; 22] = [
@@ -133,5 +134,23 @@ tallybook_testkit::both_engines! {
             let error = session.run(execute(sql, params![])).await.unwrap_err().to_string();
             assert!(error.contains(advice) && error.contains(sql), "{error}");
         }
+    }
+}
+
+const ENDS_ITS_TRANSACTION: Revision = Revision::new(
+    "0001",
+    "notes",
+    &[Step::sql(
+        "create notes",
+        "CREATE TABLE notes (id integer PRIMARY KEY); COMMIT; CREATE TABLE tags (id integer PRIMARY KEY)",
+        "DROP TABLE notes",
+    )],
+);
+
+tallybook_testkit::both_engines! {
+    async fn a_revision_that_ends_its_transaction_is_reported(url: &str) {
+        let db = open(url).await;
+        let error = Migrator::new(&db, &[ENDS_ITS_TRANSACTION]).upgrade(&Goal::Head).await.unwrap_err();
+        assert!(error.to_string().contains("the transaction was over before"), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::backends::Backend;
 use super::error::convert;
 use super::notices::Notices;
 use super::observe::identify;
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// That the server's process serves it.
+    pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
@@ -52,6 +55,7 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            backend: None,
         }
     }
 

@@ -13,13 +13,14 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
+use super::functions;
 use super::log::Log;
 use crate::driver::Role;
 use crate::error::{Error, Result};
-use crate::settings::{OpenMode, SqliteLocation};
+use crate::settings::{FileAccess, OpenMode, SqliteLocation};
 
-/// How long to wait for a lock that another process holds.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a runner of revisions waits within SQLite; it tries again by itself, until its deadline.
+const RUNNER_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 /// How often to look where SQLite itself does not wait.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// The part of a file, in bytes, that readers map into memory: its pages need no call of the system each. As much as
@@ -61,16 +62,16 @@ impl Memory {
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {
     Memory(Memory),
-    File { path: PathBuf, mode: OpenMode },
+    File { path: PathBuf, access: FileAccess },
 }
 
 impl Connector {
-    pub(crate) fn new(location: &SqliteLocation, mode: OpenMode) -> Self {
+    pub(crate) fn new(location: &SqliteLocation, access: FileAccess) -> Self {
         match location {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
             // The process may go elsewhere before it opens the next connection.
             SqliteLocation::File(path) => {
-                Self::File { path: path::absolute(path).unwrap_or_else(|_| path.clone()), mode }
+                Self::File { path: path::absolute(path).unwrap_or_else(|_| path.clone()), access }
             }
         }
     }
@@ -78,7 +79,25 @@ impl Connector {
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let connector = self.clone();
         let with_log = matches!(self, Connector::File { .. }) && !self.is_read_only();
-        Connection::spawn(with_log, move || connector.open(role)).await
+        let busy_timeout = self.busy_timeout(role);
+        Connection::spawn(with_log, busy_timeout, move || connector.open(role)).await
+    }
+
+    /// The file, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File { path, .. } => Some((path.as_path(), !self.is_read_only())),
+        }
+    }
+
+    /// How long a connection waits for a lock that another holds.
+    fn busy_timeout(&self, role: Role) -> Duration {
+        match (self, role) {
+            (Connector::File { .. }, Role::Migrate) => RUNNER_BUSY_TIMEOUT,
+            (Connector::File { access, .. }, _) => access.busy_timeout,
+            (Connector::Memory(_), _) => FileAccess::to_look().busy_timeout,
+        }
     }
 
     pub(crate) fn target(&self) -> String {
@@ -89,7 +108,7 @@ impl Connector {
     }
 
     fn is_read_only(&self) -> bool {
-        matches!(self, Connector::File { mode: OpenMode::ReadOnly, .. })
+        matches!(self, Connector::File { access: FileAccess { mode: OpenMode::ReadOnly, .. }, .. })
     }
 
     fn open(&self, role: Role) -> Result<Sqlite> {
@@ -101,9 +120,9 @@ impl Connector {
                     | OpenFlags::SQLITE_OPEN_NO_MUTEX
                     | OpenFlags::SQLITE_OPEN_URI,
             ),
-            Connector::File { path, mode } => {
-                let access = check_file(path, *mode)?;
-                Sqlite::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            Connector::File { path, access } => {
+                let flags = check_file(path, access.mode)?;
+                Sqlite::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             }
         };
         let sqlite = opened.map_err(explain)?;
@@ -113,14 +132,15 @@ impl Connector {
 
     /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
     fn prepare(&self, sqlite: &Sqlite, role: Role) -> rusqlite::Result<()> {
-        sqlite.busy_timeout(BUSY_TIMEOUT)?;
-        if let Connector::File { path, mode: OpenMode::ReadOnly } = self {
+        sqlite.busy_timeout(self.busy_timeout(role))?;
+        if let Connector::File { path, access: FileAccess { mode: OpenMode::ReadOnly, .. } } = self {
             // What others left in a log stays there: the last connection that closes would move it into the file.
             let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
             sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
+        functions::register(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         stable_plans(sqlite, true)?;
@@ -141,8 +161,8 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
-    if turn_to_wal(sqlite)? != "wal" {
+pub(super) fn use_log(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<Option<Log>> {
+    if turn_to_wal(sqlite, busy_timeout)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
@@ -155,8 +175,8 @@ pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy
 /// time-out, because their waiting could be a deadlock; here it is none.
-fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
-    let deadline = Instant::now() + BUSY_TIMEOUT;
+fn turn_to_wal(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let deadline = Instant::now() + busy_timeout;
     loop {
         match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Err(error)

@@ -9,7 +9,7 @@ use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connect::{BUSY_TIMEOUT, use_log};
+use super::connect::use_log;
 use super::error::convert;
 use super::flight::{check_transaction, run_all, settle};
 use super::leash::{Leash, LongFlights};
@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     long: LongFlights,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
+    /// How long it waits for a lock that another holds.
+    busy_timeout: Duration,
     /// It has a file, and nothing was written through it yet.
     wants_log: bool,
     /// Where its commits are flushed, if SQLite does not.
@@ -49,13 +51,14 @@ impl Connection {
     /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
     pub(super) async fn spawn(
         wants_log: bool,
+        busy_timeout: Duration,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || match open().and_then(share) {
+            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout)) {
                 Ok((sqlite, opened)) => {
                     // The receiver is gone if the opening was abandoned; then the inbox is closed too.
                     let _ = ready.send(Ok(opened));
@@ -72,7 +75,7 @@ impl Connection {
             })?;
         let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
         let (thread, long) = (Handle(work), LongFlights::default());
-        Ok(Self { thread, sqlite, leash, long, interrupt, join, wants_log, log: None })
+        Ok(Self { thread, sqlite, leash, long, interrupt, join, busy_timeout, wants_log, log: None })
     }
 
     /// Whether the thread ended, which only a panic on it does, or its log could not be flushed.
@@ -127,7 +130,7 @@ impl Connection {
         sqlite.busy_timeout(Duration::ZERO).ok()?;
         let outcome = run_all(&sqlite, queries, bounds, since);
         // It fails only for a connection that is closed.
-        let _ = sqlite.busy_timeout(BUSY_TIMEOUT);
+        let _ = sqlite.busy_timeout(self.busy_timeout);
         let has_not_begun = bounds.begin.is_some() && sqlite.is_autocommit();
         if outcome.is_err() && has_not_begun {
             queries.iter_mut().for_each(|query| query.reset());
@@ -139,7 +142,9 @@ impl Connection {
     /// Before the first write to a file: its log.
     pub(super) async fn use_log(&mut self) -> Result<()> {
         if self.wants_log {
-            self.log = self.thread.call(|sqlite| use_log(sqlite).map_err(convert)).await??;
+            let busy_timeout = self.busy_timeout;
+            self.log =
+                self.thread.call(move |sqlite| use_log(sqlite, busy_timeout).map_err(convert)).await??;
             self.wants_log = false;
         }
         Ok(())
@@ -211,8 +216,8 @@ impl Connection {
 }
 
 /// What a connection shares with its handle.
-fn share(sqlite: Sqlite) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
-    let leash = Leash::new(&sqlite).map_err(convert)?;
+fn share(sqlite: Sqlite, busy_timeout: Duration) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
+    let leash = Leash::new(&sqlite, busy_timeout).map_err(convert)?;
     let interrupt = sqlite.get_interrupt_handle();
     let sqlite = Arc::new(Mutex::new(sqlite));
     let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, interrupt };

@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod error;
 mod flight;
+mod functions;
 mod leash;
 mod load;
 mod log;
