@@ -3,7 +3,7 @@
 use tallybook_testkit::{Database, postgres};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::Program;
+use crate::support::{AS_ALEMBIC_LEFT_IT, Program};
 
 /// A user who may connect and nothing else, in a database of the owner's.
 struct Stranger {
@@ -62,18 +62,7 @@ async fn what_an_adoption_needs_is_told_by_its_dry_run_and_nothing_is_changed() 
     let program = Program::new();
     let run = |command: &str| program.run(&format!("{command} --database {}", stranger.url));
     program.run(&format!("migrate upgrade --database {}", stranger.database.url())).ok();
-    stranger
-        .owner
-        .batch_execute(
-            "DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events, tallybook_pending; \
-             CREATE TABLE agent_configs (); CREATE TABLE run_logs (); CREATE TABLE vendor_configs (); \
-             CREATE TABLE risk_metrics (); CREATE TABLE users (); CREATE TABLE api_keys (); \
-             CREATE TABLE audit_logs (); CREATE TABLE agent_llm_configs (); \
-             CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); \
-             INSERT INTO alembic_version VALUES ('5951c803aff7')",
-        )
-        .await
-        .unwrap();
+    stranger.owner.batch_execute(AS_ALEMBIC_LEFT_IT).await.unwrap();
     let before = stranger.tables().await;
 
     let dry = run("migrate adopt --dry-run");

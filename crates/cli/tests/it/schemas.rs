@@ -3,7 +3,7 @@
 use tallybook_testkit::{Database, postgres};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::Program;
+use crate::support::{AS_ALEMBIC_LEFT_IT, Program};
 
 /// A database with a book in the schema `desk`, and a session of its owner.
 async fn with_desk(name: &str) -> (Database, Client) {
@@ -59,14 +59,7 @@ async fn every_command_says_in_which_schema_the_book_is_and_makes_no_second_one(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_book_that_alembic_made_elsewhere_is_found_too() {
     let (database, client) = with_desk("schemas_alembic").await;
-    client
-        .batch_execute(
-            "SET search_path = desk; DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events, tallybook_pending; \
-             CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); \
-             INSERT INTO alembic_version VALUES ('5951c803aff7')",
-        )
-        .await
-        .unwrap();
+    client.batch_execute(&format!("SET search_path = desk; {AS_ALEMBIC_LEFT_IT}")).await.unwrap();
     let program = Program::new();
     for command in ["migrate upgrade", "migrate adopt", "migrate check"] {
         let error = program.run(&format!("{command} --database {}", database.url())).fails(1);

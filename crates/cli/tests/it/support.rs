@@ -103,3 +103,11 @@ pub(crate) fn interrupt(child: &std::process::Child) {
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
+
+/// Statements that make a book of PostgreSQL look like one that Alembic brought to its newest version.
+pub(crate) const AS_ALEMBIC_LEFT_IT: &str = "DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events, \
+    tallybook_pending, tallybook_needs; \
+    CREATE TABLE agent_configs (); CREATE TABLE run_logs (); CREATE TABLE vendor_configs (); \
+    CREATE TABLE risk_metrics (); CREATE TABLE users (); CREATE TABLE api_keys (); CREATE TABLE audit_logs (); \
+    CREATE TABLE agent_llm_configs (); CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); \
+    INSERT INTO alembic_version VALUES ('5951c803aff7')";

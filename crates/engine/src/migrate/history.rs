@@ -31,6 +31,10 @@ const TABLES: [&str; 5] = [
        revision varchar(64) NOT NULL, needs varchar(64) NOT NULL, PRIMARY KEY (revision, needs))",
 ];
 
+/// Their names.
+pub(super) const RECORDS: [&str; 5] =
+    ["tallybook_events", "tallybook_needs", "tallybook_pending", "tallybook_revisions", "tallybook_steps"];
+
 const THERE: Statement = Statement::per_engine(
     "SELECT c.relname::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::apply::is_reached;
 use super::catalog::fetch;
+use super::history::RECORDS;
 use super::probe::probe;
 use super::revision::Revision;
 use super::step::{Action, Direction, Step};
@@ -14,10 +15,6 @@ use crate::error::{Error, Result};
 use crate::params;
 use crate::query::{all, one};
 use crate::settings::{DatabaseUrl, Engine};
-
-/// The tables that record revisions.
-const RECORDS: [&str; 5] =
-    ["tallybook_events", "tallybook_needs", "tallybook_pending", "tallybook_revisions", "tallybook_steps"];
 
 /// Something that the user is not allowed and a command needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,8 +39,10 @@ pub(super) struct Needs {
 impl Needs {
     /// To read what is recorded, and Alembic's version.
     pub(super) fn to_look() -> Self {
-        let read = ["tallybook_revisions", "tallybook_steps", "tallybook_pending", "alembic_version"];
-        Self { read: read.map(str::to_owned).into(), ..Self::default() }
+        // Events are only written.
+        let read = RECORDS.into_iter().filter(|table| *table != "tallybook_events");
+        let read = read.chain(["alembic_version"]).map(str::to_owned).collect();
+        Self { read, ..Self::default() }
     }
 
     /// To record what is done.
