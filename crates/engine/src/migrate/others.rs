@@ -46,9 +46,12 @@ impl std::fmt::Display for Other {
     }
 }
 
+/// The revisions of a history that are applied, and one that is half-way.
+type Recorded<'a> = (Vec<(DateTime<Utc>, &'a str)>, Option<&'a str>);
+
 /// What is recorded of other histories than `name`, by name.
 pub(super) fn others(name: Name<'_>, rows: &Rows) -> Vec<Other> {
-    let mut others: BTreeMap<&str, (Vec<(DateTime<Utc>, &str)>, Option<&str>)> = BTreeMap::new();
+    let mut others: BTreeMap<&str, Recorded<'_>> = BTreeMap::new();
     let is_leaving = |row: &&StepRow| matches!(&*row.state, "leaving" | "gone");
     for row in &rows.applied {
         let (of, id) = parted(&row.id);

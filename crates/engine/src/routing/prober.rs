@@ -90,7 +90,7 @@ impl Router {
             let name = &self.nodes[node].name;
             match change {
                 "" => {
-                    tracing::info!(target: "tallybook::routing", node = name, "watched on a connection of its own again")
+                    tracing::info!(target: "tallybook::routing", node = name, "watched on a connection of its own again");
                 }
                 reason => {
                     tracing::warn!(target: "tallybook::routing", node = name, reason, "no connection to watch it by");
