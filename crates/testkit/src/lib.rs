@@ -10,6 +10,8 @@
 //!   of the copy. [`Authority`] lets it offer TLS.
 //! * [`Proxy`] is a way to a server on which things go wrong.
 //! * [`SqliteFile`] is a path for a SQLite database.
+//! * [`Disk`] watches what a program writes and flushes, and shows what a power
+//!   failure would leave of it.
 //!
 //! Nothing outlives its owner, not even one that is killed: a small process
 //! watches each server and removes it together with its directory. Where
@@ -55,6 +57,7 @@ mod binaries;
 mod both_engines;
 mod cluster;
 mod database;
+mod disk;
 mod error;
 mod identifier;
 mod log_disk;
@@ -76,6 +79,7 @@ pub use authority::Authority;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use database::Database;
+pub use disk::{Disk, DiskEvent, Trace};
 pub use error::Error;
 pub use promtool::promtool;
 pub use proxy::{Counts, Mode, Proxy};

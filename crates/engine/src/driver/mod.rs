@@ -50,6 +50,14 @@ impl Connector {
         }
     }
 
+    /// What is wrong with what it connects to, where that can be seen without a connection: an SQLite file that is gone.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Connector::Sqlite(connector) => connector.fault(),
+            Connector::Postgres(_) => None,
+        }
+    }
+
     /// Ends all connections to a server and all attempts to make one; a file is never cut off.
     pub(crate) fn cut(&self) {
         match self {
@@ -192,7 +200,7 @@ impl Connection {
     fn judge(&mut self, error: Option<&Error>, writing: bool) {
         let Some(error) = error else { return };
         let standby = writing && error.code().is_some() && error.is_read_only();
-        if error.is_connection_lost() || error.is_commit_unknown() {
+        if error.is_connection_lost() || error.is_commit_unknown() || error.is_file_gone() {
             self.verdict = Some(Verdict::Lost);
         } else if standby {
             self.verdict = Some(Verdict::ReadOnlyServer);

@@ -147,14 +147,18 @@ impl Node {
     pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
         let now = Instant::now();
         let known = self.health.known();
-        let Known { state, role, observation, latency, since, .. } = *known;
+        let Known { role, observation, latency, since, .. } = *known;
+        let (state, reason) = match self.connector.fault() {
+            Some(fault) => (NodeState::Down, fault),
+            None => (known.state, known.reason.clone()),
+        };
         let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
         let is_replica = role == NodeRole::Replica;
         NodeStatus {
             name: self.name.clone(),
             role,
             state,
-            reason: known.reason.clone(),
+            reason,
             since: now.saturating_duration_since(since),
             lag_bytes: replayed.and_then(|replayed| Some(last?.saturating_sub(replayed.lsn))),
             lag: self

@@ -12,6 +12,7 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 
 use super::Connection;
 use super::error::convert;
+use super::file::DatabaseFile;
 use super::log::Log;
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -60,7 +61,7 @@ impl Memory {
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {
     Memory(Memory),
-    File(PathBuf),
+    File(Arc<DatabaseFile>),
 }
 
 impl Connector {
@@ -68,39 +69,53 @@ impl Connector {
         match location {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
             // The process may go elsewhere before it opens the next connection.
-            SqliteLocation::File(path) => Self::File(path::absolute(path).unwrap_or_else(|_| path.clone())),
+            SqliteLocation::File(path) => {
+                let path = path::absolute(path).unwrap_or_else(|_| path.clone());
+                Self::File(Arc::new(DatabaseFile::new(path)))
+            }
         }
     }
 
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let connector = self.clone();
-        let with_log = matches!(self, Connector::File(_));
-        Connection::spawn(with_log, move || connector.open(role)).await
+        let file = match self {
+            Connector::Memory(_) => None,
+            Connector::File(file) => Some(Arc::clone(file)),
+        };
+        Connection::spawn(file, move || connector.open(role)).await
     }
 
     pub(crate) fn target(&self) -> String {
         match self {
             Connector::Memory(_) => "sqlite::memory:".to_owned(),
-            Connector::File(path) => path.display().to_string(),
+            Connector::File(file) => file.path().display().to_string(),
+        }
+    }
+
+    /// What is wrong with its file, if anything is: it was deleted, replaced or moved.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File(file) => file.fault(),
         }
     }
 
     fn open(&self, role: Role) -> Result<Sqlite> {
         let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_URI;
-        let opened = match self {
-            Connector::Memory(memory) => memory.open(flags),
-            Connector::File(path) => {
-                check_file(path)?;
-                Sqlite::open_with_flags(path, flags & !OpenFlags::SQLITE_OPEN_URI)
-            }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let make = flags | OpenFlags::SQLITE_OPEN_CREATE;
+        let ready = |opened: rusqlite::Result<Sqlite>| {
+            let sqlite = opened.map_err(explain)?;
+            self.prepare(&sqlite, role).map_err(explain)?;
+            Ok(sqlite)
         };
-        let sqlite = opened.map_err(explain)?;
-        self.prepare(&sqlite, role).map_err(explain)?;
-        Ok(sqlite)
+        match self {
+            Connector::Memory(memory) => ready(memory.open(make | OpenFlags::SQLITE_OPEN_URI)),
+            Connector::File(file) => file.open(|may_make| {
+                check_file(file.path())?;
+                ready(Sqlite::open_with_flags(file.path(), if may_make { make } else { flags }))
+            }),
+        }
     }
 
     /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
@@ -128,16 +143,17 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite) -> rusqlite::Result<Option<Log>> {
+pub(super) fn use_log(sqlite: &Sqlite, database: &Arc<DatabaseFile>) -> rusqlite::Result<Option<Log>> {
     if turn_to_wal(sqlite)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
     sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-    let file = sqlite.path().map(|path| File::options().read(true).write(true).open(format!("{path}-wal")));
-    let Some(Ok(file)) = file else { return Ok(None) };
+    let Some(path) = sqlite.path().map(|path| PathBuf::from(format!("{path}-wal"))) else { return Ok(None) };
+    let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
+    let Ok(log) = Log::new(file, path, Arc::clone(database)) else { return Ok(None) };
     sqlite.execute_batch("PRAGMA synchronous = NORMAL")?;
-    Ok(Some(Log::new(file)))
+    Ok(Some(log))
 }
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::connect::{BUSY_TIMEOUT, use_log};
 use super::error::convert;
-use super::flight::{run_all, settle};
+use super::file::DatabaseFile;
+use super::flight::run_all;
 use super::leash::{Leash, LongFlights};
 use super::log::{Log, Sync};
 use crate::driver::Bounds;
@@ -32,9 +33,18 @@ pub(crate) struct Connection {
     long: LongFlights,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
+    /// None for a database in memory.
+    file: Option<Arc<DatabaseFile>>,
     /// It has a file, and nothing was written through it yet.
     wants_log: bool,
     /// Where its commits are flushed, if SQLite does not.
+    log: Option<Log>,
+}
+
+/// What makes a commit last.
+#[derive(Clone)]
+pub(super) struct Durability {
+    file: Option<Arc<DatabaseFile>>,
     log: Option<Log>,
 }
 
@@ -48,7 +58,7 @@ struct Opened {
 impl Connection {
     /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
     pub(super) async fn spawn(
-        wants_log: bool,
+        file: Option<Arc<DatabaseFile>>,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
@@ -71,13 +81,21 @@ impl Connection {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
         let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
-        let (thread, long) = (Handle(work), LongFlights::default());
-        Ok(Self { thread, sqlite, leash, long, interrupt, join, wants_log, log: None })
+        let (thread, long, wants_log) = (Handle(work), LongFlights::default(), file.is_some());
+        Ok(Self { thread, sqlite, leash, long, interrupt, join, file, wants_log, log: None })
     }
 
-    /// Whether the thread ended, which only a panic on it does, or its log could not be flushed.
+    /// Whether the thread ended, which only a panic on it does, its log could not be flushed, or its file is known to be
+    /// gone.
     pub(crate) fn is_closed(&self) -> bool {
-        self.join.is_finished() || self.log.as_ref().is_some_and(Log::has_failed)
+        self.join.is_finished()
+            || self.log.as_ref().is_some_and(Log::has_failed)
+            || self.file.as_ref().is_some_and(|file| file.gone().is_some())
+    }
+
+    /// Looks whether its file is still there, unless that was done just before `now`.
+    pub(super) fn check_file(&self, now: Instant) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check_at(now))
     }
 
     /// Runs reads on this thread, if they are short; none if they have to go to the connection's own.
@@ -138,15 +156,15 @@ impl Connection {
 
     /// Before the first write to a file: its log.
     pub(super) async fn use_log(&mut self) -> Result<()> {
-        if self.wants_log {
-            self.log = self.thread.call(|sqlite| use_log(sqlite).map_err(convert)).await??;
+        if let Some(file) = self.file.clone().filter(|_| self.wants_log) {
+            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file).map_err(convert)).await??;
             self.wants_log = false;
         }
         Ok(())
     }
 
-    pub(super) fn log(&self) -> Option<&Log> {
-        self.log.as_ref()
+    pub(super) fn durability(&self) -> Durability {
+        Durability { file: self.file.clone(), log: self.log.clone() }
     }
 
     /// Closes it and waits until it is closed: the last connection to a file moves its log into it.
@@ -159,15 +177,21 @@ impl Connection {
     /// Commits. The next transaction may begin; this one lasts when what is returned is over.
     pub(crate) async fn commit(&mut self) -> Result<Option<Sync>> {
         self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await??;
-        Ok(self.log.as_ref().map(Log::written))
+        match (&self.log, &self.file) {
+            (Some(log), _) => Ok(Some(log.written())),
+            // SQLite flushed it itself.
+            (None, Some(file)) => file.check_commit().map(|()| None),
+            (None, None) => Ok(None),
+        }
     }
 
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
-        let (sql, log) = (sql.to_owned(), self.log.clone());
+        self.check_file(Instant::now())?;
+        let (sql, durability) = (sql.to_owned(), self.durability());
         self.thread
             .call(move |sqlite| {
                 sqlite.execute_batch(&sql).map_err(convert)?;
-                settle(sqlite, log.as_ref())
+                durability.settle(sqlite)
             })
             .await?
     }
@@ -189,6 +213,18 @@ impl Connection {
     /// The way to its thread; a clone outlives a borrow of the connection.
     pub(super) fn thread(&self) -> &Handle {
         &self.thread
+    }
+}
+
+impl Durability {
+    /// What a flight committed itself lasts before it is answered.
+    pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
+        match (&self.log, &self.file) {
+            _ if !sqlite.is_autocommit() => Ok(()),
+            (Some(log), _) => log.sync_now(),
+            (None, Some(file)) => file.check_commit(),
+            (None, None) => Ok(()),
+        }
     }
 }
 

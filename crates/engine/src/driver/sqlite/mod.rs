@@ -4,6 +4,7 @@
 mod connect;
 mod connection;
 mod error;
+mod file;
 mod flight;
 mod leash;
 mod load;
