@@ -208,9 +208,10 @@ impl Trace {
                 }
                 DiskEvent::Written { file, offset, data } => {
                     let content = files.entry(*file).or_default();
-                    for (index, sector) in data.chunks(SECTOR).enumerate() {
+                    let piece = if fate == Fate::OnDisk { data.len() } else { SECTOR };
+                    for (index, sector) in data.chunks(piece).enumerate() {
                         if is_kept() {
-                            let start = *offset as usize + index * SECTOR;
+                            let start = *offset as usize + index * piece;
                             content.resize(content.len().max(start + sector.len()), 0);
                             content[start..][..sector.len()].copy_from_slice(sector);
                         }

@@ -16,6 +16,7 @@ use crate::value::Value;
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
 pub(crate) use postgres::STANDBY_TIMELINE;
+pub(crate) use sqlite::{Process, processes_with};
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
@@ -55,6 +56,30 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.fault(),
             Connector::Postgres(_) => None,
+        }
+    }
+
+    /// The size of SQLite's write-ahead log in bytes; none where there is no file that could have one.
+    pub(crate) fn log_size(&self) -> Option<u64> {
+        match self {
+            Connector::Sqlite(connector) => connector.log_size(),
+            Connector::Postgres(_) => None,
+        }
+    }
+
+    /// The other processes that have SQLite's write-ahead log open.
+    pub(crate) async fn log_holders(&self) -> Vec<String> {
+        match self {
+            Connector::Sqlite(connector) => connector.log_holders().await,
+            Connector::Postgres(_) => Vec::new(),
+        }
+    }
+
+    /// Moves what has piled up in SQLite's write-ahead log into the file, if the log has grown; nobody waits for it.
+    pub(crate) async fn shorten_log(&self) -> Result<()> {
+        match self {
+            Connector::Sqlite(connector) => connector.shorten_log().await,
+            Connector::Postgres(_) => Ok(()),
         }
     }
 

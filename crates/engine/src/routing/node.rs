@@ -54,7 +54,7 @@ impl Node {
                 (pool.clone(), pool)
             }
             Engine::Sqlite => (
-                pool("readers", Role::Read, settings.pool.clone()),
+                pool("readers", Role::Read, settings.pool.clone()).watch_log(),
                 pool("writer", Role::Write, one_connection(&settings.pool)),
             ),
         };
@@ -148,9 +148,11 @@ impl Node {
         let now = Instant::now();
         let known = self.health.known();
         let Known { role, observation, latency, since, .. } = *known;
-        let (state, reason) = match self.connector.fault() {
-            Some(fault) => (NodeState::Down, fault),
-            None => (known.state, known.reason.clone()),
+        let log_bytes = self.connector.log_size();
+        let (state, reason) = match (self.connector.fault(), self.reads.long_log(log_bytes)) {
+            (Some(fault), _) => (NodeState::Down, fault),
+            (None, Some(long_log)) => (known.state, long_log),
+            (None, None) => (known.state, known.reason.clone()),
         };
         let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
         let is_replica = role == NodeRole::Replica;
@@ -168,6 +170,7 @@ impl Node {
                 .map(|covered| now.saturating_duration_since(covered)),
             timeline: observation.map(|observation| observation.timeline),
             position: observation.map(|observation| observation.lsn),
+            log_bytes,
             latency,
             served: self.served.load(Ordering::Relaxed),
             fallbacks: self.fallbacks.load(Ordering::Relaxed),

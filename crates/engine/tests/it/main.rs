@@ -12,6 +12,7 @@ mod here;
 mod leak;
 mod load;
 mod log;
+mod log_size;
 mod lost;
 mod lost_file;
 mod metrics;

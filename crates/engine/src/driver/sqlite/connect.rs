@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
+use tokio::task::spawn_blocking;
 
 use super::Connection;
+use super::checkpoint::{LARGE, shorten};
 use super::error::convert;
 use super::file::DatabaseFile;
-use super::log::Log;
+use super::log::{Log, write_again};
+use super::processes::processes_with;
 use crate::driver::Role;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::settings::SqliteLocation;
 
 /// How long to wait for a lock that another process holds.
@@ -100,6 +103,34 @@ impl Connector {
         }
     }
 
+    /// The size of its log; none for a database in memory.
+    pub(crate) fn log_size(&self) -> Option<u64> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File(file) => Some(file.log_size()),
+        }
+    }
+
+    /// The other processes that have the log open.
+    pub(crate) async fn log_holders(&self) -> Vec<String> {
+        let Connector::File(file) = self else { return Vec::new() };
+        let file = Arc::clone(file);
+        let processes = spawn_blocking(move || file.log_path().map(processes_with).unwrap_or_default());
+        processes.await.unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    /// Shortens the log if it has grown.
+    pub(crate) async fn shorten_log(&self) -> Result<()> {
+        let Connector::File(file) = self else { return Ok(()) };
+        if file.log_size() < LARGE {
+            file.set_backlog(false);
+            return Ok(());
+        }
+        let (connector, file) = (self.clone(), Arc::clone(file));
+        let shortened = spawn_blocking(move || shorten(&connector.open(Role::Read)?, &file).map_err(convert));
+        shortened.await.unwrap_or_else(|_| Err(Error::new(Kind::Lost)))
+    }
+
     fn open(&self, role: Role) -> Result<Sqlite> {
         let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -143,17 +174,30 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite, database: &Arc<DatabaseFile>) -> rusqlite::Result<Option<Log>> {
-    if turn_to_wal(sqlite)? != "wal" {
+pub(super) fn use_log(sqlite: &Sqlite, database: &Arc<DatabaseFile>) -> Result<Option<Log>> {
+    if turn_to_wal(sqlite).map_err(convert)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
-    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(convert)?;
     let Some(path) = sqlite.path().map(|path| PathBuf::from(format!("{path}-wal"))) else { return Ok(None) };
     let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
-    let Ok(log) = Log::new(file, path, Arc::clone(database)) else { return Ok(None) };
-    sqlite.execute_batch("PRAGMA synchronous = NORMAL")?;
+    let failed_before = database.repair_flushes(|| repair(sqlite, &file, database))?;
+    let Ok(log) = Log::new(file, path, Arc::clone(database), failed_before) else { return Ok(None) };
+    sqlite.execute_batch("PRAGMA synchronous = NORMAL").map_err(convert)?;
+    sqlite.pragma_update(None, "journal_size_limit", LARGE as i64).map_err(convert)?;
     Ok(Some(log))
+}
+
+/// Brings to the disk what a flush that failed may have lost, while nobody writes to the log.
+fn repair(sqlite: &Sqlite, log: &File, database: &DatabaseFile) -> Result<()> {
+    sqlite.execute_batch("BEGIN IMMEDIATE").map_err(convert)?;
+    let written = write_again(log);
+    sqlite.execute_batch("ROLLBACK").map_err(convert)?;
+    written.map_err(|error| {
+        Error::connect(database.path().display().to_string(), "its write-ahead log can't be flushed")
+            .with_source(error)
+    })
 }
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy

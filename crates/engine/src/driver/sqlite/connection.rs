@@ -9,6 +9,7 @@ use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::checkpoint::leave_checkpoints;
 use super::connect::{BUSY_TIMEOUT, use_log};
 use super::error::convert;
 use super::file::DatabaseFile;
@@ -39,6 +40,8 @@ pub(crate) struct Connection {
     wants_log: bool,
     /// Where its commits are flushed, if SQLite does not.
     log: Option<Log>,
+    /// Its commits leave checkpoints to others.
+    leaves_checkpoints: bool,
 }
 
 /// What makes a commit last.
@@ -82,7 +85,18 @@ impl Connection {
             })?;
         let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
         let (thread, long, wants_log) = (Handle(work), LongFlights::default(), file.is_some());
-        Ok(Self { thread, sqlite, leash, long, interrupt, join, file, wants_log, log: None })
+        Ok(Self {
+            thread,
+            sqlite,
+            leash,
+            long,
+            interrupt,
+            join,
+            file,
+            wants_log,
+            log: None,
+            leaves_checkpoints: false,
+        })
     }
 
     /// Whether the thread ended, which only a panic on it does, its log could not be flushed, or its file is known to be
@@ -154,10 +168,20 @@ impl Connection {
         Some(outcome)
     }
 
-    /// Before the first write to a file: its log.
-    pub(super) async fn use_log(&mut self) -> Result<()> {
+    /// Before a write to a file: its log, and who moves that into the file.
+    pub(super) async fn prepare_write(&mut self) -> Result<()> {
+        self.use_log().await?;
+        let leave = self.log.is_some() && self.file.as_ref().is_some_and(|file| file.has_backlog());
+        if leave != self.leaves_checkpoints {
+            self.thread.call(move |sqlite| leave_checkpoints(sqlite, leave).map_err(convert)).await??;
+            self.leaves_checkpoints = leave;
+        }
+        Ok(())
+    }
+
+    async fn use_log(&mut self) -> Result<()> {
         if let Some(file) = self.file.clone().filter(|_| self.wants_log) {
-            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file).map_err(convert)).await??;
+            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file)).await??;
             self.wants_log = false;
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, GoneTransaction, Kind, Result};
@@ -155,6 +155,13 @@ pub(crate) struct DatabaseFile {
     path: PathBuf,
     /// What the first connection opened.
     pinned: OnceLock<Pinned>,
+    /// Where SQLite keeps its log: beside the file itself, not beside a link to it.
+    log: OnceLock<PathBuf>,
+    /// Flushes of the log that failed, and how many of them were made up for.
+    failed_flushes: AtomicU64,
+    repaired_flushes: AtomicU64,
+    /// More has piled up in the log than a commit should move into the file.
+    has_backlog: AtomicBool,
     /// Once it is gone it stays so, whatever is put in its place: connections still have the old one open.
     gone: OnceLock<Gone>,
     origin: Instant,
@@ -164,8 +171,17 @@ pub(crate) struct DatabaseFile {
 
 impl DatabaseFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        let (pinned, gone) = (OnceLock::new(), OnceLock::new());
-        Self { path, pinned, gone, origin: Instant::now(), looked: AtomicU64::new(0) }
+        Self {
+            path,
+            pinned: OnceLock::new(),
+            log: OnceLock::new(),
+            failed_flushes: AtomicU64::new(0),
+            repaired_flushes: AtomicU64::new(0),
+            has_backlog: AtomicBool::new(false),
+            gone: OnceLock::new(),
+            origin: Instant::now(),
+            looked: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -188,6 +204,10 @@ impl DatabaseFile {
                 pinned.map_err(|error| Error::connect(self.path.display().to_string(), error.to_string()))?;
             if before.is_none_or(|before| before == pinned.identity) {
                 self.pinned.get_or_init(|| pinned);
+                let mut log =
+                    fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()).into_os_string();
+                log.push("-wal");
+                self.log.get_or_init(|| log.into());
                 return self.check().map(|()| opened);
             }
         }
@@ -221,6 +241,43 @@ impl DatabaseFile {
     /// The file is gone, and the transaction with it.
     pub(super) fn check_commit(&self) -> Result<()> {
         self.look().map_err(|gone| gone.commit_error())
+    }
+
+    /// Where its log is, once it was opened.
+    pub(super) fn log_path(&self) -> Option<&Path> {
+        self.log.get().map(PathBuf::as_path)
+    }
+
+    /// The size of its log in bytes.
+    pub(super) fn log_size(&self) -> u64 {
+        self.log_path().and_then(|log| fs::metadata(log).ok()).map_or(0, |log| log.len())
+    }
+
+    /// How many flushes of the log failed.
+    pub(super) fn failed_flushes(&self) -> u64 {
+        self.failed_flushes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn flush_failed(&self) {
+        self.failed_flushes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Calls `repair` if a flush failed and was not made up for yet. Returns how many had failed before.
+    pub(super) fn repair_flushes<E>(&self, repair: impl FnOnce() -> Result<(), E>) -> Result<u64, E> {
+        let failed = self.failed_flushes();
+        if failed > self.repaired_flushes.load(Ordering::Acquire) {
+            repair()?;
+            self.repaired_flushes.fetch_max(failed, Ordering::AcqRel);
+        }
+        Ok(failed)
+    }
+
+    pub(super) fn has_backlog(&self) -> bool {
+        self.has_backlog.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_backlog(&self, has_backlog: bool) {
+        self.has_backlog.store(has_backlog, Ordering::Relaxed);
     }
 
     /// Why it is not used any more, if it is known to be gone.

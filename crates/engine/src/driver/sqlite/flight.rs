@@ -43,7 +43,7 @@ impl Connection {
         }
         let is_insert = is_short_insert(&mut queries(&mut batch), bounds);
         if bounds.begin == Some(Begin::Write)
-            && let Err(error) = self.use_log().await
+            && let Err(error) = self.prepare_write().await
         {
             return Flown::new(Some(batch), Err(error));
         }

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,9 @@ use tokio::task::spawn_blocking;
 
 use super::file::{DatabaseFile, Gone, Pinned};
 use crate::error::{Error, Kind, Result};
+
+/// Bytes that are written again in one piece.
+const PART: usize = 1 << 20;
 
 /// The log. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ struct Shared {
     /// The same file, by its path.
     pinned: Pinned,
     database: Arc<DatabaseFile>,
+    /// Flushes that had failed before it was opened. One that fails later, on another connection too, ends it.
+    failed_before: u64,
     state: Mutex<State>,
     /// The commits that last.
     synced: watch::Sender<Synced>,
@@ -72,11 +78,16 @@ impl Failure {
 }
 
 impl Log {
-    /// The log of a database, which is open for writing at `path`.
-    pub(super) fn new(file: File, path: PathBuf, database: Arc<DatabaseFile>) -> io::Result<Self> {
+    /// The log of a database, which is open for writing at `path`. So many flushes of it had failed before.
+    pub(super) fn new(
+        file: File,
+        path: PathBuf,
+        database: Arc<DatabaseFile>,
+        failed_before: u64,
+    ) -> io::Result<Self> {
         let pinned = Pinned::open(path, &file)?;
-        let synced = watch::Sender::new(Synced::default());
-        Ok(Self(Arc::new(Shared { file, pinned, database, state: Mutex::default(), synced })))
+        let (state, synced) = (Mutex::default(), watch::Sender::new(Synced::default()));
+        Ok(Self(Arc::new(Shared { file, pinned, database, failed_before, state, synced })))
     }
 
     /// A commit was written; what it takes to make it last begins now.
@@ -115,7 +126,13 @@ impl Shared {
 
     /// Flushes what was written so far, and sees that it went where others will look for it.
     fn flush(&self) -> Result<(), Failure> {
-        self.file.sync_data().map_err(|error| Failure::Flush(error.to_string().into()))?;
+        if let Err(error) = self.file.sync_data() {
+            self.database.flush_failed();
+            return Err(Failure::Flush(error.to_string().into()));
+        }
+        if self.database.failed_flushes() > self.failed_before {
+            return Err(Failure::Flush("a flush failed on another connection".into()));
+        }
         self.database.look().map_err(|gone| Failure::Gone(gone.clone()))?;
         match self.pinned.look("the log ") {
             Ok(_) => Ok(()),
@@ -139,6 +156,23 @@ impl Shared {
                 return;
             }
         }
+    }
+}
+
+/// Writes all of a log again, over itself, and flushes it. After a flush that failed, systems take what they could not
+/// write for written: no later flush would bring it to the disk, and of a log nothing counts behind a gap.
+///
+/// Nobody else may write to the log meanwhile.
+pub(super) fn write_again(file: &File) -> io::Result<()> {
+    let mut part = vec![0; PART];
+    let mut offset = 0;
+    loop {
+        let length = file.read_at(&mut part, offset)?;
+        if length == 0 {
+            return file.sync_data();
+        }
+        file.write_all_at(&part[..length], offset)?;
+        offset += length as u64;
     }
 }
 
@@ -179,7 +213,7 @@ mod tests {
             assert!(status.success());
         }
         let file = File::options().read(true).write(true).create(can_be_flushed).open(&path).unwrap();
-        Log::new(file, path, Arc::new(DatabaseFile::new(directory.path().join("a.db")))).unwrap()
+        Log::new(file, path, Arc::new(DatabaseFile::new(directory.path().join("a.db"))), 0).unwrap()
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! SQLite, by rusqlite: each connection has a thread of its own, so that one hop runs a whole flight; short reads
 //! need none.
 
+mod checkpoint;
 mod connect;
 mod connection;
 mod error;
@@ -9,8 +10,10 @@ mod flight;
 mod leash;
 mod load;
 mod log;
+mod processes;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
 pub(crate) use log::Sync;
+pub(crate) use processes::{Process, processes_with};
