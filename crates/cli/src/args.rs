@@ -215,30 +215,65 @@ pub(crate) enum Migrate {
         limits: Limits,
     },
     /// Show the last applied revision
-    Current,
+    Current {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
     /// Show all revisions and when they were applied
-    History,
-    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back
+    History {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back; exit
+    /// code 1 if this user lacks a privilege for it
     Plan {
         /// head, +1 or a revision such as 0001
         #[arg(default_value = "head")]
         goal: String,
+        #[command(flatten)]
+        limits: ShortLimits,
     },
     /// Compare the database with what its revisions say; exit code 1 if programs would fail
-    Check,
+    Check {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
     /// Take over a database that Alembic made
     Adopt {
-        /// Look only
+        /// Look only; exit code 1 if something stands in the way, a missing privilege too
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        limits: ShortLimits,
     },
     /// Hand the database back to Alembic
-    Release,
+    Release {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
     /// Accept the text of a revision that was changed after it was applied, and record that
     Repair {
         /// The revision
         revision: String,
+        #[command(flatten)]
+        limits: ShortLimits,
     },
+}
+
+impl Migrate {
+    /// The seconds that it has.
+    pub(crate) fn within(&self) -> u64 {
+        match self {
+            Self::Upgrade { limits, .. } | Self::Downgrade { limits, .. } => limits.within,
+            Self::Current { limits }
+            | Self::History { limits }
+            | Self::Plan { limits, .. }
+            | Self::Check { limits }
+            | Self::Adopt { limits, .. }
+            | Self::Release { limits }
+            | Self::Repair { limits, .. } => limits.within,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]
@@ -248,10 +283,28 @@ pub(crate) struct Limits {
     pub(crate) within: u64,
 }
 
+/// The time of what looks, or changes little.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct ShortLimits {
+    /// Seconds after which it gives up; it names who holds the lock that it waits for
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) within: u64,
+}
+
+/// The time of what is done as a whole or not at all.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct WholeLimits {
+    /// Seconds after which it gives up; it names who holds the lock that it waits for
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) within: u64,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Seed {
     #[command(flatten)]
     pub(crate) size: Size,
+    #[command(flatten)]
+    pub(crate) limits: WholeLimits,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]
@@ -273,6 +326,8 @@ pub(crate) struct Import {
     pub(crate) table: TableName,
     /// The file; - is standard input
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: WholeLimits,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -282,6 +337,8 @@ pub(crate) struct Export {
     /// The file; - is standard output
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: WholeLimits,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tallybook::engine::LogSettings;
+use tallybook::engine::{LogSettings, OpenMode};
 use tallybook::{Contents, Database, REVISIONS, Settings, contents, migrator};
+
+use crate::bound::Bound;
 
 /// From when on a statement of a load is slow.
 const SLOW_TO_FILL: Duration = Duration::from_secs(60);
@@ -23,8 +25,10 @@ impl Target {
     }
 
     /// The one asked for, else that of the environment, with the environment's other settings.
-    pub(crate) async fn open(self) -> Result<Database> {
-        Ok(Database::open(self.settings_of_one()?).await?)
+    pub(crate) async fn open(self, mode: OpenMode, bound: &Bound) -> Result<Database> {
+        let mut settings = self.settings_of_one()?;
+        settings.open_mode = mode;
+        bound.open(settings).await
     }
 
     /// The one asked for, else `default`; never that of the environment. To be filled with much at once: that this
@@ -38,9 +42,9 @@ impl Target {
     }
 
     /// A database that holds the whole book.
-    pub(crate) async fn open_book(self) -> Result<Database> {
-        let db = self.open().await?;
-        check_is_book(&db).await?;
+    pub(crate) async fn open_book(self, mode: OpenMode, bound: &Bound) -> Result<Database> {
+        let db = self.open(mode, bound).await?;
+        bound.run(&db, check_is_book(&db)).await?;
         Ok(db)
     }
 

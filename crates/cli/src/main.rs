@@ -2,6 +2,7 @@
 //! watches programs that use the engine.
 
 mod args;
+mod bound;
 mod commands;
 mod csv;
 mod database;

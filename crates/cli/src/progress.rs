@@ -54,6 +54,16 @@ impl Steps {
         Self(bar)
     }
 
+    /// Whether there is a terminal that shows it.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.0.is_hidden()
+    }
+
+    /// Takes the bar away, so that something else can be printed.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+
     pub(crate) fn show(&self, progress: &Progress) {
         match progress {
             Progress::Started(place) => {
@@ -86,7 +96,7 @@ impl Steps {
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.clear();
     }
 }
 

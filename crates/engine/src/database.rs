@@ -20,6 +20,7 @@ use crate::pool::{Pool, PoolStatus};
 use crate::routing::{Lease, Need, NodeStatus, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession};
 use crate::settings::{Engine, Settings};
+use crate::waiting::Lookout;
 
 /// How long asking for the plan of a slow statement may take, the wait for a connection at rest included, and how
 /// often one is looked for.
@@ -277,6 +278,11 @@ impl Database {
     /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
         self.0.router.connect().await
+    }
+
+    /// What looks for whom its connections wait.
+    pub(crate) fn lookouts(&self) -> Vec<Lookout> {
+        self.0.router.connectors().cloned().map(Lookout::new).collect()
     }
 }
 

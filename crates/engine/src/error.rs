@@ -75,6 +75,8 @@ pub(crate) enum Kind {
     Connect { target: String, problem: String },
     /// A step took longer than it may.
     Timeout { step: Step, after: Duration, detail: String },
+    /// The time that work had is over.
+    Deadline { after: Duration, why: String },
     /// The database refused or failed a statement.
     Database { class: Class, code: String, message: String, detail: Option<String> },
     /// More callers wait for a connection than may.
@@ -186,6 +188,11 @@ impl Error {
         Self::new(Kind::Connect { target: target.into(), problem: problem.into() })
     }
 
+    /// The time of work was over; `why` it was not done.
+    pub(crate) fn deadline(after: Duration, why: String) -> Self {
+        Self::new(Kind::Deadline { after, why })
+    }
+
     pub(crate) fn revision(message: impl Into<String>) -> Self {
         Self::new(Kind::Revision { message: message.into() })
     }
@@ -236,9 +243,24 @@ impl Error {
         matches!(self.0.kind, Kind::Connect { .. })
     }
 
-    /// A step took longer than the settings allow; [`Error::timed_out_step`] says which.
+    /// A step took longer than the settings allow, and [`Error::timed_out_step`] says which; or work took longer than
+    /// [`Database::within`](crate::Database::within) gave it.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. })
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. })
+    }
+
+    /// An SQLite file is kept locked by others, and nothing was done.
+    pub(crate) fn is_locked(&self) -> bool {
+        // The low byte of SQLite's codes is the kind: busy, or locked within the process.
+        let is_busy = |code: &str| code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6));
+        match &self.0.kind {
+            Kind::Database { class: Class::Busy, code, .. } => is_busy(code),
+            Kind::Connect { .. } => {
+                let source = std::error::Error::source(self);
+                source.and_then(|source| source.downcast_ref::<Self>()).is_some_and(Self::is_locked)
+            }
+            _ => false,
+        }
     }
 
     /// The step that timed out.
@@ -384,6 +406,9 @@ impl fmt::Display for Kind {
             Kind::Timeout { step, after, detail } => {
                 write!(f, "timed out after {:.1} s while {step}", after.as_secs_f64())?;
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
+            }
+            Kind::Deadline { after, why } => {
+                write!(f, "the deadline came after {:.1} s: {why}", after.as_secs_f64())
             }
             Kind::Database { code, message, detail: Some(detail), .. } => {
                 write!(f, "{message}: {detail} [{code}]")

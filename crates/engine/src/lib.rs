@@ -25,6 +25,7 @@ mod settings;
 mod statement;
 mod stopwatch;
 mod value;
+mod waiting;
 
 #[doc(hidden)]
 pub use tallybook_macros::max_queries_of_the_book;
@@ -51,8 +52,9 @@ pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };
 pub use settings::{
-    DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
+    DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
     ReplicaSettings, Settings,
 };
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};
+pub use waiting::Blocker;

@@ -14,12 +14,13 @@ use crate::support::{open, rows, sql, time, write};
 
 const PROGRAM: &str = "killed::a_program_that_tells_what_it_does_and_stops";
 
-/// Runs the program in a process of its own until it stops, and kills it there; whether it did not come to its end.
-fn killed(url: &str, direction: &str, stop: &str) -> bool {
+/// Runs the program to a goal in a process of its own until it stops, and kills it there; whether it did not come to
+/// its end.
+fn killed(url: &str, goal: &str, stop: &str) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([PROGRAM, "--exact", "--ignored", "--nocapture"])
         .env("URL", url)
-        .env("DIRECTION", direction)
+        .env("GOAL", goal)
         .env("STOP", stop)
         .stdout(Stdio::piped())
         .spawn()
@@ -38,7 +39,10 @@ async fn a_program_that_tells_what_it_does_and_stops() {
     let (db, stop) = (open(&variable("URL")).await, variable("STOP"));
     let seen = AtomicUsize::new(0);
     let migrator = migrator(&db).force(true).on_progress(move |progress| {
-        let is_step = matches!(progress, Progress::Started(_) | Progress::Applied(_) | Progress::Done { .. });
+        let is_step = matches!(
+            progress,
+            Progress::Started(_) | Progress::Applied(_) | Progress::Done { .. } | Progress::Ended { .. }
+        );
         let number = if is_step { seen.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
         let is_building = matches!(progress, Progress::Building { blockers, .. } if !blockers.is_empty());
         if stop.parse() == Ok(number) || (stop == "building" && is_building) {
@@ -48,9 +52,9 @@ async fn a_program_that_tells_what_it_does_and_stops() {
             }
         }
     });
-    match &*variable("DIRECTION") {
-        "up" => migrator.upgrade(&Goal::Head).await.unwrap(),
-        _ => migrator.downgrade(&Goal::Steps(-1)).await.unwrap(),
+    match variable("GOAL").parse().unwrap() {
+        goal @ Goal::Steps(..0) => migrator.downgrade(&goal).await.unwrap(),
+        goal => migrator.upgrade(&goal).await.unwrap(),
     };
 }
 
@@ -83,12 +87,13 @@ both_engines! {
         let (db, first, whole) = prepared(url).await;
         let trades = count(&db).await;
         for stop in 1.. {
-            let up = killed(url, "up", &stop.to_string());
+            let up = killed(url, "head", &stop.to_string());
             migrator(&db).upgrade(&Goal::Head).await.unwrap();
             assert_eq!(schema(&db).await, whole, "killed at event {stop} on the way up");
             assert_eq!(migrator(&db).check().await.unwrap(), []);
-            let down = killed(url, "down", &stop.to_string());
-            if migrator(&db).history().await.unwrap()[1].applied_at.is_some() {
+            let down = killed(url, "-1", &stop.to_string());
+            if down {
+                // Never the revision before it, also if it was killed after its last step.
                 migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
             }
             assert_eq!(schema(&db).await, first, "killed at event {stop} on the way down");
@@ -101,10 +106,45 @@ both_engines! {
         }
     }
 
+    async fn a_step_up_that_is_killed_anywhere_and_run_again_goes_no_further(url: &str) {
+        let db = open(url).await;
+        for stop in 1.. {
+            let was_killed = killed(url, "+1", &stop.to_string());
+            if was_killed {
+                migrator(&db).upgrade(&Goal::Steps(1)).await.unwrap();
+            }
+            assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"), "killed at event {stop}");
+            migrator(&db).downgrade(&Goal::Base).await.unwrap();
+            if !was_killed {
+                assert!(stop > 15, "{stop}: each step is begun, done and recorded");
+                return;
+            }
+        }
+    }
+
+    async fn a_step_that_did_not_tell_its_end_stands_before_another_step_and_is_finished_by_name(url: &str) {
+        let (db, first, _) = prepared(url).await;
+        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        assert!(killed(url, "-1", "8"));
+        for goal in [Goal::Steps(-2), Goal::Steps(1)] {
+            let error = match goal {
+                Goal::Steps(..0) => migrator(&db).force(true).downgrade(&goal).await,
+                _ => migrator(&db).upgrade(&goal).await,
+            };
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("`tallybook migrate downgrade 0001`"), "{error}");
+            assert!(error.contains("`tallybook migrate upgrade 0002`"), "{error}");
+        }
+        migrator(&db).force(true).downgrade(&Goal::Revision("0001".to_owned())).await.unwrap();
+        assert_eq!(schema(&db).await, first);
+        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+        assert_eq!(migrator(&db).current().await.unwrap(), None, "a run that told its end is over");
+    }
+
     async fn a_killed_way_back_can_be_turned_round(url: &str) {
         let (db, _, whole) = prepared(url).await;
         migrator(&db).upgrade(&Goal::Head).await.unwrap();
-        assert!(killed(url, "down", "8"));
+        assert!(killed(url, "-1", "8"));
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
         migrator(&db).upgrade(&Goal::Head).await.unwrap();
         assert_eq!(schema(&db).await, whole);
@@ -119,7 +159,7 @@ async fn a_run_that_is_killed_in_an_index_build_is_simply_run_again() {
     let mut snapshot = db.snapshot().await.unwrap();
     rows::<(i64,)>(&mut snapshot, "SELECT count(*) FROM portfolios").await;
     let url = database.url().to_owned();
-    assert!(tokio::task::spawn_blocking(move || killed(&url, "up", "building")).await.unwrap());
+    assert!(tokio::task::spawn_blocking(move || killed(&url, "head", "building")).await.unwrap());
     drop(snapshot);
     migrator(&db).upgrade(&Goal::Head).await.unwrap();
     assert_eq!(schema(&db).await, whole);
@@ -133,7 +173,7 @@ async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() 
     // What Alembic leaves half-way: the column is there, and its key is not.
     sql(&open(&file.url()).await, "ALTER TABLE trades ADD COLUMN session_id INTEGER").await;
     for (stop, keys) in [("1", 1), ("2", 1), ("3", 2)] {
-        assert!(killed(&file.url(), "up", stop));
+        assert!(killed(&file.url(), "head", stop));
         let found = rows::<(i64,)>(
             &mut db.read().await.unwrap(),
             "SELECT count(*) FROM pragma_foreign_key_list('trades')",

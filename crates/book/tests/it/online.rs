@@ -86,7 +86,7 @@ async fn a_lock_that_others_hold_is_waited_for_in_short_turns_and_they_are_named
     let hurried = migrator(&db).within(Duration::from_secs(2)).on_progress(move |progress| {
         if let Progress::Waiting { blockers, .. } = progress {
             listener.fetch_or(
-                blockers.iter().any(|blocker| blocker.query.contains("FROM trades")),
+                blockers.iter().any(|blocker| blocker.query.contains("from trades")),
                 Ordering::Relaxed,
             );
         }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 use tallybook::{Database, Repository, Table};
-use tallybook_engine::Row;
+use tallybook_engine::{OpenMode, Row};
 
 use super::for_table;
 use crate::args::Export;
+use crate::bound::Bound;
 use crate::csv::to_field;
 use crate::database::Target;
 use crate::{output, progress};
@@ -19,19 +20,23 @@ use crate::{output, progress};
 const PAGE: u32 = 5_000;
 
 pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Result<()> {
-    let db = target.open_book().await?;
-    if export.file == Path::new("-") {
-        for_table!(export.table, write(&db, io::stdout().lock()))?;
+    let is_stream = export.file == Path::new("-");
+    let bound = Bound::new(export.limits.within, as_json && !is_stream);
+    let db = target.open_book(OpenMode::ReadOnly, &bound).await?;
+    if is_stream {
+        bound.run(&db, async { for_table!(export.table, write(&db, io::stdout().lock())) }).await?;
+        db.close().await;
         return Ok(());
     }
     // The file appears under its name only when it is whole.
     let part = PathBuf::from(format!("{}.part", export.file.display()));
     let file = File::create(&part).with_context(|| format!("cannot write {}", part.display()))?;
-    let rows = for_table!(export.table, write(&db, BufWriter::new(file)));
+    let rows = bound.run(&db, async { for_table!(export.table, write(&db, BufWriter::new(file))) }).await;
     let rows =
         rows.and_then(|rows| Ok(std::fs::rename(&part, &export.file).map(|()| rows)?)).inspect_err(|_| {
             let _ = std::fs::remove_file(&part);
         })?;
+    db.close().await;
     if as_json {
         output::json(&json!({ "rows": rows }))?;
     } else {

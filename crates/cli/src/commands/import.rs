@@ -7,18 +7,23 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde_json::json;
+use tallybook::engine::OpenMode;
 use tallybook::{Database, Repository, Table, WriteSession};
 
 use super::for_table;
 use crate::args::Import;
+use crate::bound::Bound;
 use crate::csv::Reader;
 use crate::database::Target;
 use crate::{output, progress};
 
 pub(super) async fn run(target: Target, import: &Import, as_json: bool) -> Result<()> {
     let (input, bar) = open(&import.file)?;
-    let db = target.open_book().await?;
-    let rows = for_table!(import.table, load(&db, input, &bar))
+    let bound = Bound::new(import.limits.within, as_json);
+    let db = target.open_book(OpenMode::Existing, &bound).await?;
+    let rows = bound
+        .run(&db, async { for_table!(import.table, load(&db, input, &bar)) })
+        .await
         .with_context(|| format!("nothing of {} was imported", import.file.display()))?;
     db.close().await;
     bar.finish_and_clear();

@@ -1,55 +1,93 @@
 //! `tallybook migrate`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::migrate::{Adoption, Change, Difference, Goal, Migrator, Planned, Way};
+use tallybook::engine::OpenMode;
+use tallybook::engine::migrate::{
+    Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Planned, Progress, Way,
+};
 use tallybook::{ALEMBIC, migrator};
+use tokio::time::timeout;
 
-use crate::args::{Limits, Migrate};
+use crate::args::Migrate;
+use crate::bound::Bound;
 use crate::database::Target;
 use crate::output;
 use crate::progress::Steps;
 
+/// What closing may take when a command failed.
+const GRACE: Duration = Duration::from_millis(200);
+
 pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Result<ExitCode> {
-    let db = target.open().await?;
-    let code = run_on(&migrator(&db), command, as_json).await?;
-    db.close().await;
-    Ok(code)
+    let bound = Arc::new(Bound::new(command.within(), as_json));
+    let db = target.open(mode(command), &bound).await?;
+    let migrator = told(&migrator(&db), command, &bound, as_json);
+    let outcome = run_on(&migrator, command, as_json).await;
+    match &outcome {
+        Ok(_) => db.close().await,
+        // Its time may be over.
+        Err(_) => drop(timeout(GRACE, db.close()).await),
+    }
+    outcome
+}
+
+/// Only an upgrade makes a database, and what only looks changes none.
+fn mode(command: &Migrate) -> OpenMode {
+    match command {
+        Migrate::Upgrade { .. } => OpenMode::Create,
+        Migrate::Downgrade { .. }
+        | Migrate::Adopt { dry_run: false, .. }
+        | Migrate::Release { .. }
+        | Migrate::Repair { .. } => OpenMode::Existing,
+        Migrate::Adopt { dry_run: true, .. }
+        | Migrate::Current { .. }
+        | Migrate::History { .. }
+        | Migrate::Plan { .. }
+        | Migrate::Check { .. } => OpenMode::ReadOnly,
+    }
 }
 
 async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Result<ExitCode> {
     match command {
-        Migrate::Upgrade { goal, limits } => {
+        Migrate::Upgrade { goal, .. } => {
             let goal = parse(goal)?;
-            let migrator = told(migrator, *limits, as_json);
-            print_changes("upgraded", &migrator.upgrade(&goal).await?, as_json)?;
+            migrator.upgrade(&goal).await?;
         }
-        Migrate::Downgrade { goal, force, limits } => {
+        Migrate::Downgrade { goal, force, .. } => {
             let goal = parse(goal)?;
-            let migrator = told(migrator, *limits, as_json).force(*force);
-            print_changes("rolled back", &migrator.downgrade(&goal).await?, as_json)?;
+            migrator.clone().force(*force).downgrade(&goal).await?;
         }
-        Migrate::Current => print_current(migrator.current().await?, as_json)?,
-        Migrate::History => print_history(migrator, as_json).await?,
-        Migrate::Plan { goal } => print_plan(&migrator.plan(&parse(goal)?).await?, as_json)?,
-        Migrate::Check => return print_check(&migrator.check().await?, as_json),
-        Migrate::Adopt { dry_run: true } => {
-            let adoption = migrator.adoption(ALEMBIC).await?;
-            print_adoption(&adoption, as_json)?;
-            return Ok(if adoption.is_blocked() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        Migrate::Current { .. } => print_current(migrator.current().await?, as_json)?,
+        Migrate::History { .. } => print_history(migrator, as_json).await?,
+        Migrate::Plan { goal, .. } => {
+            let goal = parse(goal)?;
+            let missing = migrator.missing_privileges(&goal).await?;
+            print_plan(&migrator.plan(&goal).await?, &missing, as_json)?;
+            return Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Migrate::Adopt { dry_run: false } => print_adoption(&migrator.adopt(ALEMBIC).await?, as_json)?,
-        Migrate::Release => {
+        Migrate::Check { .. } => return print_check(&migrator.check().await?, as_json),
+        Migrate::Adopt { dry_run: true, .. } => {
+            let missing = migrator.missing_for_adoption().await?;
+            let adoption = migrator.adoption(ALEMBIC).await.inspect_err(|_| drop(print_missing(&missing)))?;
+            print_adoption(&adoption, &missing, as_json)?;
+            let is_in_the_way = adoption.is_blocked() || !missing.is_empty();
+            return Ok(if is_in_the_way { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+        Migrate::Adopt { dry_run: false, .. } => {
+            print_adoption(&migrator.adopt(ALEMBIC).await?, &[], as_json)?
+        }
+        Migrate::Release { .. } => {
             let version = migrator.release(ALEMBIC).await?;
             match as_json {
                 true => output::json(&json!({ "version": version }))?,
                 false => output::line(format!("handed back: alembic_version holds {version}"))?,
             }
         }
-        Migrate::Repair { revision } => {
+        Migrate::Repair { revision, .. } => {
             let accepted = migrator.repair(revision).await?;
             match as_json {
                 true => output::json(&json!({ "accepted": accepted }))?,
@@ -61,15 +99,33 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// The runner with its progress shown: a bar on a terminal, a line of JSON an event with --json.
-fn told<'a>(migrator: &Migrator<'a>, limits: Limits, as_json: bool) -> Migrator<'a> {
-    let migrator = migrator.clone().within(Duration::from_secs(limits.within));
-    if as_json {
-        // A reader that went away is no reason to stop half-way.
-        return migrator.on_progress(|progress| drop(output::json_line(progress)));
-    }
-    let steps = Steps::new();
-    migrator.on_progress(move |progress| steps.show(progress))
+/// The runner with its progress and its result shown, a bar on a terminal or a line of JSON an event, and with those
+/// named that it waits for.
+///
+/// The result is printed here because the runner forgets a relative target only after that.
+fn told<'a>(migrator: &Migrator<'a>, command: &Migrate, bound: &Arc<Bound>, as_json: bool) -> Migrator<'a> {
+    let done = match command {
+        Migrate::Upgrade { .. } => Some("upgraded"),
+        Migrate::Downgrade { .. } => Some("rolled back"),
+        _ => None,
+    };
+    let steps = (done.is_some() && !as_json).then(Steps::new);
+    let told = Arc::clone(bound);
+    // A reader that went away is no reason to stop half-way.
+    migrator.clone().within(bound.left()).on_progress(move |progress| match (progress, &steps) {
+        (Progress::Ended { changes }, steps) => {
+            steps.iter().for_each(Steps::clear);
+            drop(done.map(|done| print_changes(done, changes, as_json)));
+        }
+        (progress, Some(steps)) if steps.is_shown() => steps.show(progress),
+        (Progress::Waiting { what, blockers }, _) => told.tell(what, blockers),
+        (progress, _) if as_json => drop(output::json_line(progress)),
+        (Progress::Building { blockers, .. }, _) if !blockers.is_empty() => {
+            told.tell("transactions that an index build has to wait for", blockers);
+        }
+        (progress @ Progress::Warning { .. }, Some(steps)) => steps.show(progress),
+        _ => {}
+    })
 }
 
 fn parse(goal: &str) -> Result<Goal> {
@@ -136,9 +192,9 @@ async fn print_history(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
     Ok(output::table(&["revision", "name", "applied"], rows, &[])?)
 }
 
-fn print_plan(plan: &[Planned], as_json: bool) -> Result<()> {
+fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
     if as_json {
-        return Ok(output::json(&json!({ "revisions": plan }))?);
+        return Ok(output::json(&json!({ "revisions": plan, "missing_privileges": missing }))?);
     }
     for revision in plan {
         output::line(format!("revision {} {}", revision.id, revision.name))?;
@@ -154,6 +210,13 @@ fn print_plan(plan: &[Planned], as_json: bool) -> Result<()> {
     }
     if plan.is_empty() {
         output::line("nothing to do: the database is there already")?;
+    }
+    print_missing(missing)
+}
+
+fn print_missing(missing: &[MissingPrivilege]) -> Result<()> {
+    for MissingPrivilege { what, grant, .. } in missing {
+        output::line(format!("missing: {what}\n  next: {grant}"))?;
     }
     Ok(())
 }
@@ -196,11 +259,14 @@ fn print_differences(differences: &[Difference]) -> Result<()> {
     Ok(())
 }
 
-fn print_adoption(adoption: &Adoption, as_json: bool) -> Result<()> {
+fn print_adoption(adoption: &Adoption, missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
     if as_json {
-        return Ok(output::json(adoption)?);
+        let mut told = serde_json::to_value(adoption)?;
+        told["missing_privileges"] = serde_json::to_value(missing)?;
+        return Ok(output::json(&told)?);
     }
     print_differences(&adoption.differences)?;
+    print_missing(missing)?;
     let at = adoption.revision.unwrap_or("base");
     output::line(match (adoption.recorded, adoption.is_blocked()) {
         (true, _) => format!(

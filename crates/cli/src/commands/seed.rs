@@ -4,16 +4,19 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde_json::json;
+use tallybook::engine::OpenMode;
 
 use crate::args::Seed;
+use crate::bound::Bound;
 use crate::database::Target;
 use crate::{output, progress, seed};
 
 pub(super) async fn run(target: Target, args: &Seed, as_json: bool) -> Result<()> {
-    let db = target.open_book().await?;
+    let bound = Bound::new(args.limits.within, as_json);
+    let db = target.open_book(OpenMode::Existing, &bound).await?;
     let start = Instant::now();
     let bar = progress::items("seeding", args.size.trades.into());
-    let seeded = seed::load(&db, args.size, &bar).await?;
+    let seeded = bound.run(&db, async { Ok(seed::load(&db, args.size, &bar).await?) }).await?;
     bar.finish_and_clear();
     let Some(seeded) = seeded else {
         bail!("{} already holds portfolios; only an empty book is seeded", db.settings().database_url);

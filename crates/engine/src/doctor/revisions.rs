@@ -5,7 +5,7 @@ use super::severity::Severity;
 use super::units::counted;
 use super::visit::Visit;
 use crate::error::{Error, Result};
-use crate::migrate::{Difference, Standing, standing};
+use crate::migrate::{Difference, Elsewhere, Standing, elsewhere, standing};
 use crate::settings::Engine;
 
 pub(super) const NAME: &str = "revisions";
@@ -18,13 +18,23 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     }
     let engine = visit.connection.engine();
     match standing(&mut visit.connection, visit.revisions).await {
-        Ok(standing) => Ok(judge(&standing, engine)),
+        Ok(standing) => {
+            let is_bare = standing.entries.iter().all(|entry| entry.applied_at.is_none());
+            let elsewhere = match is_bare {
+                true => elsewhere(&mut visit.connection, visit.revisions).await?,
+                false => None,
+            };
+            Ok(judge(&standing, elsewhere.as_ref(), engine))
+        }
         Err(error) if error.is_revision() => Ok(vec![unknown(&error)]),
         Err(error) => Err(error),
     }
 }
 
-fn judge(standing: &Standing, engine: Engine) -> Vec<Finding> {
+fn judge(standing: &Standing, elsewhere: Option<&Elsewhere>, engine: Engine) -> Vec<Finding> {
+    if let Some(elsewhere) = elsewhere {
+        return vec![in_another_schema(elsewhere)];
+    }
     let mut findings: Vec<_> = behind(standing).into_iter().collect();
     // An invalid one is told of by its own check, with how to repair it.
     let (bad, harmless): (Vec<_>, Vec<_>) =
@@ -77,6 +87,15 @@ fn behind(standing: &Standing) -> Option<Finding> {
     let what = format!("no revision is applied, not even {first}; {there}");
     let why = "there is no book in it: this may be another database than the one you mean";
     Some(Finding::critical(NAME, what, why).run("tallybook migrate upgrade"))
+}
+
+/// An upgrade here would make a second, empty book.
+fn in_another_schema(elsewhere: &Elsewhere) -> Finding {
+    let what = format!("no revision is applied here: {}", elsewhere.told());
+    let why = "programs with this URL find no book, and an upgrade would make a second, empty one";
+    Finding::critical(NAME, what, why)
+        .advise(format!("add {} to DATABASE_URL", elsewhere.option))
+        .run("tallybook doctor")
 }
 
 /// All of them in one, so that they don't hide what matters.

@@ -6,11 +6,12 @@ mod postgres;
 mod sqlite;
 mod transaction;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, check};
-use crate::settings::{Engine, Target};
+use crate::settings::{Engine, FileAccess, Target};
 use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
@@ -36,9 +37,9 @@ pub(crate) enum Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(target: &Target) -> Self {
+    pub(crate) fn new(target: &Target, access: FileAccess) -> Self {
         match target {
-            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location)),
+            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, access)),
             Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
         }
     }
@@ -55,6 +56,22 @@ impl Connector {
     pub(crate) fn fault(&self) -> Option<String> {
         match self {
             Connector::Sqlite(connector) => connector.fault(),
+            Connector::Postgres(_) => None,
+        }
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        match self {
+            Connector::Sqlite(_) => Vec::new(),
+            Connector::Postgres(connector) => connector.backends(),
+        }
+    }
+
+    /// The file that others may lock, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Sqlite(connector) => connector.lockable(),
             Connector::Postgres(_) => None,
         }
     }

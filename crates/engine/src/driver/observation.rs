@@ -7,6 +7,8 @@ pub(crate) struct Identity {
     pub(crate) system: u64,
     /// When the server started, as in [`Observation`].
     pub(crate) started: i64,
+    /// The server's process that serves it.
+    pub(crate) pid: i64,
 }
 
 /// Its role, and how far its log has come.

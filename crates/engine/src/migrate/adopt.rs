@@ -7,7 +7,9 @@ use super::difference::{self, Difference, Severity};
 use super::expected::Expected;
 use super::history;
 use super::migrator::Migrator;
+use super::privileges::{MissingPrivilege, Needs};
 use super::revision::Revision;
+use super::run::Run;
 use super::step::{Action, Step};
 use crate::driver::Connection;
 use crate::error::{Error, Result};
@@ -58,8 +60,19 @@ impl Migrator<'_> {
     /// # Errors
     /// When there is nothing to adopt, or not one known version.
     pub async fn adoption(&self, chain: &[Version]) -> Result<Adoption> {
-        let mut connection = self.db.connect().await?;
-        self.look_at(&mut connection, chain).await.map(|(adoption, _)| adoption)
+        self.look(&self.deadline(), async |connection| {
+            self.read(connection).await?;
+            self.look_at(connection, chain).await.map(|(adoption, _)| adoption)
+        })
+        .await
+    }
+
+    /// What this user lacks that adopting needs.
+    ///
+    /// # Errors
+    /// When that can't be found out.
+    pub async fn missing_for_adoption(&self) -> Result<Vec<MissingPrivilege>> {
+        self.lacks(Needs::to_record()).await
     }
 
     /// Adopts a database that Alembic made: records which revisions it has. An upgrade then does what is missing.
@@ -68,7 +81,11 @@ impl Migrator<'_> {
     /// # Errors
     /// As [`Migrator::adoption`], and when a difference stands in the way. Nothing was changed then.
     pub async fn adopt(&self, chain: &[Version]) -> Result<Adoption> {
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.adopt_over(run, chain).await).await
+    }
+
+    async fn adopt_over(&self, run: &mut Run<'_>, chain: &[Version]) -> Result<Adoption> {
+        self.read(&mut run.connection).await?;
         let (mut adoption, applied) = self.look_at(&mut run.connection, chain).await?;
         if adoption.is_blocked() {
             let blocking = adoption.differences.iter().filter(|difference| difference.is_blocking());
@@ -94,13 +111,17 @@ impl Migrator<'_> {
     /// # Errors
     /// When no version has the schema that is there. Nothing was changed then.
     pub async fn release(&self, chain: &[Version]) -> Result<&'static str> {
-        let blocking = self.check().await?.into_iter().find(Difference::is_blocking);
+        let deadline = self.deadline();
+        let blocking = self.differences(&deadline).await?.into_iter().find(Difference::is_blocking);
         if let Some(difference) = blocking {
             return Err(Error::revision(format!(
                 "the database is not what its revisions say, so no version of Alembic fits: {difference}"
             )));
         }
-        let mut run = self.run().await?;
+        self.run(&deadline, Needs::to_hand_back(), async |run| self.release_over(run, chain).await).await
+    }
+
+    async fn release_over(&self, run: &mut Run<'_>, chain: &[Version]) -> Result<&'static str> {
         let history = run.history().await?;
         if history.traces() != history.applied() {
             return Err(Error::revision("a revision is half-way; finish it by upgrade or downgrade first"));

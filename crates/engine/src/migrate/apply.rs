@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::activity;
 use super::history::{self, History, State};
+use super::patience;
 use super::probe::{Probe, drifted, probe};
 use super::progress::{Place, Progress};
 use super::run::Run;
@@ -12,6 +12,7 @@ use crate::driver::{Begin, Bounds, End};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Execute};
 use crate::settings::Engine;
+use crate::waiting::{Blocker, activity, names};
 
 /// How long a step may stand in the queue for a lock, in milliseconds: whoever comes behind it waits as long.
 const LOCK_TIMEOUT: u64 = 250;
@@ -83,26 +84,32 @@ impl Run<'_> {
             };
             self.clean().await?;
             let is_lock = error.code().is_some() && error.is_retryable();
-            if !is_lock || Instant::now() + pause >= self.until {
+            if !is_lock {
                 return Err(self.stopped(index, walked, number, direction, error));
             }
-            self.tell_waiting(index, number, direction).await?;
-            tokio::time::sleep(activity::jittered(pause)).await;
+            let blockers = self.tell_waiting(index, number, direction).await;
+            let left = self.until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(activity::jittered(pause).min(left)).await;
+            if Instant::now() >= self.until {
+                let why = format!("{error}; the lock is held by {}", names(&blockers));
+                let error = Error::deadline(self.deadline.limit(), why).with_source(error);
+                return Err(self.stopped(index, walked, number, direction, error));
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn tell_waiting(&mut self, index: usize, number: usize, direction: Direction) -> Result<()> {
+    async fn tell_waiting(&mut self, index: usize, number: usize, direction: Direction) -> Vec<Blocker> {
         let step = &self.revisions[index].steps()[number];
         let blockers = match (self.engine, step.table_name()) {
             (Engine::Postgres, Some(table)) => {
                 activity::lock_holders(&mut self.connection, table).await.unwrap_or_default()
             }
-            _ => Vec::new(),
+            _ => self.db.blockers().await,
         };
         let what = format!("a lock, to {}", step.what_in(direction));
-        self.options.emit(&Progress::Waiting { what, blockers });
-        Ok(())
+        self.options.emit(&Progress::Waiting { what, blockers: blockers.clone() });
+        blockers
     }
 
     async fn attempt(
@@ -198,7 +205,7 @@ impl Run<'_> {
     /// A connection that can be used again, without a transaction.
     pub(super) async fn clean(&mut self) -> Result<()> {
         if self.connection.clean().await.is_err() || self.connection.is_closed() {
-            self.connection = self.db.connect().await?;
+            self.connection = patience::connect(self.db).await?;
         }
         Ok(())
     }

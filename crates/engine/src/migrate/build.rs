@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use super::activity::blockers;
 use super::catalog::fetch;
-use super::progress::{Blocker, Place, Progress, names};
+use super::progress::{Place, Progress};
 use crate::driver::Connection;
 use crate::error::Result;
 use crate::params;
 use crate::query::{all, optional};
+use crate::waiting::activity::blockers;
+use crate::waiting::{Blocker, names};
 
 /// The process that builds an index, which is known by its statement: before it has a place in the catalog, and
 /// behind a proxy whose server connection nobody knows. Of several waiting ones the one that has begun.

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::catalog::fetch;
+use super::patience;
+use super::pending;
 use super::revision::Revision;
+use super::step::Direction;
 use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
 use crate::query::{Execute, all, execute};
@@ -11,7 +14,10 @@ use crate::statement::Statement;
 use crate::value::now;
 use crate::{Row, params};
 
-const TABLES: [&str; 3] = [
+/// The history of [`Migrator::new`](super::migrator::Migrator::new).
+pub(super) const MAIN: &str = "main";
+
+const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS tallybook_revisions (\
        id varchar(64) NOT NULL PRIMARY KEY, name varchar(255) NOT NULL, applied_at timestamp NOT NULL)",
     "CREATE TABLE IF NOT EXISTS tallybook_steps (\
@@ -19,14 +25,15 @@ const TABLES: [&str; 3] = [
        checksum varchar(16) NOT NULL, state varchar(10) NOT NULL, at timestamp NOT NULL, \
        PRIMARY KEY (revision, step))",
     "CREATE TABLE IF NOT EXISTS tallybook_events (at timestamp NOT NULL, kind varchar(20) NOT NULL, detail text)",
+    pending::CREATE,
 ];
 
 const THERE: Statement = Statement::per_engine(
     "SELECT c.relname::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
-     WHERE c.relkind = 'r' AND c.relname IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events')",
+     WHERE c.relkind = 'r' AND c.relname IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending')",
     "SELECT name FROM sqlite_master WHERE type = 'table' \
-     AND name IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events')",
+     AND name IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending')",
 );
 
 /// A revision that this program knows, and when it was applied.
@@ -95,7 +102,7 @@ pub(super) async fn create(connection: &mut Connection) -> Result<()> {
     }
     let tables: Vec<_> = TABLES.map(|sql| execute(sql, params![])).into();
     let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
-    connection.fly(tables, bounds).await.map(drop)
+    patience::fly(connection, tables, bounds).await.map(drop)
 }
 
 /// What is recorded.
@@ -219,6 +226,14 @@ impl History {
         self.entries.iter().rposition(trace).map_or(0, |last| last + 1)
     }
 
+    /// From where a direction counts.
+    pub(super) fn position(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::Up => self.applied(),
+            Direction::Down => self.traces(),
+        }
+    }
+
     pub(super) fn state(&self, revision: usize, step: usize) -> Option<State> {
         self.steps[revision][step].as_ref().map(|(state, _)| *state)
     }
@@ -282,5 +297,5 @@ pub(super) fn event(kind: &'static str, detail: &str) -> Execute {
 /// All of a batch in one transaction.
 pub(super) async fn write(connection: &mut Connection, batch: Vec<Execute>) -> Result<()> {
     let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
-    connection.fly(batch, bounds).await.map(drop)
+    patience::fly(connection, batch, bounds).await.map(drop)
 }

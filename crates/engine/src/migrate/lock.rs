@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::activity;
 use super::catalog::fetch;
+use super::look;
 use super::options::Options;
-use super::progress::{Progress, names};
+use super::progress::Progress;
 use crate::database::Database;
 use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
 use crate::params;
 use crate::query::{Batch, Execute, all, one};
+use crate::waiting::{activity, names};
 
 /// The key of PostgreSQL's advisory lock: "tallybk" in ASCII.
 const KEY: i64 = 0x74_61_6c_6c_79_62_6b;
@@ -55,8 +56,14 @@ impl Lock {
                 )));
             }
             options.emit(&Progress::Waiting { what: "another runner".to_owned(), blockers });
-            tokio::time::sleep(activity::jittered(POLL)).await;
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(activity::jittered(POLL).min(left)).await;
         }
+    }
+
+    /// Lets others run.
+    pub(super) async fn release(self) {
+        look::end(self.0).await;
     }
 
     /// Makes sure that it is still held: a connection that broke has lost it.

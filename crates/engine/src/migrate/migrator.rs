@@ -7,12 +7,16 @@ use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
 use super::options::Options;
-use super::progress::Progress;
+use super::pending::{self, Target};
+use super::privileges::Needs;
+use super::progress::{Change, Progress};
 use super::revision::Revision;
 use super::run::Run;
 use super::standing::compare;
+use super::step::Direction;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::waiting::Deadline;
 
 /// Applies revisions and takes them back, on connections of its own, while others use the database.
 ///
@@ -25,26 +29,14 @@ pub struct Migrator<'a> {
     pub(super) options: Options,
 }
 
-/// A revision that was applied or taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// Its identifier.
-    pub id: &'static str,
-    /// What it is about.
-    pub name: &'static str,
-    /// How long it took.
-    pub took: Duration,
-}
-
 impl<'a> Migrator<'a> {
     /// A runner for a database and the revisions its program knows, oldest first.
     pub fn new(db: &'a Database, revisions: &'a [Revision]) -> Self {
         Self { db, revisions, options: Options::default() }
     }
 
-    /// Ends a run after this time, with what was done recorded and nothing half-way that is not said. One hour
-    /// unless set.
+    /// Ends whatever it does after this time, a look as well as a run, with what was done recorded and nothing half-way
+    /// that is not said. An unfinished index is removed afterwards, which takes ten seconds at most. One hour unless set.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.options.within = time;
@@ -67,20 +59,29 @@ impl<'a> Migrator<'a> {
 
     /// Applies revisions up to the goal; returns those that it applied, not those that another runner did.
     ///
+    /// [`Goal::Steps`] is resolved to a revision before anything else, and recorded until [`Progress::Ended`] was
+    /// told: the same call, made again after its program was killed, leads to that revision and never beyond.
+    ///
     /// # Errors
     /// The step that failed and why. What was done before it stays, and the next run goes on from there; steps
     /// that share its transaction are rolled back.
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.upgrade(goal).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Up).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.upgrade(target).await).await
     }
 
-    /// Takes revisions back, down to the goal; returns those that it took back.
+    /// Takes revisions back, down to the goal; returns those that it took back. [`Goal::Steps`] is resolved and
+    /// recorded as in [`Migrator::upgrade`].
     ///
     /// # Errors
-    /// As [`Migrator::upgrade`]. When a column or a table that would go holds data, unless [`Migrator::force`] is
+    /// As [`Migrator::upgrade`]. With [`Goal::Steps`], when a run with another relative target did not tell its end; the
+    /// error names the commands that finish it. When a column or a table that would go holds data, unless [`Migrator::force`] is
     /// set; then nothing was changed.
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
-        self.run().await?.downgrade(goal).await
+        let deadline = self.deadline();
+        let target = self.resolve(&deadline, goal, Direction::Down).await?;
+        self.run(&deadline, Needs::to_look(), async |run| run.downgrade(target).await).await
     }
 
     /// The last revision that is wholly applied.
@@ -88,7 +89,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When the database has revisions that this program does not know.
     pub async fn current(&self) -> Result<Option<&'static str>> {
-        let history = history::read(&mut self.db.connect().await?, self.revisions).await?;
+        let history = self.look(&self.deadline(), async |connection| self.read(connection).await).await?;
         Ok(history.applied().checked_sub(1).map(|last| history.entries[last].id))
     }
 
@@ -97,7 +98,7 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`].
     pub async fn history(&self) -> Result<Vec<Entry>> {
-        Ok(history::read(&mut self.db.connect().await?, self.revisions).await?.entries)
+        Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.entries)
     }
 
     /// What differs between what the applied revisions say and what the database has. Benign differences are
@@ -106,7 +107,15 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// As [`Migrator::current`], and when an applied revision was changed.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        Ok(compare(&mut self.db.connect().await?, self.revisions).await?.1)
+        self.differences(&self.deadline()).await
+    }
+
+    pub(super) async fn differences(&self, deadline: &Deadline) -> Result<Vec<Difference>> {
+        self.look(deadline, async |connection| {
+            self.read(connection).await?;
+            Ok(compare(connection, self.revisions).await?.1)
+        })
+        .await
     }
 
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
@@ -115,7 +124,10 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// When there is no such revision, or it is not applied.
     pub async fn repair(&self, id: &str) -> Result<Vec<String>> {
-        let mut run = self.run().await?;
+        self.run(&self.deadline(), Needs::to_record(), async |run| self.accept(run, id).await).await
+    }
+
+    async fn accept(&self, run: &mut Run<'_>, id: &str) -> Result<Vec<String>> {
         let history = run.history().await?;
         let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
             return Err(Error::revision(format!("there is no revision {id:?}")));
@@ -141,7 +153,12 @@ impl<'a> Migrator<'a> {
         Ok(told)
     }
 
-    pub(super) async fn run(&self) -> Result<Run<'_>> {
-        Run::start(self.db, self.revisions, &self.options).await
+    /// The position that a goal stands for.
+    async fn resolve(&self, deadline: &Deadline, goal: &Goal, direction: Direction) -> Result<Target> {
+        self.look(deadline, async |connection| {
+            let history = self.read(connection).await?;
+            pending::resolve(connection, self.revisions, &history, goal, direction).await
+        })
+        .await
     }
 }

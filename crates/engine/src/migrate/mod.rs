@@ -2,7 +2,7 @@
 //!
 //! A revision is a list of typed steps. Each finds out whether it is done, does its work in a way that keeps nobody
 //! waiting for long, looks whether it led where it says, and can be taken back. What is done is recorded in the tables
-//! `tallybook_revisions`, `tallybook_steps` and `tallybook_events`; a run that stopped anywhere is simply run again.
+//! `tallybook_revisions`, `tallybook_steps`, `tallybook_events` and `tallybook_pending`; a run that stopped anywhere is simply run again.
 //!
 //! ```
 //! use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
@@ -27,7 +27,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod adopt;
 mod apply;
 mod build;
@@ -36,17 +35,22 @@ mod checksum;
 mod column;
 mod definition;
 mod difference;
+mod elsewhere;
 mod expected;
 mod file;
 mod goal;
 mod history;
 mod index;
 mod lock;
+mod look;
 mod loss;
 mod migrator;
 mod options;
 mod outside;
+mod patience;
+mod pending;
 mod plan;
+mod privileges;
 mod probe;
 mod progress;
 mod rebuild;
@@ -64,10 +68,14 @@ pub use column::{Column, Key, Type};
 pub use difference::{Difference, Severity};
 pub use goal::Goal;
 pub use history::Entry;
-pub use migrator::{Change, Migrator};
+pub use migrator::Migrator;
 pub use plan::{Planned, PlannedStep, Way};
-pub use progress::{Blocker, Place, Progress};
+pub use privileges::MissingPrivilege;
+pub use progress::{Change, Place, Progress};
 pub use revision::Revision;
 pub use step::Step;
 
+pub use crate::waiting::Blocker;
+
+pub(crate) use elsewhere::{Elsewhere, elsewhere};
 pub(crate) use standing::{Standing, indexes_of, standing};

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use super::activity::{self, blockers};
 use super::apply::is_recorded;
 use super::build::{self, Build};
 use super::catalog;
@@ -12,13 +11,15 @@ use super::difference;
 use super::history::{self, State};
 use super::index::Index;
 use super::probe::drifted;
-use super::progress::{Place, Progress, names};
+use super::progress::{Place, Progress};
 use super::run::Run;
 use super::script;
 use super::space;
 use super::step::{Action, Direction, Step};
 use crate::error::{Error, Result};
 use crate::settings::Engine;
+use crate::waiting::activity::{self, blockers};
+use crate::waiting::names;
 
 /// How often a build is looked at.
 const POLL: Duration = Duration::from_millis(250);
@@ -183,6 +184,8 @@ impl Run<'_> {
             Some(Err(error)) => error,
             None => Error::revision(format!("the deadline came; it waited for: {}", state.told())),
         };
+        // Whoever comes next pays for an unfinished index.
+        self.deadline.extend(GRACE + GRACE / 10);
         // Cancels what is under way.
         self.clean().await?;
         match self.drop_concurrently(wanted.name, Instant::now() + GRACE).await {

@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
-use super::history;
 use super::migrator::Migrator;
+use super::pending;
+use super::privileges::{MissingPrivilege, needs_up};
 use super::probe::{Probe, probe};
 use super::revision::Revision;
 use super::space;
 use super::step::{Action, Direction, Step};
+use crate::driver::Connection;
 use crate::error::Result;
 use crate::settings::Engine;
 
@@ -64,17 +66,41 @@ impl Migrator<'_> {
     /// # Errors
     /// When the database has revisions that this program does not know, or the goal is none.
     pub async fn plan(&self, goal: &Goal) -> Result<Vec<Planned>> {
-        let mut connection = self.db.connect().await?;
+        self.look(&self.deadline(), async |connection| self.plan_over(connection, goal).await).await
+    }
+
+    /// What this user lacks that an upgrade to the goal needs.
+    ///
+    /// # Errors
+    /// As [`Migrator::plan`].
+    pub async fn missing_privileges(&self, goal: &Goal) -> Result<Vec<MissingPrivilege>> {
+        self.look(&self.deadline(), async |connection| {
+            let history = self.read(connection).await?;
+            let applied = history.applied();
+            let target =
+                pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
+            let later = self.revisions.get(applied..target).unwrap_or_default();
+            if later.is_empty() {
+                return Ok(Vec::new());
+            }
+            let needs = needs_up(connection, later).await?;
+            needs.missing(connection, &self.db.settings().database_url).await
+        })
+        .await
+    }
+
+    async fn plan_over(&self, connection: &mut Connection, goal: &Goal) -> Result<Vec<Planned>> {
         let engine = connection.engine();
-        let history = history::read(&mut connection, self.revisions).await?;
+        let history = self.read(connection).await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
-        let target = goal.position(self.revisions, applied)?;
+        let target =
+            pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
             let mut steps = Vec::new();
             for (number, step) in revision.steps().iter().enumerate() {
-                let found = probe(&mut connection, step).await?;
+                let found = probe(connection, step).await?;
                 let done = match step.action {
                     // A key that is not there yet can't be found lacking.
                     Action::Validate { .. } => {
@@ -86,7 +112,7 @@ impl Migrator<'_> {
                 };
                 let bytes = match &step.action {
                     Action::Index(wanted) if engine == Engine::Postgres && found == Probe::Missing => {
-                        Some(space::index_size(&mut connection, wanted).await?)
+                        Some(space::index_size(connection, wanted).await?)
                     }
                     _ => None,
                 };

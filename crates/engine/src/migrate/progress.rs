@@ -1,6 +1,10 @@
 //! What a run tells of itself.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::waiting::Blocker;
 
 /// What happens in a run of revisions, as it happens. As JSON it is an object with its kind in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,6 +53,28 @@ pub enum Progress {
         /// Who is behind it.
         blockers: Vec<Blocker>,
     },
+    /// The target is reached, and nothing more is done. A relative target is forgotten after this is told.
+    Ended {
+        /// The revisions that were applied or taken back, in order.
+        changes: Vec<Change>,
+    },
+}
+
+/// A revision that was applied or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Change {
+    /// Its identifier.
+    pub id: &'static str,
+    /// What it is about.
+    pub name: &'static str,
+    /// How long it took; seconds in JSON.
+    #[serde(serialize_with = "seconds")]
+    pub took: Duration,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 /// Which step of which revision.
@@ -63,32 +89,4 @@ pub struct Place {
     pub of: usize,
     /// What the step does.
     pub what: String,
-}
-
-/// A session of PostgreSQL that others wait for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Blocker {
-    /// The process; `SELECT pg_terminate_backend(pid)` ends it.
-    pub pid: i64,
-    /// Whose it is.
-    pub user: String,
-    /// Seconds since its transaction began.
-    pub age: f64,
-    /// What it does: `active`, `idle in transaction`, …
-    pub state: String,
-    /// Its last statement, cut to 200 characters; empty if it may not be seen.
-    pub query: String,
-}
-
-impl std::fmt::Display for Blocker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pid, user, age, state, query } = self;
-        write!(f, "pid {pid} ({user}, {state}, {age:.0} s): {query}")
-    }
-}
-
-/// Blockers in one line.
-pub(super) fn names(blockers: &[Blocker]) -> String {
-    blockers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::activity::jittered;
 use super::apply::{is_over, is_reached};
 use super::catalog::{self, fetch};
 use super::definition::Definition;
 use super::history::{self, State};
+use super::patience;
 use super::probe::{Probe, probe};
 use super::progress::Progress;
 use super::run::Run;
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::params;
 use crate::query::{all, one, optional};
 use crate::settings::{SqliteLocation, Target};
+use crate::waiting::activity::jittered;
 
 /// What the new table is called until the old one is gone.
 const NEW: &str = "tallybook_new_table";
@@ -76,7 +77,7 @@ impl Run<'_> {
             }
         };
         // Its rules about foreign keys were changed.
-        self.connection = self.db.connect().await?;
+        self.connection = patience::connect(self.db).await?;
         let already = outcome?;
         self.options.emit(&Progress::Done { place, seconds: start.elapsed().as_secs_f64(), already });
         Ok(())

@@ -1,19 +1,26 @@
 //! One run of revisions, up or down.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::goal::Goal;
+use super::elsewhere::elsewhere;
 use super::history::{self, History};
 use super::lock::Lock;
-use super::migrator::Change;
+use super::look;
 use super::options::Options;
-use super::progress::Place;
+use super::patience;
+use super::pending::{self, Target};
+use super::privileges::{Needs, needs_down, needs_up, refuse};
+use super::progress::{Change, Place, Progress};
 use super::revision::Revision;
 use super::step::{Action, Direction};
 use crate::database::Database;
 use crate::driver::Connection;
 use crate::error::{Error, Result};
 use crate::settings::Engine;
+use crate::waiting::Deadline;
+
+/// What a run has to say why it ends, before the deadline ends it.
+const MARGIN: Duration = Duration::from_millis(300);
 
 /// A run with its connections. On PostgreSQL it keeps other runners out; on SQLite each of its transactions does,
 /// and looks again at what others did.
@@ -23,7 +30,9 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a Options,
     pub(super) engine: Engine,
     pub(super) connection: Connection,
+    /// When nothing new is begun: somewhat before the deadline, to end in good order.
     pub(super) until: Instant,
+    pub(super) deadline: Deadline,
     /// It was looked for what index builds would have to wait for.
     pub(super) has_looked: bool,
     lock: Option<Lock>,
@@ -35,59 +44,111 @@ impl<'a> Run<'a> {
         db: &'a Database,
         revisions: &'a [Revision],
         options: &'a Options,
+        deadline: &Deadline,
     ) -> Result<Self> {
-        let until = Instant::now() + options.within;
+        let margin = MARGIN.min(deadline.limit() / 10);
+        let until = deadline.end().checked_sub(margin).unwrap_or_else(Instant::now);
+        let deadline = deadline.clone();
         let lock = match db.engine() {
             Engine::Postgres => Some(Lock::acquire(db, options, until).await?),
             Engine::Sqlite => None,
         };
-        let connection = db.connect().await?;
+        let connection = patience::connect(db).await?;
         let engine = db.engine();
-        Ok(Self { db, revisions, options, engine, connection, until, has_looked: false, lock })
+        Ok(Self { db, revisions, options, engine, connection, until, deadline, has_looked: false, lock })
+    }
+
+    /// Ends it: what a deadline broke off is cancelled, and its connections are closed.
+    pub(super) async fn end_all(self) {
+        look::end(self.connection).await;
+        if let Some(lock) = self.lock {
+            lock.release().await;
+        }
     }
 
     pub(super) async fn history(&mut self) -> Result<History> {
         history::read(&mut self.connection, self.revisions).await
     }
 
-    pub(super) async fn upgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+    pub(super) async fn upgrade(&mut self, target: Target) -> Result<Vec<Change>> {
         let history = self.history().await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
-        let target = goal.position(self.revisions, applied)?;
-        if applied > target {
+        let position = target.position;
+        if applied > position {
             return Err(Error::revision("the database is already beyond that revision; use downgrade"));
         }
-        let mut changes = Vec::new();
-        if applied < target {
-            self.create_history().await?;
+        if history.traces() == 0
+            && applied < position
+            && let Some(elsewhere) = elsewhere(&mut self.connection, self.revisions).await?
+        {
+            elsewhere.refuse()?;
         }
-        for index in applied..target {
+        let mut changes = Vec::new();
+        if applied < position {
+            let needs = needs_up(&mut self.connection, &self.revisions[applied..position]).await?;
+            self.check_privileges(needs).await?;
+        }
+        self.set_out(target, applied).await?;
+        for index in applied..position {
             changes.extend(self.walk(index, Direction::Up).await?);
         }
-        Ok(changes)
+        self.arrive(changes).await
     }
 
-    pub(super) async fn downgrade(&mut self, goal: &Goal) -> Result<Vec<Change>> {
+    pub(super) async fn downgrade(&mut self, target: Target) -> Result<Vec<Change>> {
         let history = self.history().await?;
         history.check_texts(self.revisions)?;
         let traces = history.traces();
-        let target = goal.position(self.revisions, traces)?;
-        if target > traces {
+        let position = target.position;
+        if position > traces {
             return Err(Error::revision("the database has not reached that revision; use upgrade"));
         }
-        for index in (target..traces).rev() {
+        for index in (position..traces).rev() {
             self.check_way_back(index)?;
         }
+        if position < traces {
+            let needs = needs_down(&self.revisions[position..traces]);
+            self.check_privileges(needs).await?;
+        }
         if !self.options.force {
-            self.check_loss(target..traces).await?;
+            self.check_loss(position..traces).await?;
         }
         let mut changes = Vec::new();
-        if target < traces {
-            self.create_history().await?;
-        }
-        for index in (target..traces).rev() {
+        self.set_out(target, traces).await?;
+        for index in (position..traces).rev() {
             changes.extend(self.walk(index, Direction::Down).await?);
+        }
+        self.arrive(changes).await
+    }
+
+    /// Before the first step: the tables of history, and a record of what a relative target is.
+    async fn set_out(&mut self, target: Target, from: usize) -> Result<()> {
+        if let Some(begun) = target.resumed {
+            self.warn(format!(
+                "the same command began at {} and did not tell its end: this one goes on to revision {} and no further",
+                begun.format("%F %T UTC"),
+                pending::name(self.revisions, target.position)
+            ));
+        }
+        if target.position == from {
+            return Ok(());
+        }
+        self.create_history().await?;
+        match target.steps {
+            Some(steps) => {
+                let record = pending::record(self.revisions, steps, from, target.position);
+                history::write(&mut self.connection, vec![record]).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// After the last step: tells the end, and only then forgets what a relative target was.
+    async fn arrive(&mut self, changes: Vec<Change>) -> Result<Vec<Change>> {
+        self.options.emit(&Progress::Ended { changes: changes.clone() });
+        if pending::is_there(&mut self.connection).await? {
+            history::write(&mut self.connection, vec![pending::forget()]).await?;
         }
         Ok(changes)
     }
@@ -101,6 +162,12 @@ impl<'a> Run<'a> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Refuses, before anything is done, what this user may not do.
+    pub(super) async fn check_privileges(&mut self, needs: Needs) -> Result<()> {
+        let url = &self.db.settings().database_url;
+        refuse(&needs.missing(&mut self.connection, url).await?)
     }
 
     fn check_way_back(&self, index: usize) -> Result<()> {

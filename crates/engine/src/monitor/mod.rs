@@ -31,6 +31,11 @@ pub use report::{
 };
 pub use scope::Scope;
 
+/// A statement without its values.
+pub(crate) fn shape(sql: &str) -> Box<str> {
+    fingerprint::Fingerprint::of(sql).text
+}
+
 pub(crate) use core::Monitor;
 pub(crate) use plans::Wanted;
 pub(crate) use socket::{Served, serve};

@@ -44,7 +44,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(planned: Planned, settings: &Settings, log: &Log, epoch: Instant) -> Self {
         let Planned { name, target, is_candidate, weight, zone } = planned;
-        let connector = Connector::new(&target);
+        let connector = Connector::new(&target, settings.file_access());
         let pool = |name: &str, role, pool_settings| {
             Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()
         };

@@ -20,7 +20,7 @@ use super::prober::watch;
 use super::route::Route;
 use super::spill::Spill;
 use super::status::{NodeRole, NodeState, NodeStatus};
-use crate::driver::{Connection, Position, Role};
+use crate::driver::{Connection, Connector, Position, Role};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Metric;
 use crate::observe::Log;
@@ -302,6 +302,11 @@ impl Router {
     pub(crate) fn idle(&self, holder: &'static Location<'static>) -> Option<Lease> {
         let node = self.primary.last()?;
         Some(Lease::new(self.nodes[node].reads.checkout_idle(holder)?, node))
+    }
+
+    /// The ways to all nodes.
+    pub(crate) fn connectors(&self) -> impl Iterator<Item = &Connector> {
+        self.nodes.iter().map(|node| &node.connector)
     }
 
     /// A connection to the primary apart from the pools, for revisions.

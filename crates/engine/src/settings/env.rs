@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::parse::{Variable, list};
 use super::{
-    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings, ReplicaSettings,
-    Settings,
+    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
+    ReplicaSettings, Settings,
 };
 use crate::error::{Error, Result};
 
@@ -36,6 +36,8 @@ pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settin
         log: log(&variable)?,
         monitor: monitor(&variable)?,
         replica: replica(&variable)?,
+        open_mode: OpenMode::default(),
+        busy_timeout: super::BUSY_TIMEOUT,
     })
 }
 

@@ -20,6 +20,9 @@ pub(crate) use ssl::{Check, Identity, Roots, Ssl};
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};
 
+/// How long a statement waits for a locked SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything that can be set, with the defaults of an embedded database.
 ///
 /// ```
@@ -44,6 +47,39 @@ pub struct Settings {
     pub monitor: MonitorSettings,
     /// Where reads may go besides the primary.
     pub replica: ReplicaSettings,
+    /// What may be done to the file of an SQLite database. No variable sets it: programs do.
+    pub open_mode: OpenMode,
+    /// How long a statement waits for another process that has the file of an SQLite database locked. Default 5 s. No
+    /// variable sets it.
+    pub busy_timeout: Duration,
+}
+
+/// How the file of an SQLite database is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileAccess {
+    pub(crate) mode: OpenMode,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl FileAccess {
+    /// Changes nothing.
+    pub(crate) fn to_look() -> Self {
+        Self { mode: OpenMode::ReadOnly, busy_timeout: BUSY_TIMEOUT }
+    }
+}
+
+/// What opening an SQLite database may do to its file, as SQLite's own `mode=rwc`, `rw` and `ro`. PostgreSQL has
+/// no use for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Creates a file that does not exist.
+    #[default]
+    Create,
+    /// Refuses a file that does not exist: a mistyped path leads to an error, not to an empty database.
+    Existing,
+    /// As [`OpenMode::Existing`], for a program that only reads: writes fail, and the file stays as it is, its
+    /// journal mode and a log beside it included. It may be a file that this user can't write to.
+    ReadOnly,
 }
 
 /// How many connections are kept, for how long, and how they are checked.
@@ -180,7 +216,13 @@ impl Settings {
             log: LogSettings::default(),
             monitor: MonitorSettings::default(),
             replica: ReplicaSettings::default(),
+            open_mode: OpenMode::default(),
+            busy_timeout: BUSY_TIMEOUT,
         })
+    }
+
+    pub(crate) fn file_access(&self) -> FileAccess {
+        FileAccess { mode: self.open_mode, busy_timeout: self.busy_timeout }
     }
 
     /// The environment over the file `.env` of the working directory over the defaults.

@@ -2,19 +2,24 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
+use tallybook::engine::OpenMode;
 use tallybook::{Database, Settings, upgrade};
 
 use crate::args::{Load as LoadArgs, Pace};
+use crate::bound::Bound;
 use crate::database::Target;
 use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
 use crate::output::{self, micros, thousands};
 use crate::scratch::{Interrupt, Scratch};
 use crate::{progress, samples, seed};
 
+/// Seconds that opening the book may take.
+const OPENING: u64 = 60;
+
 pub(super) async fn run(target: Target, args: &LoadArgs, as_json: bool) -> Result<()> {
     let mut interrupt = Interrupt::new()?;
     if target.named().is_some() {
-        let db = target.open_book().await?;
+        let db = target.open_book(OpenMode::Existing, &Bound::new(OPENING, as_json)).await?;
         let outcome = on(&db, args, &mut interrupt).await;
         db.close().await;
         return report(&db, args, &outcome?, as_json);

@@ -39,7 +39,7 @@ use super::revisions;
 use super::visit::{Lost, Seen, Visit};
 use crate::driver::{self, Connector};
 use crate::migrate::Revision;
-use crate::settings::{PostgresTarget, Target};
+use crate::settings::{FileAccess, PostgresTarget, Target};
 
 pub(super) use facts::Told;
 pub(super) use failure::mute;
@@ -75,7 +75,7 @@ struct Server {
 }
 
 pub(super) async fn look(seat: &Seat, target: &PostgresTarget, revisions: &[Revision], seen: &mut Seen) {
-    let connector = Connector::new(&Target::Postgres(Box::new(target.clone())));
+    let connector = Connector::new(&Target::Postgres(Box::new(target.clone())), FileAccess::to_look());
     let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return seen.failure = Some(failure::judge(seat, target, &error)),

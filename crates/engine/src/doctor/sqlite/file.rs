@@ -10,6 +10,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::node::Seat;
 use crate::doctor::units::shell;
 use crate::error::Error;
+use crate::waiting::{Blocker, names};
 
 /// What is wrong with a file before it is opened.
 pub(super) fn judge(seat: &Seat, path: &Path) -> Option<Finding> {
@@ -72,8 +73,8 @@ pub(super) fn failed(seat: &Seat, error: &Error) -> Finding {
 }
 
 /// It did not open in time.
-pub(super) fn locked(seat: &Seat) -> Finding {
-    let what = "it can't be opened: another process keeps it locked";
+pub(super) fn locked(seat: &Seat, holders: &[Blocker]) -> Finding {
+    let what = format!("it can't be opened: it is kept locked by {}", names(holders));
     let why = "programs wait for five seconds, and then fail";
     Finding::critical(NAME, what, why).run(format!("fuser -v {}    # who has it open", shell(&seat.name)))
 }

@@ -16,7 +16,8 @@ use super::revisions;
 use super::visit::{Lost, Seen, Visit};
 use crate::driver::{self, Connector};
 use crate::migrate::Revision;
-use crate::settings::{SqliteLocation, Target};
+use crate::settings::{FileAccess, SqliteLocation, Target};
+use crate::waiting::Lookout;
 
 macro_rules! checks {
     ($visit:ident: $($check:ident),+ $(,)?) => {$(
@@ -34,11 +35,14 @@ pub(super) async fn look(seat: &Seat, location: &SqliteLocation, revisions: &[Re
         }
         seen.findings.extend(disk::look(path).into_iter().map(|finding| finding.at(&seat.name)));
     }
-    let connector = Connector::new(&Target::Sqlite(location.clone()));
+    let connector = Connector::new(&Target::Sqlite(location.clone()), FileAccess::to_look());
     let connection = match timeout(CONNECT_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return seen.failure = Some(file::failed(seat, &error)),
-        Err(_) => return seen.failure = Some(file::locked(seat)),
+        Err(_) => {
+            let holders = Lookout::new(connector).look().await;
+            return seen.failure = Some(file::locked(seat, &holders));
+        }
     };
     let mut visit = Visit { connection, seat, revisions, user: String::new(), seen };
     // What ended it was noted.

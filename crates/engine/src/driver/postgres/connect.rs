@@ -12,6 +12,7 @@ use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
 
 use super::Connection;
+use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
 use super::tls::{self, Tls};
@@ -43,6 +44,7 @@ struct Inner {
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
     cut: Cut,
+    backends: Backends,
 }
 
 /// Why one server was not connected to.
@@ -63,11 +65,17 @@ impl Connector {
             target.config.application_name("tallybook");
         }
         let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut: Cut::default() }))
+        let (cut, backends) = (Cut::default(), Backends::default());
+        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, backends }))
     }
 
     pub(crate) fn target(&self) -> &str {
         &self.0.described
+    }
+
+    /// The server's processes of its connections.
+    pub(crate) fn backends(&self) -> Vec<i64> {
+        self.0.backends.pids()
     }
 
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
@@ -131,7 +139,9 @@ impl Inner {
         }
         let mut connection = opened?;
         connection.prepares = role != Role::Migrate;
-        check(connection.identify().await?.standby, wanted)?;
+        let identity = connection.identify().await?;
+        check(identity.standby, wanted)?;
+        connection.backend = Some(self.backends.add(identity.pid));
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }

@@ -8,6 +8,7 @@ use lru::LruCache;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
+use super::backends::Backend;
 use super::error::convert;
 use super::observe::identify;
 use super::tls::Tls;
@@ -35,6 +36,8 @@ pub(crate) struct Connection {
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// That the server's process serves it.
+    pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
@@ -49,6 +52,7 @@ impl Connection {
             tls,
             is_encrypted,
             identity: Identity::default(),
+            backend: None,
         }
     }
 

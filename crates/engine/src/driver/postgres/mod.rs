@@ -1,5 +1,6 @@
 //! PostgreSQL, by tokio-postgres.
 
+mod backends;
 mod certificates;
 mod clear;
 mod connect;

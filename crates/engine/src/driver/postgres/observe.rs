@@ -33,10 +33,10 @@ FROM (SELECT pg_is_in_recovery() AS in_recovery) AS role"
 
 /// What is asked of a new connection; of one that may not see the control file, only the second.
 const IDENTIFY: [&str; 2] = [
-    "SELECT pg_is_in_recovery() AS in_recovery, system_identifier AS system, \
+    "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid, system_identifier AS system, \
         (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS started \
     FROM pg_control_system()",
-    "SELECT pg_is_in_recovery() AS in_recovery",
+    "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid",
 ];
 
 impl Connection {
@@ -77,6 +77,7 @@ pub(super) async fn identify(client: &Client) -> Result<Identity, tokio_postgres
         standby: flag(&row, "in_recovery"),
         system: number(&row, "system").unwrap_or_default(),
         started: number(&row, "started").unwrap_or_default(),
+        pid: number(&row, "pid").unwrap_or_default(),
     })
 }
 

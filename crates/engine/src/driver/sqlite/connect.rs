@@ -1,6 +1,7 @@
 //! Opening an SQLite database.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +20,10 @@ use super::log::{Log, write_again};
 use super::processes::processes_with;
 use crate::driver::Role;
 use crate::error::{Error, Kind, Result};
-use crate::settings::SqliteLocation;
+use crate::settings::{FileAccess, OpenMode, SqliteLocation};
 
-/// How long to wait for a lock that another process holds.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a runner of revisions waits within SQLite; it tries again by itself, until its deadline.
+const RUNNER_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 /// How often to look where SQLite itself does not wait.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// The part of a file, in bytes, that readers map into memory: its pages need no call of the system each. As much as
@@ -64,17 +65,17 @@ impl Memory {
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {
     Memory(Memory),
-    File(Arc<DatabaseFile>),
+    File { file: Arc<DatabaseFile>, access: FileAccess },
 }
 
 impl Connector {
-    pub(crate) fn new(location: &SqliteLocation) -> Self {
+    pub(crate) fn new(location: &SqliteLocation, access: FileAccess) -> Self {
         match location {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
             // The process may go elsewhere before it opens the next connection.
             SqliteLocation::File(path) => {
                 let path = path::absolute(path).unwrap_or_else(|_| path.clone());
-                Self::File(Arc::new(DatabaseFile::new(path)))
+                Self::File { file: Arc::new(DatabaseFile::new(path)), access }
             }
         }
     }
@@ -83,23 +84,45 @@ impl Connector {
         let connector = self.clone();
         let file = match self {
             Connector::Memory(_) => None,
-            Connector::File(file) => Some(Arc::clone(file)),
+            Connector::File { file, .. } => Some(Arc::clone(file)),
         };
-        Connection::spawn(file, move || connector.open(role)).await
+        let wants_log = file.is_some() && !self.is_read_only();
+        Connection::spawn(file, wants_log, self.busy_timeout(role), move || connector.open(role)).await
+    }
+
+    /// The file, and whether it is opened to be written.
+    pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File { file, .. } => Some((file.path(), !self.is_read_only())),
+        }
+    }
+
+    /// How long a connection waits for a lock that another holds.
+    fn busy_timeout(&self, role: Role) -> Duration {
+        match (self, role) {
+            (Connector::File { .. }, Role::Migrate) => RUNNER_BUSY_TIMEOUT,
+            (Connector::File { access, .. }, _) => access.busy_timeout,
+            (Connector::Memory(_), _) => FileAccess::to_look().busy_timeout,
+        }
     }
 
     pub(crate) fn target(&self) -> String {
         match self {
             Connector::Memory(_) => "sqlite::memory:".to_owned(),
-            Connector::File(file) => file.path().display().to_string(),
+            Connector::File { file, .. } => file.path().display().to_string(),
         }
+    }
+
+    fn is_read_only(&self) -> bool {
+        matches!(self, Connector::File { access: FileAccess { mode: OpenMode::ReadOnly, .. }, .. })
     }
 
     /// What is wrong with its file, if anything is: it was deleted, replaced or moved.
     pub(crate) fn fault(&self) -> Option<String> {
         match self {
             Connector::Memory(_) => None,
-            Connector::File(file) => file.fault(),
+            Connector::File { file, .. } => file.fault(),
         }
     }
 
@@ -107,13 +130,13 @@ impl Connector {
     pub(crate) fn log_size(&self) -> Option<u64> {
         match self {
             Connector::Memory(_) => None,
-            Connector::File(file) => Some(file.log_size()),
+            Connector::File { file, .. } => Some(file.log_size()),
         }
     }
 
     /// The other processes that have the log open.
     pub(crate) async fn log_holders(&self) -> Vec<String> {
-        let Connector::File(file) = self else { return Vec::new() };
+        let Connector::File { file, .. } = self else { return Vec::new() };
         let file = Arc::clone(file);
         let processes = spawn_blocking(move || file.log_path().map(processes_with).unwrap_or_default());
         processes.await.unwrap_or_default().iter().map(ToString::to_string).collect()
@@ -121,7 +144,10 @@ impl Connector {
 
     /// Shortens the log if it has grown.
     pub(crate) async fn shorten_log(&self) -> Result<()> {
-        let Connector::File(file) = self else { return Ok(()) };
+        let Connector::File { file, .. } = self else { return Ok(()) };
+        if self.is_read_only() {
+            return Ok(());
+        }
         if file.log_size() < LARGE {
             file.set_backlog(false);
             return Ok(());
@@ -133,32 +159,41 @@ impl Connector {
 
     fn open(&self, role: Role) -> Result<Sqlite> {
         let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let make = flags | OpenFlags::SQLITE_OPEN_CREATE;
         let ready = |opened: rusqlite::Result<Sqlite>| {
             let sqlite = opened.map_err(explain)?;
             self.prepare(&sqlite, role).map_err(explain)?;
             Ok(sqlite)
         };
         match self {
-            Connector::Memory(memory) => ready(memory.open(make | OpenFlags::SQLITE_OPEN_URI)),
-            Connector::File(file) => file.open(|may_make| {
-                check_file(file.path())?;
-                ready(Sqlite::open_with_flags(file.path(), if may_make { make } else { flags }))
+            Connector::Memory(memory) => ready(memory.open(
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+                    | OpenFlags::SQLITE_OPEN_CREATE
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                    | OpenFlags::SQLITE_OPEN_URI,
+            )),
+            Connector::File { file, access } => file.open(|may_make| {
+                let mut flags = check_file(file.path(), access.mode)?;
+                flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_make && flags.contains(OpenFlags::SQLITE_OPEN_CREATE));
+                ready(Sqlite::open_with_flags(file.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX))
             }),
         }
     }
 
     /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
     fn prepare(&self, sqlite: &Sqlite, role: Role) -> rusqlite::Result<()> {
-        sqlite.busy_timeout(BUSY_TIMEOUT)?;
+        sqlite.busy_timeout(self.busy_timeout(role))?;
+        if let Connector::File { file, access: FileAccess { mode: OpenMode::ReadOnly, .. } } = self {
+            // What others left in a log stays there: the last connection that closes would move it into the file.
+            let has_log = fs::metadata(beside(file.path(), "-wal")).is_ok_and(|log| log.len() > 0);
+            sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         stable_plans(sqlite, true)?;
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
-        if role == Role::Read {
+        if role == Role::Read || self.is_read_only() {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
             sqlite.pragma_update(None, "mmap_size", MAPPED)?;
         }
@@ -174,8 +209,12 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite, database: &Arc<DatabaseFile>) -> Result<Option<Log>> {
-    if turn_to_wal(sqlite).map_err(convert)? != "wal" {
+pub(super) fn use_log(
+    sqlite: &Sqlite,
+    database: &Arc<DatabaseFile>,
+    busy_timeout: Duration,
+) -> Result<Option<Log>> {
+    if turn_to_wal(sqlite, busy_timeout).map_err(convert)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
@@ -202,8 +241,8 @@ fn repair(sqlite: &Sqlite, log: &File, database: &DatabaseFile) -> Result<()> {
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy
 /// time-out, because their waiting could be a deadlock; here it is none.
-fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
-    let deadline = Instant::now() + BUSY_TIMEOUT;
+fn turn_to_wal(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let deadline = Instant::now() + busy_timeout;
     loop {
         match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Err(error)
@@ -217,20 +256,62 @@ fn turn_to_wal(sqlite: &Sqlite) -> rusqlite::Result<String> {
     }
 }
 
-/// Says what SQLite would only call "unable to open database file". It also refuses a file without write
-/// permission for the superuser, whom the permission does not stop.
-fn check_file(path: &Path) -> Result<()> {
+/// The path of what SQLite keeps beside a file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// How to open a file, or the reason against it, of which SQLite would only say "unable to open database file".
+///
+/// A file without write permission is refused to the superuser as well, whom the permission does not stop.
+fn check_file(path: &Path, mode: OpenMode) -> Result<OpenFlags> {
     let refuse = |problem: String| Err(Error::connect(path.display().to_string(), problem));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-        return refuse(format!("the directory {} does not exist; create it first", parent.display()));
-    }
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => refuse("it is a directory".to_owned()),
-        Ok(metadata) if metadata.permissions().readonly() => {
+        Ok(file) if file.is_dir() => refuse("it is a directory".to_owned()),
+        Ok(file) if !file.is_file() => refuse("it is not a regular file".to_owned()),
+        Ok(file) if file.permissions().readonly() && mode == OpenMode::ReadOnly => {
+            Ok(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
+        Ok(file) if file.permissions().readonly() => {
             refuse("the file is read-only; allow writing (chmod u+w), or use a copy".to_owned())
         }
-        _ => Ok(()),
+        Ok(_) => Ok(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        Err(_) => match missing(path) {
+            Some(problem) => refuse(problem),
+            None if mode == OpenMode::Create => {
+                Ok(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+            }
+            None => refuse(
+                "the file does not exist, and nothing was created. A path after three slashes is relative to the \
+                 working directory, after four it is absolute: correct it, or make a new book with `tallybook \
+                 migrate upgrade`"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+/// Why a file that is not there can't be made either.
+fn missing(path: &Path) -> Option<String> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::metadata(parent) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Some(format!("the directory {} does not exist; create it first", parent.display()));
+        }
+        Err(error) => return Some(format!("the directory {} can't be looked at: {error}", parent.display())),
+        Ok(found) if !found.is_dir() => return Some(format!("{} is not a directory", parent.display())),
+        Ok(_) => {}
+    }
+    match (fs::symlink_metadata(path), fs::read_link(path)) {
+        (Ok(_), Ok(to)) => {
+            Some(format!("it is a symbolic link to {}, which does not exist; correct the link", to.display()))
+        }
+        (Err(error), _) if error.kind() != ErrorKind::NotFound => {
+            Some(format!("it can't be looked at: {error}"))
+        }
+        _ => None,
     }
 }
 
@@ -240,7 +321,8 @@ fn explain(error: &rusqlite::Error) -> String {
             "the file is not an SQLite database; it was left as it is".to_owned()
         }
         Some(ErrorCode::CannotOpen) => {
-            "it can't be opened; may this user read and write it and its directory?".to_owned()
+            "it can't be opened; may this user read and write it and its directory? A log is kept there"
+                .to_owned()
         }
         Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
         _ => error.to_string(),

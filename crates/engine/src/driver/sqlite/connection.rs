@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::checkpoint::leave_checkpoints;
-use super::connect::{BUSY_TIMEOUT, use_log};
+use super::connect::use_log;
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::flight::run_all;
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     join: JoinHandle<()>,
     /// None for a database in memory.
     file: Option<Arc<DatabaseFile>>,
+    /// How long it waits for a lock that another holds.
+    busy_timeout: Duration,
     /// It has a file, and nothing was written through it yet.
     wants_log: bool,
     /// Where its commits are flushed, if SQLite does not.
@@ -62,13 +64,15 @@ impl Connection {
     /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
     pub(super) async fn spawn(
         file: Option<Arc<DatabaseFile>>,
+        wants_log: bool,
+        busy_timeout: Duration,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || match open().and_then(share) {
+            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout)) {
                 Ok((sqlite, opened)) => {
                     // The receiver is gone if the opening was abandoned; then the inbox is closed too.
                     let _ = ready.send(Ok(opened));
@@ -84,7 +88,7 @@ impl Connection {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
         let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
-        let (thread, long, wants_log) = (Handle(work), LongFlights::default(), file.is_some());
+        let (thread, long) = (Handle(work), LongFlights::default());
         Ok(Self {
             thread,
             sqlite,
@@ -92,6 +96,7 @@ impl Connection {
             long,
             interrupt,
             join,
+            busy_timeout,
             file,
             wants_log,
             log: None,
@@ -159,7 +164,7 @@ impl Connection {
         sqlite.busy_timeout(Duration::ZERO).ok()?;
         let outcome = run_all(&sqlite, queries, bounds, since);
         // It fails only for a connection that is closed.
-        let _ = sqlite.busy_timeout(BUSY_TIMEOUT);
+        let _ = sqlite.busy_timeout(self.busy_timeout);
         let has_not_begun = bounds.begin.is_some() && sqlite.is_autocommit();
         if outcome.is_err() && has_not_begun {
             queries.iter_mut().for_each(|query| query.reset());
@@ -181,7 +186,8 @@ impl Connection {
 
     async fn use_log(&mut self) -> Result<()> {
         if let Some(file) = self.file.clone().filter(|_| self.wants_log) {
-            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file)).await??;
+            let busy_timeout = self.busy_timeout;
+            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file, busy_timeout)).await??;
             self.wants_log = false;
         }
         Ok(())
@@ -253,8 +259,8 @@ impl Durability {
 }
 
 /// What a connection shares with its handle.
-fn share(sqlite: Sqlite) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
-    let leash = Leash::new(&sqlite).map_err(convert)?;
+fn share(sqlite: Sqlite, busy_timeout: Duration) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
+    let leash = Leash::new(&sqlite, busy_timeout).map_err(convert)?;
     let interrupt = sqlite.get_interrupt_handle();
     let sqlite = Arc::new(Mutex::new(sqlite));
     let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, interrupt };

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 use rusqlite::Connection as Sqlite;
 
-use super::connect::BUSY_TIMEOUT;
 use crate::query::Query;
 use crate::settings::Engine;
 
@@ -29,15 +28,18 @@ pub(super) struct Leash {
     /// Nanoseconds from the origin to the end; 0 where it is slack.
     end: AtomicU64,
     was_pulled: AtomicBool,
+    /// How long the connection waits for locks while it is slack.
+    busy_timeout: Duration,
 }
 
 impl Leash {
     /// A leash for a connection, slack at first.
-    pub(super) fn new(sqlite: &Sqlite) -> rusqlite::Result<Arc<Self>> {
+    pub(super) fn new(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<Arc<Self>> {
         let leash = Arc::new(Self {
             origin: Instant::now(),
             end: AtomicU64::new(0),
             was_pulled: AtomicBool::new(false),
+            busy_timeout,
         });
         let held = Arc::clone(&leash);
         sqlite.progress_handler(STEPS, Some(move || held.is_at_end()))?;
@@ -86,7 +88,7 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.leash.end.store(0, Ordering::Relaxed);
         // It fails only for a connection that is closed.
-        let _ = self.sqlite.busy_timeout(BUSY_TIMEOUT);
+        let _ = self.sqlite.busy_timeout(self.leash.busy_timeout);
     }
 }
 

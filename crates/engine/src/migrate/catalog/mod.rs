@@ -3,6 +3,7 @@
 mod postgres;
 mod sqlite;
 
+use super::patience;
 use crate::driver::{Bounds, Connection};
 use crate::error::Result;
 use crate::query::Batch;
@@ -88,9 +89,9 @@ pub(super) async fn tables(connection: &mut Connection) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
-/// Runs a batch as it is.
+/// Runs a batch as it is; waits while others keep an SQLite file locked.
 pub(super) async fn fetch<B: Batch>(connection: &mut Connection, batch: B) -> Result<B::Output> {
-    connection.fly(batch, Bounds::default()).await?.finish()
+    patience::fly(connection, batch, Bounds::default()).await
 }
 
 /// Names that were joined by a line feed.

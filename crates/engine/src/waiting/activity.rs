@@ -1,0 +1,111 @@
+//! Who else works on a PostgreSQL database.
+
+use std::time::Duration;
+
+use super::blocker::Blocker;
+use crate::driver::{Bounds, Connection};
+use crate::error::Result;
+use crate::monitor::shape;
+use crate::params;
+use crate::query::{All, Batch, all};
+use crate::random::random;
+
+/// A transaction this old, in seconds, is worth a warning before something has to wait for it.
+const OLD: f64 = 60.0;
+
+macro_rules! activity {
+    ($condition:literal) => {
+        concat!(
+            "SELECT a.pid::bigint, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), \
+               coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)), 0)::float8, \
+               coalesce(a.state, ''), coalesce(a.query, '') \
+             FROM pg_stat_activity a WHERE ",
+            $condition,
+            " ORDER BY 4 DESC"
+        )
+    };
+}
+
+type Row = (i64, String, String, f64, String, String);
+
+/// The characters of a statement that are shown.
+const LONGEST_QUERY: usize = 200;
+
+/// Who keeps the sessions of these processes waiting. A prepared transaction is process 0.
+const BLOCKING: &str =
+    "SELECT DISTINCT b::bigint FROM unnest($1::bigint[]) AS p, unnest(pg_blocking_pids(p::int)) AS b";
+
+const PREPARED: &str = "SELECT owner::text, gid, coalesce(extract(epoch FROM clock_timestamp() - prepared), 0)::float8 \
+     FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
+
+/// The sessions of these processes.
+pub(crate) async fn blockers(connection: &mut Connection, pids: &[i64]) -> Result<Vec<Blocker>> {
+    if pids.is_empty() {
+        return Ok(Vec::new());
+    }
+    rows(connection, all(activity!("a.pid = ANY($1)"), params![pids.to_vec()])).await
+}
+
+/// Those for whom these processes wait.
+pub(crate) async fn blockers_of(connection: &mut Connection, pids: Vec<i64>) -> Result<Vec<Blocker>> {
+    let found = fetch(connection, all::<(i64,)>(BLOCKING, params![pids])).await?;
+    let found: Vec<_> = found.into_iter().map(|(pid,)| pid).collect();
+    let mut blockers = blockers(connection, &found).await?;
+    if found.contains(&0) {
+        let prepared = fetch(connection, all::<(String, String, f64)>(PREPARED, params![])).await?;
+        blockers.extend(prepared.into_iter().map(|(user, application, age)| Blocker {
+            pid: 0,
+            user,
+            application,
+            age: Some(age),
+            state: "prepared transaction".to_owned(),
+            query: String::new(),
+        }));
+    }
+    Ok(blockers)
+}
+
+/// The transactions that have been open for long: an index build waits for them.
+pub(crate) async fn old_transactions(connection: &mut Connection) -> Result<Vec<Blocker>> {
+    let query = all(
+        activity!(
+            "a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' \
+             AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) \
+             AND a.xact_start < clock_timestamp() - make_interval(secs => $1)"
+        ),
+        params![OLD],
+    );
+    rows(connection, query).await
+}
+
+/// Those that hold a lock on a table which lets nobody change the table.
+pub(crate) async fn lock_holders(connection: &mut Connection, table: &str) -> Result<Vec<Blocker>> {
+    let query = all(
+        activity!(
+            "a.pid <> pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_locks l \
+               JOIN pg_class c ON c.oid = l.relation \
+               JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+               WHERE l.granted AND c.relname = $1)"
+        ),
+        params![table.to_owned()],
+    );
+    rows(connection, query).await
+}
+
+async fn rows(connection: &mut Connection, query: All<Row>) -> Result<Vec<Blocker>> {
+    Ok(fetch(connection, query).await?.into_iter().map(blocker).collect())
+}
+
+async fn fetch<B: Batch>(connection: &mut Connection, batch: B) -> Result<B::Output> {
+    connection.fly(batch, Bounds::default()).await?.finish()
+}
+
+fn blocker((pid, user, application, age, state, query): Row) -> Blocker {
+    let query = shape(&query).chars().take(LONGEST_QUERY).collect();
+    Blocker { pid, user, application, age: Some(age), state, query }
+}
+
+/// A time within a half of `time` around it, so that runners and writers do not meet again and again.
+pub(crate) fn jittered(time: Duration) -> Duration {
+    time.mul_f64(0.5 + random())
+}

@@ -1,0 +1,158 @@
+//! The processes that keep an SQLite file locked.
+//!
+//! SQLite locks bytes of the file, and of the shared memory beside it where the file has a write-ahead log; the kernel
+//! lists such locks in `/proc/locks`.
+
+use std::path::Path;
+
+use super::blocker::Blocker;
+
+/// The processes whose locks keep this one from reading the file, or from writing it if `is_writing`. Empty where the
+/// system does not tell.
+#[cfg(target_os = "linux")]
+pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
+    let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
+    let mut shm = path.as_os_str().to_owned();
+    shm.push("-shm");
+    let has_log = Path::new(&shm).exists();
+    let own = i64::from(std::process::id());
+    let mut pids = Vec::new();
+    for (place, is_shm) in [(path, false), (Path::new(&shm), true)] {
+        let Some(file) = File::of(place) else { continue };
+        let found = locks.lines().filter_map(Lock::parse).filter(|lock| {
+            lock.pid != own
+                && lock.blocks(is_shm, is_writing, has_log)
+                && lock.inode == file.inode
+                && (lock.device == file.number || file.is_open_in(lock.pid))
+        });
+        pids.extend(found.map(|lock| lock.pid));
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    pids.into_iter().map(blocker).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn holders(_path: &Path, _is_writing: bool) -> Vec<Blocker> {
+    Vec::new()
+}
+
+#[cfg(target_os = "linux")]
+fn blocker(pid: i64) -> Blocker {
+    let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Blocker {
+        pid,
+        user: String::new(),
+        application: command.trim().to_owned(),
+        age: None,
+        state: "locks the file".to_owned(),
+        query: String::new(),
+    }
+}
+
+/// A file, as the kernel knows it.
+#[cfg(target_os = "linux")]
+struct File {
+    device: u64,
+    /// Its device as `/proc/locks` writes it.
+    number: String,
+    inode: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl File {
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::linux::fs::MetadataExt;
+        let metadata = std::fs::metadata(path).ok()?;
+        let (device, inode) = (metadata.st_dev(), metadata.st_ino());
+        let number = format!("{:02x}:{:02x}", rustix::fs::major(device), rustix::fs::minor(device));
+        Some(Self { device, number, inode })
+    }
+
+    /// Whether a process has it open, as far as this user may see. Where file systems lie over each other the list of
+    /// locks names another device.
+    fn is_open_in(&self, pid: i64) -> bool {
+        use std::os::linux::fs::MetadataExt;
+        let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        open.flatten()
+            .filter_map(|entry| std::fs::metadata(entry.path()).ok())
+            .any(|metadata| metadata.st_dev() == self.device && metadata.st_ino() == self.inode)
+    }
+}
+
+/// A line of `/proc/locks`: `1: POSIX  ADVISORY  WRITE 2741 00:2f:1234 1073741826 1073742335`.
+#[cfg(target_os = "linux")]
+#[derive(Debug, PartialEq)]
+struct Lock {
+    is_exclusive: bool,
+    pid: i64,
+    device: String,
+    inode: u64,
+    first: u64,
+    last: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Lock {
+    /// None for those of other kinds, and for those that are only waited for.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().skip(1);
+        if words.next()? != "POSIX" {
+            return None;
+        }
+        let is_exclusive = words.nth(1)? == "WRITE";
+        let pid = words.next()?.parse().ok().filter(|&pid| pid > 0)?;
+        let (device, inode) = words.next()?.rsplit_once(':')?;
+        let first = words.next()?.parse().ok()?;
+        let last = words.next()?.parse().unwrap_or(u64::MAX);
+        Some(Self { is_exclusive, pid, device: device.to_owned(), inode: inode.parse().ok()?, first, last })
+    }
+
+    fn covers(&self, byte: u64) -> bool {
+        (self.first..=self.last).contains(&byte)
+    }
+
+    /// Whether it keeps others from reading, or from writing if `is_writing`. The bytes are those of SQLite's file format.
+    fn blocks(&self, is_shm: bool, is_writing: bool, has_log: bool) -> bool {
+        const PENDING: u64 = 0x4000_0000;
+        const RESERVED: u64 = PENDING + 1;
+        const SHARED: u64 = PENDING + 2;
+        const LOG_WRITER: u64 = 120;
+        const LOG_RECOVERY: u64 = 122;
+        if is_shm {
+            let writes = is_writing && self.covers(LOG_WRITER);
+            return self.is_exclusive && (writes || self.covers(LOG_RECOVERY));
+        }
+        let is_reader = !self.is_exclusive && self.covers(SHARED);
+        let is_writer = self.is_exclusive && self.covers(RESERVED);
+        (self.is_exclusive && (self.covers(PENDING) || self.covers(SHARED)))
+            || (is_writing && (is_writer || (is_reader && !has_log)))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_kernel_is_read() {
+        let line = "12: POSIX  ADVISORY  WRITE 2741 00:2f:1234 1073741826 1073742335";
+        let lock = Lock::parse(line).unwrap();
+        assert_eq!((lock.pid, &*lock.device, lock.inode), (2741, "00:2f", 1234));
+        assert!(lock.blocks(false, false, false) && !lock.blocks(true, true, true));
+        assert_eq!(Lock::parse("12: -> POSIX  ADVISORY  WRITE 2741 00:2f:1234 0 EOF"), None);
+        assert_eq!(Lock::parse("12: FLOCK  ADVISORY  WRITE 2741 00:2f:1234 0 EOF"), None);
+        assert_eq!(Lock::parse("12: OFDLCK ADVISORY  WRITE -1 00:2f:1234 0 EOF"), None);
+    }
+
+    #[test]
+    fn readers_block_those_that_write_a_file_without_a_log_and_writers_of_a_log_only_writers() {
+        let reader = Lock::parse("1: POSIX ADVISORY READ 7 00:2f:1 1073741826 1073742335").unwrap();
+        assert!(reader.blocks(false, true, false));
+        assert!(!reader.blocks(false, true, true) && !reader.blocks(false, false, false));
+        let writer = Lock::parse("1: POSIX ADVISORY WRITE 7 00:2f:1 120 120").unwrap();
+        assert!(writer.blocks(true, true, true) && !writer.blocks(true, false, true));
+        let reserved = Lock::parse("1: POSIX ADVISORY WRITE 7 00:2f:1 1073741825 1073741825").unwrap();
+        assert!(reserved.blocks(false, true, false) && !reserved.blocks(false, false, false));
+    }
+}
