@@ -17,7 +17,6 @@ use crate::value::Value;
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
 pub(crate) use postgres::STANDBY_TIMELINE;
-pub(crate) use sqlite::{Process, processes_with};
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
@@ -81,14 +80,6 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.log_size(),
             Connector::Postgres(_) => None,
-        }
-    }
-
-    /// The other processes that have SQLite's write-ahead log open.
-    pub(crate) async fn log_holders(&self) -> Vec<String> {
-        match self {
-            Connector::Sqlite(connector) => connector.log_holders().await,
-            Connector::Postgres(_) => Vec::new(),
         }
     }
 

@@ -3,8 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
 use super::core::{Pool, Shared};
 use crate::observe::Event;
+use crate::waiting::log_readers;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// The size in bytes from which the log tells of it.
@@ -43,10 +46,18 @@ async fn watch(shared: Weak<Shared>) {
         } else if !is_told {
             is_told = true;
             let holder = shared.inventory().longest_loan();
-            let others = shared.connector.log_holders().await.join(", ");
+            let others = others(&shared).await;
             shared.log.on(&Event::LogGrew { pool: &shared.name, bytes, holder, others: &others });
         }
         // Where it fails it is tried again.
         let _ = shared.connector.shorten_log().await;
     }
+}
+
+/// The other processes that read now.
+async fn others(shared: &Shared) -> String {
+    let Some((path, _)) = shared.connector.lockable() else { return String::new() };
+    let path = path.to_owned();
+    let readers = spawn_blocking(move || log_readers(&path)).await.unwrap_or_default();
+    readers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -3,7 +3,7 @@
 //! SQLite locks bytes of the file, and of the shared memory beside it where the file has a write-ahead log; the kernel
 //! lists such locks in `/proc/locks`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::blocker::Blocker;
 
@@ -11,17 +11,36 @@ use super::blocker::Blocker;
 /// system does not tell.
 #[cfg(target_os = "linux")]
 pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
-    let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
-    let mut shm = path.as_os_str().to_owned();
+    let has_log = shm(path).exists();
+    find(path, "locks the file", |lock, is_shm| lock.blocks(is_shm, is_writing, has_log))
+}
+
+/// The processes that are reading, and so keep the write-ahead log of a file from being begun anew. Empty where the system
+/// does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn log_readers(path: &Path) -> Vec<Blocker> {
+    find(path, "reads", |lock, is_shm| is_shm && lock.keeps_log())
+}
+
+/// The shared memory beside a file, not beside a link to it.
+#[cfg(target_os = "linux")]
+fn shm(path: &Path) -> PathBuf {
+    let mut shm = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     shm.push("-shm");
-    let has_log = Path::new(&shm).exists();
+    shm.into()
+}
+
+/// The other processes that have such a lock on the file or its shared memory.
+#[cfg(target_os = "linux")]
+fn find(path: &Path, state: &str, is_such: impl Fn(&Lock, bool) -> bool) -> Vec<Blocker> {
+    let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
     let own = i64::from(std::process::id());
     let mut pids = Vec::new();
-    for (place, is_shm) in [(path, false), (Path::new(&shm), true)] {
-        let Some(file) = File::of(place) else { continue };
+    for (place, is_shm) in [(path.to_owned(), false), (shm(path), true)] {
+        let Some(file) = File::of(&place) else { continue };
         let found = locks.lines().filter_map(Lock::parse).filter(|lock| {
             lock.pid != own
-                && lock.blocks(is_shm, is_writing, has_log)
+                && is_such(lock, is_shm)
                 && lock.inode == file.inode
                 && (lock.device == file.number || file.is_open_in(lock.pid))
         });
@@ -29,7 +48,12 @@ pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
     }
     pids.sort_unstable();
     pids.dedup();
-    pids.into_iter().map(blocker).collect()
+    pids.into_iter().map(|pid| blocker(pid, state)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn log_readers(_path: &Path) -> Vec<Blocker> {
+    Vec::new()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -38,14 +62,14 @@ pub(super) fn holders(_path: &Path, _is_writing: bool) -> Vec<Blocker> {
 }
 
 #[cfg(target_os = "linux")]
-fn blocker(pid: i64) -> Blocker {
+fn blocker(pid: i64, state: &str) -> Blocker {
     let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Blocker {
         pid,
         user: String::new(),
         application: command.trim().to_owned(),
         age: None,
-        state: "locks the file".to_owned(),
+        state: state.to_owned(),
         query: String::new(),
     }
 }
@@ -112,6 +136,11 @@ impl Lock {
         (self.first..=self.last).contains(&byte)
     }
 
+    /// Whether it is that of a read, on one of the four marks of places in the log; the mark before them needs nothing of it.
+    fn keeps_log(&self) -> bool {
+        !self.is_exclusive && (124..=127).any(|mark| self.covers(mark))
+    }
+
     /// Whether it keeps others from reading, or from writing if `is_writing`. The bytes are those of SQLite's file format.
     fn blocks(&self, is_shm: bool, is_writing: bool, has_log: bool) -> bool {
         const PENDING: u64 = 0x4000_0000;
@@ -154,5 +183,11 @@ mod tests {
         assert!(writer.blocks(true, true, true) && !writer.blocks(true, false, true));
         let reserved = Lock::parse("1: POSIX ADVISORY WRITE 7 00:2f:1 1073741825 1073741825").unwrap();
         assert!(reserved.blocks(false, true, false) && !reserved.blocks(false, false, false));
+    }
+
+    #[test]
+    fn readers_at_a_mark_in_the_log_keep_it() {
+        let at = |byte: u64| Lock::parse(&format!("1: POSIX ADVISORY READ 7 00:2f:1 {byte} {byte}")).unwrap();
+        assert_eq!([123, 124, 127, 128].map(|byte| at(byte).keeps_log()), [false, true, true, false]);
     }
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::facts::NAME;
+use super::processes::{Process, processes_with};
 use crate::doctor::finding::Finding;
-use crate::driver::{Process, processes_with};
 
 /// Those that have open what was deleted at the path, or replaced.
 pub(super) fn look(path: &Path) -> Vec<Finding> {
@@ -44,10 +44,4 @@ pub(super) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()
-}
-
-/// The names of processes, for a sentence.
-pub(super) fn names(path: &Path) -> Option<String> {
-    let names: Vec<_> = processes_with(path).iter().map(ToString::to_string).collect();
-    (!names.is_empty()).then(|| names.join(", "))
 }

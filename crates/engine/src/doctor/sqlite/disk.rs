@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::deleted::{beside, names, real};
+use super::deleted::{beside, real};
 use crate::doctor::finding::Finding;
 use crate::doctor::units::{bytes, shell};
+use crate::waiting::{log_readers, names};
 
 const NAME: &str = "disk";
 const MIB: u64 = 1 << 20;
@@ -61,16 +62,14 @@ fn log(path: &Path) -> Option<Finding> {
     }
     let what =
         format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
-    let why = match names(&name) {
-        Some(names) => format!(
-            "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get \
-             slower. Open in: {names}"
-        ),
-        None => {
-            "no process is seen to have it open: it was left behind, and the next one has to read all of it"
-                .to_owned()
-        }
+    let readers = log_readers(path);
+    let who = match &*readers {
+        [] => "nobody is seen to read now".to_owned(),
+        readers => format!("reading now: {}", names(readers)),
     };
+    let why = format!(
+        "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get slower. {who}"
+    );
     let quoted = shell(&path.display().to_string());
     Some(
         Finding::warning(NAME, what, why)

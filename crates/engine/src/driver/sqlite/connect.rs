@@ -17,7 +17,6 @@ use super::checkpoint::{LARGE, shorten};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::log::{Log, write_again};
-use super::processes::processes_with;
 use crate::driver::Role;
 use crate::error::{Error, Kind, Result};
 use crate::settings::{FileAccess, OpenMode, SqliteLocation};
@@ -134,14 +133,6 @@ impl Connector {
         }
     }
 
-    /// The other processes that have the log open.
-    pub(crate) async fn log_holders(&self) -> Vec<String> {
-        let Connector::File { file, .. } = self else { return Vec::new() };
-        let file = Arc::clone(file);
-        let processes = spawn_blocking(move || file.log_path().map(processes_with).unwrap_or_default());
-        processes.await.unwrap_or_default().iter().map(ToString::to_string).collect()
-    }
-
     /// Shortens the log if it has grown.
     pub(crate) async fn shorten_log(&self) -> Result<()> {
         let Connector::File { file, .. } = self else { return Ok(()) };
@@ -173,7 +164,10 @@ impl Connector {
             )),
             Connector::File { file, access } => file.open(|may_make| {
                 let mut flags = check_file(file.path(), access.mode)?;
-                flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_make && flags.contains(OpenFlags::SQLITE_OPEN_CREATE));
+                flags.set(
+                    OpenFlags::SQLITE_OPEN_CREATE,
+                    may_make && flags.contains(OpenFlags::SQLITE_OPEN_CREATE),
+                );
                 ready(Sqlite::open_with_flags(file.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX))
             }),
         }

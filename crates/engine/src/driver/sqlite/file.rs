@@ -243,14 +243,9 @@ impl DatabaseFile {
         self.look().map_err(|gone| gone.commit_error())
     }
 
-    /// Where its log is, once it was opened.
-    pub(super) fn log_path(&self) -> Option<&Path> {
-        self.log.get().map(PathBuf::as_path)
-    }
-
     /// The size of its log in bytes.
     pub(super) fn log_size(&self) -> u64 {
-        self.log_path().and_then(|log| fs::metadata(log).ok()).map_or(0, |log| log.len())
+        self.log.get().and_then(|log| fs::metadata(log).ok()).map_or(0, |log| log.len())
     }
 
     /// How many flushes of the log failed.

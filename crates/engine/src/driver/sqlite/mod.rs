@@ -10,10 +10,8 @@ mod flight;
 mod leash;
 mod load;
 mod log;
-mod processes;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
 pub(crate) use log::Sync;
-pub(crate) use processes::{Process, processes_with};

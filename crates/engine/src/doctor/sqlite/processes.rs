@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// Another process, and a descriptor by which it has a file open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Process {
-    pub(crate) pid: u32,
+pub(super) struct Process {
+    pub(super) pid: u32,
     /// The name of its program.
-    pub(crate) program: String,
-    pub(crate) descriptor: u32,
+    pub(super) program: String,
+    pub(super) descriptor: u32,
     /// The file has lost this name: it was deleted, or another was put in its place.
-    pub(crate) is_deleted: bool,
+    pub(super) is_deleted: bool,
 }
 
 impl fmt::Display for Process {
@@ -23,7 +23,7 @@ impl fmt::Display for Process {
 
 /// The other processes that opened a file by this path, or had it by this path when it was deleted; one descriptor each.
 /// Those of other users are seen by the superuser only, and none where there is no `/proc`.
-pub(crate) fn processes_with(path: &Path) -> Vec<Process> {
+pub(super) fn processes_with(path: &Path) -> Vec<Process> {
     let mut deleted = path.as_os_str().to_owned();
     deleted.push(" (deleted)");
     let deleted = PathBuf::from(deleted);
