@@ -17,6 +17,7 @@ use crate::value::Value;
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
 pub(crate) use postgres::STANDBY_TIMELINE;
+pub(crate) use sqlite::{Process, lock_holders, log_readers};
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::core::{Pool, Shared};
+use crate::driver::log_readers;
 use crate::observe::Event;
-use crate::waiting::log_readers;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// The size in bytes from which the log tells of it.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::deleted::{beside, real};
+use super::deleted::{real, with};
 use crate::doctor::finding::Finding;
 use crate::doctor::units::{bytes, shell};
-use crate::waiting::{log_readers, names};
+use crate::driver::log_readers;
 
 const NAME: &str = "disk";
 const MIB: u64 = 1 << 20;
@@ -55,7 +55,7 @@ fn remote(_path: &Path) -> Option<Finding> {
 /// Looked at before the file is opened: the last connection that closes moves the log into the file.
 fn log(path: &Path) -> Option<Finding> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let name = beside(&real(path));
+    let name = with(&real(path), "-wal");
     let log = size(&name);
     if log < LONG_LOG {
         return None;
@@ -65,7 +65,10 @@ fn log(path: &Path) -> Option<Finding> {
     let readers = log_readers(path);
     let who = match &*readers {
         [] => "nobody is seen to read now".to_owned(),
-        readers => format!("reading now: {}", names(readers)),
+        readers => {
+            let names: Vec<_> = readers.iter().map(ToString::to_string).collect();
+            format!("reading now: {}", names.join(", "))
+        }
     };
     let why = format!(
         "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get slower. {who}"

@@ -7,7 +7,6 @@ mod file;
 mod indexes;
 mod integrity;
 mod pages;
-mod processes;
 mod statistics;
 
 use tokio::time::timeout;

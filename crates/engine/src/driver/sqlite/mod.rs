@@ -9,9 +9,11 @@ mod file;
 mod flight;
 mod leash;
 mod load;
+mod locks;
 mod log;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
 pub(crate) use load::Load;
+pub(crate) use locks::{Process, lock_holders, log_readers};
 pub(crate) use log::Sync;

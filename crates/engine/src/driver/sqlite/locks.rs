@@ -3,23 +3,45 @@
 //! SQLite locks bytes of the file, and of the shared memory beside it where the file has a write-ahead log; the kernel
 //! lists such locks in `/proc/locks`.
 
+use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::blocker::Blocker;
+/// Another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// The name of its program; empty if it is not to be seen.
+    pub(crate) program: String,
+}
+
+impl Process {
+    /// A process by its number, whoever it is now.
+    pub(crate) fn of(pid: u32) -> Self {
+        let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Self { pid, program: program.trim().to_owned() }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.program, self.pid)
+    }
+}
 
 /// The processes whose locks keep this one from reading the file, or from writing it if `is_writing`. Empty where the
 /// system does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
+pub(crate) fn lock_holders(path: &Path, is_writing: bool) -> Vec<Process> {
     let has_log = shm(path).exists();
-    find(path, "locks the file", |lock, is_shm| lock.blocks(is_shm, is_writing, has_log))
+    find(path, |lock, is_shm| lock.blocks(is_shm, is_writing, has_log))
 }
 
 /// The processes that are reading, and so keep the write-ahead log of a file from being begun anew. Empty where the system
 /// does not tell.
 #[cfg(target_os = "linux")]
-pub(crate) fn log_readers(path: &Path) -> Vec<Blocker> {
-    find(path, "reads", |lock, is_shm| is_shm && lock.keeps_log())
+pub(crate) fn log_readers(path: &Path) -> Vec<Process> {
+    find(path, |lock, is_shm| is_shm && lock.keeps_log())
 }
 
 /// The shared memory beside a file, not beside a link to it.
@@ -32,9 +54,9 @@ fn shm(path: &Path) -> PathBuf {
 
 /// The other processes that have such a lock on the file or its shared memory.
 #[cfg(target_os = "linux")]
-fn find(path: &Path, state: &str, is_such: impl Fn(&Lock, bool) -> bool) -> Vec<Blocker> {
+fn find(path: &Path, is_such: impl Fn(&Lock, bool) -> bool) -> Vec<Process> {
     let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
-    let own = i64::from(std::process::id());
+    let own = std::process::id();
     let mut pids = Vec::new();
     for (place, is_shm) in [(path.to_owned(), false), (shm(path), true)] {
         let Some(file) = File::of(&place) else { continue };
@@ -48,30 +70,17 @@ fn find(path: &Path, state: &str, is_such: impl Fn(&Lock, bool) -> bool) -> Vec<
     }
     pids.sort_unstable();
     pids.dedup();
-    pids.into_iter().map(|pid| blocker(pid, state)).collect()
+    pids.into_iter().map(Process::of).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn log_readers(_path: &Path) -> Vec<Blocker> {
+pub(crate) fn log_readers(_path: &Path) -> Vec<Process> {
     Vec::new()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn holders(_path: &Path, _is_writing: bool) -> Vec<Blocker> {
+pub(crate) fn lock_holders(_path: &Path, _is_writing: bool) -> Vec<Process> {
     Vec::new()
-}
-
-#[cfg(target_os = "linux")]
-fn blocker(pid: i64, state: &str) -> Blocker {
-    let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Blocker {
-        pid,
-        user: String::new(),
-        application: command.trim().to_owned(),
-        age: None,
-        state: state.to_owned(),
-        query: String::new(),
-    }
 }
 
 /// A file, as the kernel knows it.
@@ -95,7 +104,7 @@ impl File {
 
     /// Whether a process has it open, as far as this user may see. Where file systems lie over each other the list of
     /// locks names another device.
-    fn is_open_in(&self, pid: i64) -> bool {
+    fn is_open_in(&self, pid: u32) -> bool {
         use std::os::linux::fs::MetadataExt;
         let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         open.flatten()
@@ -109,7 +118,7 @@ impl File {
 #[derive(Debug, PartialEq)]
 struct Lock {
     is_exclusive: bool,
-    pid: i64,
+    pid: u32,
     device: String,
     inode: u64,
     first: u64,
