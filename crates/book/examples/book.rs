@@ -16,7 +16,7 @@ async fn main() -> Result<()> {
     upgrade(&db).await?;
 
     // One transaction: all of it or nothing.
-    let portfolio = db
+    let (portfolio, trade) = db
         .write(async |session| -> Result<_> {
             let portfolio = Portfolios::new(session).create(&NewPortfolio::new("Pension")).await?;
             let price = "187.23".parse().expect("a decimal");
@@ -25,13 +25,26 @@ async fn main() -> Result<()> {
                 .await?;
             let trade = NewTrade::market(portfolio.id, Action::Buy, "AAPL", 100.into());
             let trade = Trades::new(session).create(&trade).await?;
-            Executions::new(session).create(&NewExecution::new(trade.id, "AAPL", 100.into(), price)).await?;
-            let filled = TradeChanges::new().status(TradeStatus::Filled).filled_quantity(100);
-            Trades::new(session).update(trade.id, filled).await?;
-            Ok(portfolio)
+            Ok((portfolio, trade.id))
         })
         .await?
         .into_value();
+
+    // Fills that arrive at the same time: none is lost, on either database.
+    for quantity in [60, 40] {
+        let fill = NewExecution::new(trade, "AAPL", quantity.into(), "187.23".parse().expect("a decimal"));
+        db.write(async |session| -> Result<_> {
+            Executions::new(session).create(&fill).await?;
+            let mut trades = Trades::new(session);
+            let filled = trades.add_filled_quantity(trade, fill.quantity).await?;
+            if filled.filled_quantity == filled.quantity {
+                // The row is this transaction's until it ends.
+                trades.update(trade, TradeChanges::new().status(TradeStatus::Filled)).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
 
     let mut session = db.read().await?;
     let before = session.counts();

@@ -10,7 +10,7 @@ pub struct Assignments(Vec<(&'static str, Encoded)>);
 type Encoded = std::result::Result<Value, String>;
 
 /// A set of changes to rows of a table.
-pub trait Changes: Send {
+pub trait Changes: Send + 'static {
     /// The columns to set, with their values.
     fn into_assignments(self) -> Assignments;
 }

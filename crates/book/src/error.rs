@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 /// What went wrong with the book: what the [engine](tallybook_engine::Error) reports, or a row that is not
 /// there.
 pub struct Error(Box<Kind>);
@@ -15,6 +17,11 @@ enum Kind {
     Engine(#[from] tallybook_engine::Error),
     #[error("there is no {noun} {id}")]
     NotFound { noun: &'static str, id: i64 },
+    #[error(
+        "{noun} {id} was changed since it was read: its updated_at is {found}, not {expected}; read it again, and decide \
+         again"
+    )]
+    Stale { noun: &'static str, id: i64, expected: DateTime<Utc>, found: DateTime<Utc> },
     #[error("{0:?} is no cursor here; pass on one that a page of the same list returned, unchanged")]
     Cursor(String),
 }
@@ -22,6 +29,10 @@ enum Kind {
 impl Error {
     pub(crate) fn not_found(noun: &'static str, id: i64) -> Self {
         Self(Box::new(Kind::NotFound { noun, id }))
+    }
+
+    pub(crate) fn stale(noun: &'static str, id: i64, expected: DateTime<Utc>, found: DateTime<Utc>) -> Self {
+        Self(Box::new(Kind::Stale { noun, id, expected, found }))
     }
 
     pub(crate) fn cursor(text: &str) -> Self {
@@ -39,6 +50,12 @@ impl Error {
     /// The row to update is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(*self.0, Kind::NotFound { .. })
+    }
+
+    /// The row was changed since it was read, so an update or a deletion that was
+    /// [`expecting`](crate::Update::expecting) what was read did nothing. Read it again, and decide again.
+    pub fn is_stale(&self) -> bool {
+        matches!(*self.0, Kind::Stale { .. })
     }
 
     /// A text that is no cursor was given as one, or the cursor of another list.

@@ -1,5 +1,10 @@
 //! Tallybook: portfolios, positions, trades, executions and trading sessions, on SQLite and PostgreSQL.
 
+/// The examples of the page on concurrency.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/concurrency.md")]
+struct Concurrency;
+
 mod aggregates;
 mod changes;
 mod contents;
@@ -12,6 +17,7 @@ mod repositories;
 mod revisions;
 mod sql;
 mod table;
+mod unreadable;
 mod words;
 
 pub use tallybook_engine as engine;
@@ -31,7 +37,10 @@ pub use models::{
     TradingSessionChanges,
 };
 pub use page::{Cursor, Page, Window};
-pub use repositories::{Executions, Portfolios, Positions, Repository, Trades, TradingSessions};
+pub use repositories::{
+    Delete, Executions, Portfolios, Positions, Repository, Trades, TradingSessions, Update,
+};
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
-pub use table::Table;
+pub use table::{Table, Touched};
+pub use unreadable::{Flaw, Scanned, Unreadable};
 pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

@@ -35,10 +35,15 @@ pub trait Table: Row + Clone + Sync + sealed::Sealed {
     fn id(&self) -> Self::Id;
     /// The row's time in the column [`Table::ORDER`].
     fn time(&self) -> Option<DateTime<Utc>>;
+    /// When the row was last changed, where [`Table::TOUCH`] says so.
+    fn updated_at(&self) -> Option<DateTime<Utc>>;
     /// The statements that every table has, built once.
     #[doc(hidden)]
     fn statements() -> &'static Statements;
 }
+
+/// A table whose rows say when they were last changed, so that an update can find that they were.
+pub trait Touched: Table {}
 
 pub(crate) mod sealed {
     pub trait Sealed {}
@@ -70,10 +75,14 @@ pub(crate) fn text<T: Table>(rest: &str) -> String {
 pub struct Statements {
     pub(crate) by_id: Statement,
     pub(crate) by_ids: Statement,
+    /// As `by_id`, and nobody else writes to the row before the transaction ends.
+    pub(crate) for_update: Statement,
     pub(crate) skip_limit: Statement,
     /// Without their `LIMIT`; see [`limited`](crate::sql::limited).
     pub(crate) first_page: String,
     pub(crate) next_page: String,
+    pub(crate) first_scan: String,
+    pub(crate) next_scan: String,
     pub(crate) count: Statement,
     pub(crate) insert: Statement,
     pub(crate) delete: Statement,
@@ -88,9 +97,17 @@ impl Statements {
         Self {
             by_id: select::<T>("WHERE id = $1"),
             by_ids: select::<T>("WHERE id = ANY($1)"),
+            // Unlike FOR UPDATE it lets others add rows that refer to this one; two transactions that did so, and then
+            // locked it, would deadlock. On SQLite a transaction that writes is the only one.
+            for_update: Statement::of_each(
+                text::<T>("WHERE id = $1 FOR NO KEY UPDATE"),
+                text::<T>("WHERE id = $1"),
+            ),
             skip_limit: select::<T>(&format!("ORDER BY {order} LIMIT $1 OFFSET $2")),
             first_page: text::<T>(&format!("ORDER BY {order}")),
             next_page: text::<T>(&format!("WHERE {behind} ORDER BY {order}")),
+            first_scan: text::<T>("ORDER BY id"),
+            next_scan: text::<T>("WHERE id > $1 ORDER BY id"),
             count: format!("SELECT count(*) FROM {}", T::NAME).into(),
             insert: sql::insert(T::NAME, <T::New as Row>::COLUMN_LIST, T::COLUMN_LIST),
             delete: format!("DELETE FROM {} WHERE id = $1", T::NAME).into(),
@@ -102,9 +119,11 @@ impl Statements {
 macro_rules! table {
     (
         $row:ident, $new:ident, $changes:ident, $id:ident, $repository:ident, $name:literal, $noun:literal,
-        order: $order:ident, touch: $touch:literal
+        order: $order:ident, touch: $touch:tt
     ) => {
         impl $crate::table::sealed::Sealed for $row {}
+
+        $crate::table::table!(@touched $touch $row);
 
         // The repository is that of this table.
         const _: fn($crate::$repository<'_, ()>) -> $crate::Repository<'_, (), $row> = |same| same;
@@ -128,6 +147,10 @@ macro_rules! table {
                 $crate::table::table!(@time self $order)
             }
 
+            fn updated_at(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+                $crate::table::table!(@updated self $touch)
+            }
+
             fn statements() -> &'static $crate::table::Statements {
                 static STATEMENTS: std::sync::LazyLock<$crate::table::Statements> =
                     std::sync::LazyLock::new($crate::table::Statements::new::<$row>);
@@ -135,6 +158,12 @@ macro_rules! table {
             }
         }
     };
+    (@touched true $row:ident) => {
+        impl $crate::table::Touched for $row {}
+    };
+    (@touched false $row:ident) => {};
+    (@updated $self:ident true) => { Some($self.updated_at) };
+    (@updated $self:ident false) => { None };
     (@column none) => { None };
     (@column $order:ident) => { Some(stringify!($order)) };
     (@time $self:ident none) => { None };

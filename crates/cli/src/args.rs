@@ -65,7 +65,7 @@ pub(crate) enum Command {
     #[command(after_help = CSV_HELP)]
     Import(Import),
     /// Write a table as CSV, all rows of one snapshot
-    #[command(after_help = CSV_HELP)]
+    #[command(after_help = EXPORT_HELP)]
     Export(Export),
     /// Watch a program that uses the engine: its statements, what runs now, what is slow, N+1 loops, pools
     #[command(after_help = WATCH_HELP)]
@@ -98,6 +98,20 @@ Examples:
   tallybook export portfolios portfolios.csv
   tallybook import portfolios portfolios.csv
   tallybook export trades - | head";
+
+const EXPORT_HELP: &str = "\
+Rows come by their identifiers. The first line names the columns. Money has a decimal point and no thousands separators;
+times are YYYY-MM-DD HH:MM:SS.ffffff in UTC. An empty field is NULL; an empty text in a column that may be NULL is
+written as two quote characters. The file appears under its name when it is whole and on disk; until then it is a
+hidden one beside it, which ends in .part. Values that other programs wrote and that the book can't read, such as NaN or
+a date without a time, end the export, unless --skip-unreadable lists their rows. No list and no message tells a value.
+
+Exit codes: 0 every row was written; 3 rows were left out; 1 it failed, and the file is as it was; 2 wrong usage.
+
+Examples:
+  tallybook export portfolios portfolios.csv
+  tallybook export trades - | head
+  tallybook export trades trades.csv --skip-unreadable rejected.csv";
 
 const WATCH_HELP: &str = "\
 The program to watch serves its figures at the socket that its DB_MONITOR_SOCKET names; only its own user may read
@@ -337,6 +351,9 @@ pub(crate) struct Export {
     /// The file; - is standard output
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
+    /// Leave out the rows that can't be read, and list them in this file: table, id, column, reason
+    #[arg(long, value_name = "FILE")]
+    pub(crate) skip_unreadable: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,
 }

@@ -2,12 +2,14 @@
 //! watches programs that use the engine.
 
 mod args;
+mod atomic_file;
 mod bound;
 mod commands;
 mod csv;
 mod database;
 mod doctor;
 mod figures;
+mod interrupt;
 mod load;
 mod output;
 mod progress;

@@ -18,7 +18,7 @@ use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
 use crate::observe::{Journal, Log, Observer, Opened};
 use crate::pool::{Pool, PoolStatus};
 use crate::routing::{Lease, Need, NodeStatus, Router};
-use crate::session::{CommitToken, Committed, ReadSession, WriteSession};
+use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::{Engine, Settings};
 use crate::waiting::Lookout;
 
@@ -127,8 +127,8 @@ impl Database {
     /// A session that reads nothing older than the commit that `token` stands for.
     ///
     /// A replica that is known to have it answers; else one that has it within `DB_REPLICA_WAIT`, which is asked in
-    /// the same flight as the first batch; else the primary. Where the token is of another cluster, or of before a
-    /// promotion, it is the primary.
+    /// the same flight as the first batch; else the primary. Where the token is of another cluster, of before a
+    /// promotion, or of a commit whose position is not known, it is the primary.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -137,8 +137,7 @@ impl Database {
         &self,
         token: &CommitToken,
     ) -> impl Future<Output = Result<ReadSession>> + Send + use<'_> {
-        let need = token.place().map_or(Need::Usual, Need::After);
-        self.0.read(need, Location::caller())
+        self.0.read(token.need(), Location::caller())
     }
 
     /// A session that reads from the primary.
@@ -153,8 +152,14 @@ impl Database {
     /// Runs `work` in one transaction on the primary: `Ok` commits; `Err`, a panic or dropping the future
     /// rolls back.
     ///
+    /// Inside `work` pass its session down to whatever writes too. Another write to the same database, by `write` or
+    /// [`begin`](Self::begin), would be a transaction of its own and is refused there. A task that `work` spawns may
+    /// write for itself; waiting for it can take for ever. A read session that is opened inside `work` does not see
+    /// what `work` wrote.
+    ///
     /// # Errors
-    /// What `work` returned, or why it could not begin or commit.
+    /// What `work` returned, or why it could not begin or commit; [`Error::is_nested_write`] inside another write;
+    /// [`Error::is_transaction_ended`] when the transaction was over before it could be ended.
     #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> impl Future<Output = Result<Committed<T>, E>>
     where
@@ -165,26 +170,30 @@ impl Database {
         let session = self.begin();
         async move {
             let mut session = session.await?;
-            match work(&mut session).await {
+            match inside_write(self.address(), call.at(), work(&mut session)).await {
                 Ok(value) => Ok(Committed::new(value, session.commit_called(call).await?)),
-                Err(error) => {
+                Err(error) => match session.roll_back().await {
+                    Err(ended) if ended.is_transaction_ended() => Err(ended.into()),
                     // The caller's error matters more than a failing rollback, which the server does anyway.
-                    let _ = session.roll_back().await;
-                    Err(error)
-                }
+                    _ => Err(error),
+                },
             }
         }
     }
 
     /// A write transaction to commit by hand, for code that does not fit into a closure.
     ///
+    /// On SQLite there is one at a time: a task that holds one and begins another waits for itself, until
+    /// `DB_POOL_TIMEOUT`.
+    ///
     /// # Errors
-    /// As [`Database::read`].
+    /// As [`Database::read`]; [`Error::is_nested_write`] inside the closure of [`write`](Self::write).
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<WriteSession>> + Send {
         let holder = Location::caller();
         let inner = &self.0;
         async move {
+            refuse_nested_write(self.address(), Some(holder))?;
             let lease = inner.router.write(holder).await?;
             let journal = inner.journal(&lease, holder);
             Ok(WriteSession::new(lease, Arc::clone(&inner.router), holder, journal))
@@ -273,6 +282,16 @@ impl Database {
     pub async fn close(&self) {
         self.0.router.close().await;
         drop(self.0.served().take());
+    }
+
+    /// Refuses to change the schema inside a write, whose locks it would wait for.
+    pub(crate) fn refuse_nested_write(&self) -> Result<()> {
+        refuse_nested_write(self.address(), None)
+    }
+
+    /// What tells it from other databases.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.

@@ -4,8 +4,10 @@
 //! such as [`Error::is_timeout`]. No message ever holds a password: targets are printed without theirs.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
+use crate::reading::TransactionControl;
 use crate::value::Kind as ValueKind;
 
 /// What went wrong, where, and what to do about it.
@@ -23,6 +25,8 @@ struct Inner {
     kind: Kind,
     /// The row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
+    /// What its column `id` holds.
+    id: Option<i64>,
     /// The place in its batch of the statement that failed, counted from 0.
     position: Option<usize>,
     statement: Option<String>,
@@ -93,6 +97,12 @@ pub(crate) enum Kind {
     Value { place: String, problem: String },
     /// A statement that may write was given to a read session.
     WriteInRead,
+    /// A session was given a statement that begins or ends a transaction.
+    TransactionControl(TransactionControl),
+    /// The transaction of a session was found to be over before the session ended it.
+    TransactionEnded,
+    /// A session was opened inside a write of the same task; the lines that opened both, where they are known.
+    NestedWrite { inner: Option<&'static Location<'static>>, outer: &'static Location<'static> },
     /// An earlier statement of this transaction failed.
     TransactionFailed { earlier: String },
     /// `one` found no row, or `one`/`optional` found several.
@@ -126,7 +136,7 @@ pub(crate) enum GoneTransaction {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, row: None, position: None, statement: None, source: None }))
+        Self(Box::new(Inner { kind, row: None, id: None, position: None, statement: None, source: None }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -136,13 +146,19 @@ impl Error {
 
     /// Names the statement that failed, so that a log line alone is enough to find it.
     pub(crate) fn with_statement(mut self, sql: &str) -> Self {
-        self.0.statement.get_or_insert_with(|| shorten(sql));
+        self.0.statement.get_or_insert_with(|| one_line(sql));
         self
     }
 
     /// Names the row of a result or of a bulk load in which something did not fit, counted from 1.
     pub(crate) fn at_row(mut self, number: usize) -> Self {
         self.0.row.get_or_insert(number);
+        self
+    }
+
+    /// Names the row by its identifier, which stays the same wherever the row stands in a result.
+    pub(crate) fn of_id(mut self, id: Option<i64>) -> Self {
+        self.0.id = self.0.id.or(id);
         self
     }
 
@@ -170,9 +186,28 @@ impl Error {
             kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
             kind => kind.to_string(),
         };
-        match self.0.row {
-            Some(row) => format!("row {row}, {message}"),
-            None => message,
+        format!("{}{message}", self.place())
+    }
+
+    /// Where in a result or a bulk load, to stand before a message.
+    fn place(&self) -> String {
+        let table = match (&self.0.kind, &self.0.statement) {
+            (Kind::Decode { .. }, Some(sql)) => table(sql),
+            _ => None,
+        };
+        match (self.0.row, self.0.id, table) {
+            (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
+            (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
+            (Some(row), None, _) => format!("row {row}, "),
+            (None, ..) => String::new(),
+        }
+    }
+
+    /// What is wrong with a value that can't be stored as it is.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Value { problem, .. } => Some(problem),
+            _ => None,
         }
     }
 
@@ -306,13 +341,22 @@ impl Error {
         matches!(self.0.kind, Kind::Decode { .. })
     }
 
+    /// The column whose value does not fit its type, or can't be stored as it is.
+    pub fn column(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
+            Kind::Value { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+
     /// The connection broke under a statement. Whatever its transaction wrote is rolled back.
     pub fn is_connection_lost(&self) -> bool {
         matches!(self.0.kind, Kind::Lost)
     }
 
     /// The connection broke while COMMIT was under way. The transaction may have happened: look before
-    /// writing again.
+    /// writing again, with [`Database::read_primary`](crate::Database::read_primary), since a replica may not have it yet.
     pub fn is_commit_unknown(&self) -> bool {
         matches!(
             self.0.kind,
@@ -331,6 +375,25 @@ impl Error {
     /// An earlier statement of the transaction failed, so it can only be rolled back.
     pub fn is_transaction_failed(&self) -> bool {
         matches!(self.0.kind, Kind::TransactionFailed { .. })
+    }
+
+    /// A session was given a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`, `SAVEPOINT`, ...). It was
+    /// not sent, and the transaction is as it was: only its session begins and ends it.
+    pub fn is_transaction_control(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionControl(_))
+    }
+
+    /// The transaction was over before its session ended it, so that what it wrote may be kept in part. Look for its
+    /// rows before writing again.
+    pub fn is_transaction_ended(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionEnded)
+    }
+
+    /// A write was begun inside the closure of another [`Database::write`](crate::Database::write), in the same task and
+    /// on the same database. It would be a transaction of its own, kept even if the outer one fails, and would wait for
+    /// ever for what the outer one has locked. Pass the session of the outer one down instead.
+    pub fn is_nested_write(&self) -> bool {
+        matches!(self.0.kind, Kind::NestedWrite { .. })
     }
 
     /// [`Database::close`](crate::Database::close) was called.
@@ -385,12 +448,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(row) = self.0.row {
-            write!(f, "row {row}, ")?;
-        }
+        f.write_str(&self.place())?;
         self.0.kind.fmt(f)?;
         match &self.0.statement {
-            Some(sql) => write!(f, " (in `{sql}`)"),
+            Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
             None => Ok(()),
         }
     }
@@ -419,7 +480,7 @@ impl fmt::Display for Kind {
             Kind::Lost => f.write_str("the connection to the database was lost"),
             Kind::CommitUnknown => f.write_str(
                 "the connection was lost while COMMIT was under way: the transaction may or may not have \
-                 happened; look for its rows before writing again",
+                 happened; look for its rows on the primary (Database::read_primary) before writing again",
             ),
             Kind::Decode { column, expected, found } => {
                 write!(f, "{column}: expected {expected}, found {found}")
@@ -429,6 +490,24 @@ impl fmt::Display for Kind {
                 "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only, and no set_config; use \
                  Database::write",
             ),
+            Kind::TransactionControl(control) => {
+                write!(f, "a session begins and ends its transaction itself, so this was not sent; {}", control.advice())
+            }
+            Kind::TransactionEnded => f.write_str(
+                "the transaction was over before its session ended it, so what it wrote may be kept in part; look for \
+                 its rows before writing again",
+            ),
+            Kind::NestedWrite { inner, outer } => {
+                f.write_str("a write was begun")?;
+                if let Some(inner) = inner {
+                    write!(f, " at {inner}")?;
+                }
+                write!(
+                    f,
+                    " inside the write of {outer}: it would not be part of that transaction and could wait for it for \
+                     ever; pass the session of the outer write down, or write before or after it"
+                )
+            }
             Kind::TransactionFailed { earlier } => write!(
                 f,
                 "an earlier statement of this transaction failed, so nothing of it can be kept: {earlier}"
@@ -497,12 +576,21 @@ fn unquoted(message: &str) -> String {
 }
 
 /// A statement on one line, cut to what a person reads.
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn shorten(sql: &str) -> String {
     const LIMIT: usize = 160;
-    let mut line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = line.char_indices().nth(LIMIT) {
-        line.truncate(cut);
-        line.push('…');
+    match sql.char_indices().nth(LIMIT) {
+        Some((cut, _)) => format!("{}…", &sql[..cut]),
+        None => sql.to_owned(),
     }
-    line
+}
+
+/// The table that a statement reads first.
+fn table(sql: &str) -> Option<&str> {
+    let mut words = sql.split(' ');
+    words.by_ref().find(|word| word.eq_ignore_ascii_case("from"))?;
+    words.next().map(|word| word.trim_end_matches([',', ';', ')'])).filter(|word| !word.starts_with('('))
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::row::{Cells, Column, Notes, PgRow, Row, SqliteRow, Taken};
+use crate::row::{Cell, Cells, Column, Notes, PgRow, Row, SqliteRow, Taken};
 use crate::settings::Engine;
 use crate::statement::Statement;
 use crate::stopwatch::Timing;
@@ -205,7 +205,10 @@ impl<T: Row> Fetch<T> {
     }
 
     fn push(&mut self, row: &impl Cells) -> Result<()> {
-        self.rows.push(T::decode(row).map_err(|error| error.at_row(self.rows.len() + 1))?);
+        self.rows.push(T::decode(row).map_err(|error| {
+            let id = T::COLUMNS.iter().position(|column| column.name == "id");
+            error.at_row(self.rows.len() + 1).of_id(id.and_then(|id| row.cell(id).int().ok()))
+        })?);
         Ok(())
     }
 

@@ -1,52 +1,153 @@
-//! Whether a text only reads, or only inserts what stands in it. All of it is `const`, so that constant statements are looked at by the compiler.
+//! What the first words of a text tell: whether it only reads, only inserts what stands in it, or begins or ends a
+//! transaction. All of it is `const`, so that constant statements are looked at by the compiler.
+//!
+//! The two dialects tell comments apart from words by different rules. A text that means different things by them
+//! counts as the more dangerous one.
+
+use crate::settings::Engine;
 
 const READS: [&[u8]; 6] = [b"SELECT", b"WITH", b"VALUES", b"TABLE", b"SHOW", b"EXPLAIN"];
+
+const CONTROLS: [(&[u8], TransactionControl); 9] = [
+    (b"BEGIN", TransactionControl::Begin),
+    (b"START", TransactionControl::Begin),
+    (b"COMMIT", TransactionControl::Commit),
+    (b"END", TransactionControl::Commit),
+    (b"ROLLBACK", TransactionControl::RollBack),
+    (b"ABORT", TransactionControl::RollBack),
+    (b"SAVEPOINT", TransactionControl::Savepoint),
+    (b"RELEASE", TransactionControl::Savepoint),
+    (b"PREPARE", TransactionControl::Prepare),
+];
+
+/// What a statement does to the transaction that it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransactionControl {
+    Begin,
+    Commit,
+    RollBack,
+    /// `SAVEPOINT` or `RELEASE`.
+    Savepoint,
+    /// `PREPARE TRANSACTION`.
+    Prepare,
+}
+
+impl TransactionControl {
+    /// What to do instead.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::Begin => "for another transaction call Database::write or Database::begin",
+            Self::Commit => {
+                "return Ok from the closure of Database::write, call WriteSession::commit, or drop the ReadSession"
+            }
+            Self::RollBack => {
+                "return an error from the closure of Database::write, or call WriteSession::roll_back"
+            }
+            Self::Savepoint => {
+                "a failed statement ends its transaction, so what may fail needs a transaction of its own"
+            }
+            Self::Prepare => "two-phase commits are not supported",
+        }
+    }
+}
 
 /// Whether a text is that of a statement that only reads: by its first word, and because it does not mention
 /// `set_config`.
 pub(crate) const fn is_read(sql: &str) -> bool {
     let sql = sql.as_bytes();
-    let start = first_word(sql, 0);
+    begins_read(sql, first_word(sql, 0, Engine::Postgres))
+        && begins_read(sql, first_word(sql, 0, Engine::Sqlite))
+        && !mentions(sql, b"set_config")
+}
+
+/// Whether a text inserts values that stand in it, not those of a query.
+pub(crate) const fn is_insert(sql: &str) -> bool {
+    let sql = sql.as_bytes();
+    is_word(sql, first_word(sql, 0, Engine::Postgres), b"INSERT")
+        && is_word(sql, first_word(sql, 0, Engine::Sqlite), b"INSERT")
+        && mentions(sql, b"VALUES")
+        && !mentions(sql, b"SELECT")
+}
+
+/// What a text does to its transaction, if it is that of a statement that begins or ends one.
+pub(crate) const fn transaction_control(sql: &str) -> Option<TransactionControl> {
+    let sql = sql.as_bytes();
+    match control(sql, Engine::Postgres) {
+        None => control(sql, Engine::Sqlite),
+        found => found,
+    }
+}
+
+const fn begins_read(sql: &[u8], start: usize) -> bool {
     let mut index = 0;
     while index < READS.len() {
-        let end = start + READS[index].len();
-        if matches(sql, start, READS[index]) && !(end < sql.len() && sql[end].is_ascii_alphabetic()) {
-            return !mentions(sql, b"set_config");
+        if is_word(sql, start, READS[index]) {
+            return true;
         }
         index += 1;
     }
     false
 }
 
-/// Whether a text inserts values that stand in it, not those of a query.
-pub(crate) const fn is_insert(sql: &str) -> bool {
-    let sql = sql.as_bytes();
-    matches(sql, first_word(sql, 0), b"INSERT") && mentions(sql, b"VALUES") && !mentions(sql, b"SELECT")
+const fn control(sql: &[u8], engine: Engine) -> Option<TransactionControl> {
+    let start = first_word(sql, 0, engine);
+    let mut index = 0;
+    while index < CONTROLS.len() {
+        let (word, found) = CONTROLS[index];
+        if is_word(sql, start, word) {
+            // `PREPARE name AS …` has nothing to do with transactions.
+            let is_other = matches!(found, TransactionControl::Prepare)
+                && !is_word(sql, first_word(sql, start + word.len(), engine), b"TRANSACTION");
+            return if is_other { None } else { Some(found) };
+        }
+        index += 1;
+    }
+    None
 }
 
-/// Where the first word is, behind white space, parentheses and comments.
-const fn first_word(sql: &[u8], mut at: usize) -> usize {
+/// Where the first word is from `at` on, after white space, parentheses, empty statements and comments.
+const fn first_word(sql: &[u8], mut at: usize, engine: Engine) -> usize {
     loop {
-        while at < sql.len() && (sql[at].is_ascii_whitespace() || sql[at] == b'(') {
+        while at < sql.len() && (sql[at].is_ascii_whitespace() || matches!(sql[at], b'(' | b';' | 0x0b)) {
             at += 1;
         }
         if matches(sql, at, b"--") {
-            at = behind(sql, at, b"\n");
+            at = after_line(sql, at, engine);
         } else if matches(sql, at, b"/*") {
-            at = behind(sql, at, b"*/");
+            at = after_comment(sql, at, engine);
+        } else if matches(sql, at, b"\xef\xbb\xbf") {
+            // SQLite takes a byte order mark for white space.
+            at += 3;
         } else {
             return at;
         }
     }
 }
 
-/// The place behind the next `end`, or the end of the text.
-const fn behind(sql: &[u8], mut at: usize, end: &[u8]) -> usize {
-    while at < sql.len() {
-        if matches(sql, at, end) {
-            return at + end.len();
-        }
+/// The place after a line; for PostgreSQL a carriage return ends it too.
+const fn after_line(sql: &[u8], mut at: usize, engine: Engine) -> usize {
+    while at < sql.len() && sql[at] != b'\n' && !(sql[at] == b'\r' && matches!(engine, Engine::Postgres)) {
         at += 1;
+    }
+    at
+}
+
+/// The place after the comment that begins here, or the end of the text. PostgreSQL's comments nest.
+const fn after_comment(sql: &[u8], mut at: usize, engine: Engine) -> usize {
+    let mut depth = 0;
+    while at < sql.len() {
+        if matches(sql, at, b"/*") && (depth == 0 || matches!(engine, Engine::Postgres)) {
+            depth += 1;
+            at += 2;
+        } else if matches(sql, at, b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
     }
     at
 }
@@ -60,6 +161,14 @@ const fn mentions(sql: &[u8], word: &[u8]) -> bool {
         at += 1;
     }
     false
+}
+
+/// Whether `word` stands at this place and ends there.
+const fn is_word(sql: &[u8], at: usize, word: &[u8]) -> bool {
+    let end = at + word.len();
+    matches(sql, at, word)
+        && (end == sql.len()
+            || !(sql[end].is_ascii_alphanumeric() || matches!(sql[end], b'_' | b'$' | 0x80..)))
 }
 
 /// Whether `word` stands at this place, in letters of either case.
@@ -79,7 +188,7 @@ const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_insert, is_read};
+    use super::{TransactionControl, is_insert, is_read, transaction_control};
 
     #[test]
     fn reads_are_known_behind_comments_and_parentheses() {
@@ -89,6 +198,8 @@ mod tests {
             "/* a */ (select 1) union select 2",
             "WITH a AS (SELECT 1) TABLE a",
             "SELECT set_, _config, set_confi, reset_conf FROM a_b_",
+            "SELECT(1)",
+            ";; SELECT 1",
         ] {
             assert!(is_read(sql), "{sql}");
         }
@@ -106,8 +217,51 @@ mod tests {
             "-- SELECT",
             "",
             "selection",
+            "select_1",
         ] {
             assert!(!is_read(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_the_dialects_read_differently_counts_as_the_more_dangerous_one() {
+        for sql in [
+            // PostgreSQL: a comment in a comment, then DELETE.
+            "/* /* */ SELECT */ DELETE FROM a",
+            // SQLite: a comment, then DELETE.
+            "/* /* */ DELETE FROM a -- */ */ SELECT 1",
+            // PostgreSQL: the comment ends with the carriage return.
+            "-- a\rDELETE FROM a --\n SELECT 1",
+        ] {
+            assert!(!is_read(sql), "{sql}");
+        }
+        for sql in
+            ["/* /* */ SELECT */ COMMIT", "/* /* */ COMMIT -- */ */ SELECT 1", "-- a\rCOMMIT --\n SELECT 1"]
+        {
+            assert_eq!(transaction_control(sql), Some(TransactionControl::Commit), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_begins_or_ends_a_transaction_is_known_wherever_it_hides() {
+        for (sql, expected) in [
+            ("BEGIN", TransactionControl::Begin),
+            ("start transaction read only", TransactionControl::Begin),
+            ("commit", TransactionControl::Commit),
+            (" ;; \u{feff}\u{b}COMMIT;", TransactionControl::Commit),
+            ("-- a\n/* b */COMMIT/**/AND CHAIN", TransactionControl::Commit),
+            ("End", TransactionControl::Commit),
+            ("ROLLBACK TO a", TransactionControl::RollBack),
+            ("ABORT", TransactionControl::RollBack),
+            ("savepoint a", TransactionControl::Savepoint),
+            ("RELEASE a", TransactionControl::Savepoint),
+            ("PREPARE /* a */ TRANSACTION 'a'", TransactionControl::Prepare),
+        ] {
+            assert_eq!(transaction_control(sql), Some(expected), "{sql}");
+        }
+        for sql in ["", "SELECT 1", "PREPARE a AS SELECT 1", "commit_all", "ends", "UPDATE a SET commit = 1"]
+        {
+            assert_eq!(transaction_control(sql), None, "{sql}");
         }
     }
 

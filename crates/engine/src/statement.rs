@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::reading::{is_insert, is_read};
+use crate::reading::{TransactionControl, is_insert, is_read, transaction_control};
 use crate::settings::Engine;
 
 /// One SQL statement, with `$1`, `$2`, … for its parameters, in the words of both engines.
@@ -46,6 +46,7 @@ struct Text<T> {
     sql: T,
     is_read: bool,
     is_insert: bool,
+    control: Option<TransactionControl>,
 }
 
 impl Statement {
@@ -56,8 +57,7 @@ impl Statement {
 
     /// A text for each engine.
     pub const fn per_engine(postgres: &'static str, sqlite: &'static str) -> Self {
-        let postgres = Text { sql: postgres, is_read: is_read(postgres), is_insert: is_insert(postgres) };
-        let sqlite = Text { sql: sqlite, is_read: is_read(sqlite), is_insert: is_insert(sqlite) };
+        let (postgres, sqlite) = (Text::of(postgres), Text::of(sqlite));
         Self { texts: Texts::Static { postgres, sqlite }, by_values: false }
     }
 
@@ -67,7 +67,7 @@ impl Statement {
     }
 
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
-        let text = |sql: Box<str>| Text { is_read: is_read(&sql), is_insert: is_insert(&sql), sql };
+        let text = |sql: Box<str>| Text::of(&sql).with(()).with(sql);
         let sqlite = sqlite.map(|sql| text(sql.into()));
         let shared = Shared { postgres: text(postgres.into()), sqlite };
         Self { texts: Texts::Shared(Arc::new(shared)), by_values: false }
@@ -127,6 +127,11 @@ impl Statement {
         self.text(engine).is_insert
     }
 
+    /// What the text for `engine` does to its transaction, if it begins or ends one.
+    pub(crate) fn transaction_control(&self, engine: Engine) -> Option<TransactionControl> {
+        self.text(engine).control
+    }
+
     fn text(&self, engine: Engine) -> Text<&str> {
         match (&self.texts, engine) {
             (Texts::Static { postgres, .. }, Engine::Postgres) => *postgres,
@@ -146,9 +151,22 @@ impl Statement {
     }
 }
 
+impl<'a> Text<&'a str> {
+    const fn of(sql: &'a str) -> Self {
+        Self { sql, is_read: is_read(sql), is_insert: is_insert(sql), control: transaction_control(sql) }
+    }
+}
+
+impl<T> Text<T> {
+    /// The same about a text that is kept otherwise.
+    fn with<U>(&self, sql: U) -> Text<U> {
+        Text { sql, is_read: self.is_read, is_insert: self.is_insert, control: self.control }
+    }
+}
+
 impl Text<Box<str>> {
     fn borrow(&self) -> Text<&str> {
-        Text { sql: &self.sql, is_read: self.is_read, is_insert: self.is_insert }
+        self.with(&self.sql)
     }
 }
 

@@ -3,13 +3,16 @@
 //! All repositories read through any session and write only through a write session.
 
 mod executions;
+mod increments;
 mod portfolios;
 mod positions;
 mod repository;
 mod trades;
 mod trading_sessions;
+mod update;
 
 pub use repository::Repository;
+pub use update::{Delete, Update};
 
 use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
 

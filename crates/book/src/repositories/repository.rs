@@ -5,16 +5,17 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use tallybook_engine::{
-    All, Batch, BulkLoad, Call, Encode, Engine, Optional, ReadBatch, Row, Session, Statement, Value,
-    WriteSession, all, execute, now, one, optional, params,
+    All, Batch, BulkLoad, Call, Engine, Optional, ReadBatch, Row, Session, Statement, WriteSession, all, one,
+    optional, params,
 };
 
-use crate::changes::Changes;
+use super::update::{Delete, Update};
 use crate::error::{Error, Result};
 use crate::ids::Id;
 use crate::page::{Cursor, Page, Window};
 use crate::sql::limited;
 use crate::table::Table;
+use crate::unreadable::{Scan, Scanned};
 
 /// Rows that are created in one round trip; more are sent in several.
 const ROWS_PER_FLIGHT: usize = 1_000;
@@ -45,6 +46,28 @@ const ROWS_PER_FLIGHT: usize = 1_000;
 /// assert_eq!(portfolios.get_many(Window::first(10)).await?, [portfolio]);
 /// # Ok(())
 /// # }
+/// ```
+///
+/// Writers at the same time lose nothing when amounts are added by increments, rows are read for update, or an update
+/// says what it expects (see `docs/concurrency.md`):
+///
+/// ```
+/// use tallybook::{Database, Result, TradeChanges, TradeId, Trades};
+///
+/// async fn correct(db: &Database, id: TradeId) -> Result<()> {
+///     db.write(async |session| Trades::new(session).add_filled_quantity(id, 5).await).await?;
+///
+///     let Some(read) = Trades::new(&mut db.read().await?).get(id).await? else { return Ok(()) };
+///     let changes = TradeChanges::new().limit_price(None);
+///     let written = db.write(async |session| {
+///         Trades::new(session).update(id, changes).expecting(read.updated_at).await
+///     });
+///     match written.await {
+///         Err(error) if error.is_stale() => println!("somebody was faster: {error}"),
+///         written => drop(written?),
+///     }
+///     Ok(())
+/// }
 /// ```
 ///
 /// A read session has no `create`, `update` or `delete`:
@@ -131,6 +154,25 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         }
     }
 
+    /// The rows behind an identifier, by their identifiers, at most `limit`; with what is wrong with those that can't be
+    /// read. No value of a row can disturb this order: for exports and checks. One statement.
+    ///
+    /// # Errors
+    /// What the database reports.
+    #[track_caller]
+    pub fn scan(
+        &mut self,
+        after: Option<i64>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<(i64, Scanned)>>> + Send {
+        let statements = T::statements();
+        let query = match after {
+            None => all::<Scan<T>>(limited(&statements.first_scan, u64::from(limit)), params![]),
+            Some(id) => all(limited(&statements.next_scan, u64::from(limit)), params![id]),
+        };
+        async move { Ok(self.fetch(query).await?.into_iter().map(|scan| (scan.id, scan.row)).collect()) }
+    }
+
     /// How many rows there are. One statement, which reads them all.
     ///
     /// # Errors
@@ -179,25 +221,52 @@ impl<T: Table> Repository<'_, WriteSession, T> {
         }
     }
 
-    /// Changes the columns that are given, sets `updated_at` where the table has it, and returns the row.
-    /// One statement.
+    /// The row with this identifier, if there is one, which nobody else can change or delete before the transaction
+    /// ends: for a change that depends on what the row holds. Who else wants to write to it waits. One statement.
+    ///
+    /// Transactions that lock several rows should do so in the same order, for example that of their identifiers: else
+    /// two of them may wait for each other, and PostgreSQL ends one
+    /// ([`Error::is_retryable`](crate::Error::is_retryable)).
+    ///
+    /// # Errors
+    /// What the database reports.
+    #[track_caller]
+    pub fn get_for_update(&mut self, id: T::Id) -> impl Future<Output = Result<Option<T>>> + Send {
+        self.fetch(optional(&T::statements().for_update, params![id]))
+    }
+
+    /// Changes the columns that are given, sets `updated_at` where the table has it, and returns the row. It runs when
+    /// it is awaited. One statement.
+    ///
+    /// What others changed since the row was read is overwritten: where that matters, read it by
+    /// [`get_for_update`](Self::get_for_update), or add [`expecting`](Update::expecting).
     ///
     /// # Errors
     /// [`Error::is_not_found`](crate::Error::is_not_found), or as [`Repository::create`].
     #[track_caller]
-    pub fn update(&mut self, id: T::Id, changes: T::Changes) -> impl Future<Output = Result<T>> + Send {
-        let query = update::<T>(id, changes);
-        async move { self.session.run(query?).await?.ok_or_else(|| Error::not_found(T::NOUN, id.get())) }
+    pub fn update(&mut self, id: T::Id, changes: T::Changes) -> Update<'_, T> {
+        Update::new(self.session, id, changes, Call::here())
     }
 
-    /// Deletes a row; says whether there was one. One statement.
+    /// Deletes a row; says whether there was one. It runs when it is awaited. One statement.
     ///
     /// # Errors
     /// [`Error::is_foreign_key_violation`](crate::Error::is_foreign_key_violation) when others refer to it.
     #[track_caller]
-    pub fn delete(&mut self, id: T::Id) -> impl Future<Output = Result<bool>> + Send {
-        let query = execute(&T::statements().delete, params![id]);
-        async move { Ok(self.session.run(query).await? > 0) }
+    pub fn delete(&mut self, id: T::Id) -> Delete<'_, T> {
+        Delete::new(self.session, id, Call::here())
+    }
+
+    /// Changes a row by what it holds, which nobody else changes meanwhile. Two statements.
+    pub(super) async fn update_from(
+        &mut self,
+        id: T::Id,
+        call: Call,
+        change: impl FnOnce(&T) -> Result<T::Changes> + Send,
+    ) -> Result<T> {
+        let query = optional::<T>(&T::statements().for_update, params![id]).called(call);
+        let row = self.fetch(query).await?.ok_or_else(|| Error::not_found(T::NOUN, id.get()))?;
+        Update::new(self.session, id, change(&row)?, call).await
     }
 }
 
@@ -243,23 +312,6 @@ fn page<T: Table>(after: Option<&Cursor>, most: u64) -> Result<All<T>> {
         Some((Some(time), id)) => all(limited(&statements.next_page, most), params![time, id]),
         Some((None, id)) => all(limited(&statements.next_page, most), params![id]),
     })
-}
-
-/// Changes a row and returns it; without changes it is only read.
-#[track_caller]
-fn update<T: Table>(id: T::Id, changes: T::Changes) -> Result<Optional<T>> {
-    let mut assignments = changes.into_assignments();
-    if assignments.is_empty() {
-        return Ok(optional(&T::statements().by_id, params![id]));
-    }
-    if T::TOUCH {
-        assignments.set("updated_at", now().encode());
-    }
-    let (set, mut values) = assignments.into_set_clause::<T>()?;
-    values.push(Value::Int(id.get()));
-    let sql =
-        format!("UPDATE {} SET {set} WHERE id = ${} RETURNING {}", T::NAME, values.len(), T::COLUMN_LIST);
-    Ok(optional(Statement::from(sql), values))
 }
 
 /// Raises the sequence of PostgreSQL that gives a table its identifiers.

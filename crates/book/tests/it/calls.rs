@@ -117,6 +117,19 @@ both_engines! {
         assert_here!(&db, portfolios.update(PORTFOLIO, PortfolioChanges::new())).unwrap();
     }
 
+    async fn the_safe_ways_to_change_a_row_are_recorded_at_their_caller(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        let mut session = db.begin().await.unwrap();
+        let mut portfolios = Portfolios::new(&mut session);
+        let read = assert_here!(&db, portfolios.get_for_update(PORTFOLIO)).unwrap().unwrap().updated_at;
+        let changes = || PortfolioChanges::new().currency("EUR");
+        assert_here!(&db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap();
+        assert_here!(&db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap_err();
+        assert_here!(&db, portfolios.delete(PORTFOLIO).expecting(read)).unwrap_err();
+        assert_here!(&db, portfolios.add_current_capital(PORTFOLIO, 1)).unwrap();
+    }
+
     async fn every_read_of_portfolios_is_recorded_at_its_caller(url: &str) {
         let db = book(url).await;
         let mut session = db.read().await.unwrap();

@@ -5,6 +5,7 @@ mod advice;
 mod calls;
 mod catalog;
 mod changes;
+mod concurrent;
 mod contents;
 mod corpus;
 mod crowd;

@@ -1,76 +1,154 @@
 //! `tallybook export`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use serde_json::json;
-use tallybook::{Database, Repository, Table};
+use tallybook::{Database, Repository, Table, Unreadable};
 use tallybook_engine::{OpenMode, Row};
 
 use super::for_table;
 use crate::args::Export;
+use crate::atomic_file::AtomicFile;
 use crate::bound::Bound;
 use crate::csv::to_field;
 use crate::database::Target;
+use crate::interrupt::Interrupt;
 use crate::{output, progress};
 
 /// Rows read at a time: the file can be larger than the memory.
 const PAGE: u32 = 5_000;
+/// The exit code when rows were left out.
+const INCOMPLETE: u8 = 3;
 
-pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Result<()> {
+/// The rows of a table, counted.
+struct Counts {
+    written: u64,
+    left_out: u64,
+}
+
+/// Where the rows go that can't be read.
+struct Rejected(Option<csv::Writer<AtomicFile>>);
+
+pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Result<ExitCode> {
+    if export.skip_unreadable.as_ref() == Some(&export.file) {
+        bail!("the rows that are left out need a file of their own");
+    }
     let is_stream = export.file == Path::new("-");
     let bound = Bound::new(export.limits.within, as_json && !is_stream);
     let db = target.open_book(OpenMode::ReadOnly, &bound).await?;
-    if is_stream {
-        bound.run(&db, async { for_table!(export.table, write(&db, io::stdout().lock())) }).await?;
-        db.close().await;
-        return Ok(());
-    }
-    // The file appears under its name only when it is whole.
-    let part = PathBuf::from(format!("{}.part", export.file.display()));
-    let file = File::create(&part).with_context(|| format!("cannot write {}", part.display()))?;
-    let rows = bound.run(&db, async { for_table!(export.table, write(&db, BufWriter::new(file))) }).await;
-    let rows =
-        rows.and_then(|rows| Ok(std::fs::rename(&part, &export.file).map(|()| rows)?)).inspect_err(|_| {
-            let _ = std::fs::remove_file(&part);
-        })?;
-    db.close().await;
-    if as_json {
-        output::json(&json!({ "rows": rows }))?;
+    let mut rejected = Rejected::create(export.skip_unreadable.as_deref())?;
+    let counts = if is_stream {
+        let written = async { for_table!(export.table, write(&db, &mut io::stdout().lock(), &mut rejected)) };
+        let counts = bound.run(&db, written).await?;
+        rejected.finish()?;
+        counts
     } else {
-        output::line(format!("exported {} rows to {}", output::thousands(rows), export.file.display()))?;
+        let mut file = AtomicFile::create(&export.file)?;
+        let mut interrupt = file.is_temporary().then(Interrupt::new).transpose()?;
+        let written = async { for_table!(export.table, write(&db, &mut file, &mut rejected)) };
+        let written = bound.run(&db, written);
+        let counts = match &mut interrupt {
+            Some(interrupt) => interrupt.unless(written).await?,
+            None => written.await?,
+        };
+        // The list first: a file from which rows are missing is never there without it.
+        rejected.finish()?;
+        file.finish()?;
+        tell(&counts, export, as_json)?;
+        counts
+    };
+    db.close().await;
+    if counts.left_out == 0 {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(())
+    if let Some(list) = &export.skip_unreadable {
+        let left_out = output::thousands(counts.left_out);
+        let _ =
+            writeln!(io::stderr(), "warning: {left_out} rows can't be read; {} lists them", list.display());
+    }
+    Ok(ExitCode::from(INCOMPLETE))
 }
 
-/// Writes all rows of one snapshot.
-async fn write<T: Table>(db: &Database, output: impl Write) -> Result<u64> {
+fn tell(counts: &Counts, export: &Export, as_json: bool) -> io::Result<()> {
+    if as_json {
+        return output::json(&json!({ "rows": counts.written, "unreadable": counts.left_out }));
+    }
+    output::line(format!("exported {} rows to {}", output::thousands(counts.written), export.file.display()))
+}
+
+/// Writes all rows of one snapshot, by their identifiers: no other value decides whether and where a row comes.
+async fn write<T: Table>(db: &Database, output: &mut impl Write, rejected: &mut Rejected) -> Result<Counts> {
     let mut csv = csv::Writer::from_writer(output);
     csv.write_record(<T as Row>::COLUMNS.iter().map(|column| column.name)).map_err(io_error)?;
 
     let mut session = db.snapshot().await?;
     let mut rows = Repository::<_, T>::new(&mut session);
-    let bar = progress::items("exporting", rows.count().await?);
-    let mut cursor = None;
+    let there = rows.count().await?;
+    let bar = progress::items("exporting", there);
+    let mut counts = Counts { written: 0, left_out: 0 };
+    let mut last = None;
     loop {
-        let page = rows.get_page(cursor.as_ref(), PAGE).await?;
-        for row in &page.rows {
-            let values = row.encode()?;
-            let fields =
-                <T as Row>::COLUMNS.iter().zip(&values).map(|(column, value)| to_field(column, value));
-            csv.write_record(fields).map_err(io_error)?;
-        }
-        bar.inc(page.rows.len() as u64);
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
+        let page = rows.scan(last, PAGE).await?;
+        let Some((id, _)) = page.last() else { break };
+        last = Some(*id);
+        bar.inc(page.len() as u64);
+        for (_, row) in page {
+            match row {
+                Ok(values) => {
+                    let columns = <T as Row>::COLUMNS.iter().zip(&values);
+                    csv.write_record(columns.map(|(column, value)| to_field(column, value)))
+                        .map_err(io_error)?;
+                    counts.written += 1;
+                }
+                Err(unreadable) => {
+                    rejected.note(&unreadable)?;
+                    counts.left_out += 1;
+                }
+            }
         }
     }
     csv.flush()?;
     bar.finish_and_clear();
-    Ok(bar.position())
+    let seen = counts.written + counts.left_out;
+    if seen != there {
+        bail!(
+            "{} counts {there} rows, and {seen} were read: the database contradicts itself, so this export is not to be \
+             trusted\nnext: tallybook doctor",
+            T::NAME
+        );
+    }
+    Ok(counts)
+}
+
+impl Rejected {
+    fn create(list: Option<&Path>) -> Result<Self> {
+        let Some(list) = list else { return Ok(Self(None)) };
+        let mut csv = csv::Writer::from_writer(AtomicFile::create(list)?);
+        csv.write_record(["table", "id", "column", "reason"]).map_err(io_error)?;
+        Ok(Self(Some(csv)))
+    }
+
+    /// Lists a row, or refuses it where there is no list.
+    fn note(&mut self, unreadable: &Unreadable) -> Result<()> {
+        let Some(csv) = &mut self.0 else {
+            bail!("{unreadable}\nnext: correct the row, or write the others with --skip-unreadable FILE");
+        };
+        for flaw in &unreadable.flaws {
+            let id = unreadable.id.to_string();
+            csv.write_record([unreadable.table, &id, &flaw.column, &flaw.reason]).map_err(io_error)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        match self.0 {
+            Some(csv) => csv.into_inner().map_err(|error| error.into_error())?.finish(),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The plain I/O error, so that a closed pipe is known as one.

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
         Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,
-        Command::Export(export) => export::run(target, &export, args.json).await,
+        Command::Export(export) => return export::run(target, &export, args.json).await,
         Command::Watch(watch) => watch::run(watch, args.json).await,
         Command::Report(report) => report::run(&report, args.json),
     }?;

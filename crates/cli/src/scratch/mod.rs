@@ -1,7 +1,6 @@
 //! A book of its own for a benchmark, away from all others and gone afterwards.
 
 mod directory;
-mod interrupt;
 mod name;
 mod schema;
 
@@ -13,8 +12,8 @@ use futures_util::FutureExt;
 use tallybook::engine::Engine;
 use tallybook::{Database, Settings};
 
+use crate::interrupt::Interrupt;
 use directory::Directory;
-pub(crate) use interrupt::Interrupt;
 use schema::Schema;
 
 /// An empty database: a file in a directory of its own, or a schema of its own.

@@ -56,6 +56,12 @@ impl Program {
         std::fs::write(self.directory().join(file), content).unwrap();
     }
 
+    /// Runs SQL on the SQLite file that commands use by default, as another program would.
+    pub(crate) fn sqlite(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.directory().join("tallybook.db")).unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+
     pub(crate) fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.directory().join(file)).unwrap()
     }

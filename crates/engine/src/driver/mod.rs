@@ -4,6 +4,8 @@ mod observation;
 mod position;
 mod postgres;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::path::Path;
@@ -297,6 +299,22 @@ impl Connection {
         self.in_flight = false;
         self.in_transaction = false;
         Ok(())
+    }
+
+    /// Rolls back the transaction of a session in which nothing failed.
+    ///
+    /// # Errors
+    /// When it is not open any more, so that what it wrote may be kept.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        self.in_flight = true;
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.roll_back().await,
+            Link::Postgres(connection) => connection.roll_back().await,
+        };
+        self.in_flight = false;
+        self.judge(result.as_ref().err(), true);
+        self.in_transaction = result.is_err();
+        result
     }
 
     /// Closes it; on SQLite, waits until that is done.

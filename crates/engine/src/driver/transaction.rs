@@ -23,6 +23,8 @@ pub(crate) enum End {
 pub(crate) struct Bounds {
     pub(crate) begin: Option<Begin>,
     pub(crate) end: Option<End>,
+    /// The statements run in the transaction that an earlier flight began: it must still be open.
+    pub(crate) continues: bool,
     /// Ask first how far a replica has replayed its log: whatever the flight reads is not older.
     pub(crate) asks_replayed: bool,
     /// Refuse statements that write, where the connection itself would let them through.

@@ -195,7 +195,7 @@ impl Run<'_> {
     }
 
     async fn fly(&mut self, batch: Vec<Execute>) -> Result<Vec<u64>> {
-        self.connection.fly(batch, Bounds::default()).await?.finish()
+        self.connection.fly(batch, Bounds { continues: true, ..Bounds::default() }).await?.finish()
     }
 
     pub(super) async fn write_within(&mut self, batch: Vec<Execute>) -> Result<()> {

@@ -46,6 +46,7 @@ impl<'a> Run<'a> {
         options: &'a Options,
         deadline: &Deadline,
     ) -> Result<Self> {
+        db.refuse_nested_write()?;
         let margin = MARGIN.min(deadline.limit() / 10);
         let until = deadline.end().checked_sub(margin).unwrap_or_else(Instant::now);
         let deadline = deadline.clone();

@@ -132,6 +132,7 @@ impl Router {
         if self.primary.last() == Some(node) {
             self.history().add(sent, seen.lsn);
         }
+        self.nodes[node].acknowledged.reached(sent, seen.lsn);
         // Whether it may be written to is for the election to say.
         let is_replaced = seen.timeline < self.primary.timeline();
         if !is_replaced {

@@ -259,10 +259,10 @@ impl Router {
         &self.nodes[node].name
     }
 
-    /// Notes that a node acknowledged a transaction whose end is at a position of its log.
+    /// Notes that a node acknowledged a transaction, whose end is at a position of its log, if that is known.
     pub(crate) fn committed(&self, node: usize, position: Option<Position>) {
-        if let Some(position) = position.filter(|_| self.has_others()) {
-            self.nodes[node].acknowledged.add(position.lsn);
+        if self.has_others() {
+            self.nodes[node].acknowledged.add(position.map(|position| position.lsn));
         }
     }
 

@@ -39,10 +39,21 @@ pub trait Cell<'r>: Copy {
     fn bytes(self) -> Result<&'r [u8], Misfit>;
     /// As a moment.
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit>;
+    /// Whether a moment that can be read is stored in another form than the one this engine writes, which SQLite sorts
+    /// elsewhere than its moment. Always false on PostgreSQL.
+    fn is_foreign_timestamp(self) -> bool {
+        false
+    }
 
     /// As the shortest decimal of a double.
     fn decimal(self) -> Result<Decimal, Misfit> {
         let double = self.float()?;
-        decimal_from_f64(double).ok_or_else(|| misfit(double.to_string()))
+        decimal_from_f64(double).ok_or_else(|| {
+            if double.is_finite() {
+                misfit("a double beyond what a decimal holds: 7.9e28, and 28 digits behind the point")
+            } else {
+                misfit(double.to_string())
+            }
+        })
     }
 }

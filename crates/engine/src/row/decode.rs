@@ -43,7 +43,7 @@ macro_rules! decode {
 decode! {
     bool => Bool, bool;
     i64 => Int, int;
-    i32 => Int, int, |value| i32::try_from(value).map_err(|_| misfit(format!("{value}, which 32 bits can't hold")));
+    i32 => Int, int, |value| i32::try_from(value).map_err(|_| misfit("one that 32 bits can't hold"));
     f64 => Float, float;
     Decimal => Decimal, decimal;
     String => Text, text, |text: &str| Ok::<_, Misfit>(text.to_owned());

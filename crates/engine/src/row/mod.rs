@@ -17,7 +17,7 @@ pub(crate) use keys::{Key, KeyColumn, Notes, Taken, is_key, parameter};
 use cell::misfit;
 
 use crate::error::{Error, Result};
-use crate::value::{Kind, Value};
+use crate::value::{Encode, Kind, Value};
 
 /// A column as a struct sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,28 @@ pub trait Cells {
 }
 
 impl Column {
+    /// Reads a value as what the column holds.
+    ///
+    /// # Errors
+    /// What was found instead, or what keeps the value from being stored as it is; never the value.
+    pub fn read<'r>(&self, cell: impl Cell<'r>) -> Result<Value, String> {
+        if cell.is_null() {
+            return if self.nullable { Ok(Value::Null(self.kind)) } else { Err("found NULL".to_owned()) };
+        }
+        let value = match self.kind {
+            Kind::Bool => cell.bool().map(|value| value.encode()),
+            Kind::Int => cell.int().map(|value| value.encode()),
+            Kind::Float => cell.float().map(|value| value.encode()),
+            Kind::Decimal => cell.decimal().map(|value| value.encode()),
+            Kind::Text => cell.text().map(str::encode),
+            Kind::Timestamp => cell.timestamp().map(|value| value.encode()),
+            Kind::Bytes => cell.bytes().map(<[u8]>::encode),
+            Kind::Ints | Kind::Texts => Err(misfit("a list")),
+        };
+        let value = value.map_err(|found| format!("expected {}, found {found}", self.kind))??;
+        self.check(value).map_err(|error| error.problem().map_or_else(|| error.to_string(), str::to_owned))
+    }
+
     /// Checks the length of a text before the database sees it. Counts characters, as `varchar(n)` does.
     pub fn check(&self, value: Value) -> Result<Value> {
         if let (Some(max), Value::Text(text)) = (self.max, &value) {

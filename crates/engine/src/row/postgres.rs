@@ -7,7 +7,7 @@ use tokio_postgres::{Column as PgColumn, Row};
 use super::keys::{KeyValue, Notes};
 use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
-use crate::value::{Kind, POSTGRES_EPOCH};
+use crate::value::{Kind, POSTGRES_EPOCH, RANGE};
 
 /// A row of PostgreSQL.
 #[derive(Debug)]
@@ -105,8 +105,9 @@ impl<'r> Cell<'r> for PgCell<'r> {
             i64::MIN => Err(misfit("-infinity")),
             micros => micros
                 .checked_add(POSTGRES_EPOCH)
+                .filter(|micros| RANGE.contains(micros))
                 .and_then(DateTime::from_timestamp_micros)
-                .ok_or_else(|| misfit("a moment out of range")),
+                .ok_or_else(|| misfit("a moment outside the years 0001 to 9999")),
         }
     }
 }

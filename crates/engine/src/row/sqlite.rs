@@ -7,7 +7,7 @@ use rusqlite::{Row, Statement};
 use super::keys::{KeyValue, Notes};
 use super::{Cell, Cells, Column, Misfit, misfit};
 use crate::error::{Error, Result};
-use crate::value::{Kind, parse_timestamp};
+use crate::value::{Kind, is_canonical, parse_timestamp, unreadable};
 
 /// A row of SQLite.
 #[derive(Debug)]
@@ -56,12 +56,13 @@ fn size(value: ValueRef<'_>) -> u64 {
 pub struct SqliteCell<'r>(ValueRef<'r>);
 
 impl SqliteCell<'_> {
+    /// What it is, without its value: an error may end up in a log.
     fn found(self) -> Misfit {
         match self.0 {
             ValueRef::Null => misfit("NULL"),
-            ValueRef::Integer(value) => misfit(format!("the integer {value}")),
-            ValueRef::Real(value) => misfit(format!("the double {value}")),
-            ValueRef::Text(text) => misfit(format!("the text {:?}", String::from_utf8_lossy(text))),
+            ValueRef::Integer(_) => misfit("an integer"),
+            ValueRef::Real(_) => misfit("a double"),
+            ValueRef::Text(text) => misfit(format!("a text of {} bytes", text.len())),
             ValueRef::Blob(bytes) => misfit(format!("a blob of {} bytes", bytes.len())),
         }
     }
@@ -93,6 +94,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
         match self.0 {
             ValueRef::Real(value) => Ok(value),
             ValueRef::Integer(value) if (-EXACT..=EXACT).contains(&value) => Ok(value as f64),
+            ValueRef::Integer(_) => Err(misfit("an integer of more than 53 bits")),
             _ => Err(self.found()),
         }
     }
@@ -114,10 +116,15 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit> {
         match self.0 {
             ValueRef::Text(text) => {
-                std::str::from_utf8(text).ok().and_then(parse_timestamp).ok_or_else(|| self.found())
+                let text = std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8"))?;
+                parse_timestamp(text).ok_or_else(|| misfit(unreadable(text)))
             }
             _ => Err(self.found()),
         }
+    }
+
+    fn is_foreign_timestamp(self) -> bool {
+        matches!(self.0, ValueRef::Text(text) if !is_canonical(text))
     }
 }
 

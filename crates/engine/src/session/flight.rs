@@ -7,11 +7,13 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::driver::{Bounds, Flown, Loaded, Position};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::observe::{Journal, Outcome};
 use crate::query::{Batch, Queries, queries};
 use crate::routing::Lease;
 use crate::session::Counts;
+use crate::settings::Engine;
+use crate::statement::Statement;
 
 /// A connection on loan with its counts and the journal of its session.
 pub(super) struct Lane {
@@ -92,6 +94,16 @@ impl Drop for Lane {
         if let Some(journal) = self.journal.take() {
             journal.closed(self.kept);
         }
+    }
+}
+
+/// Refuses to send what would begin or end a transaction behind its session's back.
+pub(super) fn refuse_control(statement: &Statement, engine: Engine) -> Result<()> {
+    match statement.transaction_control(engine) {
+        Some(control) => {
+            Err(Error::new(Kind::TransactionControl(control)).with_statement(statement.sql(engine)))
+        }
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain, explain_one, explained};
-use super::flight::Lane;
+use super::flight::{Lane, refuse_control};
 use super::{Counts, Session};
 use crate::call::Call;
 use crate::driver::{Begin, Bounds, End, Flown};
@@ -139,8 +139,11 @@ impl ReadSession {
                 bounds.begin = Some(Begin::Snapshot);
                 bounds.end = Some(End::Commit);
             }
-            Snapshot::Session { begun: false } => bounds.begin = Some(Begin::Snapshot),
-            _ => {}
+            Snapshot::Session { begun } => {
+                bounds.begin = (!begun).then_some(Begin::Snapshot);
+                bounds.continues = begun;
+            }
+            Snapshot::Batch => {}
         }
         bounds
     }
@@ -193,6 +196,7 @@ impl ReadSession {
         let count = queries.len();
         for query in queries {
             let statement = &query.request().statement;
+            refuse_control(statement, engine)?;
             if !statement.is_read(engine) {
                 return Err(Error::new(Kind::WriteInRead).with_statement(statement.sql(engine)));
             }

@@ -7,15 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::Position;
 use crate::error::{Error, Result};
+use crate::routing::Need;
 
-/// How a token that stands for nothing is written.
-const NOTHING: &str = "none";
+/// How the tokens without a position are written. Earlier versions wrote [`EITHER`] for both, so it is read as the one
+/// that is safe for both.
+const NOTHING_WRITTEN: &str = "nothing";
+const UNKNOWN: &str = "unknown";
+const EITHER: &str = "none";
 
 /// Proof of a commit: what is read with [`Database::read_after`](crate::Database::read_after) is never older.
 ///
 /// It holds the identifier of the PostgreSQL system, the timeline and the position in the log, so it can't be mistaken
 /// for one of another cluster or of before a promotion. It can be written down and read back, to travel in a header, a
 /// cookie or a message: it is made of letters, digits and dots.
+///
+/// Two tokens hold no position. That of a transaction that wrote nothing asks nothing of a read. That of a commit whose
+/// position is not known, because the connection was lost right behind the acknowledgement, sends reads to the primary
+/// ([`CommitToken::is_position_unknown`]).
 ///
 /// ```
 /// use tallybook_engine::CommitToken;
@@ -27,43 +35,75 @@ const NOTHING: &str = "none";
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct CommitToken(Option<Position>);
+pub struct CommitToken(Commit);
+
+/// What is known of the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commit {
+    /// There was nothing to commit, so every server has it.
+    NothingWritten,
+    /// Whoever has replayed this has it.
+    At(Position),
+    /// Only the primary is known to have it.
+    Unknown,
+}
 
 impl CommitToken {
     pub(crate) fn nothing_written() -> Self {
-        Self(None)
+        Self(Commit::NothingWritten)
     }
 
+    /// Of a commit that was acknowledged, and of its position if that is known.
     pub(crate) fn at(position: Option<Position>) -> Self {
-        Self(position)
+        Self(position.map_or(Commit::Unknown, Commit::At))
     }
 
-    pub(crate) fn place(&self) -> Option<Position> {
-        self.0
+    /// What a read that has to see the commit asks of its server.
+    pub(crate) fn need(&self) -> Need {
+        match self.0 {
+            Commit::NothingWritten => Need::Usual,
+            Commit::At(position) => Need::After(position),
+            Commit::Unknown => Need::Primary,
+        }
+    }
+
+    fn known(&self) -> Option<Position> {
+        match self.0 {
+            Commit::At(position) => Some(position),
+            Commit::NothingWritten | Commit::Unknown => None,
+        }
     }
 
     /// The position in PostgreSQL's write-ahead log (`pg_lsn` as a number) that was reached right after the
-    /// commit; none on SQLite, and where nothing was written.
+    /// commit; none on SQLite, where nothing was written, and where it is unknown.
     pub fn position(&self) -> Option<u64> {
-        self.0.map(|position| position.lsn)
+        self.known().map(|position| position.lsn)
+    }
+
+    /// Whether something was committed at a position that is not known: reads after it go to the primary. So it is on
+    /// SQLite, which has no positions and no other server, and where the connection was lost between the acknowledgement
+    /// and the position.
+    pub fn is_position_unknown(&self) -> bool {
+        self.0 == Commit::Unknown
     }
 
     /// The timeline of the log, which goes up with each promotion.
     pub fn timeline(&self) -> Option<u32> {
-        self.0.map(|position| position.timeline)
+        self.known().map(|position| position.timeline)
     }
 
     /// The identifier that the primary shares with its replicas.
     pub fn system(&self) -> Option<u64> {
-        self.0.map(|position| position.system)
+        self.known().map(|position| position.system)
     }
 }
 
 impl fmt::Display for CommitToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(Position { system, timeline, lsn }) => write!(f, "{system}.{timeline}.{lsn:X}"),
-            None => f.write_str(NOTHING),
+            Commit::At(Position { system, timeline, lsn }) => write!(f, "{system}.{timeline}.{lsn:X}"),
+            Commit::NothingWritten => f.write_str(NOTHING_WRITTEN),
+            Commit::Unknown => f.write_str(UNKNOWN),
         }
     }
 }
@@ -72,8 +112,10 @@ impl FromStr for CommitToken {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == NOTHING {
-            return Ok(Self(None));
+        match text {
+            NOTHING_WRITTEN => return Ok(Self(Commit::NothingWritten)),
+            UNKNOWN | EITHER => return Ok(Self(Commit::Unknown)),
+            _ => {}
         }
         let position = || {
             let mut parts = text.split('.');
@@ -86,9 +128,10 @@ impl FromStr for CommitToken {
             })
         };
         // Not quoted: it may come from anywhere.
-        let problem = "it is not three numbers with dots between, as CommitToken::to_string writes it";
+        let problem = "it is neither three numbers with dots between nor `nothing` or `unknown`, as CommitToken::to_string \
+                       writes it";
         position()
-            .map(|position| Self(Some(position)))
+            .map(|position| Self(Commit::At(position)))
             .ok_or_else(|| Error::invalid_value("the commit token", problem))
     }
 }
@@ -144,7 +187,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_that_is_written_down_reads_back_the_same(system: u64, timeline: u32, lsn: u64) {
-            let token = CommitToken(Some(Position { system, timeline, lsn }));
+            let token = CommitToken::at(Some(Position { system, timeline, lsn }));
             let text = token.to_string();
             prop_assert!(text.chars().all(|symbol| symbol.is_ascii_alphanumeric() || symbol == '.'));
             prop_assert_eq!(text.parse::<CommitToken>().unwrap(), token);
@@ -152,9 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_nothing_reads_back_too() {
-        let token = CommitToken::nothing_written();
-        assert_eq!(token.to_string().parse::<CommitToken>().unwrap(), token);
+    fn tokens_without_a_position_read_back_as_what_they_are() {
+        for (token, text, need) in [
+            (CommitToken::nothing_written(), "nothing", Need::Usual),
+            (CommitToken::at(None), "unknown", Need::Primary),
+        ] {
+            assert_eq!(token.to_string(), text);
+            assert_eq!(text.parse::<CommitToken>().unwrap(), token);
+            assert_eq!((token.position(), token.need()), (None, need));
+        }
+    }
+
+    #[test]
+    fn a_token_without_a_position_of_an_earlier_version_is_read_as_one_of_a_commit() {
+        assert_eq!("none".parse::<CommitToken>().unwrap(), CommitToken::at(None));
     }
 
     #[test]

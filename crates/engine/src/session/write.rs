@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain};
-use super::flight::Lane;
+use super::flight::{Lane, refuse_control};
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::call::Call;
 use crate::driver::{Begin, Bounds, Flown, Load};
@@ -42,6 +42,8 @@ enum State {
     UnderWay,
     /// Why it can't be committed.
     Failed(String),
+    /// Something else than the session ended it.
+    Ended,
 }
 
 impl WriteSession {
@@ -57,15 +59,23 @@ impl WriteSession {
     /// Runs a batch: one round trip, in the order given.
     ///
     /// # Errors
-    /// What the database reports; the transaction can then only be rolled back. A value that was refused
-    /// before anything was sent leaves it as it was.
+    /// What the database reports; the transaction can then only be rolled back. What was refused before anything was
+    /// sent leaves it as it was: a value that does not fit, or a statement that begins or ends a transaction
+    /// ([`Error::is_transaction_control`]).
     pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
         check(&mut batch)?;
-        if queries(&mut batch).is_empty() {
+        let mut sent = queries(&mut batch);
+        for query in &mut sent {
+            refuse_control(&query.request().statement, self.lane.connection.engine())?;
+        }
+        let is_empty = sent.is_empty();
+        drop(sent);
+        if is_empty {
             return batch.finish();
         }
         loop {
-            let bounds = Bounds { begin: self.enter()?, ..Bounds::default() };
+            let begin = self.enter()?;
+            let bounds = Bounds { begin, continues: begin.is_none(), ..Bounds::default() };
             let flown = self.lane.fly(batch, bounds).await;
             if bounds.begin.is_none() || !self.is_for_another(&flown) {
                 return self.leave(flown.finish());
@@ -144,7 +154,8 @@ impl WriteSession {
     ///
     /// # Errors
     /// [`Error::is_commit_unknown`] when the connection broke under the COMMIT; a failed statement before
-    /// it; a constraint that is checked at the end.
+    /// it; a constraint that is checked at the end; [`Error::is_transaction_ended`] when the transaction was over
+    /// already.
     #[track_caller]
     pub fn commit(self) -> impl Future<Output = Result<CommitToken>> + Send {
         self.commit_called(Call::here())
@@ -173,11 +184,15 @@ impl WriteSession {
     /// Undoes the transaction now. Dropping the session does the same in the background.
     ///
     /// # Errors
-    /// When the connection broke, in which case the server undoes it.
+    /// When the connection broke, in which case the server undoes it; [`Error::is_transaction_ended`] when the
+    /// transaction was over already, so that it may be kept in part.
     pub async fn roll_back(mut self) -> Result<()> {
-        match self.lane.connection.is_given_up() {
-            true => Ok(()),
-            false => self.lane.connection.clean().await,
+        let connection = &mut self.lane.connection;
+        match self.state {
+            _ if connection.is_given_up() => Ok(()),
+            State::Open => connection.roll_back().await,
+            State::Ended => connection.clean().await.and(Err(Error::new(Kind::TransactionEnded))),
+            State::NotBegun | State::UnderWay | State::Failed(_) => connection.clean().await,
         }
     }
 
@@ -192,6 +207,7 @@ impl WriteSession {
     fn check_state(&self) -> Result<()> {
         let earlier = match &self.state {
             State::NotBegun | State::Open => return Ok(()),
+            State::Ended => return Err(Error::new(Kind::TransactionEnded)),
             State::UnderWay => "it was abandoned before its end".to_owned(),
             State::Failed(earlier) => earlier.clone(),
         };
@@ -208,6 +224,7 @@ impl WriteSession {
     fn leave<T>(&mut self, result: Result<T>) -> Result<T> {
         self.state = match &result {
             Ok(_) => State::Open,
+            Err(error) if error.is_transaction_ended() => State::Ended,
             Err(error) => State::Failed(error.to_string()),
         };
         result

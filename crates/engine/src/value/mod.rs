@@ -5,6 +5,7 @@ mod decimal;
 mod encode;
 mod kind;
 mod params;
+mod spelling;
 mod text;
 mod timestamp;
 
@@ -14,7 +15,10 @@ pub use params::Params;
 pub use timestamp::now;
 
 pub(crate) use decimal::{decimal_from_f64, f64_from_decimal};
-pub(crate) use timestamp::{POSTGRES_EPOCH, format_timestamp, parse_timestamp};
+pub(crate) use spelling::is_canonical;
+pub(crate) use timestamp::{
+    POSTGRES_EPOCH, RANGE, format_timestamp, parse_foreign, parse_timestamp, unreadable,
+};
 
 use chrono::{DateTime, Utc};
 

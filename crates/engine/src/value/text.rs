@@ -4,7 +4,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-use super::{Encode, Kind, Value, decimal_from_f64, format_timestamp, parse_timestamp};
+use super::{Encode, Kind, Value, decimal_from_f64, format_timestamp, parse_foreign};
 
 impl Kind {
     /// Reads the text form of a value of this kind, as [`Value`]'s `Display` writes it.
@@ -31,7 +31,7 @@ impl Kind {
             Kind::Float => text.parse::<f64>().map_err(|_| unfit())?.encode(),
             Kind::Decimal => Decimal::from_str_exact(text).map_err(|_| unfit())?.encode(),
             Kind::Text => text.encode(),
-            Kind::Timestamp => parse_timestamp(text).ok_or_else(unfit)?.encode(),
+            Kind::Timestamp => parse_foreign(text).ok_or_else(unfit)?.encode(),
             Kind::Bytes | Kind::Ints | Kind::Texts => Err(format!("{self} has no text form")),
         }
     }

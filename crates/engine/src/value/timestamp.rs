@@ -1,12 +1,19 @@
 //! Moments in whole microseconds: the form that both engines keep exactly.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Timelike, Utc};
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Timelike, Utc};
+
+use super::spelling::canonical;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL's timestamps begin.
 pub(crate) const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
+/// Microseconds since 1970 of what columns hold on both engines: the years 0001 to 9999.
+pub(crate) const RANGE: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+
 /// The length of `YYYY-MM-DD HH:MM:SS.ffffff`.
-const TEXT_LEN: usize = 26;
+pub(super) const TEXT_LEN: usize = 26;
 
 /// The current time in whole microseconds, as databases keep it.
 ///
@@ -50,9 +57,32 @@ pub(crate) fn format_timestamp(moment: DateTime<Utc>) -> String {
     text.iter().copied().map(char::from).collect()
 }
 
-/// Reads what [`format_timestamp`] writes by position, and what other programs write by chrono.
+/// Reads a timestamp as SQLite's columns hold it: the form that [`format_timestamp`] writes, and the spellings of
+/// other programs, which [`spelling`](super::spelling) lists.
 pub(crate) fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
-    parse_fixed(text.as_bytes()).or_else(|| parse_general(text))
+    parse_fixed(text.as_bytes()).or_else(|| parse_fixed(&canonical(text)?))
+}
+
+/// Reads a timestamp that a person or another program hands over: what a column may hold, and whatever else names one
+/// moment, such as a time with an offset from UTC.
+pub(crate) fn parse_foreign(text: &str) -> Option<DateTime<Utc>> {
+    parse_timestamp(text).or_else(|| parse_general(text))
+}
+
+/// Says what a text is that [`parse_timestamp`] does not read, without telling its value.
+pub(crate) fn unreadable(text: &str) -> &'static str {
+    match parse_general(text) {
+        Some(moment) if !(1..=9999).contains(&moment.year()) => "a time outside the years 0001 to 9999",
+        Some(moment) if check(moment).is_err() => "a time finer than microseconds",
+        Some(_) if has_offset(text) => "a time with an offset from UTC",
+        Some(_) => "a time in another form",
+        None if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() => "a date without a time",
+        None => "a text that is no timestamp",
+    }
+}
+
+fn has_offset(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text).is_ok_and(|moment| moment.offset().local_minus_utc() != 0)
 }
 
 fn parse_fixed(text: &[u8]) -> Option<DateTime<Utc>> {
@@ -65,7 +95,8 @@ fn parse_fixed(text: &[u8]) -> Option<DateTime<Utc>> {
     let (month, day) = (number(&text[5..7])?, number(&text[8..10])?);
     let (hour, minute, second) = (number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?);
     let micros = number(&text[20..26])?;
-    if !(1..=12).contains(&month)
+    if year == 0
+        || !(1..=12).contains(&month)
         || day == 0
         || day > days_in(year, month)
         || hour > 23
@@ -121,9 +152,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// 0001-01-01 and the last microsecond of 9999.
-    const RANGE: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
-
     proptest! {
         #[test]
         fn every_microsecond_survives_the_text_form(micros in RANGE) {
@@ -137,7 +165,8 @@ mod tests {
         fn the_fixed_parser_accepts_only_what_chrono_accepts(
             text in "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9]\\.[0-9]{6}"
         ) {
-            prop_assert_eq!(parse_fixed(text.as_bytes()), parse_general(&text));
+            let general = parse_general(&text).filter(|moment| check(*moment).is_ok());
+            prop_assert_eq!(parse_fixed(text.as_bytes()), general);
         }
     }
 
@@ -149,9 +178,31 @@ mod tests {
             "2023-11-14T22:13:20",
             "2023-11-14 22:13:20.0",
             "2023-11-14T22:13:20Z",
-            "2023-11-14T23:13:20+01:00",
+            "2023-11-14 22:13:20.000+00:00",
+            "2023-11-14T22:13:20.000000000-00:00",
         ] {
             assert_eq!(parse_timestamp(text), Some(moment), "{text}");
+            assert_eq!(parse_foreign(text), Some(moment), "{text}");
+        }
+        assert_eq!(parse_foreign("2023-11-14T23:13:20+01:00"), Some(moment));
+    }
+
+    #[test]
+    fn what_a_column_may_not_hold_is_named_without_its_value() {
+        for (text, told) in [
+            ("2023-11-14", "a date without a time"),
+            ("2023-11-14T23:13:20+01:00", "a time with an offset from UTC"),
+            ("2023-11-14 22:13:20.0000001", "a time finer than microseconds"),
+            ("2023-11-14 22:13:60", "a time finer than microseconds"),
+            ("2023-11-14 9:13:20", "a time in another form"),
+            ("0000-11-14 22:13:20", "a time outside the years 0001 to 9999"),
+            ("2023-02-30 22:13:20", "a text that is no timestamp"),
+            ("2023-11-14 22:13:20.", "a text that is no timestamp"),
+            ("yesterday", "a text that is no timestamp"),
+            ("", "a text that is no timestamp"),
+        ] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+            assert_eq!(unreadable(text), told, "{text}");
         }
     }
 

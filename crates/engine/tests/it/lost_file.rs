@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tallybook_engine::migrate::{Goal, Migrator, Progress, Revision, Step};
 use tallybook_engine::{Database, Error, NodeState, Result, Settings, execute, one, params};
@@ -108,7 +109,9 @@ async fn none_of_many_writers_is_told_ok_once_the_file_is_gone() {
             let db = db.clone();
             tokio::spawn(async move {
                 let mut acknowledged = 0;
+                let start = Instant::now();
                 loop {
+                    assert!(start.elapsed() < Duration::from_secs(60), "it goes on and on");
                     match try_write(&db, INSERT).await {
                         Ok(_) => acknowledged += 1,
                         Err(error) => break (acknowledged, error),
@@ -287,10 +290,10 @@ async fn a_file_that_is_gone_while_nothing_is_open_on_it_is_not_made_anew() {
     let file = SqliteFile::new("not_made");
     let mut settings = Settings::new(&file.url()).unwrap();
     // No connection is kept for long.
-    settings.pool.recycle = Some(std::time::Duration::from_millis(1));
+    settings.pool.recycle = Some(Duration::from_millis(1));
     let db = Database::open(settings).await.unwrap();
     crate::support::create_notes(&db).await;
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     fs::remove_file(file.path()).unwrap();
     let error: Result<Vec<(i64,)>> = try_read(&db, COUNT).await;
     assert!(error.unwrap_err().is_file_gone());

@@ -5,9 +5,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tallybook_engine::{
-    Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params, prometheus,
+    CommitToken, Database, NodeRole, NodeState, NodeStatus, Settings, execute, one, params, prometheus,
 };
-use tallybook_testkit::{Cluster, Proxy, promtool};
+use tallybook_testkit::{Cluster, Mode, Proxy, promtool};
 use tokio::task::block_in_place;
 
 use crate::support::eventually;
@@ -82,7 +82,7 @@ async fn create(db: &Database) {
     db.write(async |session| session.run(execute(table, params![])).await).await.unwrap();
 }
 
-async fn add(db: &Database, id: i64) -> tallybook_engine::CommitToken {
+async fn add(db: &Database, id: i64) -> CommitToken {
     let insert = "INSERT INTO notes (id) VALUES ($1)";
     db.write(async |session| session.run(execute(insert, params![id])).await).await.unwrap().token()
 }
@@ -264,6 +264,80 @@ async fn a_token_costs_no_round_trip() {
     assert_eq!((count, proxy.turns()), (2, 1));
 }
 
+/// Commits through a connection that ends between the answer to the COMMIT and that to the question of the position.
+async fn add_and_lose_the_position(db: &Database, proxy: &Proxy, id: i64) -> CommitToken {
+    proxy.set(Mode::HangUpAfterCommit).await;
+    let token = add(db, id).await;
+    proxy.set(Mode::Relay).await;
+    token
+}
+
+async fn count(mut session: tallybook_engine::ReadSession) -> i64 {
+    session.run(one::<(i64,)>("SELECT count(*) FROM notes", params![])).await.unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_after_a_commit_whose_position_got_lost_sees_it() {
+    let family = Family::with_replicas(1);
+    let (primary, replica) = (&family.primary, &family.replicas[0]);
+    let proxy = Proxy::start(primary.port()).await;
+    let db =
+        Database::open(from(&proxy.url(&primary.url("postgres")), &replica.url("postgres"))).await.unwrap();
+    all_up(&db).await;
+    create(&db).await;
+    caught_up(&db, replica).await;
+    pause_replay(replica, true).await;
+    for id in 1..=10 {
+        let token = add_and_lose_the_position(&db, &proxy, id).await;
+        assert_eq!(token.position(), None, "it got lost");
+        assert!(token.is_position_unknown());
+        assert_eq!(count(db.read_after(&token).await.unwrap()).await, id);
+        let carried: CommitToken = token.to_string().parse().unwrap();
+        assert_eq!(count(db.read_after(&carried).await.unwrap()).await, id);
+    }
+    // As earlier versions wrote it, who could not tell it from a token of nothing.
+    let old: CommitToken = "none".parse().unwrap();
+    assert_eq!(count(db.read_after(&old).await.unwrap()).await, 10);
+    let of_nothing = db.write(async |_| Ok::<_, tallybook_engine::Error>(())).await.unwrap().token();
+    assert!(!of_nothing.is_position_unknown());
+    assert_eq!(port(db.read_after(&of_nothing).await.unwrap()).await, replica.port());
+}
+
+/// Commits while its connections are ended by an administrator, and reads after each commit that was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_after_a_commit_sees_it_however_its_connection_ends() {
+    let family = Family::with_replicas(1);
+    let (primary, replica) = (&family.primary, &family.replicas[0]);
+    let db = family.open().await;
+    let admin = Database::open(Settings::new(&primary.url("postgres")).unwrap()).await.unwrap();
+    create(&db).await;
+    caught_up(&db, replica).await;
+    pause_replay(replica, true).await;
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let terminate = async {
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE pid <> pg_backend_pid() AND query LIKE 'COMMIT%'";
+        while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+            admin.read().await.unwrap().run(one::<(i64,)>(kill, params![])).await.unwrap();
+        }
+    };
+    let writes = async {
+        let insert = |id| execute("INSERT INTO notes (id) VALUES ($1)", params![id]);
+        for id in 0..200_i64 {
+            let Ok(committed) = db.write(async |session| session.run(insert(id)).await).await else {
+                continue;
+            };
+            let query = one::<(i64,)>("SELECT count(*) FROM notes WHERE id = $1", params![id]);
+            // The read's own connection may be the next that is ended.
+            if let Ok((seen,)) = db.read_after(&committed.token()).await.unwrap().run(query).await {
+                assert_eq!(seen, 1, "{:?}", committed.token());
+            }
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(terminate, writes);
+}
+
 async fn pause_replay(replica: &Cluster, paused: bool) {
     let db = Database::open(Settings::new(&replica.url("postgres")).unwrap()).await.unwrap();
     let call =
@@ -347,7 +421,7 @@ async fn a_slow_read_of_one_row_is_answered_by_a_second_replica() {
     let db = Database::open(settings).await.unwrap();
     all_up(&db).await;
     // All connections there are: what is behind the proxy answers late, but soon enough to be up.
-    proxy.set(tallybook_testkit::Mode::Delay(Duration::from_millis(100))).await;
+    proxy.set(Mode::Delay(Duration::from_millis(100))).await;
     for _ in 0..20 {
         assert_eq!(port(db.read().await.unwrap()).await, family.replicas[1].port());
     }

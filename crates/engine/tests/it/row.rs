@@ -40,6 +40,14 @@ struct Renamed {
 }
 
 #[derive(Debug, Row)]
+struct Label {
+    #[allow(dead_code)]
+    id: i64,
+    #[allow(dead_code)]
+    title: String,
+}
+
+#[derive(Debug, Row)]
 struct Stars {
     #[allow(dead_code)]
     title: String,
@@ -137,13 +145,22 @@ tallybook_testkit::both_engines! {
             ),
             (
                 "SELECT 'one', 3000000000",
-                "row 1, column `stars`: expected a whole number, found 3000000000, which 32 bits can't hold",
+                "row 1, column `stars`: expected a whole number, found one that 32 bits can't hold",
             ),
         ] {
             let error = try_read::<Stars>(&db, statement).await.unwrap_err();
             assert!(error.is_decode() && error.to_string().starts_with(told), "{error}");
             assert!(error.to_string().contains(&format!("(in `{statement}`)")), "{error}");
         }
+    }
+
+    async fn a_row_that_does_not_fit_is_named_by_its_table_and_identifier(url: &str) {
+        let db = open(url).await;
+        write(&db, "CREATE TABLE labels (id bigint, title text)").await;
+        write(&db, "INSERT INTO labels VALUES (7, 'seven'), (12, NULL)").await;
+        let error = try_read::<Label>(&db, "SELECT id, title FROM labels ORDER BY id").await.unwrap_err();
+        let told = "row 2 (id 12 of labels), column `title`: expected a text, found NULL (in `SELECT";
+        assert!(error.to_string().starts_with(told), "{error}");
     }
 
     async fn a_column_of_another_type_is_told(url: &str) {
@@ -164,8 +181,10 @@ tallybook_testkit::both_engines! {
         write(&db, "CREATE TABLE doubles (amount double precision)").await;
         let values: &[(&str, &str)] = match db.engine() {
             // SQLite keeps NaN as NULL.
-            Engine::Sqlite => &[("9e999", "inf"), ("-9e999", "-inf"), ("1e40", "1"), ("NULL", "NULL")],
-            Engine::Postgres => &[("'Infinity'", "inf"), ("'-Infinity'", "-inf"), ("1e40", "1"), ("'NaN'", "NaN")],
+            Engine::Sqlite => &[("9e999", "inf"), ("-9e999", "-inf"), ("1e40", "a double beyond"), ("NULL", "NULL")],
+            Engine::Postgres => {
+                &[("'Infinity'", "inf"), ("'-Infinity'", "-inf"), ("1e40", "a double beyond"), ("'NaN'", "NaN")]
+            }
         };
         for (value, found) in values {
             write(&db, "DELETE FROM doubles").await;
@@ -235,9 +254,12 @@ async fn moments_that_only_postgresql_has_are_told() {
         assert!(error.to_string().starts_with("row 2, column `0`: expected a timestamp"), "{error}");
         assert!(error.to_string().contains(&format!("found {moment}")), "{error}");
     }
-    // PostgreSQL's calendar goes on to the year 294276, chrono's to 262142.
-    let late = try_read::<(DateTime<Utc>,)>(&db, "SELECT timestamp '290000-01-01'").await.unwrap_err();
-    assert!(late.to_string().contains("found a moment out of range"), "{late}");
+    // PostgreSQL's calendar goes on to the year 294276; what could not be written again is not read.
+    for moment in ["290000-01-01", "10000-01-01", "0001-12-31 23:59:59 BC"] {
+        let statement = format!("SELECT timestamp '{moment}'");
+        let error = try_read::<(DateTime<Utc>,)>(&db, statement).await.unwrap_err();
+        assert!(error.to_string().contains("found a moment outside the years 0001 to 9999"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -245,17 +267,17 @@ async fn values_of_another_type_in_a_column_of_sqlite_are_told() {
     let db = open("sqlite::memory:").await;
     // SQLite lets any column hold anything.
     for (value, kind, told) in [
-        ("'many'", "i", "expected a whole number, found the text \"many\""),
-        ("1.5", "i", "expected a whole number, found the double 1.5"),
+        ("'many'", "i", "expected a whole number, found a text of 4 bytes"),
+        ("1.5", "i", "expected a whole number, found a double"),
         ("x'00ff'", "i", "expected a whole number, found a blob of 2 bytes"),
-        ("2", "b", "expected a boolean, found the integer 2"),
-        ("9007199254740993", "f", "expected a double, found the integer 9007199254740993"),
+        ("2", "b", "expected a boolean, found an integer"),
+        ("9007199254740993", "f", "expected a double, found an integer of more than 53 bits"),
         (
             "'yesterday'",
             "t",
-            "expected a timestamp (YYYY-MM-DD HH:MM:SS.ffffff, UTC), found the text \"yesterday\"",
+            "expected a timestamp (YYYY-MM-DD HH:MM:SS.ffffff, UTC), found a text that is no timestamp",
         ),
-        ("'2024-02-30 00:00:00.000000'", "t", "found the text \"2024-02-30 00:00:00.000000\""),
+        ("'2024-02-30 00:00:00.000000'", "t", "found a text that is no timestamp"),
     ] {
         let statement = Statement::from(format!("SELECT {value}"));
         let error = match kind {

@@ -26,6 +26,9 @@ pub enum Mode {
     /// A connection is closed as soon as the client sends something, which
     /// gets lost.
     HangUp,
+    /// A connection is closed as soon as the answer to a COMMIT has been
+    /// passed on. What the server sent behind it gets lost.
+    HangUpAfterCommit,
     /// All connections, and each new one, are reset (RST).
     Reset,
     /// New connections are refused: nobody listens. Those that are open work.
@@ -37,7 +40,7 @@ impl Mode {
     /// answers would get lost it does not: a session that waits for a password
     /// makes whoever drops a database wait as well.
     pub(super) fn connects(self) -> bool {
-        matches!(self, Self::Relay | Self::Delay(_) | Self::HangUp)
+        matches!(self, Self::Relay | Self::Delay(_) | Self::HangUp | Self::HangUpAfterCommit)
     }
 
     pub(super) fn delay(self) -> Duration {

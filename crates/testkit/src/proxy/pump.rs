@@ -8,6 +8,9 @@ use tokio::{
 
 use super::{Mode, line::Line};
 
+/// How PostgreSQL answers a COMMIT: CommandComplete, its length, its tag.
+const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
+
 /// No more than this is read while it waits to be passed on, for the sake of
 /// whoever sends faster than the other one reads.
 const MOST_WAITING: usize = 4 << 20;
@@ -50,6 +53,9 @@ impl Pump<'_> {
                         return self.end(waiting).await;
                     }
                     let mode = self.line.mode();
+                    if let Some(end) = self.end_of_commit(mode, &chunk[..length]) {
+                        return self.pass(&chunk[..end]).await;
+                    }
                     match self.fate(mode) {
                         Fate::Passed if self.holds() || !mode.delay().is_zero() || !waiting.is_empty() => {
                             bytes += length;
@@ -72,6 +78,13 @@ impl Pump<'_> {
             _ if self.line.is_lost() => Fate::Lost,
             _ => Fate::Passed,
         }
+    }
+
+    /// Where the answer to a COMMIT ends, if that is all that may pass.
+    fn end_of_commit(&self, mode: Mode, data: &[u8]) -> Option<usize> {
+        let applies = mode == Mode::HangUpAfterCommit && self.direction == Direction::ToClient;
+        let start = data.windows(COMMITTED.len()).position(|bytes| bytes == COMMITTED).filter(|_| applies)?;
+        Some(start + COMMITTED.len())
     }
 
     /// Whether what goes this way is held back for the sake of counting turns.

@@ -8,9 +8,10 @@ use tallybook::{Database, Settings, upgrade};
 use crate::args::{Load as LoadArgs, Pace};
 use crate::bound::Bound;
 use crate::database::Target;
+use crate::interrupt::Interrupt;
 use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
 use crate::output::{self, micros, thousands};
-use crate::scratch::{Interrupt, Scratch};
+use crate::scratch::Scratch;
 use crate::{progress, samples, seed};
 
 /// Seconds that opening the book may take.

@@ -15,6 +15,7 @@ use super::Connection;
 use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
+use super::notices::Notices;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -151,13 +152,15 @@ impl Inner {
     async fn open(&self, config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
         // Ends by itself when the client is dropped or the server goes away.
+        let notices = Notices::default();
+        let carried = notices.clone().carry(connection);
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = carried.await {
                 tracing::debug!(target: "tallybook::pool", %error, "connection ended");
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, tls.clone()))
+        Ok(Connection::new(client, notices, tls.clone()))
     }
 
     /// `prefer` does not hide that it came to nothing.

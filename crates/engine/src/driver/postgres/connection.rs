@@ -10,6 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::backends::Backend;
 use super::error::convert;
+use super::notices::Notices;
 use super::observe::identify;
 use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
@@ -26,6 +27,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 /// A client, and the statements prepared on its connection by their text.
 pub(crate) struct Connection {
     pub(super) client: Client,
+    pub(super) notices: Notices,
     pub(super) prepared: LruCache<String, Statement>,
     /// False for one that may be behind PgBouncer in transaction mode, where names of statements belong to nobody.
     pub(super) prepares: bool,
@@ -42,10 +44,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// `tls` is what the client was connected by.
-    pub(super) fn new(client: Client, tls: Tls) -> Self {
+    pub(super) fn new(client: Client, notices: Notices, tls: Tls) -> Self {
         let is_encrypted = tls.is_done();
         Self {
             client,
+            notices,
             prepared: LruCache::new(PREPARED),
             prepares: true,
             cancelled: false,
@@ -88,13 +91,16 @@ impl Connection {
     }
 
     /// COMMIT and the position of the log behind it, in one message. The position is asked for after the
-    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error.
+    /// commit, so it is never before it. Once the commit is acknowledged nothing else is an error, but without an
+    /// answer the position is unknown.
     pub(crate) async fn commit(&mut self) -> Result<Option<Position>> {
+        self.notices.clear();
         let commit = "COMMIT; SELECT lsn, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn";
         let answers = self.client.simple_query_raw(commit).await.map_err(unknown_if_lost)?;
         pin_mut!(answers);
         // The first answer is that of the COMMIT.
         answers.next().await.transpose().map_err(unknown_if_lost)?;
+        self.check_transaction()?;
         let mut position = None;
         while let Some(Ok(answer)) = answers.next().await {
             if let SimpleQueryMessage::Row(row) = answer {
@@ -107,6 +113,21 @@ impl Connection {
     fn position(&self, lsn: Option<&str>, file: Option<&str>) -> Option<Position> {
         let lsn = end_of_log(parse_lsn(lsn?)?);
         Some(Position { system: self.identity.system, timeline: timeline_of(file?)?, lsn })
+    }
+
+    /// Rolls back a transaction in which nothing failed.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        self.notices.clear();
+        self.clean(true).await?;
+        self.check_transaction()
+    }
+
+    /// Whether there was a transaction to end; `notices` were cleared before.
+    pub(super) fn check_transaction(&self) -> Result<()> {
+        match self.notices.had_no_transaction() {
+            true => Err(Error::new(Kind::TransactionEnded)),
+            false => Ok(()),
+        }
     }
 
     /// Waits for what is under way, cancelling it if it takes long, and rolls back what it left open.

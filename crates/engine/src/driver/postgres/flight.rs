@@ -52,6 +52,7 @@ impl Connection {
         since: Option<Instant>,
     ) -> Result<Sent> {
         let forms = self.find_forms(queries)?;
+        self.notices.clear();
         let mut sent = send(&self.client, queries, forms, bounds, since).await;
         for (query, Ended { timing, prepared }) in queries.iter_mut().zip(sent.ends.drain(..)) {
             let request = query.request();
@@ -59,6 +60,9 @@ impl Connection {
             if let Some(statement) = prepared {
                 self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
             }
+        }
+        if bounds.end.is_some() && sent.outcome.is_ok() {
+            sent.outcome = self.check_transaction();
         }
         Ok(sent)
     }

@@ -9,6 +9,7 @@ mod cut;
 mod error;
 mod flight;
 mod load;
+mod notices;
 mod observe;
 mod param;
 mod tls;

@@ -16,6 +16,7 @@ use super::Connection;
 use super::checkpoint::{LARGE, shorten};
 use super::error::convert;
 use super::file::DatabaseFile;
+use super::functions;
 use super::log::{Log, write_again};
 use crate::driver::Role;
 use crate::error::{Error, Kind, Result};
@@ -183,6 +184,7 @@ impl Connector {
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         rusqlite::vtab::array::load_module(sqlite)?;
+        functions::register(sqlite)?;
         // Reads the file's header, and so finds what is no database. A file that is only read stays as it is.
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         stable_plans(sqlite, true)?;

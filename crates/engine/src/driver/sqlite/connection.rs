@@ -13,7 +13,7 @@ use super::checkpoint::leave_checkpoints;
 use super::connect::use_log;
 use super::error::convert;
 use super::file::DatabaseFile;
-use super::flight::run_all;
+use super::flight::{check_transaction, run_all};
 use super::leash::{Leash, LongFlights};
 use super::log::{Log, Sync};
 use crate::driver::Bounds;
@@ -206,7 +206,11 @@ impl Connection {
 
     /// Commits. The next transaction may begin; this one lasts when what is returned is over.
     pub(crate) async fn commit(&mut self) -> Result<Option<Sync>> {
-        self.thread.call(|sqlite| sqlite.execute_batch("COMMIT").map_err(convert)).await??;
+        let commit = |sqlite: &mut Sqlite| {
+            check_transaction(sqlite)?;
+            sqlite.execute_batch("COMMIT").map_err(convert)
+        };
+        self.thread.call(commit).await??;
         match (&self.log, &self.file) {
             (Some(log), _) => Ok(Some(log.written())),
             // SQLite flushed it itself.
@@ -215,15 +219,29 @@ impl Connection {
         }
     }
 
+    /// Inside a transaction, the text must not end it.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
         self.check_file(Instant::now())?;
         let (sql, durability) = (sql.to_owned(), self.durability());
         self.thread
             .call(move |sqlite| {
+                let was_open = !sqlite.is_autocommit();
                 sqlite.execute_batch(&sql).map_err(convert)?;
+                if was_open {
+                    check_transaction(sqlite)?;
+                }
                 durability.settle(sqlite)
             })
             .await?
+    }
+
+    /// Rolls back a transaction in which nothing failed.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        let roll_back = |sqlite: &mut Sqlite| {
+            check_transaction(sqlite)?;
+            roll_back(sqlite)
+        };
+        self.thread.call(roll_back).await?
     }
 
     /// Stops what is running and rolls back what it left open.

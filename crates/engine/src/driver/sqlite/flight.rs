@@ -88,10 +88,18 @@ pub(super) fn run_all(
     if let Some(begin) = bounds.begin {
         control(sqlite, begin.sql(Engine::Sqlite))?;
     }
+    let is_within = bounds.begin.is_some() || bounds.continues;
+    if is_within {
+        check_transaction(sqlite)?;
+    }
     let mut last = since;
     let mut outcome = Ok(());
     for (position, query) in queries.iter_mut().enumerate() {
         outcome = timed(sqlite, *query, bounds.read_only, &mut last);
+        if outcome.is_ok() && is_within {
+            let ended = |error: Error| error.with_statement(query.request().statement.sql(Engine::Sqlite));
+            outcome = check_transaction(sqlite).map_err(ended);
+        }
         if let Err(error) = outcome {
             outcome = Err(error.at_position(position));
             break;
@@ -104,6 +112,14 @@ pub(super) fn run_all(
         (None, _) => {}
     }
     outcome
+}
+
+/// Whether the transaction is still open. Outside of one, SQLite commits each statement at once.
+pub(super) fn check_transaction(sqlite: &Sqlite) -> Result<()> {
+    match sqlite.is_autocommit() {
+        true => Err(Error::new(Kind::TransactionEnded)),
+        false => Ok(()),
+    }
 }
 
 fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {

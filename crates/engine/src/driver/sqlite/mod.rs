@@ -7,6 +7,7 @@ mod connection;
 mod error;
 mod file;
 mod flight;
+mod functions;
 mod leash;
 mod load;
 mod locks;

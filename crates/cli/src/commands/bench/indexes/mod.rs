@@ -16,7 +16,8 @@ use tallybook::{Database, Settings, upgrade};
 
 use crate::args::{Indexes, Size};
 use crate::database::Target;
-use crate::scratch::{Interrupt, Scratch};
+use crate::interrupt::Interrupt;
+use crate::scratch::Scratch;
 use crate::{output, progress, seed};
 use cost::Cost;
 use measure::Measured;

@@ -1,0 +1,86 @@
+//! What a connection does when a statement ends its transaction. Sessions refuse to send such statements; this is the
+//! defence behind that.
+
+use tallybook_testkit::both_engines;
+
+use super::{Begin, Bounds, Connection, Connector, End, Role};
+use crate::error::Result;
+use crate::query::{Execute, execute};
+use crate::settings::{Engine, Settings};
+use crate::value::Params;
+
+const INSERT: &str = "INSERT INTO notes (id) VALUES (1)";
+const BEGINS: Bounds = Bounds { begin: Some(Begin::Write), ..NEITHER };
+const CONTINUES: Bounds = Bounds { continues: true, ..NEITHER };
+const ENDS: Bounds = Bounds { end: Some(End::Commit), continues: true, ..NEITHER };
+const NEITHER: Bounds =
+    Bounds { begin: None, end: None, continues: false, asks_replayed: false, read_only: false };
+
+async fn with_notes(url: &str) -> Connection {
+    let settings = Settings::new(url).unwrap();
+    let mut connection = Connector::new(settings.database_url.target()).connect(Role::Migrate).await.unwrap();
+    connection.script("CREATE TABLE notes (id integer PRIMARY KEY)").await.unwrap();
+    connection
+}
+
+async fn run(connection: &mut Connection, sql: &[&'static str], bounds: Bounds) -> Result<()> {
+    let batch: Vec<Execute> = sql.iter().map(|&sql| execute(sql, Params::default())).collect();
+    connection.fly(batch, bounds).await.map(drop)
+}
+
+async fn is_kept(connection: &mut Connection) -> bool {
+    run(connection, &[INSERT], BEGINS).await.is_err()
+}
+
+both_engines! {
+    async fn a_commit_says_that_its_transaction_was_over(url: &str) {
+        let mut connection = with_notes(url).await;
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        connection.script("COMMIT").await.unwrap_or_else(|error| assert!(error.is_transaction_ended()));
+        assert!(connection.commit().await.is_err_and(|error| error.is_transaction_ended()));
+        connection.clean().await.unwrap();
+        assert!(is_kept(&mut connection).await);
+    }
+
+    async fn a_roll_back_says_that_its_transaction_was_over(url: &str) {
+        let mut connection = with_notes(url).await;
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        connection.script("COMMIT").await.unwrap_or_else(|error| assert!(error.is_transaction_ended()));
+        assert!(connection.roll_back().await.is_err_and(|error| error.is_transaction_ended()));
+        connection.clean().await.unwrap();
+        assert!(is_kept(&mut connection).await);
+    }
+
+    async fn a_flight_that_ends_a_transaction_says_that_it_was_over(url: &str) {
+        let mut connection = with_notes(url).await;
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        connection.script("ROLLBACK").await.unwrap_or_else(|error| assert!(error.is_transaction_ended()));
+        assert!(run(&mut connection, &[], ENDS).await.is_err_and(|error| error.is_transaction_ended()));
+        connection.clean().await.unwrap();
+        assert!(!is_kept(&mut connection).await);
+    }
+
+    async fn a_batch_does_not_go_on_where_its_transaction_ended(url: &str) {
+        let mut connection = with_notes(url).await;
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        let ended = run(&mut connection, &["COMMIT", "DELETE FROM notes"], CONTINUES).await;
+        if connection.engine() == Engine::Sqlite {
+            let error = ended.unwrap_err();
+            assert!(error.is_transaction_ended(), "{error}");
+            assert!(error.to_string().contains("(in `COMMIT`)"), "{error}");
+            assert!(run(&mut connection, &["DELETE FROM notes"], CONTINUES).await.is_err());
+            connection.clean().await.unwrap();
+            assert!(is_kept(&mut connection).await);
+        }
+    }
+
+    async fn a_transaction_that_is_open_is_rolled_back_and_committed(url: &str) {
+        let mut connection = with_notes(url).await;
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        connection.roll_back().await.unwrap();
+        assert!(connection.is_clean());
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        run(&mut connection, &[], ENDS).await.unwrap();
+        assert!(is_kept(&mut connection).await);
+    }
+}
