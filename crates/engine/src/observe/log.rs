@@ -52,7 +52,7 @@ impl Log {
     }
 }
 
-/// `at` is the oldest session of this process, `others` are the processes that have the file open too.
+/// `at` is the oldest session of this process, `others` are other processes that read.
 const LOG_GREW: &str = "the write-ahead log is long: a read does not end";
 
 fn echo(event: &Event<'_>) {

@@ -224,6 +224,15 @@ pub(super) fn use_log(
     Ok(Some(log))
 }
 
+/// Whether a text has given the file another journal, which SQLite flushes itself from now on.
+pub(super) fn left_log(sqlite: &Sqlite) -> rusqlite::Result<bool> {
+    let journal: String = sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if journal == "wal" {
+        return Ok(false);
+    }
+    sqlite.execute_batch("PRAGMA synchronous = FULL").map(|()| true)
+}
+
 /// Brings to the disk what a flush that failed may have lost, while nobody writes to the log.
 fn repair(sqlite: &Sqlite, log: &File, database: &DatabaseFile) -> Result<()> {
     sqlite.execute_batch("BEGIN IMMEDIATE").map_err(convert)?;

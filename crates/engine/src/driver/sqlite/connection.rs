@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::checkpoint::leave_checkpoints;
-use super::connect::use_log;
+use super::connect::{left_log, use_log};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::flight::{check_transaction, run_all};
@@ -173,10 +173,19 @@ impl Connection {
         Some(outcome)
     }
 
+    /// Whether there is something to do before a write.
+    pub(super) fn is_unprepared(&self) -> bool {
+        self.wants_log || self.should_leave_checkpoints() != self.leaves_checkpoints
+    }
+
+    fn should_leave_checkpoints(&self) -> bool {
+        self.log.is_some() && self.file.as_ref().is_some_and(|file| file.has_backlog())
+    }
+
     /// Before a write to a file: its log, and who moves that into the file.
     pub(super) async fn prepare_write(&mut self) -> Result<()> {
         self.use_log().await?;
-        let leave = self.log.is_some() && self.file.as_ref().is_some_and(|file| file.has_backlog());
+        let leave = self.should_leave_checkpoints();
         if leave != self.leaves_checkpoints {
             self.thread.call(move |sqlite| leave_checkpoints(sqlite, leave).map_err(convert)).await??;
             self.leaves_checkpoints = leave;
@@ -223,16 +232,24 @@ impl Connection {
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
         self.check_file(Instant::now())?;
         let (sql, durability) = (sql.to_owned(), self.durability());
-        self.thread
-            .call(move |sqlite| {
-                let was_open = !sqlite.is_autocommit();
-                sqlite.execute_batch(&sql).map_err(convert)?;
-                if was_open {
-                    check_transaction(sqlite)?;
-                }
-                durability.settle(sqlite)
-            })
-            .await?
+        let script = move |sqlite: &mut Sqlite| {
+            let was_open = !sqlite.is_autocommit();
+            sqlite.execute_batch(&sql).map_err(convert)?;
+            if was_open {
+                check_transaction(sqlite)?;
+            }
+            let left_log =
+                durability.log.is_some() && sqlite.is_autocommit() && left_log(sqlite).map_err(convert)?;
+            if !left_log {
+                durability.settle(sqlite)?;
+            }
+            Ok::<_, Error>(left_log)
+        };
+        if Box::pin(self.thread.call(script)).await?? {
+            self.log = None;
+            self.wants_log = true;
+        }
+        Ok(())
     }
 
     /// Rolls back a transaction in which nothing failed.
@@ -335,5 +352,34 @@ impl<T> Answer<T> {
     pub(super) async fn wait(self) -> Result<T> {
         // The thread ends without an answer only when the work panicked.
         self.0.await.map_err(|_| Error::new(Kind::Lost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::driver::{Begin, Bounds, Connector, End, Role};
+    use crate::params;
+    use crate::query::execute;
+    use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
+
+    #[tokio::test]
+    async fn a_text_that_gives_the_file_another_journal_takes_the_log_away_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
+        let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.clone())), access);
+        let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        let log = directory.path().join("journal.db-wal");
+        for _ in 0..2 {
+            assert!(log.exists());
+            connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
+            assert!(!log.exists());
+            // The next write has a log again.
+            connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
+        }
+        assert_eq!(connector.fault(), None);
+        connection.close().await;
     }
 }

@@ -42,8 +42,10 @@ impl Connection {
             }
         }
         let is_insert = is_short_insert(&mut queries(&mut batch), bounds);
+        // On the heap: it is rare, and would make every flight larger.
         if bounds.begin == Some(Begin::Write)
-            && let Err(error) = self.prepare_write().await
+            && self.is_unprepared()
+            && let Err(error) = Box::pin(self.prepare_write()).await
         {
             return Flown::new(Some(batch), Err(error));
         }
