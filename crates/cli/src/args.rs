@@ -217,7 +217,8 @@ pub(crate) enum Migrate {
         #[command(flatten)]
         limits: Limits,
     },
-    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data
+    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data. Killed and run again, -1 goes no
+    /// further than it first meant
     Downgrade {
         /// base, -1 or a revision such as 0001
         #[arg(allow_hyphen_values = true)]
@@ -247,7 +248,8 @@ pub(crate) enum Migrate {
         #[command(flatten)]
         limits: ShortLimits,
     },
-    /// Compare the database with what its revisions say; exit code 1 if programs would fail
+    /// Compare the database with what its revisions say; exit code 1 if programs would fail, or if nothing is recorded to
+    /// compare with
     Check {
         #[command(flatten)]
         limits: ShortLimits,

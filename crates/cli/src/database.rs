@@ -67,6 +67,9 @@ impl Target {
 
 async fn check_is_book(db: &Database) -> Result<()> {
     let url = &db.settings().database_url;
+    if !migrator(db).unrecorded().await?.is_empty() {
+        bail!("{url} holds the tables of a book and is not adopted\nnext: tallybook migrate adopt --dry-run");
+    }
     if contents(db).await? != Contents::Book {
         bail!("{url} holds no book yet\nnext: tallybook migrate upgrade");
     }

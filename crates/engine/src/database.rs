@@ -216,7 +216,8 @@ impl Database {
     }
 
     /// Each server, those of `DATABASE_URL` first: what it is, how it is and why, how far it is behind. One, where
-    /// there are no others; then nobody asks it, and it counts as up.
+    /// there are no others; then it is asked only while a session is held for more than a second, revisions run, or it
+    /// is a standby, and counts as up otherwise. An SQLite file is never asked.
     ///
     /// ```
     /// # use tallybook_engine::{Database, NodeRole, Result, Settings};

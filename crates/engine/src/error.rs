@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::reading::TransactionControl;
@@ -25,6 +26,8 @@ struct Inner {
     kind: Kind,
     /// The row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
+    /// Host and port of the server to which a connection was lost.
+    server: Option<Arc<str>>,
     /// What its column `id` holds.
     id: Option<i64>,
     /// The place in its batch of the statement that failed, counted from 0.
@@ -68,6 +71,10 @@ pub(crate) enum Class {
     ReadOnly,
     Busy,
     Serialization,
+    /// A prepared statement no longer fits its tables, or is gone.
+    StalePlan,
+    /// It ran longer than the server lets it.
+    StatementTimeout,
     Other,
 }
 
@@ -136,7 +143,15 @@ pub(crate) enum GoneTransaction {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, row: None, id: None, position: None, statement: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            row: None,
+            id: None,
+            server: None,
+            position: None,
+            statement: None,
+            source: None,
+        }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -153,6 +168,14 @@ impl Error {
     /// Names the row of a result or of a bulk load in which something did not fit, counted from 1.
     pub(crate) fn at_row(mut self, number: usize) -> Self {
         self.0.row.get_or_insert(number);
+        self
+    }
+
+    /// Names the server to which the connection was lost, if that is what happened.
+    pub(crate) fn at_server(mut self, server: &Arc<str>) -> Self {
+        if matches!(self.0.kind, Kind::Lost | Kind::CommitUnknown) {
+            self.0.server.get_or_insert_with(|| Arc::clone(server));
+        }
         self
     }
 
@@ -184,7 +207,7 @@ impl Error {
             }
             Kind::Database { code, message, .. } => format!("{message} [{code}]"),
             kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
-            kind => kind.to_string(),
+            kind => self.located(kind.to_string()),
         };
         format!("{}{message}", self.place())
     }
@@ -208,6 +231,14 @@ impl Error {
         match &self.0.kind {
             Kind::Value { problem, .. } => Some(problem),
             _ => None,
+        }
+    }
+
+    /// The message of its kind, with the server to which the connection was lost.
+    fn located(&self, message: String) -> String {
+        match &self.0.server {
+            Some(server) => message.replacen(CONNECTION, &format!("{CONNECTION} to {server}"), 1),
+            None => message,
         }
     }
 
@@ -278,10 +309,12 @@ impl Error {
         matches!(self.0.kind, Kind::Connect { .. })
     }
 
-    /// A step took longer than the settings allow, and [`Error::timed_out_step`] says which; or work took longer than
-    /// [`Database::within`](crate::Database::within) gave it.
+    /// A step on the way to a connection took longer than the settings allow ([`Error::timed_out_step`] says which), work
+    /// took longer than [`Database::within`](crate::Database::within) gave it, or a statement ran longer than its server
+    /// lets it (`statement_timeout`, 57014). A statement that somebody cancelled (57014 as well, "due to user request") is
+    /// no time-out.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. })
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. }) || self.is_statement_timeout()
     }
 
     /// An SQLite file is kept locked by others, and nothing was done.
@@ -298,7 +331,12 @@ impl Error {
         }
     }
 
-    /// The step that timed out.
+    /// A statement ran longer than its server lets it.
+    pub(crate) fn is_statement_timeout(&self) -> bool {
+        self.class() == Some(Class::StatementTimeout)
+    }
+
+    /// The step on the way to a connection that timed out; none of a statement.
     pub fn timed_out_step(&self) -> Option<Step> {
         match self.0.kind {
             Kind::Timeout { step, .. } => Some(step),
@@ -431,8 +469,14 @@ impl Error {
             || self.class() == Some(Class::Serialization)
     }
 
+    /// A prepared statement no longer fits its tables, or the server does not have it any more.
+    pub(crate) fn is_stale_plan(&self) -> bool {
+        self.class() == Some(Class::StalePlan)
+    }
+
     /// Nothing was committed and the same call may succeed when tried again: a time-out, a full queue, a lost connection,
-    /// a serialization failure, a deadlock, a busy file, a primary that is being replaced.
+    /// a serialization failure, a deadlock, a busy file, a primary that is being replaced, a table that was altered under
+    /// a prepared statement.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.0.kind,
@@ -442,14 +486,20 @@ impl Error {
                 | Kind::NoPrimary { .. }
                 | Kind::Superseded { .. }
                 | Kind::SpillRefused { .. }
-        ) || matches!(self.class(), Some(Class::Busy | Class::Serialization))
+        ) || matches!(
+            self.class(),
+            Some(Class::Busy | Class::Serialization | Class::StalePlan | Class::StatementTimeout)
+        )
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place())?;
-        self.0.kind.fmt(f)?;
+        match &self.0.server {
+            Some(_) => f.write_str(&self.located(self.0.kind.to_string()))?,
+            None => self.0.kind.fmt(f)?,
+        }
         match &self.0.statement {
             Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
             None => Ok(()),
@@ -477,9 +527,10 @@ impl fmt::Display for Kind {
             Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
             Kind::QueueFull { detail } => write!(f, "the queue for a connection is full: {detail}"),
             Kind::Closed => f.write_str("the database was closed by Database::close"),
-            Kind::Lost => f.write_str("the connection to the database was lost"),
-            Kind::CommitUnknown => f.write_str(
-                "the connection was lost while COMMIT was under way: the transaction may or may not have \
+            Kind::Lost => write!(f, "{CONNECTION} was lost"),
+            Kind::CommitUnknown => write!(
+                f,
+                "{CONNECTION} was lost while COMMIT was under way: the transaction may or may not have \
                  happened; look for its rows on the primary (Database::read_primary) before writing again",
             ),
             Kind::Decode { column, expected, found } => {
@@ -563,6 +614,9 @@ impl std::error::Error for Error {
         self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
+
+/// How messages begin that tell of a connection that was lost; its server is named behind.
+const CONNECTION: &str = "the connection";
 
 /// PostgreSQL's class of errors whose messages quote values; those of others quote names.
 const DATA_EXCEPTION: &str = "22";

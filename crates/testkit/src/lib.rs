@@ -9,6 +9,7 @@
 //!   [`Cluster::standby`] copies it, and [`Cluster::promote`] makes a primary
 //!   of the copy. [`Authority`] lets it offer TLS.
 //! * [`Proxy`] is a way to a server on which things go wrong.
+//! * [`PgBouncer`] is the real pooler before a server.
 //! * [`SqliteFile`] is a path for a SQLite database.
 //! * [`Disk`] watches what a program writes and flushes, and shows what a power
 //!   failure would leave of it.
@@ -16,7 +17,8 @@
 //! Nothing outlives its owner, not even one that is killed: a small process
 //! watches each server and removes it together with its directory. Where
 //! PostgreSQL is not installed, tests fail with a text that says what to
-//! install; they never pass by being skipped.
+//! install; they never pass by being skipped. A test that hangs ends the test
+//! program after five minutes, with its name; [`takes_at_most`] gives one more.
 //!
 //! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
 //! and `ipcrm`, and root and `mount` to fill a disk. Servers keep their data in memory, in `/dev/shm`, if that has
@@ -61,6 +63,7 @@ mod disk;
 mod error;
 mod identifier;
 mod log_disk;
+mod pgbouncer;
 mod place;
 mod port;
 mod processes;
@@ -74,6 +77,7 @@ mod sqlite;
 mod state;
 mod supervisor;
 mod template;
+mod watchdog;
 
 pub use authority::Authority;
 pub use binaries::Binaries;
@@ -81,8 +85,10 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use disk::{Disk, DiskEvent, Trace};
 pub use error::Error;
+pub use pgbouncer::PgBouncer;
 pub use promtool::promtool;
 pub use proxy::{Counts, Mode, Proxy};
 pub use shared::{Postgres, postgres};
 pub use sqlite::SqliteFile;
 pub use template::Template;
+pub use watchdog::takes_at_most;

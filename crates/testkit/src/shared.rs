@@ -10,6 +10,7 @@ use crate::{
     server::Server,
     state::{Record, State},
     supervisor::{Supervisor, script},
+    watchdog,
 };
 
 const KEEPER: &str = include_str!("keeper.sh");
@@ -29,6 +30,7 @@ pub struct Postgres {
 ///
 /// If it cannot be started, with a text that says what to do about it.
 pub async fn postgres() -> &'static Postgres {
+    watchdog::watch();
     static SERVER: OnceLock<Result<Postgres, Error>> = OnceLock::new();
     let server = spawn_blocking(|| SERVER.get_or_init(Postgres::join_or_start)).await;
     match server.expect("starting PostgreSQL does not panic") {

@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::watchdog;
+
 /// A path for a SQLite database that does not exist yet, in a directory of
 /// its own, which is removed when this is dropped, with the journal and all.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ impl SqliteFile {
     /// If there is no place for temporary files.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        watchdog::watch();
         let directory = tempfile::Builder::new()
             .prefix("tallybook-sqlite-")
             .tempdir()

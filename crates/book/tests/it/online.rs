@@ -186,6 +186,7 @@ async fn revisions_go_up_and_down_while_others_write() {
 #[ignore = "a million trades; docs/DATABASE_PERFORMANCE_TUNING.md says how to run it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_trades_go_up_and_down_while_eight_write() {
+    tallybook_testkit::takes_at_most(Duration::from_secs(3600));
     let slowest = up_and_down_beside_writers(1_000_000, 8).await;
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }

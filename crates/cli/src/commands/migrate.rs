@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 use tallybook::engine::OpenMode;
 use tallybook::engine::migrate::{
-    Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Planned, Progress, Way,
+    Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Other, Planned, Progress, Way,
 };
 use tallybook::{ALEMBIC, migrator};
 use tokio::time::timeout;
@@ -61,7 +61,7 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
             let goal = parse(goal)?;
             migrator.clone().force(*force).downgrade(&goal).await?;
         }
-        Migrate::Current { .. } => print_current(migrator.current().await?, as_json)?,
+        Migrate::Current { .. } => print_current(migrator, as_json).await?,
         Migrate::History { .. } => print_history(migrator, as_json).await?,
         Migrate::Plan { goal, .. } => {
             let goal = parse(goal)?;
@@ -69,10 +69,11 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
             print_plan(&migrator.plan(&goal).await?, &missing, as_json)?;
             return Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Migrate::Check { .. } => return print_check(&migrator.check().await?, as_json),
+        Migrate::Check { .. } => return print_check(migrator, as_json).await,
         Migrate::Adopt { dry_run: true, .. } => {
             let missing = migrator.missing_for_adoption().await?;
-            let adoption = migrator.adoption(ALEMBIC).await.inspect_err(|_| drop(print_missing(&missing)))?;
+            let adoption = migrator.adoption(ALEMBIC).await;
+            let adoption = adoption.inspect_err(|_| drop(print_only_missing(&missing, as_json)))?;
             print_adoption(&adoption, &missing, as_json)?;
             let is_in_the_way = adoption.is_blocked() || !missing.is_empty();
             return Ok(if is_in_the_way { ExitCode::FAILURE } else { ExitCode::SUCCESS });
@@ -156,16 +157,32 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn print_current(current: Option<&str>, as_json: bool) -> Result<()> {
+async fn print_current(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
+    let (current, unrecorded) = (migrator.current().await?, migrator.unrecorded().await?);
     if as_json {
-        return Ok(output::json(&json!({ "current": current }))?);
+        let others = migrator.others().await?;
+        return Ok(output::json(&json!({ "current": current, "unrecorded": unrecorded, "others": others }))?);
     }
-    let none = "base (no revision is applied; next: tallybook migrate upgrade)";
+    let none = match unrecorded.is_empty() {
+        true => "base (no revision is applied; next: tallybook migrate upgrade)",
+        false => {
+            "none (the book's tables are there and not adopted; next: tallybook migrate adopt --dry-run)"
+        }
+    };
     Ok(output::line(current.unwrap_or(none))?)
 }
 
+/// What is there of others, which this program has no revisions of.
+fn print_others(others: &[Other], not: &str) -> Result<()> {
+    for other in others {
+        output::line(format!("{not} the history {other}"))?;
+    }
+    Ok(())
+}
+
 async fn print_history(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
-    let entries = migrator.history().await?;
+    let (entries, others) = (migrator.history().await?, migrator.others().await?);
+    let unrecorded = migrator.unrecorded().await?;
     let applied = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| at.format("%F %T UTC").to_string());
     if as_json {
         let list: Vec<_> = entries
@@ -177,7 +194,7 @@ async fn print_history(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
                 })
             })
             .collect();
-        return Ok(output::json(&json!({ "revisions": list }))?);
+        return Ok(output::json(&json!({ "revisions": list, "unrecorded": unrecorded, "others": others }))?);
     }
     let rows = entries
         .iter()
@@ -189,7 +206,14 @@ async fn print_history(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
             vec![entry.id.to_owned(), entry.name.to_owned(), at]
         })
         .collect();
-    Ok(output::table(&["revision", "name", "applied"], rows, &[])?)
+    output::table(&["revision", "name", "applied"], rows, &[])?;
+    if !unrecorded.is_empty() {
+        output::line(format!(
+            "there without a record: {}\nnext: tallybook migrate adopt --dry-run",
+            unrecorded.join(", ")
+        ))?;
+    }
+    print_others(&others, "of other programs:")
 }
 
 fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
@@ -212,6 +236,14 @@ fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> 
         output::line("nothing to do: the database is there already")?;
     }
     print_missing(missing)
+}
+
+/// What is missing where nothing else can be told.
+fn print_only_missing(missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
+    match as_json {
+        true => Ok(output::json(&json!({ "missing_privileges": missing }))?),
+        false => print_missing(missing),
+    }
 }
 
 fn print_missing(missing: &[MissingPrivilege]) -> Result<()> {
@@ -238,14 +270,37 @@ fn print_way(indent: &str, way: &Way) -> Result<()> {
     Ok(())
 }
 
-fn print_check(differences: &[Difference], as_json: bool) -> Result<ExitCode> {
-    let is_bad = differences.iter().any(Difference::is_blocking);
+async fn print_check(migrator: &Migrator<'_>, as_json: bool) -> Result<ExitCode> {
+    let differences = match migrator.check().await {
+        Err(error) if as_json && error.is_revision() => {
+            output::json(&json!({ "ok": false, "reason": error.to_string() }))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        differences => differences?,
+    };
+    let (entries, others) = (migrator.history().await?, migrator.others().await?);
+    let half = entries.iter().find(|entry| entry.unfinished.is_some()).map(|entry| entry.id);
+    let absent = entries.iter().filter(|entry| entry.applied_at.is_none() && entry.unfinished.is_none());
+    let absent: Vec<_> = absent.map(|entry| entry.id).collect();
+    let is_bad = half.is_some() || differences.iter().any(Difference::is_blocking);
     if as_json {
-        output::json(&json!({ "ok": !is_bad, "differences": differences }))?;
-    } else if differences.is_empty() {
-        output::line("the database is what its revisions say")?;
+        output::json(&json!({
+            "ok": !is_bad, "differences": differences, "half_way": half, "not_applied": absent, "others": others,
+        }))?;
     } else {
-        print_differences(differences)?;
+        print_differences(&differences)?;
+        if differences.is_empty() && !is_bad {
+            output::line("the database is what its revisions say")?;
+        }
+        if let Some(half) = half {
+            output::line(format!(
+                "revision {half} is half-way and was not checked\nnext: tallybook migrate upgrade"
+            ))?;
+        }
+        if !absent.is_empty() {
+            output::line(format!("not applied, so not checked: {}", absent.join(", ")))?;
+        }
+        print_others(&others, "not checked:")?;
     }
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,8 @@ mod demo;
 mod doctor;
 mod guarantees;
 mod help;
+mod histories;
+mod killed;
 mod migrate;
 mod opening;
 mod privileges;

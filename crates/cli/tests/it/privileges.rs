@@ -65,7 +65,10 @@ async fn what_an_adoption_needs_is_told_by_its_dry_run_and_nothing_is_changed() 
     stranger
         .owner
         .batch_execute(
-            "DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events; \
+            "DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events, tallybook_pending; \
+             CREATE TABLE agent_configs (); CREATE TABLE run_logs (); CREATE TABLE vendor_configs (); \
+             CREATE TABLE risk_metrics (); CREATE TABLE users (); CREATE TABLE api_keys (); \
+             CREATE TABLE audit_logs (); CREATE TABLE agent_llm_configs (); \
              CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); \
              INSERT INTO alembic_version VALUES ('5951c803aff7')",
         )
@@ -85,8 +88,10 @@ async fn what_an_adoption_needs_is_told_by_its_dry_run_and_nothing_is_changed() 
 
     stranger.may("SELECT ON alembic_version").await;
     let dry = run("migrate adopt --dry-run --json");
-    let told: serde_json::Value = serde_json::from_str(&dry.out).unwrap();
+    let told: serde_json::Value =
+        serde_json::from_str(&dry.out).unwrap_or_else(|error| panic!("{error}: {}{}", dry.out, dry.err));
     assert_eq!(dry.code, 1, "{told}");
+    assert_eq!(told["version"], "5951c803aff7", "what it looked at is told as well");
     assert_eq!(told["missing_privileges"][0]["what"], "CREATE on the schema public");
     assert_eq!(stranger.tables().await, before);
 

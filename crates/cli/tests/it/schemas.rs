@@ -61,7 +61,7 @@ async fn a_book_that_alembic_made_elsewhere_is_found_too() {
     let (database, client) = with_desk("schemas_alembic").await;
     client
         .batch_execute(
-            "SET search_path = desk; DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events; \
+            "SET search_path = desk; DROP TABLE tallybook_revisions, tallybook_steps, tallybook_events, tallybook_pending; \
              CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); \
              INSERT INTO alembic_version VALUES ('5951c803aff7')",
         )

@@ -5,7 +5,7 @@ use super::severity::Severity;
 use super::units::counted;
 use super::visit::Visit;
 use crate::error::{Error, Result};
-use crate::migrate::{Difference, Elsewhere, Standing, elsewhere, standing};
+use crate::migrate::{Difference, Elsewhere, Other, Standing, elsewhere, standing};
 use crate::settings::Engine;
 
 pub(super) const NAME: &str = "revisions";
@@ -43,7 +43,22 @@ fn judge(standing: &Standing, elsewhere: Option<&Elsewhere>, engine: Engine) -> 
     if !harmless.is_empty() {
         findings.push(differ_harmlessly(&harmless));
     }
+    if !standing.others.is_empty() {
+        findings.push(others(&standing.others));
+    }
     findings
+}
+
+/// Said in any case: what is not looked at is not well because nothing is said of it.
+fn others(others: &[Other]) -> Finding {
+    let told: Vec<_> = others.iter().map(ToString::to_string).collect();
+    let what = format!(
+        "{} of other programs: {}",
+        counted(others.len(), "history").replace("historys", "histories"),
+        told.join("; ")
+    );
+    Finding::note(NAME, what, "their revisions are in this database too, and were not looked at: only the programs that have them can")
+        .advise("let those programs check theirs (Migrator::check)")
 }
 
 fn is_invalid(difference: &Difference) -> bool {

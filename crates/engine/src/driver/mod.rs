@@ -18,7 +18,7 @@ use crate::value::Value;
 
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
-pub(crate) use postgres::STANDBY_TIMELINE;
+pub(crate) use postgres::{STANDBY_TIMELINE, refusal};
 pub(crate) use sqlite::{Process, lock_holders, log_readers};
 pub(crate) use transaction::{Begin, Bounds, End};
 
@@ -102,6 +102,30 @@ impl Connector {
         }
     }
 
+    /// How many requests a server answered so far, on whatever connection.
+    pub(crate) fn answers(&self) -> u64 {
+        match self {
+            Connector::Sqlite(_) => 0,
+            Connector::Postgres(connector) => connector.answers(),
+        }
+    }
+
+    /// How many connections to a server are open.
+    pub(crate) fn open(&self) -> usize {
+        match self {
+            Connector::Sqlite(_) => 0,
+            Connector::Postgres(connector) => connector.open(),
+        }
+    }
+
+    /// Whether all connections lead to one server; a file is none.
+    pub(crate) fn leads_to_one_server(&self) -> bool {
+        match self {
+            Connector::Sqlite(_) => false,
+            Connector::Postgres(connector) => connector.leads_to_one(),
+        }
+    }
+
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let link = match self {
             Connector::Sqlite(connector) => Link::Sqlite(connector.connect(role).await?),
@@ -161,16 +185,18 @@ impl Connection {
         if let Err(refused) = check(&mut batch) {
             return Flown::new(Some(batch), Err(refused));
         }
+        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !self.in_transaction;
+        let bounds = if alone { Bounds::snapshot(bounds) } else { bounds };
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
-        let flown = match &mut self.link {
+        let mut flown = match &mut self.link {
             Link::Sqlite(connection) => connection.fly(batch, bounds, since).await,
             Link::Postgres(connection) => connection.fly(batch, bounds, since).await,
         };
         self.in_flight = false;
-        self.judge(flown.outcome.as_ref().err(), !bounds.read_only);
+        flown.outcome = self.judged(flown.outcome, !bounds.read_only);
         // One that failed before its end may have left its transaction open.
-        self.in_transaction &= bounds.end.is_none() || flown.outcome.is_err();
+        self.in_transaction &= !alone && (bounds.end.is_none() || flown.outcome.is_err());
         flown
     }
 
@@ -182,16 +208,18 @@ impl Connection {
             Link::Postgres(connection) => connection.script(sql).await,
         };
         self.in_flight = false;
-        self.judge(result.as_ref().err(), true);
-        result.map_err(|error| error.with_statement(sql))
+        self.judged(result, true).map_err(|error| error.with_statement(sql))
     }
 
     /// Asks a server for its role and position; an SQLite file has none.
     pub(crate) async fn observe(&mut self) -> Result<Option<Observation>> {
-        match &mut self.link {
+        self.in_flight = true;
+        let seen = match &mut self.link {
             Link::Sqlite(_) => Ok(None),
             Link::Postgres(connection) => connection.observe().await.map(Some),
-        }
+        };
+        self.in_flight = false;
+        self.judged(seen, false)
     }
 
     /// Asks a replica how far it has replayed its log.
@@ -202,8 +230,7 @@ impl Connection {
             Link::Postgres(connection) => connection.replay_position().await,
         };
         self.in_flight = false;
-        self.judge(position.as_ref().err(), false);
-        position
+        self.judged(position, false)
     }
 
     /// Commits, and on PostgreSQL asks in the same flight how far the log has come.
@@ -216,9 +243,8 @@ impl Connection {
             }
         };
         self.in_flight = false;
-        self.judge(result.as_ref().err(), true);
         self.in_transaction = result.is_err();
-        result
+        self.judged(result, true)
     }
 
     /// Begins a bulk load of `columns` of `table`.
@@ -226,20 +252,40 @@ impl Connection {
         self.in_flight = true;
         let load = match &mut self.link {
             Link::Sqlite(connection) => Load::Sqlite(connection.load(table, columns).await?),
-            Link::Postgres(connection) => Load::Postgres(Box::new(connection.load(table, columns).await?)),
+            Link::Postgres(connection) => {
+                let load = connection.load(table, columns).await;
+                Load::Postgres(Box::new(self.judged(load, true)?))
+            }
         };
         Ok(load)
     }
 
-    /// Remembers what a failure says of the connection. Only a write that its server refuses shows that the
-    /// server became a standby; a read session is refused by any.
-    fn judge(&mut self, error: Option<&Error>, writing: bool) {
-        let Some(error) = error else { return };
-        let standby = writing && error.code().is_some() && error.is_read_only();
-        if error.is_connection_lost() || error.is_commit_unknown() || error.is_file_gone() {
-            self.verdict = Some(Verdict::Lost);
-        } else if standby {
-            self.verdict = Some(Verdict::ReadOnlyServer);
+    /// Remembers what an outcome says of the connection, and names the server of one that was lost. Only a write that
+    /// its server refuses shows that the server became a standby; a read session is refused by any.
+    fn judged<T>(&mut self, result: Result<T>, writing: bool) -> Result<T> {
+        let Link::Postgres(connection) = &self.link else {
+            return result.inspect_err(|error| self.verdict = verdict(error, writing).or(self.verdict));
+        };
+        match result {
+            Ok(value) => {
+                connection.answered();
+                Ok(value)
+            }
+            Err(error) => {
+                if error.code().is_some() {
+                    connection.answered();
+                }
+                self.verdict = verdict(&error, writing).or(self.verdict);
+                Err(self.located(error))
+            }
+        }
+    }
+
+    /// Names the server in an error that tells of a lost connection.
+    pub(crate) fn located(&self, error: Error) -> Error {
+        match &self.link {
+            Link::Sqlite(_) => error,
+            Link::Postgres(connection) => error.at_server(connection.server()),
         }
     }
 
@@ -248,6 +294,14 @@ impl Connection {
         match &self.link {
             Link::Sqlite(_) => None,
             Link::Postgres(connection) => Some(connection.is_encrypted()),
+        }
+    }
+
+    /// Whether a pooler is between this program and the server.
+    pub(crate) fn is_pooled(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(_) => false,
+            Link::Postgres(connection) => connection.is_pooled(),
         }
     }
 
@@ -292,10 +346,11 @@ impl Connection {
 
     /// Ends whatever is under way, stopping a running statement, and rolls back.
     pub(crate) async fn clean(&mut self) -> Result<()> {
-        match &mut self.link {
-            Link::Sqlite(connection) => connection.clean().await?,
-            Link::Postgres(connection) => connection.clean(self.in_transaction).await?,
-        }
+        let cleaned = match &mut self.link {
+            Link::Sqlite(connection) => connection.clean().await,
+            Link::Postgres(connection) => connection.clean(self.in_transaction).await,
+        };
+        cleaned.map_err(|error| self.located(error))?;
         self.in_flight = false;
         self.in_transaction = false;
         Ok(())
@@ -312,7 +367,7 @@ impl Connection {
             Link::Postgres(connection) => connection.roll_back().await,
         };
         self.in_flight = false;
-        self.judge(result.as_ref().err(), true);
+        let result = self.judged(result, true);
         self.in_transaction = result.is_err();
         result
     }
@@ -329,9 +384,17 @@ impl Connection {
     pub(crate) async fn ping(&mut self) -> Result<()> {
         match &mut self.link {
             Link::Sqlite(_) => Ok(()),
-            Link::Postgres(connection) => connection.ping().await,
+            Link::Postgres(connection) => connection.ping().await.inspect(|()| connection.answered()),
         }
     }
+}
+
+/// What a failure says of its connection, if it says something.
+fn verdict(error: &Error, writing: bool) -> Option<Verdict> {
+    if error.is_connection_lost() || error.is_commit_unknown() || error.is_file_gone() {
+        return Some(Verdict::Lost);
+    }
+    (writing && error.code().is_some() && error.is_read_only()).then_some(Verdict::ReadOnlyServer)
 }
 
 /// A transaction that was committed: its connection is free for the next one.
@@ -370,6 +433,12 @@ impl<B> Flown<B> {
         Self { batch, outcome, replayed: None }
     }
 
+    /// Whether it failed because a prepared statement no longer fits its tables or is gone. Its connection has forgotten
+    /// what it had prepared, so that it succeeds when it is sent again.
+    pub(crate) fn may_run_again(&self) -> bool {
+        self.batch.is_some() && self.outcome.as_ref().is_err_and(Error::is_stale_plan)
+    }
+
     /// The results.
     pub(crate) fn finish(self) -> Result<B::Output>
     where
@@ -399,7 +468,10 @@ impl Load {
     pub(crate) async fn finish(self, connection: &mut Connection) -> Result<Loaded> {
         let loaded = match self {
             Load::Sqlite(load) => load.finish().await?,
-            Load::Postgres(load) => load.finish().await?,
+            Load::Postgres(load) => {
+                let loaded = load.finish().await;
+                connection.judged(loaded, true)?
+            }
         };
         connection.in_flight = false;
         Ok(loaded)

@@ -18,7 +18,10 @@ const NEITHER: Bounds =
 
 async fn with_notes(url: &str) -> Connection {
     let settings = Settings::new(url).unwrap();
-    let mut connection = Connector::new(settings.database_url.target()).connect(Role::Migrate).await.unwrap();
+    let mut connection = Connector::new(settings.database_url.target(), settings.file_access())
+        .connect(Role::Migrate)
+        .await
+        .unwrap();
     connection.script("CREATE TABLE notes (id integer PRIMARY KEY)").await.unwrap();
     connection
 }

@@ -31,6 +31,13 @@ pub(crate) struct Bounds {
     pub(crate) read_only: bool,
 }
 
+impl Bounds {
+    /// The same flight as a transaction that says itself that it only reads.
+    pub(super) fn snapshot(self) -> Self {
+        Self { begin: Some(Begin::Snapshot), end: Some(End::Commit), ..self }
+    }
+}
+
 impl Begin {
     pub(crate) fn sql(self, engine: Engine) -> &'static str {
         match (engine, self) {

@@ -98,7 +98,8 @@ impl Migrator<'_> {
             )));
         }
         run.create_history().await?;
-        let mut batch: Vec<_> = self.revisions[..applied].iter().map(history::record).collect();
+        let mut batch: Vec<_> =
+            self.revisions[..applied].iter().map(|one| history::record(self.name, one)).collect();
         batch.push(history::event("adopt", &format!("alembic {}", adoption.version)));
         history::write(&mut run.connection, batch).await?;
         adoption.recorded = true;
@@ -134,11 +135,12 @@ impl Migrator<'_> {
             ));
         }
         let version = fitting(chain, current, &tables)?;
+        run.create_history().await?;
         let mut batch = vec![
             execute("DELETE FROM alembic_version", params![]),
             execute("INSERT INTO alembic_version (version_num) VALUES ($1)", params![version.id]),
         ];
-        batch.extend(self.revisions.iter().flat_map(history::erase));
+        batch.extend(self.revisions.iter().flat_map(|one| history::erase(self.name, one)));
         batch.push(history::event("release", &format!("alembic {}", version.id)));
         history::write(&mut run.connection, batch).await?;
         Ok(version.id)
@@ -146,7 +148,7 @@ impl Migrator<'_> {
 
     /// What is there, and how many revisions that is.
     async fn look_at(&self, connection: &mut Connection, chain: &[Version]) -> Result<(Adoption, usize)> {
-        let history = history::read(connection, self.revisions).await?;
+        let history = history::read(connection, self.name, self.revisions).await?;
         if history.traces() > 0 {
             return Err(Error::revision(
                 "the database has revisions of this program; there is nothing to adopt",

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::catalog;
 use super::history::{self, History, State};
+use super::needs;
 use super::patience;
 use super::probe::{Probe, drifted, probe};
 use super::progress::{Place, Progress};
 use super::run::Run;
 use super::step::{Action, Direction, Sql, Step};
+use super::unrecorded;
 use crate::driver::{Begin, Bounds, End};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Execute};
@@ -69,8 +72,8 @@ impl Run<'_> {
     fn last_records(&self, index: usize, direction: Direction) -> Vec<Execute> {
         let revision = &self.revisions[index];
         match direction {
-            Direction::Up => vec![history::record(revision)],
-            Direction::Down => history::erase(revision),
+            Direction::Up => vec![history::record(self.name, revision)],
+            Direction::Down => history::erase(self.name, revision),
         }
     }
 
@@ -131,6 +134,7 @@ impl Run<'_> {
                 at = revision.steps().len();
                 return Ok(Some(false));
             }
+            self.check_neighbours(&history, index, direction).await?;
             if direction == Direction::Down {
                 self.write_within(self.marks(&history, index)).await?;
             }
@@ -146,7 +150,7 @@ impl Run<'_> {
                     made.push(table.name);
                 }
                 let state = if direction == Direction::Up { State::Done } else { State::Gone };
-                self.write_within(vec![history::record_step(revision, number, state)]).await?;
+                self.write_within(vec![history::record_step(self.name, revision, number, state)]).await?;
                 done.push(Progress::Done { place, seconds: start.elapsed().as_secs_f64(), already });
                 at += 1;
                 if at == revision.steps().len() || self.is_alone(index, number, direction, &made) {
@@ -176,10 +180,14 @@ impl Run<'_> {
         }
     }
 
+    pub(super) async fn begin_plainly(&mut self) -> Result<()> {
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        self.connection.fly(Vec::<Execute>::new(), bounds).await.map(drop)
+    }
+
     /// Begins a transaction, and looks at what is recorded now.
     pub(super) async fn begin(&mut self) -> Result<History> {
-        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
-        self.connection.fly(Vec::<Execute>::new(), bounds).await?;
+        self.begin_plainly().await?;
         if self.engine == Engine::Postgres {
             let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
             let limits =
@@ -226,6 +234,16 @@ impl Run<'_> {
         let found = match &step.action {
             Action::Sql(_) if is_recorded(history, index, number, direction) => return Ok(true),
             Action::Sql(_) => Probe::Unknown,
+            Action::Table(table) if direction == Direction::Up && !step.is_inverse => {
+                let is_there = catalog::table(&mut self.connection, table.name).await?.is_some();
+                if is_there && history.state(index, number).is_none() && !self.takes_over {
+                    let revision = &self.revisions[index];
+                    let refusal =
+                        unrecorded::refusal(&mut self.connection, self.name, revision, &[table.name]).await?;
+                    return Err(refusal);
+                }
+                self.look(step, direction).await?
+            }
             _ => self.look(step, direction).await?,
         };
         if is_reached(step, direction, &found) {
@@ -237,6 +255,20 @@ impl Run<'_> {
         self.verify(step, direction).await?;
         self.options.emit(&Progress::Applied(place.clone()));
         Ok(false)
+    }
+
+    /// Refuses what revisions of other histories stand in the way of.
+    pub(super) async fn check_neighbours(
+        &mut self,
+        history: &History,
+        index: usize,
+        direction: Direction,
+    ) -> Result<()> {
+        let revision = &self.revisions[index];
+        match direction {
+            Direction::Up => needs::check_met(self.name, revision, history),
+            Direction::Down => needs::check_free(&mut self.connection, self.name, revision, history).await,
+        }
     }
 
     /// Looks at what is there, and refuses what nothing may overwrite.
@@ -269,7 +301,7 @@ impl Run<'_> {
             None => is_applied,
         };
         let numbers = (0..revision.steps().len()).filter(is_marked);
-        numbers.map(|number| history::record_step(revision, number, State::Leaving)).collect()
+        numbers.map(|number| history::record_step(self.name, revision, number, State::Leaving)).collect()
     }
 
     /// Whether a step needs nothing on the way down because its whole table goes.

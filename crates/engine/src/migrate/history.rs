@@ -3,21 +3,20 @@
 use chrono::{DateTime, Utc};
 
 use super::catalog::fetch;
+use super::name::Name;
+use super::others::{Other, others};
 use super::patience;
-use super::pending;
 use super::revision::Revision;
+use super::rows::{self, RevisionRow, Rows};
 use super::step::Direction;
 use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
+use crate::params;
 use crate::query::{Execute, all, execute};
 use crate::statement::Statement;
 use crate::value::now;
-use crate::{Row, params};
 
-/// The history of [`Migrator::new`](super::migrator::Migrator::new).
-pub(super) const MAIN: &str = "main";
-
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS tallybook_revisions (\
        id varchar(64) NOT NULL PRIMARY KEY, name varchar(255) NOT NULL, applied_at timestamp NOT NULL)",
     "CREATE TABLE IF NOT EXISTS tallybook_steps (\
@@ -25,15 +24,21 @@ const TABLES: [&str; 4] = [
        checksum varchar(16) NOT NULL, state varchar(10) NOT NULL, at timestamp NOT NULL, \
        PRIMARY KEY (revision, step))",
     "CREATE TABLE IF NOT EXISTS tallybook_events (at timestamp NOT NULL, kind varchar(20) NOT NULL, detail text)",
-    pending::CREATE,
+    "CREATE TABLE IF NOT EXISTS tallybook_pending (\
+       history varchar(64) NOT NULL PRIMARY KEY, steps integer NOT NULL, origin varchar(64), target varchar(64), \
+       at timestamp NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS tallybook_needs (\
+       revision varchar(64) NOT NULL, needs varchar(64) NOT NULL, PRIMARY KEY (revision, needs))",
 ];
 
 const THERE: Statement = Statement::per_engine(
     "SELECT c.relname::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
-     WHERE c.relkind = 'r' AND c.relname IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending')",
+     WHERE c.relkind = 'r' AND c.relname IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending', \
+     'tallybook_needs')",
     "SELECT name FROM sqlite_master WHERE type = 'table' \
-     AND name IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending')",
+     AND name IN ('tallybook_revisions', 'tallybook_steps', 'tallybook_events', 'tallybook_pending', \
+     'tallybook_needs')",
 );
 
 /// A revision that this program knows, and when it was applied.
@@ -73,26 +78,14 @@ impl State {
     }
 }
 
-#[derive(Row)]
-struct RevisionRow {
-    id: String,
-    applied_at: DateTime<Utc>,
-}
-
-#[derive(Row)]
-struct StepRow {
-    revision: String,
-    step: i64,
-    checksum: String,
-    state: String,
-}
-
 /// What is recorded, checked against what the program knows.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) entries: Vec<Entry>,
     /// The recorded steps of each revision: those with a record and its checksum.
     steps: Vec<Vec<Option<(State, String)>>>,
+    /// What is recorded of other histories.
+    pub(super) others: Vec<Other>,
 }
 
 /// Makes sure that the tables are there.
@@ -109,38 +102,34 @@ pub(super) async fn create(connection: &mut Connection) -> Result<()> {
 ///
 /// # Errors
 /// When it does not fit what this program knows.
-pub(super) async fn read(connection: &mut Connection, revisions: &[Revision]) -> Result<History> {
-    let tables = fetch(connection, all::<(String,)>(THERE, params![])).await?;
-    let is_there = |name: &str| tables.iter().any(|(table,)| table == name);
-    let applied = match is_there("tallybook_revisions") {
-        true => {
-            fetch(connection, all::<RevisionRow>("SELECT id, applied_at FROM tallybook_revisions", params![]))
-                .await?
-        }
-        false => Vec::new(),
-    };
-    let steps = match is_there("tallybook_steps") {
-        true => {
-            let sql = "SELECT revision, step, checksum, state FROM tallybook_steps ORDER BY revision, step";
-            fetch(connection, all::<StepRow>(sql, params![])).await?
-        }
-        false => Vec::new(),
-    };
-    History::new(revisions, &applied, &steps)
+pub(super) async fn read(
+    connection: &mut Connection,
+    name: Name<'_>,
+    revisions: &[Revision],
+) -> Result<History> {
+    name.check(revisions)?;
+    let rows = rows::read(connection).await?;
+    History::new(name, revisions, rows)
 }
 
 impl History {
-    fn new(revisions: &[Revision], applied: &[RevisionRow], steps: &[StepRow]) -> Result<Self> {
+    fn new(name: Name<'_>, revisions: &[Revision], rows: Rows) -> Result<Self> {
+        let others = others(name, &rows);
+        let Rows { mut applied, mut steps } = rows;
+        applied.retain_mut(|row| name.take(&mut row.id));
+        steps.retain_mut(|row| name.take(&mut row.revision));
         let known = |id: &str| revisions.iter().position(|revision| revision.id == id);
         let ids = applied.iter().map(|row| &row.id).chain(steps.iter().map(|row| &row.revision));
         if let Some(unknown) = ids.filter(|id| known(id).is_none()).max() {
             return Err(Error::revision(format!(
-                "the database is at revision {unknown:?}, which this program does not know; use a newer program"
+                "the database is at revision {unknown:?}{}, which this program does not know; use a newer program, or, if \
+                 it is one of your own, give it a history of its own (Migrator::named, Migrator::carry_over)",
+                name.of()
             )));
         }
         let mut recorded: Vec<Vec<_>> =
             revisions.iter().map(|revision| vec![None; revision.steps().len()]).collect();
-        for row in steps {
+        for row in &steps {
             let place = known(&row.revision).unwrap_or_default();
             let slot = usize::try_from(row.step - 1).ok().and_then(|step| recorded[place].get_mut(step));
             let Some(slot) = slot else {
@@ -167,7 +156,7 @@ impl History {
             .zip(&recorded)
             .map(|(revision, steps)| entry(revision, steps, applied.iter().find(|row| row.id == revision.id)))
             .collect();
-        let history = Self { entries, steps: recorded };
+        let history = Self { entries, steps: recorded, others };
         history.check_gaps()?;
         Ok(history)
     }
@@ -253,30 +242,32 @@ fn entry(revision: &Revision, steps: &[Option<(State, String)>], row: Option<&Re
 }
 
 /// The statement that records a revision as applied; it may be already.
-pub(super) fn record(revision: &Revision) -> Execute {
+pub(super) fn record(name: Name<'_>, revision: &Revision) -> Execute {
     execute(
         "INSERT INTO tallybook_revisions (id, name, applied_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-        params![revision.id, revision.name, now()],
+        params![name.stored(revision.id), revision.name, now()],
     )
 }
 
 /// The statements that record a revision as taken back.
-pub(super) fn erase(revision: &Revision) -> Vec<Execute> {
+pub(super) fn erase(name: Name<'_>, revision: &Revision) -> Vec<Execute> {
+    let id = name.stored(revision.id);
     vec![
-        execute("DELETE FROM tallybook_steps WHERE revision = $1", params![revision.id]),
-        execute("DELETE FROM tallybook_revisions WHERE id = $1", params![revision.id]),
+        execute("DELETE FROM tallybook_needs WHERE revision = $1", params![id]),
+        execute("DELETE FROM tallybook_steps WHERE revision = $1", params![id]),
+        execute("DELETE FROM tallybook_revisions WHERE id = $1", params![id]),
     ]
 }
 
 /// The statement that records how far a step is.
-pub(super) fn record_step(revision: &Revision, step: usize, state: State) -> Execute {
+pub(super) fn record_step(name: Name<'_>, revision: &Revision, step: usize, state: State) -> Execute {
     let what: String = revision.steps()[step].what().chars().take(255).collect();
     execute(
         "INSERT INTO tallybook_steps (revision, step, what, checksum, state, at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (revision, step) DO UPDATE SET what = excluded.what, checksum = excluded.checksum, \
          state = excluded.state, at = excluded.at",
         params![
-            revision.id,
+            name.stored(revision.id),
             step as i64 + 1,
             what,
             revision.steps()[step].checksum(),

@@ -47,7 +47,7 @@ impl Migrator<'_> {
     ) -> Result<T> {
         let mut started = None;
         let change = async {
-            let run = Run::start(self.db, self.revisions, &self.options, deadline).await?;
+            let run = Run::start(self.db, self.name, self.revisions, &self.options, deadline).await?;
             let run = started.insert(run);
             run.check_privileges(needs).await?;
             work(run).await
@@ -64,7 +64,7 @@ impl Migrator<'_> {
     /// # Errors
     /// When the tables are in another schema.
     pub(super) async fn read(&self, connection: &mut Connection) -> Result<History> {
-        let history = history::read(connection, self.revisions).await?;
+        let history = history::read(connection, self.name, self.revisions).await?;
         if history.traces() == 0
             && let Some(elsewhere) = elsewhere(connection, self.revisions).await?
         {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::difference::Difference;
 use super::goal::Goal;
 use super::history::{self, Entry};
+use super::name::{MAIN, Name};
 use super::options::Options;
+use super::others::Other;
 use super::pending::{self, Target};
 use super::privileges::Needs;
 use super::progress::{Change, Progress};
@@ -14,6 +16,7 @@ use super::revision::Revision;
 use super::run::Run;
 use super::standing::compare;
 use super::step::Direction;
+use super::unrecorded;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::waiting::Deadline;
@@ -25,14 +28,40 @@ use crate::waiting::Deadline;
 #[derive(Clone, Debug)]
 pub struct Migrator<'a> {
     pub(super) db: &'a Database,
+    pub(super) name: Name<'a>,
     pub(super) revisions: &'a [Revision],
     pub(super) options: Options,
 }
 
 impl<'a> Migrator<'a> {
-    /// A runner for a database and the revisions its program knows, oldest first.
+    /// A runner for a database and the revisions its program knows, oldest first. Their history is the main one, which
+    /// is the book's in a database that holds one.
     pub fn new(db: &'a Database, revisions: &'a [Revision]) -> Self {
-        Self { db, revisions, options: Options::default() }
+        Self::named(db, MAIN, revisions)
+    }
+
+    /// A runner for revisions that have a history of their own in the database, independent of the others there. The
+    /// name consists of a to z, 0 to 9, `_` and `-`. What they need of other histories they say by
+    /// [`Revision::needs`].
+    ///
+    /// ```
+    /// use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
+    /// use tallybook_engine::{Database, Settings};
+    ///
+    /// const DESK: &[Revision] =
+    ///     &[Revision::new("0001", "desks", &[Step::table("desks", &[Column::new("id", Type::Id)])])];
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> tallybook_engine::Result<()> {
+    /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    /// Migrator::named(&db, "desk", DESK).upgrade(&Goal::Head).await?;
+    /// assert_eq!(Migrator::named(&db, "desk", DESK).current().await?, Some("0001"));
+    /// assert_eq!(Migrator::new(&db, &[]).others().await?[0].name, "desk");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn named(db: &'a Database, name: &'a str, revisions: &'a [Revision]) -> Self {
+        Self { db, name: Name(name), revisions, options: Options::default() }
     }
 
     /// Ends whatever it does after this time, a look as well as a run, with what was done recorded and nothing half-way
@@ -105,15 +134,52 @@ impl<'a> Migrator<'a> {
     /// among them; see [`Difference::is_blocking`].
     ///
     /// # Errors
-    /// As [`Migrator::current`], and when an applied revision was changed.
+    /// As [`Migrator::current`], when an applied revision was changed, and when none is wholly applied: then there is
+    /// nothing to compare with.
     pub async fn check(&self) -> Result<Vec<Difference>> {
-        self.differences(&self.deadline()).await
+        self.look(&self.deadline(), async |connection| {
+            self.read(connection).await?;
+            let (history, differences) = compare(connection, self.name, self.revisions).await?;
+            if history.applied() > 0 {
+                return Ok(differences);
+            }
+            let why = match history.entries.iter().find(|entry| entry.unfinished.is_some()) {
+                Some(half) => format!("revision {} is half-way", half.id),
+                None => "no revision is recorded".to_owned(),
+            };
+            let (_, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
+            let advice = unrecorded.advice(connection, self.name).await?;
+            Err(Error::revision(format!("nothing was checked: {why} in this database; {advice}")))
+        })
+        .await
     }
 
+    /// The tables that revisions would create and that are there although nothing records it: another tool made them,
+    /// and an upgrade refuses to take them over. None in a database that was adopted.
+    ///
+    /// # Errors
+    /// As [`Migrator::current`].
+    pub async fn unrecorded(&self) -> Result<Vec<&'static str>> {
+        self.look(&self.deadline(), async |connection| {
+            let (_, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
+            unrecorded.not_adopted(connection, self.name).await
+        })
+        .await
+    }
+
+    /// The histories of other revisions in this database, by name.
+    ///
+    /// # Errors
+    /// As [`Migrator::current`].
+    pub async fn others(&self) -> Result<Vec<Other>> {
+        Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.others)
+    }
+
+    /// What differs, of as many revisions as are applied.
     pub(super) async fn differences(&self, deadline: &Deadline) -> Result<Vec<Difference>> {
         self.look(deadline, async |connection| {
             self.read(connection).await?;
-            Ok(compare(connection, self.revisions).await?.1)
+            Ok(compare(connection, self.name, self.revisions).await?.1)
         })
         .await
     }
@@ -146,9 +212,11 @@ impl<'a> Migrator<'a> {
         let mut batch: Vec<_> = changed
             .iter()
             .filter_map(|&number| Some((number, history.state(index, number)?)))
-            .map(|(number, state)| history::record_step(revision, number, state))
+            .map(|(number, state)| history::record_step(self.name, revision, number, state))
             .collect();
-        batch.push(history::event("repair", &format!("revision {id}: accepted {}", told.join(", "))));
+        let told_of = self.name.of();
+        batch
+            .push(history::event("repair", &format!("revision {id}{told_of}: accepted {}", told.join(", "))));
         history::write(&mut run.connection, batch).await?;
         Ok(told)
     }
@@ -157,7 +225,7 @@ impl<'a> Migrator<'a> {
     async fn resolve(&self, deadline: &Deadline, goal: &Goal, direction: Direction) -> Result<Target> {
         self.look(deadline, async |connection| {
             let history = self.read(connection).await?;
-            pending::resolve(connection, self.revisions, &history, goal, direction).await
+            pending::resolve(connection, self.name, self.revisions, &history, goal, direction).await
         })
         .await
     }

@@ -2,7 +2,8 @@
 //!
 //! A revision is a list of typed steps. Each finds out whether it is done, does its work in a way that keeps nobody
 //! waiting for long, looks whether it led where it says, and can be taken back. What is done is recorded in the tables
-//! `tallybook_revisions`, `tallybook_steps`, `tallybook_events` and `tallybook_pending`; a run that stopped anywhere is simply run again.
+//! `tallybook_revisions`, `tallybook_steps`, `tallybook_events`, `tallybook_pending` and `tallybook_needs`; a run that
+//! stopped anywhere is simply run again.
 //!
 //! ```
 //! use tallybook_engine::migrate::{Column, Goal, Migrator, Revision, Step, Type};
@@ -30,6 +31,7 @@
 mod adopt;
 mod apply;
 mod build;
+mod carry_over;
 mod catalog;
 mod checksum;
 mod column;
@@ -45,7 +47,10 @@ mod lock;
 mod look;
 mod loss;
 mod migrator;
+mod name;
+mod needs;
 mod options;
+mod others;
 mod outside;
 mod patience;
 mod pending;
@@ -55,6 +60,7 @@ mod probe;
 mod progress;
 mod rebuild;
 mod revision;
+mod rows;
 mod run;
 mod script;
 mod space;
@@ -62,6 +68,7 @@ mod sql;
 mod standing;
 mod step;
 mod table;
+mod unrecorded;
 
 pub use adopt::{Adoption, Version};
 pub use column::{Column, Key, Type};
@@ -69,6 +76,8 @@ pub use difference::{Difference, Severity};
 pub use goal::Goal;
 pub use history::Entry;
 pub use migrator::Migrator;
+pub use name::MAIN;
+pub use others::Other;
 pub use plan::{Planned, PlannedStep, Way};
 pub use privileges::MissingPrivilege;
 pub use progress::{Change, Place, Progress};

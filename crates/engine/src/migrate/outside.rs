@@ -34,6 +34,7 @@ impl Run<'_> {
         let step = &revision.steps()[number];
         let place = self.place(index, number, direction);
         let history = self.history().await?;
+        self.check_neighbours(&history, index, direction).await?;
         if direction == Direction::Down {
             let marks = self.marks(&history, index);
             history::write(&mut self.connection, marks).await?;
@@ -52,7 +53,8 @@ impl Run<'_> {
             self.options.emit(&Progress::Applied(place.clone()));
         }
         let state = if direction == Direction::Up { State::Done } else { State::Gone };
-        history::write(&mut self.connection, vec![history::record_step(revision, number, state)]).await?;
+        history::write(&mut self.connection, vec![history::record_step(self.name, revision, number, state)])
+            .await?;
         self.options.emit(&Progress::Done { place, seconds: start.elapsed().as_secs_f64(), already });
         Ok(())
     }
@@ -62,7 +64,7 @@ impl Run<'_> {
         let revision = &self.revisions[index];
         let step = &revision.steps()[number];
         if direction == Direction::Up {
-            let running = history::record_step(revision, number, State::Running);
+            let running = history::record_step(self.name, revision, number, State::Running);
             history::write(&mut self.connection, vec![running]).await?;
         }
         for sql in step.statements(direction, self.engine, &super::probe::Probe::Unknown) {

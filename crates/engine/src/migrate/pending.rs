@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::catalog::{self, fetch};
 use super::goal::Goal;
-use super::history::{History, MAIN};
+use super::history::History;
+use super::name::Name;
 use super::revision::Revision;
 use super::step::Direction;
 use crate::driver::Connection;
@@ -17,10 +18,7 @@ use crate::query::{Execute, all, execute};
 use crate::value::now;
 use crate::{Row, params};
 
-pub(super) const TABLE: &str = "tallybook_pending";
-pub(super) const CREATE: &str = "CREATE TABLE IF NOT EXISTS tallybook_pending (\
-     history varchar(64) NOT NULL PRIMARY KEY, steps integer NOT NULL, origin varchar(64), target varchar(64), \
-     at timestamp NOT NULL)";
+const TABLE: &str = "tallybook_pending";
 
 /// Where a run is to end: a number of applied revisions, resolved once, before it waits for others.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +42,7 @@ struct Pending {
 /// The position that a goal stands for.
 pub(super) async fn resolve(
     connection: &mut Connection,
+    name: Name<'_>,
     revisions: &[Revision],
     history: &History,
     goal: &Goal,
@@ -51,7 +50,7 @@ pub(super) async fn resolve(
 ) -> Result<Target> {
     let at = history.position(direction);
     if let Goal::Steps(steps) = *goal
-        && let Some(pending) = find(connection).await?
+        && let Some(pending) = find(connection, name).await?
         && let Some((origin, position)) = pending.positions(revisions)
         && (origin.min(position)..=origin.max(position)).contains(&at)
     {
@@ -68,17 +67,17 @@ pub(super) async fn resolve(
 }
 
 /// Whether a run did not tell its end.
-pub(super) async fn is_there(connection: &mut Connection) -> Result<bool> {
-    Ok(find(connection).await?.is_some())
+pub(super) async fn is_there(connection: &mut Connection, name: Name<'_>) -> Result<bool> {
+    Ok(find(connection, name).await?.is_some())
 }
 
 /// What an earlier run recorded, if it did not tell its end.
-async fn find(connection: &mut Connection) -> Result<Option<Pending>> {
+async fn find(connection: &mut Connection, name: Name<'_>) -> Result<Option<Pending>> {
     if !catalog::tables(connection).await?.iter().any(|table| table == TABLE) {
         return Ok(None);
     }
     let sql = "SELECT steps, origin, target, at FROM tallybook_pending WHERE history = $1";
-    Ok(fetch(connection, all::<Pending>(sql, params![MAIN])).await?.pop())
+    Ok(fetch(connection, all::<Pending>(sql, params![name.0.to_owned()])).await?.pop())
 }
 
 impl Pending {
@@ -100,31 +99,37 @@ impl Pending {
             "{steps:+} has no sure meaning: a run to {:+}, which is revision {}, began at {} and did not tell its end. \
              Finish it with `tallybook migrate {finish} {}`, or turn it round with `tallybook migrate {turn} {}`",
             self.steps,
-            name(revisions, position),
+            place(revisions, position),
             self.at.format("%F %T UTC"),
-            name(revisions, position),
-            name(revisions, origin),
+            place(revisions, position),
+            place(revisions, origin),
         ))
     }
 }
 
 /// What a person types to get to a position.
-pub(super) fn name(revisions: &[Revision], position: usize) -> &'static str {
+pub(super) fn place(revisions: &[Revision], position: usize) -> &'static str {
     position.checked_sub(1).map_or("base", |last| revisions[last].id)
 }
 
 /// The statement that records what a relative target is.
-pub(super) fn record(revisions: &[Revision], steps: i32, origin: usize, position: usize) -> Execute {
+pub(super) fn record(
+    name: Name<'_>,
+    revisions: &[Revision],
+    steps: i32,
+    origin: usize,
+    position: usize,
+) -> Execute {
     let id = |position: usize| position.checked_sub(1).map(|last| revisions[last].id);
     execute(
         "INSERT INTO tallybook_pending (history, steps, origin, target, at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (history) DO UPDATE SET steps = excluded.steps, origin = excluded.origin, \
          target = excluded.target, at = excluded.at",
-        params![MAIN, i64::from(steps), id(origin), id(position), now()],
+        params![name.0.to_owned(), i64::from(steps), id(origin), id(position), now()],
     )
 }
 
 /// The statement that forgets a relative target: its run told its end, or another one did.
-pub(super) fn forget() -> Execute {
-    execute("DELETE FROM tallybook_pending WHERE history = $1", params![MAIN])
+pub(super) fn forget(name: Name<'_>) -> Execute {
+    execute("DELETE FROM tallybook_pending WHERE history = $1", params![name.0.to_owned()])
 }

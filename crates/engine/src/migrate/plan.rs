@@ -5,12 +5,14 @@ use serde::Serialize;
 use super::apply::{is_reached, is_recorded};
 use super::goal::Goal;
 use super::migrator::Migrator;
+use super::needs;
 use super::pending;
 use super::privileges::{MissingPrivilege, needs_up};
 use super::probe::{Probe, probe};
 use super::revision::Revision;
 use super::space;
 use super::step::{Action, Direction, Step};
+use super::unrecorded;
 use crate::driver::Connection;
 use crate::error::Result;
 use crate::settings::Engine;
@@ -64,7 +66,8 @@ impl Migrator<'_> {
     /// nothing.
     ///
     /// # Errors
-    /// When the database has revisions that this program does not know, or the goal is none.
+    /// When the database has revisions that this program does not know, the goal is none, or there are tables that
+    /// have to be adopted first.
     pub async fn plan(&self, goal: &Goal) -> Result<Vec<Planned>> {
         self.look(&self.deadline(), async |connection| self.plan_over(connection, goal).await).await
     }
@@ -78,8 +81,9 @@ impl Migrator<'_> {
             let history = self.read(connection).await?;
             let applied = history.applied();
             let target =
-                pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
-            let later = self.revisions.get(applied..target).unwrap_or_default();
+                pending::resolve(connection, self.name, self.revisions, &history, goal, Direction::Up)
+                    .await?;
+            let later = self.revisions.get(applied..target.position).unwrap_or_default();
             if later.is_empty() {
                 return Ok(Vec::new());
             }
@@ -91,13 +95,17 @@ impl Migrator<'_> {
 
     async fn plan_over(&self, connection: &mut Connection, goal: &Goal) -> Result<Vec<Planned>> {
         let engine = connection.engine();
-        let history = self.read(connection).await?;
+        self.read(connection).await?;
+        let (history, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
         history.check_texts(self.revisions)?;
         let applied = history.applied();
         let target =
-            pending::resolve(connection, self.revisions, &history, goal, Direction::Up).await?.position;
+            pending::resolve(connection, self.name, self.revisions, &history, goal, Direction::Up).await?;
+        let target = target.position;
+        unrecorded.check(connection, self.name, self.revisions, target).await?;
         let mut planned = Vec::new();
         for (index, revision) in self.revisions.iter().enumerate().take(target).skip(applied) {
+            needs::check_met(self.name, revision, &history)?;
             let mut steps = Vec::new();
             for (number, step) in revision.steps().iter().enumerate() {
                 let found = probe(connection, step).await?;

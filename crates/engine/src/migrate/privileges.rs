@@ -16,8 +16,8 @@ use crate::query::{all, one};
 use crate::settings::{DatabaseUrl, Engine};
 
 /// The tables that record revisions.
-const RECORDS: [&str; 4] =
-    ["tallybook_events", "tallybook_pending", "tallybook_revisions", "tallybook_steps"];
+const RECORDS: [&str; 5] =
+    ["tallybook_events", "tallybook_needs", "tallybook_pending", "tallybook_revisions", "tallybook_steps"];
 
 /// Something that the user is not allowed and a command needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

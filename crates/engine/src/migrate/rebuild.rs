@@ -101,6 +101,7 @@ impl Run<'_> {
             self.end(End::Rollback).await?;
             return Ok(true);
         }
+        self.check_neighbours(&history, index, direction).await?;
         if direction == Direction::Down {
             let marks = self.marks(&history, index);
             self.write_within(marks).await?;
@@ -113,7 +114,7 @@ impl Run<'_> {
             self.options.emit(&Progress::Applied(place.clone()));
         }
         let state = if direction == Direction::Up { State::Done } else { State::Gone };
-        self.write_within(vec![history::record_step(revision, number, state)]).await?;
+        self.write_within(vec![history::record_step(self.name, revision, number, state)]).await?;
         self.end(End::Commit).await?;
         Ok(already)
     }

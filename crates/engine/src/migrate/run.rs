@@ -6,6 +6,8 @@ use super::elsewhere::elsewhere;
 use super::history::{self, History};
 use super::lock::Lock;
 use super::look;
+use super::name::Name;
+use super::needs;
 use super::options::Options;
 use super::patience;
 use super::pending::{self, Target};
@@ -13,6 +15,7 @@ use super::privileges::{Needs, needs_down, needs_up, refuse};
 use super::progress::{Change, Place, Progress};
 use super::revision::Revision;
 use super::step::{Action, Direction};
+use super::unrecorded;
 use crate::database::Database;
 use crate::driver::Connection;
 use crate::error::{Error, Result};
@@ -26,6 +29,7 @@ const MARGIN: Duration = Duration::from_millis(300);
 /// and looks again at what others did.
 pub(super) struct Run<'a> {
     pub(super) db: &'a Database,
+    pub(super) name: Name<'a>,
     pub(super) revisions: &'a [Revision],
     pub(super) options: &'a Options,
     pub(super) engine: Engine,
@@ -35,6 +39,8 @@ pub(super) struct Run<'a> {
     pub(super) deadline: Deadline,
     /// It was looked for what index builds would have to wait for.
     pub(super) has_looked: bool,
+    /// The database was adopted: tables that are there without a record are the revisions'.
+    pub(super) takes_over: bool,
     lock: Option<Lock>,
 }
 
@@ -42,6 +48,7 @@ impl<'a> Run<'a> {
     /// Waits for other runners, and makes the tables of history.
     pub(super) async fn start(
         db: &'a Database,
+        name: Name<'a>,
         revisions: &'a [Revision],
         options: &'a Options,
         deadline: &Deadline,
@@ -56,7 +63,19 @@ impl<'a> Run<'a> {
         };
         let connection = patience::connect(db).await?;
         let engine = db.engine();
-        Ok(Self { db, revisions, options, engine, connection, until, deadline, has_looked: false, lock })
+        Ok(Self {
+            db,
+            name,
+            revisions,
+            options,
+            engine,
+            connection,
+            until,
+            deadline,
+            has_looked: false,
+            takes_over: false,
+            lock,
+        })
     }
 
     /// Ends it: what a deadline broke off is cancelled, and its connections are closed.
@@ -68,16 +87,21 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn history(&mut self) -> Result<History> {
-        history::read(&mut self.connection, self.revisions).await
+        history::read(&mut self.connection, self.name, self.revisions).await
     }
 
     pub(super) async fn upgrade(&mut self, target: Target) -> Result<Vec<Change>> {
-        let history = self.history().await?;
-        history.check_texts(self.revisions)?;
+        let (name, revisions) = (self.name, self.revisions);
+        let (history, unrecorded) = unrecorded::look(&mut self.connection, name, revisions).await?;
+        history.check_texts(revisions)?;
         let applied = history.applied();
         let position = target.position;
         if applied > position {
             return Err(Error::revision("the database is already beyond that revision; use downgrade"));
+        }
+        unrecorded.check(&mut self.connection, name, revisions, position).await?;
+        if let Some(next) = revisions[..position].get(applied) {
+            needs::check_met(name, next, &history)?;
         }
         if history.traces() == 0
             && applied < position
@@ -90,6 +114,7 @@ impl<'a> Run<'a> {
             let needs = needs_up(&mut self.connection, &self.revisions[applied..position]).await?;
             self.check_privileges(needs).await?;
         }
+        self.takes_over = unrecorded.is_adopted(&mut self.connection, name).await?;
         self.set_out(target, applied).await?;
         for index in applied..position {
             changes.extend(self.walk(index, Direction::Up).await?);
@@ -112,6 +137,9 @@ impl<'a> Run<'a> {
             let needs = needs_down(&self.revisions[position..traces]);
             self.check_privileges(needs).await?;
         }
+        for index in (position..traces).rev() {
+            needs::check_free(&mut self.connection, self.name, &self.revisions[index], &history).await?;
+        }
         if !self.options.force {
             self.check_loss(position..traces).await?;
         }
@@ -129,7 +157,7 @@ impl<'a> Run<'a> {
             self.warn(format!(
                 "the same command began at {} and did not tell its end: this one goes on to revision {} and no further",
                 begun.format("%F %T UTC"),
-                pending::name(self.revisions, target.position)
+                pending::place(self.revisions, target.position)
             ));
         }
         if target.position == from {
@@ -138,7 +166,7 @@ impl<'a> Run<'a> {
         self.create_history().await?;
         match target.steps {
             Some(steps) => {
-                let record = pending::record(self.revisions, steps, from, target.position);
+                let record = pending::record(self.name, self.revisions, steps, from, target.position);
                 history::write(&mut self.connection, vec![record]).await
             }
             None => Ok(()),
@@ -148,8 +176,8 @@ impl<'a> Run<'a> {
     /// After the last step: tells the end, and only then forgets what a relative target was.
     async fn arrive(&mut self, changes: Vec<Change>) -> Result<Vec<Change>> {
         self.options.emit(&Progress::Ended { changes: changes.clone() });
-        if pending::is_there(&mut self.connection).await? {
-            history::write(&mut self.connection, vec![pending::forget()]).await?;
+        if pending::is_there(&mut self.connection, self.name).await? {
+            history::write(&mut self.connection, vec![pending::forget(self.name)]).await?;
         }
         Ok(changes)
     }
@@ -196,6 +224,9 @@ impl<'a> Run<'a> {
         let count = revision.steps().len();
         let mut walked = 0;
         let mut recorded = None;
+        if direction == Direction::Up && !revision.needs.is_empty() {
+            history::write(&mut self.connection, needs::record(self.name, revision)).await?;
+        }
         while walked < count {
             if let Some(lock) = &mut self.lock {
                 lock.check().await?;

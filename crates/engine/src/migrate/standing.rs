@@ -3,6 +3,8 @@
 use super::difference::{self, Difference};
 use super::expected::Expected;
 use super::history::{self, Entry, History};
+use super::name::{MAIN, Name};
+use super::others::Other;
 use super::revision::Revision;
 use super::{adopt, catalog};
 use crate::driver::Connection;
@@ -16,22 +18,25 @@ pub(crate) struct Standing {
     pub(crate) differences: Vec<Difference>,
     /// All tables of the current schema, but for those that record revisions.
     pub(crate) tables: Vec<String>,
+    /// The histories of other revisions.
+    pub(crate) others: Vec<Other>,
 }
 
-/// Looks where a database stands, and changes nothing.
+/// Looks where a database stands with its main history, and changes nothing.
 pub(crate) async fn standing(connection: &mut Connection, revisions: &[Revision]) -> Result<Standing> {
-    let (history, differences) = compare(connection, revisions).await?;
+    let (history, differences) = compare(connection, Name(MAIN), revisions).await?;
     let tables = catalog::tables(connection).await?.into_iter();
     let tables = tables.filter(|table| !table.starts_with("tallybook_")).collect();
-    Ok(Standing { entries: history.entries, differences, tables })
+    Ok(Standing { entries: history.entries, differences, tables, others: history.others })
 }
 
 /// The record of the revisions, and what differs from what those say that are applied.
 pub(super) async fn compare(
     connection: &mut Connection,
+    name: Name<'_>,
     revisions: &[Revision],
 ) -> Result<(History, Vec<Difference>)> {
-    let history = history::read(connection, revisions).await?;
+    let history = history::read(connection, name, revisions).await?;
     history.check_texts(revisions)?;
     let applied = &revisions[..history.applied()];
     let expected = Expected::after(applied.iter().flat_map(|revision| revision.steps()));

@@ -34,5 +34,5 @@ pub(super) fn is_expected(error: &Error) -> bool {
         || error.is_foreign_key_violation()
         || error.is_not_null_violation()
         || error.is_invalid_value()
-        || (error.is_retryable() && !error.is_connection_lost())
+        || (error.is_retryable() && !error.is_connection_lost() && !error.is_statement_timeout())
 }

@@ -2,16 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use super::inventory::Inventory;
 use super::stats::{CloseReason, Stats};
 use super::{PoolFigures, PoolStatus};
-use crate::driver::{Connection, Connector, Role};
+use crate::driver::{Connection, Connector, Identity, Role};
 use crate::error::Result;
 use crate::observe::{Event, Log};
 use crate::settings::PoolSettings;
@@ -29,6 +29,9 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) permits: Arc<Semaphore>,
     pub(super) waiting: AtomicUsize,
+    /// Who waits for a connect that takes long, and is told when a connection comes back.
+    pub(super) connecting: AtomicUsize,
+    pub(super) returned: Notify,
     /// Nothing is lent any more, except to who waits already.
     pub(super) closing: AtomicBool,
     pub(super) stats: Stats,
@@ -58,6 +61,8 @@ impl Pool {
             runtime: Handle::current(),
             permits: Arc::new(Semaphore::new(limit)),
             waiting: AtomicUsize::new(0),
+            connecting: AtomicUsize::new(0),
+            returned: Notify::new(),
             closing: AtomicBool::new(false),
             stats: Stats::new(),
             generation: AtomicU64::new(0),
@@ -97,6 +102,22 @@ impl Pool {
     pub(crate) fn load(&self) -> usize {
         let shared = &self.0;
         shared.limit() - shared.permits.available_permits() + shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Who was at the other end of the connection that was made last.
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.inventory().identity
+    }
+
+    /// How long the session is held that is held longest.
+    pub(crate) fn longest_held(&self) -> Option<Duration> {
+        self.0.inventory().longest_loan().map(|loan| loan.held)
+    }
+
+    /// Connections lent or at rest.
+    pub(crate) fn size(&self) -> usize {
+        let in_use = self.0.limit() - self.0.permits.available_permits();
+        in_use + self.0.inventory().idle_len()
     }
 
     /// Ends every connection to the server, at rest or not, and every attempt to make one.

@@ -25,7 +25,9 @@ impl Shared {
         let held: Duration = now - since;
         self.stats.hold.record_time(held);
         self.log.on(&Event::Returned { pool: &self.name, held });
-        if opened.connection.is_clean() || opened.connection.is_lost() {
+        let connection = &opened.connection;
+        // What is closed anyway needs no cleaning, which a busy server could answer late.
+        if connection.is_clean() || connection.is_lost() || connection.is_read_only_server() {
             self.keep(opened, loan, now);
             drop(permit);
             return;
@@ -50,7 +52,14 @@ impl Shared {
         let mut inventory = self.inventory();
         inventory.end(loan);
         let reason = match unfit {
-            None if inventory.idle_len() < self.settings.size => return inventory.push(opened, now),
+            None if inventory.idle_len() < self.settings.size => {
+                inventory.push(opened, now);
+                drop(inventory);
+                if self.connecting.load(Ordering::Acquire) > 0 {
+                    self.returned.notify_one();
+                }
+                return;
+            }
             None => CloseReason::Overflow,
             Some(reason) => reason,
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::Holder;
-use crate::driver::Connection;
+use crate::driver::{Connection, Identity};
 
 /// The connections of a pool at rest, and its loans.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(super) struct Inventory {
     loans: Slab<Loan>,
     /// Whether the connection that was made last is encrypted.
     pub(super) encrypted: Option<bool>,
+    /// Who is at its other end.
+    pub(super) identity: Identity,
 }
 
 /// An open connection.

@@ -1,12 +1,13 @@
 //! Lending: who waits, what is fit, what has to be made.
 
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::core::{Pool, Shared};
 use super::inventory::{Idle, Opened};
@@ -23,6 +24,8 @@ const ALIVE_BYPASS: Duration = Duration::from_millis(500);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections are replaced up to this part of their age earlier, so that they don't all end at once.
 const RECYCLE_JITTER: f64 = 0.05;
+/// A connect that takes longer than this may hang: who waits for it takes a connection that comes back as well.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Pool {
     /// Lends a connection: one at rest that is fit, else a new one. `holder` is the line of code that asked.
@@ -56,6 +59,18 @@ impl Pool {
         Some(Checkout::new(Arc::clone(shared), opened, permit, loan, now))
     }
 
+    /// Lends the connection at rest that was used last, whether or not it is fit: for one who asks it.
+    pub(crate) fn checkout_unchecked(&self, holder: &'static Location<'static>) -> Option<Checkout> {
+        let shared = &self.0;
+        let permit = Arc::clone(&shared.permits).try_acquire_owned().ok()?;
+        let now = Instant::now();
+        let mut inventory = shared.inventory();
+        let opened = inventory.pop()?.opened;
+        let loan = inventory.lend(holder, now);
+        drop(inventory);
+        Some(Checkout::new(Arc::clone(shared), opened, permit, loan, now))
+    }
+
     /// Checks connections at rest or makes a new one, in a task of its own: if the caller gives up, what
     /// comes of it serves the next.
     async fn warm_up(
@@ -68,7 +83,7 @@ impl Pool {
         let task = self.0.runtime.spawn(async move {
             let opened = match shared.fit_idle(deadline).await? {
                 Some(opened) => opened,
-                None => shared.connect(shared.role, deadline).await?,
+                None => shared.connect_or_wait(deadline).await?,
             };
             let now = Instant::now();
             let loan = shared.inventory().lend(holder, now);
@@ -160,6 +175,27 @@ impl Shared {
         }
     }
 
+    /// A new connection; one that comes back, if that is earlier and to make one takes long.
+    async fn connect_or_wait(&self, deadline: Instant) -> Result<Opened> {
+        let mut connect = pin!(self.connect(self.role, deadline));
+        if let Ok(connected) = timeout(CONNECT_PATIENCE, &mut connect).await {
+            return connected;
+        }
+        let _counted = Waiting::new(&self.connecting);
+        loop {
+            let mut returned = pin!(self.returned.notified());
+            returned.as_mut().enable();
+            if let Some(opened) = self.fit_idle(deadline).await? {
+                return Ok(opened);
+            }
+            tokio::select! {
+                biased;
+                connected = &mut connect => return connected,
+                () = returned => {}
+            }
+        }
+    }
+
     pub(super) async fn connect(&self, role: Role, deadline: Instant) -> Result<Opened> {
         let start = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
@@ -176,7 +212,10 @@ impl Shared {
                 return Err(error);
             }
         };
-        self.inventory().encrypted = connection.is_encrypted();
+        {
+            let mut inventory = self.inventory();
+            (inventory.encrypted, inventory.identity) = (connection.is_encrypted(), connection.identity());
+        }
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: &self.name, took: start.elapsed() });
         let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));

@@ -46,6 +46,8 @@ pub(super) struct Known {
     pub(super) latency: Option<Duration>,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// Why there is no connection to watch it by, although it is alive.
+    pub(super) unwatched: String,
     /// What the log says of it.
     logged: Option<(NodeRole, NodeState)>,
 }
@@ -68,6 +70,7 @@ impl Health {
                 observation: None,
                 latency: None,
                 failures: 0,
+                unwatched: String::new(),
                 logged: None,
             }),
         }

@@ -21,6 +21,7 @@ mod route;
 mod router;
 mod spill;
 mod status;
+mod watch;
 
 pub(crate) use lease::Lease;
 pub(crate) use need::Need;

@@ -14,6 +14,7 @@ use super::acknowledged::Acknowledged;
 use super::health::{Health, Known};
 use super::layout::Planned;
 use super::lease::Lease;
+use super::prober::role as role_of;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use crate::driver::{Connector, Role};
 use crate::error::{Error, Kind, Result};
@@ -24,6 +25,8 @@ use crate::settings::{Engine, PoolSettings, Settings};
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) is_candidate: bool,
+    /// There is no other one.
+    is_alone: bool,
     pub(super) weight: u32,
     pub(super) zone: Option<String>,
     pub(super) connector: Connector,
@@ -42,7 +45,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(planned: Planned, settings: &Settings, log: &Log, epoch: Instant) -> Self {
+    pub(super) fn new(
+        planned: Planned,
+        settings: &Settings,
+        log: &Log,
+        epoch: Instant,
+        is_alone: bool,
+    ) -> Self {
         let Planned { name, target, is_candidate, weight, zone } = planned;
         let connector = Connector::new(&target, settings.file_access());
         let pool = |name: &str, role, pool_settings| {
@@ -61,6 +70,7 @@ impl Node {
         Self {
             name,
             is_candidate,
+            is_alone,
             weight,
             zone,
             connector,
@@ -107,15 +117,19 @@ impl Node {
     async fn unless_it_falls(&self, checkout: impl Future<Output = Result<Checkout>>) -> Result<Checkout> {
         let mut fell = pin!(self.fell.notified());
         fell.as_mut().enable();
-        // It may have fallen before anybody listened.
-        if self.health.is_down() {
-            return Err(Error::new(Kind::Lost));
+        // It may have fallen before anybody listened. Where there is no other node, it is tried again and again.
+        if self.health.is_down() && !self.is_alone {
+            return Err(self.lost());
         }
         tokio::select! {
             biased;
             checkout = checkout => checkout,
-            () = fell => Err(Error::new(Kind::Lost)),
+            () = fell => Err(self.lost()),
         }
+    }
+
+    fn lost(&self) -> Error {
+        Error::new(Kind::Lost).at_server(&self.connector.target().into())
     }
 
     /// Gives it up: whoever waits for it, for a connection or for an answer, is told at once.
@@ -143,24 +157,37 @@ impl Node {
         }
     }
 
+    /// Why it is not up, and what is odd about it.
+    fn reason(&self, known: &Known, role: NodeRole) -> String {
+        let unwatched = match &*known.unwatched {
+            "" => String::new(),
+            problem => format!("no connection to watch it by: {problem}"),
+        };
+        let is_lone_standby = self.is_alone && role == NodeRole::Replica;
+        let standby = if is_lone_standby { "it is a standby: it takes no writes" } else { "" };
+        let long_log = self.reads.long_log(self.connector.log_size()).unwrap_or_default();
+        let reasons = [known.reason.as_str(), &unwatched, standby, &long_log];
+        reasons.into_iter().filter(|reason| !reason.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
     /// `last` is the newest position of the primary.
     pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
         let now = Instant::now();
         let known = self.health.known();
         let Known { role, observation, latency, since, .. } = *known;
         let log_bytes = self.connector.log_size();
-        let (state, reason) = match (self.connector.fault(), self.reads.long_log(log_bytes)) {
-            (Some(fault), _) => (NodeState::Down, fault),
-            (None, Some(long_log)) => (known.state, long_log),
-            (None, None) => (known.state, known.reason.clone()),
-        };
+        let fault = self.connector.fault();
+        let state = if fault.is_some() { NodeState::Down } else { known.state };
         let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
+        // Nobody asks one of several servers behind the only node, but each new connection tells what it is.
+        let is_asked = !self.is_alone || self.connector.leads_to_one_server();
+        let role = if is_asked { role } else { role_of(self.writes.identity().standby) };
         let is_replica = role == NodeRole::Replica;
         NodeStatus {
             name: self.name.clone(),
             role,
             state,
-            reason,
+            reason: fault.unwrap_or_else(|| self.reason(&known, role)),
             since: now.saturating_duration_since(since),
             lag_bytes: replayed.and_then(|replayed| Some(last?.saturating_sub(replayed.lsn))),
             lag: self

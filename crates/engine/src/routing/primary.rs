@@ -90,6 +90,9 @@ impl Primary {
 impl Router {
     /// Looks at what the nodes said last, and decides.
     pub(super) fn elect(&self) {
+        if !self.has_others() {
+            return;
+        }
         let mut standing = self.primary.standing();
         let writable = self.writable(&standing);
         let Some(highest) = writable.iter().map(|one| one.seen.timeline).max() else {

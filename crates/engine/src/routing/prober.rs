@@ -1,39 +1,57 @@
 //! The task that watches a node, on a connection of its own: a full pool is not a sick node.
+//!
+//! A node is given up only if nothing of it answers: where the watch can't connect, because the password was changed or
+//! the server is full, a connection of the pool is asked instead, and whatever was answered meanwhile counts.
 
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use tokio::time::{sleep, timeout};
 
 use super::cool_down::cool_down;
 use super::router::Router;
 use super::status::{NodeRole, NodeState};
-use crate::driver::{Connection, Observation, Role};
+use super::watch::{Missed, Sign, Watch};
+use crate::driver::{Connection, Observation, Role, refusal};
 use crate::error::{Error, Kind};
 use crate::random::random;
 
 /// A node that does not answer for so long gets no new reads.
 const SUSPECT_AFTER: Duration = Duration::from_millis(250);
-/// A node that does not answer for so long, or can't be connected to, is given up.
+/// One of several nodes that does not answer for so long, or can't be connected to, is given up.
 const DOWN_AFTER: Duration = Duration::from_secs(1);
+/// The only node is given up when it does not answer for so long, and then again: nothing can take its place, and what
+/// it does may be slow and good.
+const ALONE_DOWN_AFTER: Duration = Duration::from_secs(5);
+/// The only node is asked when a session is held for so long.
+const HELD: Duration = Duration::from_secs(1);
 /// Between two questions, however urgent.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// Questions are this part of the interval earlier or later, so that programs don't ask all at once.
 const JITTER: f64 = 0.2;
 
+/// What a node answered, and when it was asked.
+type Answer = (Observation, Instant);
+
 /// Asks a node, again and again, until the router is gone.
-pub(super) async fn watch(router: Weak<Router>, node: usize, mut connection: Option<Connection>) {
+pub(super) async fn watch(router: Weak<Router>, node: usize, mut watch: Watch) {
     loop {
         let Some(alive) = open(&router) else { return };
-        let (pause, prod) = (alive.pause(node), alive.nodes[node].prod.clone());
+        let (pause, prod) = (alive.pause(node).max(watch.least_pause()), alive.nodes[node].prod.clone());
         drop(alive);
         tokio::select! {
             () = sleep(pause) => {}
             () = async { sleep(LEAST_PAUSE).await; prod.notified().await } => {}
         }
         let Some(alive) = open(&router) else { return };
-        alive.ask(node, &mut connection).await;
+        if !alive.is_to_be_asked(node, &watch) {
+            watch.rests();
+            continue;
+        }
+        alive.ask(node, &mut watch).await;
         alive.elect();
     }
 }
@@ -44,46 +62,126 @@ fn open(router: &Weak<Router>) -> Option<Arc<Router>> {
 }
 
 impl Router {
+    /// Whether there is a reason to ask a node. The only one is left alone as long as it is a primary, as far as its last
+    /// new connection tells, and answers within a moment.
+    fn is_to_be_asked(&self, node: usize, watch: &Watch) -> bool {
+        let node = &self.nodes[node];
+        let (role, state) = {
+            let known = node.health.known();
+            (known.role, known.state)
+        };
+        self.has_others()
+            || (role, state) != (NodeRole::Primary, NodeState::Up)
+            || node.writes.identity().standby
+            || node.writes.longest_held().is_some_and(|held| held >= HELD)
+            // Those of runners of revisions are no pool's.
+            || node.connector.open() > node.writes.size() + usize::from(watch.connection.is_some())
+    }
+
+    fn down_after(&self) -> Duration {
+        if self.has_others() { DOWN_AFTER } else { ALONE_DOWN_AFTER }
+    }
+
     /// Asks a node once and writes down what it answered.
-    pub(super) async fn ask(&self, node: usize, connection: &mut Option<Connection>) {
-        match self.answer(node, connection).await {
-            Ok((observation, sent)) => self.heard(node, observation, sent),
-            Err(problem) => {
-                *connection = None;
-                self.missed(node, problem);
+    pub(super) async fn ask(&self, node: usize, watch: &mut Watch) {
+        let answer = self.answer(node, watch).await;
+        if let Some(change) = watch.change() {
+            let name = &self.nodes[node].name;
+            match change {
+                "" => {
+                    tracing::info!(target: "tallybook::routing", node = name, "watched on a connection of its own again")
+                }
+                reason => {
+                    tracing::warn!(target: "tallybook::routing", node = name, reason, "no connection to watch it by");
+                }
             }
+        }
+        let unwatched = if answer.is_ok() { watch.problem() } else { "" };
+        unwatched.clone_into(&mut self.nodes[node].health.known().unwatched);
+        match answer {
+            Ok((observation, sent)) => self.heard(node, observation, sent),
+            Err(missed) => self.missed(node, missed, watch),
+        }
+    }
+
+    /// What the node answers on the watch's own connection, else what it answers on one of its pool.
+    async fn answer(&self, node: usize, watch: &mut Watch) -> Result<Answer, Missed> {
+        let connector = &self.nodes[node].connector;
+        let before = connector.answers();
+        if watch.is_patient()
+            && let Some(answer) = self.answer_of_pool(node).await
+        {
+            return Ok(answer);
+        }
+        let (own, pooled) = {
+            let mut own = pin!(self.own_answer(node, watch));
+            match timeout(self.down_after() - SUSPECT_AFTER, &mut own).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(missed)) => (Err(missed), self.answer_of_pool(node).await),
+                Err(_) => join(own, self.answer_of_pool(node)).await,
+            }
+        };
+        let missed = match own {
+            Ok(answer) => return Ok(answer),
+            Err(missed) => missed,
+        };
+        let is_alive = pooled.is_some()
+            || connector.answers() != before
+            || (missed.sign == Sign::Refused && connector.open() > 0);
+        if is_alive {
+            watch.failed(&missed.problem, pooled.is_none());
+        }
+        match pooled {
+            Some(answer) => Ok(answer),
+            None if is_alive => Err(Missed { sign: Sign::Alive, ..missed }),
+            None => Err(missed),
         }
     }
 
     /// A connection that was kept may have ended without the server being down, so one is made anew.
-    async fn answer(
-        &self,
-        node: usize,
-        connection: &mut Option<Connection>,
-    ) -> Result<(Observation, Instant), String> {
-        let limit = DOWN_AFTER.as_secs_f64();
-        let silent = || format!("no answer within {limit:.1} s");
-        let late = |_| format!("no connection within {limit:.1} s");
-        if let Some(kept) = connection {
+    async fn own_answer(&self, node: usize, watch: &mut Watch) -> Result<Answer, Missed> {
+        let limit = self.down_after();
+        let silent = |what: &str| Missed {
+            problem: format!("no {what} within {:.1} s", limit.as_secs_f64()),
+            sign: Sign::Silent,
+        };
+        if let Some(kept) = &mut watch.connection {
             match self.observe(node, kept).await {
                 Some(Ok(answer)) => return Ok(answer),
-                Some(Err(_)) => {}
-                None => return Err(silent()),
+                Some(Err(_)) => watch.connection = None,
+                None => {
+                    watch.connection = None;
+                    return Err(silent("answer"));
+                }
             }
         }
         let connector = &self.nodes[node].connector;
-        let connect = timeout(DOWN_AFTER, connector.connect(Role::Read)).await;
-        let fresh = connect.map_err(late)?.map_err(|error| reason(&error))?;
-        let answer = self.observe(node, connection.insert(fresh)).await;
-        answer.ok_or_else(silent)?.map_err(|error| reason(&error))
+        let connect = timeout(limit, connector.connect(Role::Read)).await;
+        let mut fresh = connect.map_err(|_| silent("connection"))?.map_err(|error| Missed::by(&error))?;
+        let answer = self.observe(node, &mut fresh).await;
+        let answer = answer.ok_or_else(|| silent("answer"))?.map_err(|error| Missed::by(&error))?;
+        watch.connected(fresh);
+        Ok(answer)
+    }
+
+    /// What the node answers on the first connection of its pool that is at rest and alive.
+    async fn answer_of_pool(&self, node: usize) -> Option<Answer> {
+        let asked = async {
+            while let Some(mut lent) = self.nodes[node].writes.checkout_unchecked(Location::caller()) {
+                let sent = Instant::now();
+                match lent.observe().await {
+                    Ok(seen) => return Some((seen?, sent)),
+                    Err(error) if error.is_connection_lost() => {}
+                    Err(_) => return None,
+                }
+            }
+            None
+        };
+        timeout(SUSPECT_AFTER, asked).await.ok()?
     }
 
     /// The answer, and when the question was sent; none within the time.
-    async fn observe(
-        &self,
-        node: usize,
-        connection: &mut Connection,
-    ) -> Option<Result<(Observation, Instant), Error>> {
+    async fn observe(&self, node: usize, connection: &mut Connection) -> Option<Result<Answer, Error>> {
         let sent = Instant::now();
         let mut observing = pin!(connection.observe());
         let answer = match timeout(SUSPECT_AFTER, &mut observing).await {
@@ -91,7 +189,7 @@ impl Router {
             Err(_) => {
                 self.suspect(node, format!("no answer for {:.2} s", SUSPECT_AFTER.as_secs_f64()));
                 self.nodes[node].health.is_only_slow();
-                timeout(DOWN_AFTER - SUSPECT_AFTER, observing).await.ok()?
+                timeout(self.down_after() - SUSPECT_AFTER, observing).await.ok()?
             }
         };
         Some(answer.and_then(|answer| Ok((answer.ok_or_else(not_a_server)?, sent))))
@@ -106,6 +204,9 @@ impl Router {
             known.failures = 0;
         }
         health.started_at(seen.started);
+        if !self.has_others() {
+            return self.tell(node, role(seen.standby), NodeState::Up, String::new());
+        }
         if health.is_down() {
             // Attempts to connect that hang from before would hold places in its pool.
             self.nodes[node].fall();
@@ -173,13 +274,27 @@ impl Router {
         self.tell(node, NodeRole::Replica, NodeState::Up, reason);
     }
 
-    fn missed(&self, node: usize, problem: String) {
-        let role = {
-            let mut known = self.nodes[node].health.known();
+    fn missed(&self, node: usize, missed: Missed, watch: &mut Watch) {
+        let Missed { problem, sign } = missed;
+        let health = &self.nodes[node].health;
+        if sign == Sign::Alive {
+            self.suspect(node, problem);
+            health.is_only_slow();
+            return;
+        }
+        watch.gave_up();
+        let (role, failures) = {
+            let mut known = health.known();
             known.failures += 1;
-            known.role
+            (known.role, known.failures)
         };
-        self.give_up(node, role, problem);
+        match (self.has_others(), sign) {
+            (true, _) => self.give_up(node, role, problem),
+            // A proxy that takes no new connections may still carry those that are open.
+            (false, Sign::Refused | Sign::Unreachable) => self.tell(node, role, NodeState::Down, problem),
+            (false, _) if failures == 1 => self.suspect(node, problem),
+            (false, _) => self.give_up(node, role, problem),
+        }
     }
 
     /// Writes down that a node is not used, and ends what waits for it.
@@ -231,12 +346,20 @@ impl Router {
     }
 }
 
-/// What is wrong, without the name of the node, which stands beside it.
-fn reason(error: &Error) -> String {
-    match error.kind() {
-        Kind::Connect { problem, .. } => problem.clone(),
-        _ => error.without_values(),
+impl Missed {
+    /// What is wrong, without the name of the node, which stands beside it.
+    fn by(error: &Error) -> Self {
+        let problem = match error.kind() {
+            Kind::Connect { problem, .. } => problem.clone(),
+            _ => error.without_values(),
+        };
+        let sign = if refusal(error).is_some() { Sign::Refused } else { Sign::Unreachable };
+        Self { problem, sign }
     }
+}
+
+pub(super) fn role(standby: bool) -> NodeRole {
+    if standby { NodeRole::Replica } else { NodeRole::Primary }
 }
 
 fn not_a_server() -> Error {

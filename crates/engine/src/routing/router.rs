@@ -16,10 +16,11 @@ use super::lease::Lease;
 use super::need::Need;
 use super::node::Node;
 use super::primary::Primary;
-use super::prober::watch;
+use super::prober::{role, watch};
 use super::route::Route;
 use super::spill::Spill;
 use super::status::{NodeRole, NodeState, NodeStatus};
+use super::watch::Watch;
 use crate::driver::{Connection, Connector, Position, Role};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Metric;
@@ -56,11 +57,11 @@ impl Router {
     /// When the primary can't be reached or is not to be told. A replica that can't be reached is no error.
     pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
         let epoch = Instant::now();
-        let nodes: Vec<_> =
-            layout(settings).into_iter().map(|planned| Node::new(planned, settings, log, epoch)).collect();
-        let is_single = nodes.len() == 1;
+        let planned = layout(settings);
+        let is_single = planned.len() == 1;
+        let nodes = planned.into_iter().map(|planned| Node::new(planned, settings, log, epoch, is_single));
         let router = Arc::new(Self {
-            nodes,
+            nodes: nodes.collect(),
             primary: if is_single { Primary::only() } else { Primary::none() },
             replica: settings.replica.clone(),
             epoch,
@@ -76,23 +77,31 @@ impl Router {
             router.meet().await?;
         }
         drop(router.write(Location::caller()).await?);
+        if is_single {
+            let standby = router.nodes[0].writes.identity().standby;
+            router.nodes[0].health.set(role(standby), NodeState::Up, String::new());
+        }
+        // One of several servers behind a single node says nothing of the others.
+        if is_single && router.nodes[0].connector.leads_to_one_server() {
+            tokio::spawn(watch(Arc::downgrade(&router), 0, Watch::default()));
+        }
         Ok(router)
     }
 
     /// Asks all nodes for the first time, and leaves each to a task.
     async fn meet(self: &Arc<Self>) -> Result<()> {
-        let mut connections: Vec<_> = self.nodes.iter().map(|_| None).collect();
+        let mut watches: Vec<_> = self.nodes.iter().map(|_| Watch::default()).collect();
         let deadline = Instant::now() + MEET;
-        self.ask_all(&mut connections).await;
+        self.ask_all(&mut watches).await;
         // Again: how old a replica is can be told once the primary is known, and the replica has come as far as the
         // primary was then.
-        self.ask_all(&mut connections).await;
+        self.ask_all(&mut watches).await;
         while self.is_unsure() && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
-            self.ask_all(&mut connections).await;
+            self.ask_all(&mut watches).await;
         }
-        for (node, connection) in connections.into_iter().enumerate() {
-            tokio::spawn(watch(Arc::downgrade(self), node, connection));
+        for (node, kept) in watches.into_iter().enumerate() {
+            tokio::spawn(watch(Arc::downgrade(self), node, kept));
         }
         if self.primary.now(self).is_some() {
             return Ok(());
@@ -102,10 +111,10 @@ impl Router {
     }
 
     /// Asks all that have answered so far.
-    async fn ask_all(&self, connections: &mut [Option<Connection>]) {
-        let asked = connections.iter_mut().enumerate().map(async |(node, connection)| {
+    async fn ask_all(&self, watches: &mut [Watch]) {
+        let asked = watches.iter_mut().enumerate().map(async |(node, watch)| {
             if self.nodes[node].health.known().failures == 0 {
-                self.ask(node, connection).await;
+                self.ask(node, watch).await;
             }
         });
         join_all(asked).await;
@@ -311,7 +320,8 @@ impl Router {
 
     /// A connection to the primary apart from the pools, for revisions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        let node = self.find_primary(Instant::now() + self.timeout).await?;
+        let deadline = Instant::now() + self.timeout;
+        let node = if self.has_others() { self.find_primary(deadline).await? } else { 0 };
         self.nodes[node].writes.connect(Role::Migrate).await
     }
 

@@ -29,7 +29,8 @@ pub enum NodeState {
     Up,
     /// A replica that answers and is too far behind for the usual reads.
     Lagging,
-    /// It did not answer once, or a read failed on it: it gets no new reads until it was asked again.
+    /// It did not answer once, a read failed on it, or it is known to be alive and no more: a replica gets no new reads
+    /// until it was asked again.
     Suspect,
     /// It is not used, but asked again at growing intervals.
     Down,

@@ -65,7 +65,7 @@ impl<'s> BulkLoad<'s> {
     /// # Errors
     /// As [`BulkLoad::write`].
     pub async fn write_values(&mut self, row: Vec<Value>) -> Result<()> {
-        self.load.write(row).await
+        self.load.write(row).await.map_err(|error| self.session.located(error))
     }
 
     /// Sends what is left and returns the number of rows.

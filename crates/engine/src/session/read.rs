@@ -65,7 +65,8 @@ impl ReadSession {
     ///
     /// Where there are replicas, a batch that fails because of its server (it is gone, it hangs, replaying the log was
     /// in conflict with the read) runs on another one and at last on the primary. In a session of one snapshot only
-    /// the first batch does.
+    /// the first batch does. So does one that fails on the same server because a table was altered under a prepared
+    /// statement.
     ///
     /// # Errors
     /// What the database reports, a row that does not fit its struct, or a statement that is no read.
@@ -78,6 +79,7 @@ impl ReadSession {
             self.lane.connection = Box::pin(route.anew()).await?;
         }
         let may_move = self.snapshot != Snapshot::Session { begun: true };
+        let mut is_second = false;
         loop {
             let bounds = self.bounds(statements);
             let flown =
@@ -86,6 +88,11 @@ impl ReadSession {
                     Some(after) => Box::pin(self.fly_hedged(batch, bounds, after)).await,
                     None => self.lane.fly(batch, bounds).await,
                 };
+            if may_move && !is_second && flown.may_run_again() {
+                is_second = true;
+                batch = self.clear(flown).await?;
+                continue;
+            }
             if let Snapshot::Session { begun } = &mut self.snapshot {
                 *begun = true;
             }
@@ -101,6 +108,21 @@ impl ReadSession {
             batch = returned;
             reset(&mut batch);
         }
+    }
+
+    /// Ends what a batch that failed began, so that it can be sent again.
+    async fn clear<B: Batch>(&mut self, flown: Flown<B>) -> Result<B> {
+        let connection = &mut self.lane.connection;
+        if !connection.is_clean() {
+            connection.clean().await?;
+            // A cancel request that comes late would hit what runs next.
+            if connection.was_cancelled() {
+                flown.outcome?;
+            }
+        }
+        let mut batch = flown.batch.ok_or_else(|| Error::new(Kind::Lost))?;
+        reset(&mut batch);
+        Ok(batch)
     }
 
     /// Sends a batch, and if it takes long and asks for one row, sends it to a second replica too: the first answer

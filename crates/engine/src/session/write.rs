@@ -73,14 +73,21 @@ impl WriteSession {
         if is_empty {
             return batch.finish();
         }
+        let mut is_second = false;
         loop {
             let begin = self.enter()?;
             let bounds = Bounds { begin, continues: begin.is_none(), ..Bounds::default() };
             let flown = self.lane.fly(batch, bounds).await;
-            if bounds.begin.is_none() || !self.is_for_another(&flown) {
+            batch = if bounds.begin.is_none() {
                 return self.leave(flown.finish());
-            }
-            batch = Box::pin(self.begin_elsewhere(flown)).await?;
+            } else if flown.may_run_again() && !is_second {
+                is_second = true;
+                self.begin_again(flown).await?
+            } else if self.is_for_another(&flown) {
+                Box::pin(self.begin_elsewhere(flown)).await?
+            } else {
+                return self.leave(flown.finish());
+            };
             reset(&mut batch);
         }
     }
@@ -91,6 +98,16 @@ impl WriteSession {
         let failed = flown.outcome.as_ref().err();
         let is_of_server = failed.is_some_and(|error| error.is_read_only() || error.is_connection_lost());
         is_of_server && flown.batch.is_some() && self.router.has_others() && self.moves < MOVES
+    }
+
+    /// Begins anew on the same connection, which has forgotten what it had prepared.
+    async fn begin_again<B: Batch>(&mut self, flown: Flown<B>) -> Result<B> {
+        let cleaned = self.lane.connection.clean().await;
+        // A cancel request that comes late would hit what runs next.
+        let is_fit = !self.lane.connection.was_cancelled();
+        self.leave(cleaned.and(if is_fit { Ok(()) } else { flown.outcome }))?;
+        self.state = State::NotBegun;
+        flown.batch.ok_or_else(|| Error::new(Kind::Lost))
     }
 
     /// Connects to the primary of now, once the server that failed was asked how it is.
@@ -142,6 +159,11 @@ impl WriteSession {
     /// What this session did so far.
     pub fn counts(&self) -> Counts {
         self.lane.counts
+    }
+
+    /// Names the server in an error that tells of a lost connection.
+    pub(super) fn located(&self, error: Error) -> Error {
+        self.lane.connection.located(error)
     }
 
     pub(super) async fn finish_load(&mut self, load: Load, sql: &str, call: Call) -> Result<u64> {

@@ -16,11 +16,10 @@ const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslr
     application_name, connect_timeout, tcp_user_timeout, keepalives, keepalives_idle, keepalives_interval, \
     keepalives_count, channel_binding, sslnegotiation, load_balance_hosts, weight and zone";
 /// What tokio-postgres reads itself: as libpq calls it, and as it does.
-const PASSED: [(&str, &str); 15] = [
+const PASSED: [(&str, &str); 14] = [
     ("user", "user"),
     ("password", "password"),
     ("dbname", "dbname"),
-    ("options", "options"),
     ("application_name", "application_name"),
     ("connect_timeout", "connect_timeout"),
     ("tcp_user_timeout", "tcp_user_timeout"),
@@ -33,6 +32,9 @@ const PASSED: [(&str, &str); 15] = [
     ("sslnegotiation", "sslnegotiation"),
     ("load_balance_hosts", "load_balance_hosts"),
 ];
+/// A way to a server that is dead is noticed within a minute, where the system's own settings take two hours, or a
+/// quarter of one where something was sent. It says nothing of a server or a proxy that is silent.
+const ALIVE: &str = "keepalives_idle=30&keepalives_interval=10&keepalives_retries=3&tcp_user_timeout=60";
 const UNITS: [&str; 7] = ["", "us", "ms", "s", "min", "h", "d"];
 
 /// Where a PostgreSQL server is and how to talk to it.
@@ -44,6 +46,8 @@ pub(crate) struct PostgresTarget {
     pub(crate) servers: Vec<Server>,
     pub(crate) wanted: Wanted,
     pub(crate) ssl: Ssl,
+    /// Start-up options of its own.
+    pub(crate) options: Option<String>,
     pub(crate) statement_timeout: Option<String>,
     /// The share of reads that a replica gets.
     pub(crate) weight: u32,
@@ -98,6 +102,7 @@ pub(crate) enum Wanted {
 struct Parameters {
     ssl: Written,
     wanted: Option<String>,
+    options: Option<String>,
     statement_timeout: Option<String>,
     weight: Option<String>,
     zone: Option<String>,
@@ -119,12 +124,13 @@ impl PostgresTarget {
         let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
         let parameters = Parameters::read(query)?;
         let servers = servers(hosts, &parameters.servers)?;
-        let config = parse(&format!("{credentials}/{database}?{}", parameters.passed.join("&")))?;
+        let config = parse(&format!("{credentials}/{database}?{ALIVE}&{}", parameters.passed.join("&")))?;
         Ok(Self {
             config,
             servers,
             wanted: Wanted::read(parameters.wanted.as_deref())?,
             ssl: Ssl::read(parameters.ssl)?,
+            options: parameters.options,
             statement_timeout: parameters.statement_timeout.map(duration).transpose()?,
             weight: parameters.weight.map_or(Ok(1), |text| weight(&text))?,
             zone: parameters.zone,
@@ -159,6 +165,7 @@ impl Parameters {
             "sslkey" => self.ssl.key = Some(text),
             "sslpassword" => return Err("encrypted keys are not read, so sslpassword has no use".into()),
             "target_session_attrs" => self.wanted = Some(text),
+            "options" => self.options = Some(text),
             "statement_timeout" => self.statement_timeout = Some(text),
             "weight" => self.weight = Some(text),
             "zone" => self.zone = Some(text),
@@ -307,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn a_dead_way_is_noticed_within_a_minute_unless_the_url_says_otherwise() {
+        let limits = |url: &str| {
+            let config = read(url).config;
+            (config.get_keepalives_idle(), config.get_tcp_user_timeout().copied())
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(limits("//h/d"), (seconds(30), Some(seconds(60))));
+        assert_eq!(limits("//h/d?keepalives_idle=7&tcp_user_timeout=9"), (seconds(7), Some(seconds(9))));
+    }
+
+    #[test]
     fn parameters_reach_who_reads_them() {
         let target = read(
             "//h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fmy%20ca.pem&connect_timeout=7&keepalives=0\
@@ -317,7 +335,7 @@ mod tests {
         assert_eq!(target.config.get_connect_timeout(), Some(&Duration::from_secs(7)));
         assert!(!target.config.get_keepalives());
         assert_eq!(target.config.get_keepalives_retries(), Some(3));
-        assert_eq!(target.config.get_options(), Some("-c jit=off"));
+        assert_eq!(target.options.as_deref(), Some("-c jit=off"));
         assert_eq!(target.wanted, Wanted::Primary);
         assert_eq!(target.statement_timeout.as_deref(), Some("5s"));
         assert_eq!(read("//h/d?ssl=require").ssl.mode, SslMode::Require);

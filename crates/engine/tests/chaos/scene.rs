@@ -34,6 +34,7 @@ impl Scene {
 
     async fn build(replicas: impl FnOnce(&Cluster) -> [Cluster; 2]) -> Self {
         let turn = TURN.lock().await;
+        tallybook_testkit::takes_at_most(Duration::from_secs(1800));
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let primary = block_in_place(|| Cluster::start().unwrap());

@@ -20,7 +20,7 @@ fn small(settings: &mut Settings) {
 
 fn impatient(settings: &mut Settings) {
     small(settings);
-    settings.pool.timeout = Duration::from_millis(300);
+    settings.pool.timeout = Duration::from_secs(2);
 }
 
 fn status(db: &Database) -> PoolStatus {
@@ -31,8 +31,8 @@ fn status(db: &Database) -> PoolStatus {
 async fn a_connect_under_way_outlives_its_caller_and_serves_the_next() {
     let database = postgres().await.database("a_connect_under_way").await;
     let proxy = Proxy::start(database.port()).await;
-    proxy.set(Mode::Delay(Duration::from_millis(50))).await;
     let db = open_with(&proxy.url(database.url()), small).await;
+    proxy.set(Mode::Delay(Duration::from_secs(1))).await;
     let held = db.read().await.unwrap();
     let given_up = tokio::time::timeout(Duration::from_millis(50), db.read()).await;
     assert!(given_up.is_err(), "to connect takes longer");

@@ -212,7 +212,7 @@ async fn a_ping_keeps_to_the_time_out_of_the_pool() {
     let database = postgres().await.database("a_ping_keeps").await;
     let proxy = Proxy::start(database.port()).await;
     let db = open_with(&proxy.url(database.url()), |settings| {
-        settings.pool.timeout = Duration::from_millis(700);
+        settings.pool.timeout = Duration::from_secs(2);
     })
     .await;
     proxy.set(Mode::Silent).await;

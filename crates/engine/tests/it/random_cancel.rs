@@ -163,6 +163,7 @@ tallybook_testkit::both_engines! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "an hour or two; cargo test -p tallybook-engine --release --test it a_million -- --ignored"]
 async fn a_million_random_cancels_leave_every_connection_fit() {
+    tallybook_testkit::takes_at_most(std::time::Duration::from_secs(6 * 3600));
     let database = tallybook_testkit::postgres().await.database("a_million").await;
     cancel_and_look(database.url(), 1_000_000).await;
     let file = tallybook_testkit::SqliteFile::new("a_million");

@@ -13,7 +13,7 @@ fn readers(db: &Database) -> PoolStatus {
 
 tallybook_testkit::both_engines! {
     async fn every_step_of_a_known_sequence_is_counted(url: &str) {
-        let timeout = Duration::from_millis(200);
+        let timeout = Duration::from_secs(2);
         let db = open_with(url, |settings| {
             settings.pool.size = 1;
             settings.pool.max_overflow = 1;

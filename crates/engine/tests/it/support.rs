@@ -13,7 +13,7 @@ use tallybook_engine::{Database, Result, Row, Settings, Statement, all, execute,
 use tokio::runtime::Handle;
 
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn open(url: &str) -> Database {
     open_with(url, |_| {}).await

@@ -3,7 +3,9 @@ mod standby;
 
 use std::path::Path;
 
-use crate::{Authority, Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor};
+use crate::{
+    Authority, Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor, watchdog,
+};
 
 /// A PostgreSQL server of one's own, on an empty data directory.
 ///
@@ -36,6 +38,7 @@ impl Cluster {
     }
 
     fn start_prepared(prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
+        watchdog::watch();
         let server = Server::new(Binaries::find()?)?;
         let password = random::hex::<16>()?;
         server.initialise(&password)?;

@@ -1,5 +1,12 @@
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use super::Cluster;
 use crate::{Binaries, Error, address::Address, log_disk, replication::Replication, server::Server};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Cluster {
     /// Starts a streaming standby of this server, on a port of its own, and
@@ -22,6 +29,21 @@ impl Cluster {
         Replication::from(&self.address)?.copy_to(&server)?;
         let port = server.start()?;
         Ok(Self { server, address: Address { port, password: self.address.password.clone() } })
+    }
+
+    /// Waits until this standby has replayed all that `primary` has written.
+    pub fn catch_up(&self, primary: &Self) -> Result<(), Error> {
+        // A record of its own: where the log ends otherwise may be the middle of nothing yet.
+        let end = primary.address.ask_blocking("SELECT pg_logical_emit_message(true, '', '')")?;
+        let reached = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'");
+        let start = Instant::now();
+        while self.address.ask_blocking(&reached)? != "t" {
+            if start.elapsed() > PATIENCE {
+                return Err(Error::new(format!("the standby has not replayed the log up to {end}")));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// Makes a primary of a standby, as `pg_ctl promote` does, and waits until

@@ -1,18 +1,18 @@
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::{Mode, Shared};
 
-/// How long both sides are quiet before an answer is passed on where turns
-/// are counted.
-const QUIET: Duration = Duration::from_millis(100);
+/// How often in a row nothing must be heard of either side before an answer is
+/// passed on where turns are counted. On a busy machine a look takes longer, as
+/// does what the client has to do before it sends the rest.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// What the two directions of a connection know of each other.
 pub(super) struct Line {
@@ -21,14 +21,14 @@ pub(super) struct Line {
     lost: AtomicBool,
     /// Whether the client has sent something since the last answer.
     asked: AtomicBool,
-    /// When something was last heard of either side.
-    heard: Mutex<Instant>,
+    /// How often something was heard of either side.
+    heard: AtomicU64,
 }
 
 impl Line {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (lost, asked) = (AtomicBool::default(), AtomicBool::default());
-        Self { shared, lost, asked, heard: Mutex::new(Instant::now()) }
+        Self { shared, lost, asked, heard: AtomicU64::default() }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -44,7 +44,7 @@ impl Line {
     }
 
     pub(super) fn hear(&self, from_client: bool) {
-        *self.heard.lock().expect("nothing panics with it") = Instant::now();
+        self.heard.fetch_add(1, SeqCst);
         if from_client {
             self.asked.store(true, SeqCst);
         }
@@ -53,12 +53,12 @@ impl Line {
     /// Waits until both sides have been quiet, and counts a turn if the client
     /// has asked for what it will get.
     pub(super) async fn quiet(&self) {
-        loop {
-            let end = *self.heard.lock().expect("nothing panics with it") + QUIET;
-            if end <= Instant::now() {
-                break;
-            }
-            tokio::time::sleep_until(end).await;
+        let (mut heard, mut looks) = (self.heard.load(SeqCst), 0);
+        while looks < LOOKS {
+            tokio::time::sleep(BETWEEN).await;
+            let now = self.heard.load(SeqCst);
+            looks = if now == heard { looks + 1 } else { 0 };
+            heard = now;
         }
         let turns = usize::from(self.asked.swap(false, SeqCst));
         self.shared.counters.turns.fetch_add(turns, SeqCst);

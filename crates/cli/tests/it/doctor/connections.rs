@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tallybook_testkit::{Authority, Cluster, postgres};
+use tallybook_testkit::{Authority, Cluster, PgBouncer, postgres};
 use tokio_postgres::{Client, NoTls};
 
 use super::{connect, doctor, doctor_of, doctor_with, sql};
@@ -142,4 +142,18 @@ async fn connect_in_time(url: &str) -> Client {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("no connection comes free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_in_between_is_told_of_and_one_that_moves_sessions_is_critical() {
+    let database = postgres().await.database("doctor_pooler").await;
+    doctor(database.url()).passed("pooler");
+    let pooler = PgBouncer::start(database.url(), "");
+    let report = doctor(&pooler.url(database.url()));
+    report.has("note", "pooler", "a pooler, such as PgBouncer, stands between", "pool_mode = session");
+    assert_eq!(report.of("connection").len(), 0, "{}", report.all);
+    let pooler = PgBouncer::start(database.url(), "pool_mode = transaction");
+    let report = doctor(&pooler.url(database.url()));
+    report.has("critical", "connection", "set `pool_mode = session`", "pg_isready");
+    assert_eq!(report.code, 4, "{}", report.all);
 }

@@ -16,6 +16,7 @@ mod lag;
 mod limits;
 mod locks;
 mod memory;
+mod pooler;
 mod replay;
 mod rights;
 mod sequences;
@@ -92,7 +93,7 @@ async fn examine(visit: &mut Visit<'_>) -> Result<(), Lost> {
         Err(error) => return visit.take(facts::NAME, Err(error)),
     };
     visit.seen.node.passed.push(facts::NAME);
-    checks!(visit, server: rights, tls, version, connections, locks, transactions);
+    checks!(visit, server: rights, tls, pooler, version, connections, locks, transactions);
     checks!(visit, server: durability, corruption, limits, memory);
     match server.role {
         Role::Standby => {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
@@ -16,6 +16,7 @@ use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
 use super::notices::Notices;
+use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
@@ -36,8 +37,13 @@ pub(crate) struct Connector(Arc<Inner>);
 
 struct Inner {
     target: PostgresTarget,
-    /// The start-up options of a runner of revisions.
-    migrate: String,
+    session: Startup,
+    /// That of a runner of revisions.
+    migrate: Startup,
+    /// A pooler on the way refuses start-up options.
+    refuses_options: AtomicBool,
+    /// A pooler on the way was seen to keep a connection of the server for each session.
+    keeps_sessions: Arc<AtomicBool>,
     /// For messages: user, hosts, ports and database.
     described: String,
     /// Its files are read when the first connection is made, and again until that succeeds.
@@ -45,11 +51,13 @@ struct Inner {
     /// Said once that a connection is in clear.
     noticed: AtomicBool,
     cut: Cut,
+    /// How many requests were answered on all connections.
+    answers: Arc<AtomicU64>,
     backends: Backends,
 }
 
 /// Why one server was not connected to.
-struct Refusal {
+pub(super) struct Refusal {
     problem: String,
     source: Option<tokio_postgres::Error>,
 }
@@ -58,16 +66,27 @@ impl Connector {
     pub(crate) fn new(target: &PostgresTarget) -> Self {
         let described = describe(target);
         let mut target = target.clone();
-        let migrate = options(&target, MIGRATE);
+        let own = target.options.as_deref();
+        let migrate = Startup::new(own, MIGRATE);
         let timeout = target.statement_timeout.as_ref();
         let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
-        target.config.options(options(&target, &format!("{OPTIONS}{timeout}")));
+        let session = Startup::new(own, &format!("{OPTIONS}{timeout}"));
         if target.config.get_application_name().is_none() {
             target.config.application_name("tallybook");
         }
-        let (tls, noticed) = (OnceCell::new(), AtomicBool::new(false));
-        let (cut, backends) = (Cut::default(), Backends::default());
-        Self(Arc::new(Inner { target, migrate, described, tls, noticed, cut, backends }))
+        Self(Arc::new(Inner {
+            target,
+            session,
+            migrate,
+            refuses_options: AtomicBool::new(false),
+            keeps_sessions: Arc::default(),
+            described,
+            tls: OnceCell::new(),
+            noticed: AtomicBool::new(false),
+            cut: Cut::default(),
+            answers: Arc::default(),
+            backends: Backends::default(),
+        }))
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -82,6 +101,21 @@ impl Connector {
     /// Ends all connections and all attempts to make one: the server is taken for dead, or for none to write to.
     pub(crate) fn cut(&self) {
         self.0.cut.all();
+    }
+
+    /// How many requests were answered so far, on whatever connection.
+    pub(crate) fn answers(&self) -> u64 {
+        self.0.answers.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.cut.open()
+    }
+
+    /// Whether all connections lead to the same server.
+    pub(crate) fn leads_to_one(&self) -> bool {
+        self.0.target.servers.len() == 1
     }
 
     /// Connects to the first server that answers and is wanted.
@@ -120,36 +154,67 @@ impl Inner {
         role: Role,
         tls: &Tls,
     ) -> Result<Connection, Refusal> {
+        let sends_options = !self.refuses_options.load(Ordering::Relaxed);
+        let attempt = self.attempt(server, wanted, role, tls, sends_options).await;
+        if !sends_options || !attempt.as_ref().is_err_and(Refusal::may_be_of_options) {
+            return attempt;
+        }
+        let without = self.attempt(server, wanted, role, tls, false).await?;
+        self.refuses_options.store(true, Ordering::Relaxed);
+        Ok(without)
+    }
+
+    async fn attempt(
+        &self,
+        server: &Server,
+        wanted: Wanted,
+        role: Role,
+        tls: &Tls,
+        sends_options: bool,
+    ) -> Result<Connection, Refusal> {
+        let startup = if role == Role::Migrate { &self.migrate } else { &self.session };
         let mut config = self.target.config.clone();
-        if role == Role::Migrate {
-            config.options(&self.migrate);
+        if sends_options {
+            config.options(startup.options());
         }
         locate(&mut config, server);
         // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
         let is_socket = matches!(server.host, Host::Unix(_));
         config.ssl_mode(if is_socket { SslMode::Disable } else { self.target.ssl.mode });
         let tls = tls.fresh();
-        let mut opened = self.open(&config, &tls).await;
+        let mut opened = self.open(&config, server, &tls).await;
         let mut reason = "the server offers no TLS".to_owned();
         if self.target.ssl.mode == SslMode::Prefer
             && let Err(error) = &opened
             && is_of_tls(error, &tls)
         {
             reason = problem(error);
-            opened = self.open(config.ssl_mode(SslMode::Disable), &tls.fresh()).await;
+            opened = self.open(config.ssl_mode(SslMode::Disable), server, &tls.fresh()).await;
         }
         let mut connection = opened?;
+        let greeting = connection.identify(startup).await?;
+        check(greeting.identity.standby, wanted)?;
+        // Each of its statements runs once.
         connection.prepares = role != Role::Migrate;
-        let identity = connection.identify().await?;
-        check(identity.standby, wanted)?;
-        connection.backend = Some(self.backends.add(identity.pid));
+        if connection.names_process().await != Some(greeting.identity.pid) || !greeting.lost.is_empty() {
+            let second = async || self.open(&config, server, &tls.fresh()).await.ok();
+            connection
+                .go_through_pooler(startup, &greeting, &self.keeps_sessions, &self.described, second)
+                .await?;
+        }
+        connection.backend = Some(self.backends.add(greeting.identity.pid));
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
         Ok(connection)
     }
 
-    async fn open(&self, config: &Config, tls: &Tls) -> Result<Connection, tokio_postgres::Error> {
+    async fn open(
+        &self,
+        config: &Config,
+        server: &Server,
+        tls: &Tls,
+    ) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
         // Ends by itself when the client is dropped or the server goes away.
         let notices = Notices::default();
@@ -160,7 +225,8 @@ impl Inner {
             }
         });
         self.cut.add(task.abort_handle());
-        Ok(Connection::new(client, notices, tls.clone()))
+        let answers = Arc::clone(&self.answers);
+        Ok(Connection::new(client, notices, server.clone(), tls.clone(), answers))
     }
 
     /// `prefer` does not hide that it came to nothing.
@@ -201,7 +267,19 @@ fn check(standby: bool, wanted: Wanted) -> Result<(), Refusal> {
         (Wanted::Standby, false) => "it is no standby, and target_session_attrs asks for one",
         _ => return Ok(()),
     };
-    Err(Refusal { problem: problem.to_owned(), source: None })
+    Err(Refusal::new(problem.to_owned()))
+}
+
+impl Refusal {
+    pub(super) fn new(problem: String) -> Self {
+        Self { problem, source: None }
+    }
+
+    /// Whether something in between refuses start-up options: PgBouncer as unsupported, others as no feature of theirs.
+    fn may_be_of_options(&self) -> bool {
+        let code = self.source.as_ref().and_then(tokio_postgres::Error::code);
+        matches!(code, Some(&SqlState::PROTOCOL_VIOLATION | &SqlState::FEATURE_NOT_SUPPORTED))
+    }
 }
 
 impl From<tokio_postgres::Error> for Refusal {
@@ -225,13 +303,6 @@ fn problem(error: &tokio_postgres::Error) -> String {
             false => cause.to_string(),
         }),
         (None, None) => error.to_string(),
-    }
-}
-
-fn options(target: &PostgresTarget, ours: &str) -> String {
-    match target.config.get_options() {
-        Some(own) => format!("{own} {ours}"),
-        None => ours.to_owned(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One connection to PostgreSQL.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
@@ -9,13 +11,18 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::backends::Backend;
+use super::cancel::cancel;
+use super::cancel_key;
 use super::error::convert;
 use super::notices::Notices;
-use super::observe::identify;
+use super::observe::{Greeting, identify};
+use super::pooler::Pooler;
+use super::startup::Startup;
 use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
 use crate::driver::{Identity, Position};
 use crate::error::{Error, Kind, Result};
+use crate::settings::Server;
 
 /// Statements kept prepared on a connection.
 const PREPARED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -29,44 +36,86 @@ pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) notices: Notices,
     pub(super) prepared: LruCache<String, Statement>,
-    /// False for one that may be behind PgBouncer in transaction mode, where names of statements belong to nobody.
+    /// False for one that goes through a pooler, where names of statements may belong to other programs.
     pub(super) prepares: bool,
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
     /// connection runs something else; so it is not used again.
     cancelled: bool,
-    /// Cancel requests go the way that the connection goes.
+    /// It goes through a pooler.
+    pub(super) pooler: Option<Pooler>,
+    /// The pooler moved it to another connection of the server.
+    pub(super) moved: bool,
+    /// Where it leads, for cancel requests.
+    server: Server,
     tls: Tls,
     is_encrypted: bool,
     identity: Identity,
+    /// Host and port, for messages.
+    address: Arc<str>,
+    /// Answers on all connections that its connector made.
+    answers: Arc<AtomicU64>,
     /// That the server's process serves it.
     pub(super) backend: Option<Backend>,
 }
 
 impl Connection {
-    /// `tls` is what the client was connected by.
-    pub(super) fn new(client: Client, notices: Notices, tls: Tls) -> Self {
+    /// `server` and `tls` are what the client was connected to, and by; `answers` counts those of all connections.
+    pub(super) fn new(
+        client: Client,
+        notices: Notices,
+        server: Server,
+        tls: Tls,
+        answers: Arc<AtomicU64>,
+    ) -> Self {
         let is_encrypted = tls.is_done();
+        let address = server.to_string().into();
         Self {
             client,
             notices,
             prepared: LruCache::new(PREPARED),
             prepares: true,
             cancelled: false,
+            pooler: None,
+            moved: false,
+            server,
             tls,
             is_encrypted,
             identity: Identity::default(),
+            address,
+            answers,
             backend: None,
         }
     }
 
-    /// Asks a new connection where it leads.
-    pub(super) async fn identify(&mut self) -> Result<Identity, tokio_postgres::Error> {
-        self.identity = identify(&self.client).await?;
-        Ok(self.identity)
+    /// Asks a new connection where it leads, and whether its settings are in effect.
+    pub(super) async fn identify(&mut self, startup: &Startup) -> Result<Greeting, tokio_postgres::Error> {
+        let greeting = identify(&self.client, startup).await?;
+        self.identity = greeting.identity;
+        Ok(greeting)
+    }
+
+    /// The process that the server said would serve the connection.
+    pub(super) async fn names_process(&self) -> Option<i64> {
+        cancel_key::process(&self.client).await
+    }
+
+    /// Whether a pooler is in between.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooler.is_some()
     }
 
     pub(crate) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.address
+    }
+
+    /// Notes that the server answered a request.
+    pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -74,7 +123,7 @@ impl Connection {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.cancelled || self.client.is_closed()
+        self.cancelled || self.moved || self.client.is_closed()
     }
 
     pub(crate) fn was_cancelled(&self) -> bool {
@@ -135,8 +184,8 @@ impl Connection {
     /// Answers come in the order of requests, so when this one's answer is here nothing is left of earlier
     /// ones.
     pub(crate) async fn clean(&mut self, in_transaction: bool) -> Result<()> {
-        let cancel = self.client.cancel_token();
-        let (client, tls) = (&self.client, &self.tls);
+        let (token, is_pooled) = (self.client.cancel_token(), self.is_pooled());
+        let (client, server, tls) = (&self.client, &self.server, &self.tls);
         let last = async move {
             if in_transaction {
                 client.batch_execute("ROLLBACK").await
@@ -152,14 +201,14 @@ impl Connection {
         let limit = async {
             loop {
                 // It stops one statement; another may have been abandoned behind it.
-                cancel.cancel_query(tls.clone()).await?;
+                cancel(&token, server, tls, is_pooled).await.map_err(convert)?;
                 if let Ok(answer) = timeout(PATIENCE, &mut last).await {
-                    return answer;
+                    return answer.map_err(convert);
                 }
             }
         };
         match timeout(CANCEL_LIMIT, limit).await {
-            Ok(answer) => answer.map_err(convert),
+            Ok(answer) => answer,
             Err(_) => Err(Error::new(Kind::Lost)),
         }
     }

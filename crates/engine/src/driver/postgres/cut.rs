@@ -23,6 +23,13 @@ impl Cut {
         tasks.push(task);
     }
 
+    /// How many are open, as far as it was noticed.
+    pub(super) fn open(&self) -> usize {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.len()
+    }
+
     /// Ends every connection, and every attempt to make one. What waits for an answer sees its connection closed.
     pub(super) fn all(&self) {
         self.now.notify_waiters();

@@ -4,13 +4,16 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::error::{Class, Error, Kind};
 
+/// Where PostgreSQL finds that the columns of a prepared statement are others than when it was prepared.
+const REVALIDATE: &str = "RevalidateCachedQuery";
+
 pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     if let Some(db) = error.as_db_error() {
         if ends_connection(db) {
             return Error::new(Kind::Lost).with_source(error);
         }
         let kind = Kind::Database {
-            class: class(db.code()),
+            class: class(db),
             code: db.code().code().to_owned(),
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
@@ -36,13 +39,19 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     Error::new(Kind::Lost).with_source(error)
 }
 
+/// Why a server itself refused a connection, as SQLSTATE; none where it did not answer.
+pub(crate) fn refusal(error: &Error) -> Option<&str> {
+    let source = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?;
+    source.code().map(SqlState::code)
+}
+
 /// Whether the server hangs up after this: it shuts down, it crashed, an administrator ended the connection.
 fn ends_connection(db: &DbError) -> bool {
     matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
 }
 
-fn class(code: &SqlState) -> Class {
-    match *code {
+fn class(db: &DbError) -> Class {
+    match *db.code() {
         SqlState::UNIQUE_VIOLATION => Class::Unique,
         SqlState::FOREIGN_KEY_VIOLATION => Class::ForeignKey,
         SqlState::NOT_NULL_VIOLATION => Class::NotNull,
@@ -50,13 +59,13 @@ fn class(code: &SqlState) -> Class {
         SqlState::READ_ONLY_SQL_TRANSACTION => Class::ReadOnly,
         SqlState::LOCK_NOT_AVAILABLE => Class::Busy,
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Class::Serialization,
+        SqlState::INVALID_SQL_STATEMENT_NAME => Class::StalePlan,
+        // The code is that of any feature that is not supported, and the message is translated.
+        SqlState::FEATURE_NOT_SUPPORTED if db.routine() == Some(REVALIDATE) => Class::StalePlan,
+        // Cancelled by request in plain English; whatever else is said, statement_timeout is the usual reason.
+        SqlState::QUERY_CANCELED if !db.message().contains("user request") => Class::StatementTimeout,
         _ => Class::Other,
     }
-}
-
-/// Whether prepared statements no longer fit the tables or are gone, so that they must be made anew.
-pub(super) fn spoils_prepared(error: &Error) -> bool {
-    matches!(error.code(), Some("0A000" | "26000"))
 }
 
 /// The row of a COPY that failed, from a context such as `COPY trades, line 3`.

@@ -5,6 +5,7 @@
 //! A statement that is not prepared yet is sent unnamed, with its types, and prepared for the next time in
 //! the same flight: also the first use of a statement costs no second round trip.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -17,9 +18,10 @@ use smallvec::{SmallVec, smallvec};
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
-use super::error::{convert, spoils_prepared};
+use super::error::convert;
 use super::observe::replay_position;
 use super::param::{Param, type_of};
+use super::pooler::Pooler;
 use crate::driver::{Begin, Bounds, Flown};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
@@ -39,7 +41,8 @@ impl Connection {
             Ok(sent) => (sent.outcome, sent.replayed),
             Err(error) => (Err(error), None),
         };
-        if outcome.as_ref().is_err_and(spoils_prepared) {
+        self.moved |= outcome.as_ref().is_err_and(Error::is_connect);
+        if outcome.as_ref().is_err_and(Error::is_stale_plan) {
             self.prepared.clear();
         }
         Flown { batch: Some(batch), outcome, replayed }
@@ -53,7 +56,7 @@ impl Connection {
     ) -> Result<Sent> {
         let forms = self.find_forms(queries)?;
         self.notices.clear();
-        let mut sent = send(&self.client, queries, forms, bounds, since).await;
+        let mut sent = send(&self.client, self.pooler.as_ref(), queries, forms, bounds, since).await;
         for (query, Ended { timing, prepared }) in queries.iter_mut().zip(sent.ends.drain(..)) {
             let request = query.request();
             request.timing = timing;
@@ -143,6 +146,7 @@ struct Sent {
 
 async fn send(
     client: &Client,
+    pooler: Option<&Pooler>,
     queries: &mut [&mut dyn Query],
     mut forms: Few<Form>,
     bounds: Bounds,
@@ -154,7 +158,7 @@ async fn send(
         let (outcome, ended) = send_one(client, *query, form, since).await;
         return Sent { outcome, ends: smallvec![ended], replayed: None };
     }
-    send_all(client, queries, forms, bounds, since).await
+    send_all(client, pooler, queries, forms, bounds, since).await
 }
 
 /// Without anything before or behind it, nothing has to be started before it is awaited.
@@ -174,17 +178,21 @@ async fn send_one(
 
 async fn send_all(
     client: &Client,
+    pooler: Option<&Pooler>,
     queries: &mut [&mut dyn Query],
     forms: Few<Form>,
     bounds: Bounds,
     since: Option<Instant>,
 ) -> Sent {
-    let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres));
+    let begin = bounds.begin.map(|begin| begin.sql(Engine::Postgres)).map(|begin| match pooler {
+        Some(pooler) => Cow::Owned(pooler.fenced(begin)),
+        None => Cow::Borrowed(begin),
+    });
     let end = bounds.end.map(|end| end.sql());
 
     // Ahead of the transaction: its snapshot may be older than what its own statements are told.
     let mut asked = started(replayed(client, bounds.asks_replayed)).await;
-    let mut begin = started(control(client, begin)).await;
+    let mut begin = started(control(client, begin.as_deref())).await;
     let mut running = Few::with_capacity(queries.len());
     for (query, form) in queries.iter_mut().zip(forms) {
         running.push(started(run(client, *query, form, since.is_some())).await);
@@ -196,6 +204,9 @@ async fn send_all(
         Err(error) => (Err(error), None),
     };
     let mut outcome = finished(&mut begin).await;
+    if let Some(pooler) = pooler {
+        outcome = outcome.map_err(|error| pooler.judge(error));
+    }
     if bounds.begin == Some(Begin::Write) {
         outcome = outcome.map_err(Error::into_refused_write);
     }

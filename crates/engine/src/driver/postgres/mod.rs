@@ -1,6 +1,8 @@
 //! PostgreSQL, by tokio-postgres.
 
 mod backends;
+mod cancel;
+mod cancel_key;
 mod certificates;
 mod clear;
 mod connect;
@@ -12,10 +14,13 @@ mod load;
 mod notices;
 mod observe;
 mod param;
+mod pooler;
+mod startup;
 mod tls;
 mod verifier;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;
+pub(crate) use error::refusal;
 pub(crate) use load::Load;
 pub(crate) use observe::STANDBY_TIMELINE;

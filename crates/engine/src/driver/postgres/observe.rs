@@ -6,6 +6,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Connection;
 use super::error::convert;
+use super::startup::{Lost, Startup};
 use crate::driver::position::{end_of_log, parse_lsn};
 use crate::driver::{Identity, Observation};
 use crate::error::{Error, Result};
@@ -31,13 +32,21 @@ FROM (SELECT pg_is_in_recovery() AS in_recovery) AS role"
     )
 });
 
-/// What is asked of a new connection; of one that may not see the control file, only the second.
+/// What is asked of a new connection besides its settings; of one that may not see the control file, only the first
+/// columns.
 const IDENTIFY: [&str; 2] = [
-    "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid, system_identifier AS system, \
+    ", system_identifier AS system, \
         (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS started \
     FROM pg_control_system()",
-    "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid",
+    "",
 ];
+
+/// What a new connection found.
+pub(super) struct Greeting {
+    pub(super) identity: Identity,
+    /// Settings that are not in effect.
+    pub(super) lost: Vec<Lost>,
+}
 
 impl Connection {
     /// Asks how far a replica has replayed its log: one round trip.
@@ -67,27 +76,47 @@ pub(super) async fn replay_position(client: &Client) -> Result<Option<u64>> {
     Ok(text(&row, "lsn").and_then(parse_lsn))
 }
 
-/// Asks a new connection who is there.
-pub(super) async fn identify(client: &Client) -> Result<Identity, tokio_postgres::Error> {
-    let row = match first_row(client, IDENTIFY[0]).await {
-        Err(refused) if refused.as_db_error().is_some() => first_row(client, IDENTIFY[1]).await?,
+/// Asks a new connection who is there, and whether its settings are in effect: one message.
+pub(super) async fn identify(client: &Client, startup: &Startup) -> Result<Greeting, tokio_postgres::Error> {
+    let (found, wanted) = (startup.found(), startup.wanted());
+    let question = |rest: &str| {
+        format!("SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid{found}{rest}; {wanted}")
+    };
+    let rows = match rows(client, &question(IDENTIFY[0])).await {
+        Err(refused) if refused.as_db_error().is_some() => rows(client, &question(IDENTIFY[1])).await?,
         answer => answer?,
     };
-    Ok(Identity {
-        standby: flag(&row, "in_recovery"),
-        system: number(&row, "system").unwrap_or_default(),
-        started: number(&row, "started").unwrap_or_default(),
-        pid: number(&row, "pid").unwrap_or_default(),
+    let mut rows = rows.into_iter();
+    let (row, wanted) = (Row(rows.next()), Row(rows.next()));
+    Ok(Greeting {
+        identity: Identity {
+            standby: flag(&row, "in_recovery"),
+            system: number(&row, "system").unwrap_or_default(),
+            started: number(&row, "started").unwrap_or_default(),
+            pid: number(&row, "pid").unwrap_or_default(),
+        },
+        lost: startup.lost(|column| text(&row, column), |column| text(&wanted, column)),
     })
+}
+
+/// The process that answers, after what `before` does.
+pub(super) async fn backend(client: &Client, before: &str) -> Result<i64, tokio_postgres::Error> {
+    let row = first_row(client, &format!("{before}SELECT pg_backend_pid() AS pid")).await?;
+    Ok(number(&row, "pid").unwrap_or_default())
 }
 
 /// The only row of a statement without parameters; as text, and under no name that a proxy would have to keep.
 async fn first_row(client: &Client, sql: &str) -> Result<Row, tokio_postgres::Error> {
-    let answers = client.simple_query(sql).await?;
-    Ok(Row(answers.into_iter().find_map(|answer| match answer {
+    Ok(Row(rows(client, sql).await?.into_iter().next()))
+}
+
+async fn rows(client: &Client, sql: &str) -> Result<Vec<SimpleQueryRow>, tokio_postgres::Error> {
+    let answers = client.simple_query(sql).await?.into_iter();
+    let rows = answers.filter_map(|answer| match answer {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
-    })))
+    });
+    Ok(rows.collect())
 }
 
 struct Row(Option<SimpleQueryRow>);

@@ -12,6 +12,7 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::cancel::UntilClosed;
 use super::certificates::client_config;
 use crate::settings::Ssl;
 
@@ -49,6 +50,12 @@ impl Tls {
     /// The same for another connection.
     pub(super) fn fresh(&self) -> Self {
         Self { maker: self.maker.clone(), progress: Arc::default() }
+    }
+
+    /// The handshake of a cancel request.
+    pub(super) fn other(&self, domain: &str) -> <Maker as MakeTlsConnect<UntilClosed>>::TlsConnect {
+        let Ok(handshake) = MakeTlsConnect::<UntilClosed>::make_tls_connect(&mut self.maker.clone(), domain);
+        handshake
     }
 
     pub(super) fn is_done(&self) -> bool {

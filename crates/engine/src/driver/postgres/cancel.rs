@@ -1,0 +1,91 @@
+//! Cancel requests.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::CancelToken;
+use tokio_postgres::config::Host;
+
+use super::tls::Tls;
+use crate::settings::Server;
+
+/// Asks to end what runs on a connection. The request may arrive late.
+pub(super) async fn cancel(
+    token: &CancelToken,
+    server: &Server,
+    tls: &Tls,
+    is_pooled: bool,
+) -> Result<(), tokio_postgres::Error> {
+    if !is_pooled {
+        return token.cancel_query(tls.clone()).await;
+    }
+    let (token, server, tls) = (token.clone(), server.clone(), tls.clone());
+    let sending = tokio::spawn(async move {
+        match open(&server).await {
+            Ok((stream, name)) => token.cancel_query_raw(UntilClosed(stream), tls.other(name)).await,
+            Err(_) => token.cancel_query(tls).await,
+        }
+    });
+    // It does not panic, and ends early with the runtime only.
+    sending.await.unwrap_or(Ok(()))
+}
+
+/// Where the request of a pooled connection goes. tokio-postgres's own way hangs up as soon as it is sent: PgBouncer
+/// then forgets it, and version 1.18 ends if that comes while it passes the request on. So nothing drops it either.
+async fn open(server: &Server) -> io::Result<(Box<dyn Stream>, &str)> {
+    let port = server.port;
+    Ok(match (&server.host, server.address) {
+        (Host::Unix(directory), _) => {
+            (Box::new(UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).await?), "")
+        }
+        (Host::Tcp(name), Some(address)) => (Box::new(TcpStream::connect((address, port)).await?), name),
+        (Host::Tcp(name), None) => (Box::new(TcpStream::connect((&**name, port)).await?), name),
+    })
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Ends when the other side closes it.
+pub(super) struct UntilClosed(Box<dyn Stream>);
+
+impl AsyncRead for UntilClosed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for UntilClosed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut bytes = [0; 64];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            // However it closes.
+            if ready!(Pin::new(&mut self.0).poll_read(context, &mut buffer)).is_err()
+                || buffer.filled().is_empty()
+            {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
