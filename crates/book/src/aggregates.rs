@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
+use crate::newest::newest_first;
+use crate::table::Table;
 
 /// A portfolio with its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +57,13 @@ pub struct TradeWithExecutions {
     pub executions: Vec<Execution>,
 }
 
-/// Children by their parent, in the order in which they came.
+/// Children by their parent, newest first.
 pub(crate) struct Children<K, T>(HashMap<K, Vec<T>>);
 
-impl<K: Eq + Hash, T> Children<K, T> {
+impl<K: Eq + Hash, T: Table> Children<K, T> {
     pub(crate) fn new(rows: Vec<T>, parent: impl Fn(&T) -> K) -> Self {
         let mut children = HashMap::new();
-        for row in rows {
+        for row in newest_first(rows) {
             children.entry(parent(&row)).or_insert_with(Vec::new).push(row);
         }
         Self(children)

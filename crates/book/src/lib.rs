@@ -12,10 +12,12 @@ mod error;
 mod ids;
 mod loader;
 mod models;
+mod newest;
 mod page;
 mod repositories;
 mod revisions;
 mod sql;
+mod survey;
 mod table;
 mod unreadable;
 mod words;
@@ -41,6 +43,7 @@ pub use repositories::{
     Delete, Executions, Portfolios, Positions, Repository, Trades, TradingSessions, Update,
 };
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
+pub use survey::{Survey, survey};
 pub use table::{Table, Touched};
 pub use unreadable::{Flaw, Scanned, Unreadable};
 pub use words::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};

@@ -14,17 +14,21 @@
 //! list touches by their canonical form. It is exact and slower; only lists that hold foreign spellings pay for it.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::Hash;
 
-use tallybook_engine::{Cells, Column, Encode, Row, Statement, Value};
+use tallybook_engine::{Cells, Column, Encode, Engine, Row, Statement, Value};
 
+use crate::ids::Id;
 use crate::sql::limited;
 use crate::table::{Table, text};
 
-/// Sorts rows that came whole, in whatever order SQLite's texts have.
-pub(crate) fn sort<T: Table>(rows: &mut [T]) {
+/// A list that was read whole, in its order; SQLite gave it in that of its texts.
+pub(crate) fn newest_first<T: Table>(mut rows: Vec<T>) -> Vec<T> {
     if T::ORDER.is_some() {
         rows.sort_by_key(|row| Reverse((row.time(), row.id().get())));
     }
+    rows
 }
 
 /// A row, and whether its time is spelled in a form that its index sorts elsewhere.
@@ -71,32 +75,52 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
-/// What the first `limit` rows of an index are worth; one row more was read, if there was one.
+/// What rows are worth that were read by an index: the first `limit` of a list, and the one behind them if there is one.
 pub(crate) enum Read<T> {
-    /// The first rows of the list, and whether others follow.
+    /// They are the first rows of the list; and whether others follow.
     Settled(Vec<T>, bool),
-    /// So, unless one of these texts stands in the list: the next row has the moment of the last one.
+    /// So they are, with others behind, unless one of these texts is there: the moment of the last row goes on.
     Unless(Vec<String>, Vec<T>),
     /// A foreign spelling stands among them.
     Unsettled,
 }
 
 impl<T: Table> Read<T> {
-    pub(crate) fn new(rows: Vec<Spelled<T>>, limit: usize) -> Self {
+    /// `are_texts` where times are texts.
+    pub(crate) fn new(rows: Vec<Spelled<T>>, limit: usize, are_texts: bool) -> Self {
         if rows.iter().any(|row| row.is_foreign) {
             return Self::Unsettled;
         }
         let mut rows: Vec<T> = rows.into_iter().map(|spelled| spelled.row).collect();
-        let more = rows.len() > limit;
-        let tie = (more && limit > 0 && rows[limit - 1].time() == rows[limit].time())
-            .then(|| shorter(&rows[limit]))
-            .filter(|texts| !texts.is_empty());
+        let Some(behind) = rows.get(limit) else { return Self::Settled(rows, false) };
+        let goes_on = are_texts && limit > 0 && rows[limit - 1].time() == behind.time();
+        let texts = if goes_on { shorter(behind) } else { Vec::new() };
         rows.truncate(limit);
-        match tie {
-            Some(texts) => Self::Unless(texts, rows),
-            None => Self::Settled(rows, more),
+        if texts.is_empty() { Self::Settled(rows, true) } else { Self::Unless(texts, rows) }
+    }
+}
+
+/// As [`Read::new`] for the first `limit` rows of each parent and the one behind them; `None` where they are not settled.
+pub(crate) fn first_of_each<T: Table, K: Eq + Hash>(
+    rows: Vec<Spelled<T>>,
+    parent: impl Fn(&T) -> K,
+    limit: usize,
+) -> Option<Vec<T>> {
+    let mut last = HashMap::new();
+    let mut first = Vec::with_capacity(rows.len());
+    for Spelled { row, is_foreign } in rows {
+        let (count, time) = last.entry(parent(&row)).or_insert((0, None));
+        *count += 1;
+        let goes_on = *count > limit && *time == row.time() && !shorter(&row).is_empty();
+        if is_foreign || goes_on {
+            return None;
+        }
+        if *count <= limit {
+            *time = row.time();
+            first.push(row);
         }
     }
+    Some(first)
 }
 
 /// The spellings of a row's moment that stand below its canonical text.
@@ -107,65 +131,132 @@ fn shorter<T: Table>(row: &T) -> Vec<String> {
     let canonical = Value::Timestamp(time).to_string();
     let digits = canonical.trim_end_matches('0').len().max(WHOLE + 1);
     let lengths = (digits..canonical.len()).map(|length| if length == WHOLE + 1 { WHOLE } else { length });
-    lengths.flat_map(|length| ["", "+00:00", "-00:00"].map(|utc| format!("{}{utc}", &canonical[..length]))).collect()
+    lengths
+        .flat_map(|length| ["", "+00:00", "-00:00"].map(|utc| format!("{}{utc}", &canonical[..length])))
+        .collect()
 }
 
-/// The statements of a list of `T`: the rows that fulfil a condition, `LIMIT` and `OFFSET` bound behind its parameters.
+/// The statements of a list: the rows that fulfil a condition, with `LIMIT` and `OFFSET` bound behind its parameters.
 #[derive(Debug)]
 pub(crate) struct List {
     /// By the index.
     pub(crate) newest: Statement,
-    /// By the index with an offset; no row where a foreign spelling stands in what is left out or read.
+    /// By the index with an offset: no row where a foreign spelling stands in what is left out or read.
     pub(crate) skipping: Statement,
     /// By the canonical form.
     pub(crate) settled: Statement,
-    /// Whether one of the texts of a list, which is bound behind the condition's parameters, is there.
+    /// Whether one of the texts is there that are bound behind the condition's parameters.
     pub(crate) has_texts: Statement,
 }
 
 impl List {
-    /// `condition` has the parameters up to `$parameters`.
-    pub(crate) fn new<T: Table>(condition: &str, parameters: usize, map: impl Fn(Statement) -> Statement) -> Self {
-        let (filter, and) = if condition.is_empty() {
-            (String::new(), String::new())
-        } else {
-            (format!("WHERE {condition} "), format!("{condition} AND "))
-        };
+    /// The rows of `T` that fulfil a condition on the parameters from `$1` to `$parameters`; all rows if it is empty.
+    pub(crate) fn new<T: Table>(condition: &str, parameters: usize) -> Self {
         let (limit, offset) = (format!("${}", parameters + 1), format!("${}", parameters + 2));
         let window = format!("LIMIT {limit} OFFSET {offset}");
+        let (filter, and) = clauses(condition);
         let order = order::<T>();
         let newest = text::<T>(&format!("{filter}ORDER BY {order} {window}"));
         let Some(time) = T::ORDER else {
-            let same = || map(newest.clone().into());
-            return Self { newest: same(), skipping: same(), settled: same(), has_texts: same() };
+            let [newest, skipping, settled] = [(); 3].map(|()| Statement::from(newest.clone()));
+            return Self { newest, skipping, settled, has_texts: Statement::new("SELECT false") };
         };
         let name = T::NAME;
-        let skipping = format!(
+        let skipping = text::<T>(&format!(
             "{filter}ORDER BY {order} LIMIT CASE WHEN EXISTS (SELECT 1 FROM (SELECT {time} FROM {name} {filter}\
              ORDER BY {order} LIMIT {limit} + {offset}) WHERE {}) THEN 0 ELSE {limit} END OFFSET {offset}",
             is_foreign(time),
-        );
-        let since = since(name, time, &filter, &format!("{limit} + {offset} - 1"));
-        let settled = format!("WHERE {and}{time} >= {since} ORDER BY {} {window}", canonical_order(time));
+        ));
+        let settled = text::<T>(&settled::<T>(condition, &format!("{limit} + {offset}"), &window));
+        let has_texts = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {and}{time} IN rarray({limit}))");
         Self {
-            skipping: map(Statement::of_each(newest.clone(), text::<T>(&skipping))),
-            settled: map(Statement::of_each(newest.clone(), text::<T>(&settled))),
-            has_texts: Statement::of_each(
-                "SELECT false",
-                format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {and}{time} IN rarray({limit}))"),
-            ),
-            newest: map(newest.into()),
+            skipping: Statement::of_each(newest.clone(), skipping),
+            settled: Statement::of_each(newest.clone(), settled),
+            has_texts: Statement::of_each("SELECT false", has_texts),
+            newest: newest.into(),
+        }
+    }
+
+    /// See [`Statement::planned_by_values`].
+    pub(crate) fn planned_by_values(self) -> Self {
+        Self {
+            newest: self.newest.planned_by_values(),
+            skipping: self.skipping.planned_by_values(),
+            settled: self.settled.planned_by_values(),
+            ..self
         }
     }
 }
 
-/// The statements of pages, without their numbers of rows.
+/// The statements of the pages of a table.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    pub(crate) first: String,
-    first_settled: String,
-    pub(crate) next: String,
-    next_settled: String,
+    first: String,
+    next: String,
+    /// On SQLite, for the page behind a cursor: whether a foreign spelling hides above it.
+    hidden: Option<String>,
+}
+
+impl Pages {
+    pub(crate) fn new<T: Table>() -> Self {
+        let order = order::<T>();
+        let behind = match T::ORDER {
+            Some(time) => format!("({time}, id) < ($1, $2)"),
+            None => "id < $1".to_owned(),
+        };
+        Self {
+            first: text::<T>(&format!("ORDER BY {order}")),
+            next: text::<T>(&format!("WHERE {behind} ORDER BY {order}")),
+            hidden: T::ORDER.map(|time| hidden(T::NAME, time)),
+        }
+    }
+
+    /// By the index: the first `most` rows, or those behind a cursor. No row where a foreign spelling hides above it.
+    pub(crate) fn newest(&self, engine: Engine, is_behind: bool, most: u64) -> Statement {
+        match (is_behind, &self.hidden, engine) {
+            (true, Some(hidden), Engine::Sqlite) => {
+                format!("{} LIMIT CASE WHEN {hidden} THEN 0 ELSE {most} END", self.next).into()
+            }
+            (true, ..) => limited(&self.next, most),
+            (false, ..) => limited(&self.first, most),
+        }
+    }
+
+    /// The same by the canonical form of times, on SQLite.
+    pub(crate) fn settled<T: Table>(is_behind: bool, most: u64) -> Statement {
+        let (most, limit) = (most.to_string(), format!("LIMIT {most}"));
+        let Some(time) = T::ORDER.filter(|_| is_behind) else {
+            return text::<T>(&settled::<T>("", &most, &limit)).into();
+        };
+        // All rows of earlier days come behind the cursor, and none of later ones.
+        let since = since(T::NAME, time, &format!("WHERE {time} < substr($1, 1, 10) "), &most);
+        text::<T>(&format!(
+            "WHERE {time} < substr($1, 1, 10) || 'U' AND {time} >= {since} AND ({}, id) < ($1, $2) ORDER BY {} {limit}",
+            canonical(time),
+            canonical_order(time),
+        ))
+        .into()
+    }
+}
+
+/// What stands behind `SELECT … FROM …` for the first `most` rows that fulfil a condition, by the canonical form.
+pub(crate) fn settled<T: Table>(condition: &str, most: &str, limit: &str) -> String {
+    let (filter, and) = clauses(condition);
+    match T::ORDER {
+        Some(time) => {
+            let since = since(T::NAME, time, &filter, most);
+            format!("WHERE {and}{time} >= {since} ORDER BY {} {limit}", canonical_order(time))
+        }
+        None => format!("{filter}ORDER BY id DESC {limit}"),
+    }
+}
+
+/// A condition alone, and before another.
+fn clauses(condition: &str) -> (String, String) {
+    if condition.is_empty() {
+        return Default::default();
+    }
+    (format!("WHERE {condition} "), format!("{condition} AND "))
 }
 
 /// The order of a list by its index.
@@ -181,7 +272,8 @@ pub(crate) fn canonical_order(time: &str) -> String {
 /// The canonical form of a time in a column of SQLite, by functions that it always had. An unreadable value is itself, or
 /// something that begins with the same day.
 fn canonical(time: &str) -> String {
-    let fraction = format!("replace(replace(replace(substr({time}, 20), 'Z', ''), '+00:00', ''), '-00:00', '')");
+    let fraction =
+        format!("replace(replace(replace(substr({time}, 20), 'Z', ''), '+00:00', ''), '-00:00', '')");
     let (day, digit) = ("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]", "[0-9][0-9]");
     format!(
         "CASE WHEN {time} GLOB '{day}[ T]{digit}:{digit}:{digit}*' \
@@ -192,14 +284,16 @@ fn canonical(time: &str) -> String {
 
 /// Whether a value is no canonical text, as far as that matters for the order of readable ones.
 fn is_foreign(time: &str) -> String {
-    format!("NOT (length({time}) = 26 AND substr({time}, 11, 1) = ' ' AND substr({time}, 26) BETWEEN '0' AND '9')")
+    format!(
+        "NOT (length({time}) = 26 AND substr({time}, 11, 1) = ' ' AND substr({time}, 26) BETWEEN '0' AND '9')"
+    )
 }
 
-/// The first text of the day that the row at `place` of the index belongs to; before all values if there is no such row.
-fn since(table: &str, time: &str, filter: &str, place: &str) -> String {
+/// Where the day begins that the row number `most` of the index belongs to; before all values if there is no such row.
+fn since(table: &str, time: &str, filter: &str, most: &str) -> String {
     format!(
         "coalesce((SELECT CASE typeof({time}) WHEN 'text' THEN substr({time}, 1, 10) WHEN 'blob' THEN x'' ELSE -9e999 END \
-         FROM {table} {filter}ORDER BY {time} DESC LIMIT 1 OFFSET {place}), -9e999)"
+         FROM {table} {filter}ORDER BY {time} DESC LIMIT 1 OFFSET {most} - 1), -9e999)"
     )
 }
 

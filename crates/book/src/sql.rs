@@ -26,13 +26,15 @@ pub(crate) fn limited(sql: &str, most: u64) -> Statement {
     format!("{sql} LIMIT {most}").into()
 }
 
-/// Declares statements that are built once.
+/// Declares statements, or lists of them, that are built once.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $statement:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $(: $list:ty)? = $statement:expr;)*) => {$(
         $(#[$doc])*
-        static $name: std::sync::LazyLock<tallybook_engine::Statement> =
+        static $name: std::sync::LazyLock<$crate::sql::statements!(@type $($list)?)> =
             std::sync::LazyLock::new(|| $statement);
     )*};
+    (@type) => { tallybook_engine::Statement };
+    (@type $list:ty) => { $list };
 }
 
 pub(crate) use statements;

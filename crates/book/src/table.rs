@@ -5,6 +5,7 @@ use tallybook_engine::{Row, Statement};
 
 use crate::changes::Changes;
 use crate::ids::Id;
+use crate::newest::{List, Pages};
 use crate::sql;
 
 /// A table of the book. Sealed: the book has five.
@@ -75,12 +76,11 @@ pub(crate) fn text<T: Table>(rest: &str) -> String {
 pub struct Statements {
     pub(crate) by_id: Statement,
     pub(crate) by_ids: Statement,
+    pub(crate) list: List,
+    pub(crate) pages: Pages,
     /// As `by_id`, and nobody else writes to the row before the transaction ends.
     pub(crate) for_update: Statement,
-    pub(crate) skip_limit: Statement,
     /// Without their `LIMIT`; see [`limited`](crate::sql::limited).
-    pub(crate) first_page: String,
-    pub(crate) next_page: String,
     pub(crate) first_scan: String,
     pub(crate) next_scan: String,
     pub(crate) count: Statement,
@@ -90,22 +90,17 @@ pub struct Statements {
 
 impl Statements {
     pub(crate) fn new<T: Table>() -> Self {
-        let (order, behind) = match T::ORDER {
-            Some(time) => (format!("{time} DESC, id DESC"), format!("({time}, id) < ($1, $2)")),
-            None => ("id DESC".to_owned(), "id < $1".to_owned()),
-        };
         Self {
             by_id: select::<T>("WHERE id = $1"),
             by_ids: select::<T>("WHERE id = ANY($1)"),
+            list: List::new::<T>("", 0),
+            pages: Pages::new::<T>(),
             // Unlike FOR UPDATE it lets others add rows that refer to this one; two transactions that did so, and then
             // locked it, would deadlock. On SQLite a transaction that writes is the only one.
             for_update: Statement::of_each(
                 text::<T>("WHERE id = $1 FOR NO KEY UPDATE"),
                 text::<T>("WHERE id = $1"),
             ),
-            skip_limit: select::<T>(&format!("ORDER BY {order} LIMIT $1 OFFSET $2")),
-            first_page: text::<T>(&format!("ORDER BY {order}")),
-            next_page: text::<T>(&format!("WHERE {behind} ORDER BY {order}")),
             first_scan: text::<T>("ORDER BY id"),
             next_scan: text::<T>("WHERE id > $1 ORDER BY id"),
             count: format!("SELECT count(*) FROM {}", T::NAME).into(),

@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::reading::TransactionControl;
 use crate::value::Kind as ValueKind;
 
@@ -620,31 +621,3 @@ const CONNECTION: &str = "the connection";
 
 /// PostgreSQL's class of errors whose messages quote values; those of others quote names.
 const DATA_EXCEPTION: &str = "22";
-
-/// A message with a question mark for all from its first to its last quotation mark: a value may have some in it.
-fn unquoted(message: &str) -> String {
-    match (message.find('"'), message.rfind('"')) {
-        (Some(start), Some(end)) if start < end => format!("{}?{}", &message[..start], &message[end + 1..]),
-        _ => message.to_owned(),
-    }
-}
-
-/// A statement on one line, cut to what a person reads.
-fn one_line(sql: &str) -> String {
-    sql.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn shorten(sql: &str) -> String {
-    const LIMIT: usize = 160;
-    match sql.char_indices().nth(LIMIT) {
-        Some((cut, _)) => format!("{}…", &sql[..cut]),
-        None => sql.to_owned(),
-    }
-}
-
-/// The table that a statement reads first.
-fn table(sql: &str) -> Option<&str> {
-    let mut words = sql.split(' ');
-    words.by_ref().find(|word| word.eq_ignore_ascii_case("from"))?;
-    words.next().map(|word| word.trim_end_matches([',', ';', ')'])).filter(|word| !word.starts_with('('))
-}

@@ -8,6 +8,7 @@ mod database;
 pub mod doctor;
 mod driver;
 mod error;
+mod excerpt;
 mod histogram;
 mod metrics;
 pub mod migrate;

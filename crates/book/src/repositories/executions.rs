@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ids::TradeId;
 use crate::loader::loader;
 use crate::models::Execution;
+use crate::newest::newest_first;
 use crate::sql::statements;
 use crate::table::select;
 
@@ -24,6 +25,7 @@ impl<S: Session> Repository<'_, S, Execution> {
     #[track_caller]
     pub fn get_by_trade(&mut self, trade: TradeId) -> impl Future<Output = Result<Vec<Execution>>> + Send {
         let call = Call::here().instead(loader!(Trades::get_many_with_executions, "&ids"));
-        self.fetch(all(&*BY_TRADE, params![trade]).called(call))
+        let query = all(&*BY_TRADE, params![trade]).called(call);
+        async move { Ok(newest_first(self.fetch(query).await?)) }
     }
 }

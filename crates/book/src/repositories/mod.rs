@@ -4,6 +4,7 @@
 
 mod executions;
 mod increments;
+mod newest;
 mod portfolios;
 mod positions;
 mod repository;

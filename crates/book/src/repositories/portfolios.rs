@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::loader::loader;
 use crate::models::{Portfolio, Position, Trade, TradingSession};
+use crate::newest::newest_first;
 use crate::sql::statements;
 use crate::table::{Table, children, select};
 
@@ -88,6 +89,7 @@ impl<S: Session> Repository<'_, S, Portfolio> {
         let call = Call::here().instead(loader!(Portfolios::get_many_with_trades, "&ids"));
         async move {
             let (portfolio, trades) = self.fetch(batch.called(call)).await?;
+            let trades = newest_first(trades);
             Ok(portfolio.map(|portfolio| PortfolioWithTrades { portfolio, trades }))
         }
     }
@@ -133,6 +135,7 @@ impl<S: Session> Repository<'_, S, Portfolio> {
         let call = Call::here().instead(loader!(Portfolios::get_many_with_all_relations, "&ids"));
         async move {
             let (portfolio, positions, trades, sessions) = self.fetch(batch.called(call)).await?;
+            let (trades, sessions) = (newest_first(trades), newest_first(sessions));
             Ok(portfolio.map(|portfolio| PortfolioWithRelations { portfolio, positions, trades, sessions }))
         }
     }

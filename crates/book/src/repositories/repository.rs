@@ -5,7 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use tallybook_engine::{
-    All, Batch, BulkLoad, Call, Engine, Optional, ReadBatch, Row, Session, Statement, WriteSession, all, one,
+    Batch, BulkLoad, Call, Engine, Optional, ReadBatch, Row, Session, Statement, WriteSession, all, one,
     optional, params,
 };
 
@@ -24,7 +24,8 @@ const ROWS_PER_FLIGHT: usize = 1_000;
 /// [`Positions`](crate::Positions), [`Trades`](crate::Trades), [`Executions`](crate::Executions) and
 /// [`TradingSessions`](crate::TradingSessions).
 ///
-/// Lists are ordered newest first; the identifier breaks ties, so that the order is the same each time.
+/// Lists are ordered newest first; the identifier breaks ties, so that the order is the same each time. On SQLite that
+/// holds however other programs spell their times; a list in which such spellings stand takes one statement more.
 ///
 /// Reports and findings of a database name the line that calls a method, not the book's.
 ///
@@ -129,8 +130,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     /// What the database reports.
     #[track_caller]
     pub fn get_many(&mut self, window: Window) -> impl Future<Output = Result<Vec<T>>> + Send {
-        let params = params![i64::from(window.limit), i64::from(window.skip)];
-        self.fetch(all(&T::statements().skip_limit, params))
+        self.window(&T::statements().list, || params![], window, Call::here())
     }
 
     /// The first page of all rows, or the one behind a cursor, by an index. One statement.
@@ -143,12 +143,10 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         after: Option<&Cursor>,
         limit: u32,
     ) -> impl Future<Output = Result<Page<T>>> + Send {
-        // One row more than asked for tells whether there is a next page.
-        let query = page::<T>(after, u64::from(limit) + 1);
+        let place = after.map(Cursor::place::<T>).transpose();
+        let call = Call::here();
         async move {
-            let mut rows = self.fetch(query?).await?;
-            let more = rows.len() > limit as usize;
-            rows.truncate(limit as usize);
+            let (rows, more) = self.page(place?, limit, call).await?;
             let next = if more { rows.last().map(Cursor::behind) } else { None };
             Ok(Page { rows, next })
         }
@@ -301,17 +299,6 @@ impl<T: Table> Repository<'_, WriteSession, T> {
             Ok(())
         }
     }
-}
-
-/// The first rows, or those behind a cursor; at most `most`.
-#[track_caller]
-fn page<T: Table>(after: Option<&Cursor>, most: u64) -> Result<All<T>> {
-    let statements = T::statements();
-    Ok(match after.map(Cursor::place::<T>).transpose()? {
-        None => all(limited(&statements.first_page, most), params![]),
-        Some((Some(time), id)) => all(limited(&statements.next_page, most), params![time, id]),
-        Some((None, id)) => all(limited(&statements.next_page, most), params![id]),
-    })
 }
 
 /// Raises the sequence of PostgreSQL that gives a table its identifiers.

@@ -10,23 +10,22 @@ use crate::error::Result;
 use crate::ids::{PortfolioId, SessionId, TradeId};
 use crate::loader::loader;
 use crate::models::{Execution, Trade};
+use crate::newest::{List, Spelled, canonical_order, first_of_each, newest_first, settled};
 use crate::page::Window;
 use crate::sql::statements;
 use crate::table::{Table, children, select, text};
 use crate::words::TradeStatus;
 
 statements! {
-    BY_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
-    BY_STATUS = select::<Trade>("WHERE status = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3")
-        .planned_by_values();
-    BY_PORTFOLIO_AND_STATUS = select::<Trade>(
-        "WHERE portfolio_id = $1 AND status = $2 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4",
-    )
-    .planned_by_values();
+    BY_PORTFOLIO: List = List::new::<Trade>("portfolio_id = $1", 1);
+    BY_STATUS: List = List::new::<Trade>("status = $1", 1).planned_by_values();
+    BY_PORTFOLIO_AND_STATUS: List =
+        List::new::<Trade>("portfolio_id = $1 AND status = $2", 2).planned_by_values();
     BY_SESSION = children::<Trade>("session_id", "ORDER BY created_at DESC, id DESC");
     BY_SESSIONS = select::<Trade>("WHERE session_id = ANY($1) ORDER BY created_at DESC, id DESC");
     NEWEST_OF_PORTFOLIO = select::<Trade>("WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
-    NEWEST_OF_PORTFOLIOS = select::<Trade>(&format!("WHERE id IN ({NEWEST_IDS}) ORDER BY created_at DESC, id DESC"));
+    NEWEST_OF_PORTFOLIOS = newest_of_portfolios(NEWEST);
+    SETTLED_OF_PORTFOLIOS = newest_of_portfolios(&canonical_order("created_at"));
     EXECUTIONS = select::<Execution>("WHERE trade_id = $1 ORDER BY executed_at DESC, id DESC");
     EXECUTIONS_OF_MANY = select::<Execution>("WHERE trade_id = ANY($1) ORDER BY executed_at DESC, id DESC");
     EXECUTIONS_OF_SESSION = executions_of("SELECT id FROM trades WHERE session_id = $1");
@@ -34,13 +33,38 @@ statements! {
     EXECUTIONS_OF_NEWEST = executions_of_few(
         "SELECT id FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
     );
-    EXECUTIONS_OF_NEWEST_OF_MANY = executions_of(NEWEST_IDS);
+    EXECUTIONS_OF_NEWEST_OF_MANY = executions_of(&newest_ids(NEWEST));
+    SETTLED_OF_PORTFOLIO = settled_of_portfolio();
+    EXECUTIONS_OF_SETTLED = executions_of(&settled_ids());
+    EXECUTIONS_OF_SETTLED_OF_MANY = executions_of(&newest_ids(&canonical_order("created_at")));
 }
 
+const NEWEST: &str = "created_at DESC, id DESC";
+
 /// The identifiers of the newest `$2` trades of each of the portfolios `$1`.
-const NEWEST_IDS: &str = "SELECT id FROM (\
-     SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place \
-     FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2";
+fn newest_ids(order: &str) -> String {
+    format!(
+        "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY {order}) AS place \
+         FROM trades WHERE portfolio_id = ANY($1)) AS placed WHERE place <= $2"
+    )
+}
+
+fn newest_of_portfolios(order: &str) -> tallybook_engine::Statement {
+    select::<Trade>(&format!("WHERE id IN ({}) ORDER BY {order}", newest_ids(order)))
+}
+
+/// What stands behind `FROM trades` for the newest `$2` of the portfolio `$1`, on SQLite by the canonical form.
+fn settled_newest() -> String {
+    settled::<Trade>("portfolio_id = $1", "$2", "LIMIT $2")
+}
+
+fn settled_of_portfolio() -> tallybook_engine::Statement {
+    select::<Trade>(&settled_newest())
+}
+
+fn settled_ids() -> String {
+    format!("SELECT id FROM trades {}", settled_newest())
+}
 
 const NEWEST_EXECUTED: &str = "ORDER BY executed_at DESC, id DESC";
 
@@ -72,11 +96,10 @@ impl<S: Session> Repository<'_, S, Trade> {
         portfolio: PortfolioId,
         window: Window,
     ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
-        let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
         let call = Call::here();
         // Nothing loads what lies behind the newest trades of many portfolios.
         let call = if window.skip == 0 { call.instead(MANY_BY_PORTFOLIO) } else { call };
-        self.fetch(all(&*BY_PORTFOLIO, params).called(call))
+        self.window(&BY_PORTFOLIO, move || params![portfolio], window, call)
     }
 
     /// The trades with a status. One statement.
@@ -89,8 +112,8 @@ impl<S: Session> Repository<'_, S, Trade> {
         status: &TradeStatus,
         window: Window,
     ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
-        let params = params![status, i64::from(window.limit), i64::from(window.skip)];
-        self.fetch(all(&*BY_STATUS, params))
+        let status = status.clone();
+        self.window(&BY_STATUS, move || params![status], window, Call::here())
     }
 
     /// The trades of a portfolio with a status. One statement: for a rare status by
@@ -105,8 +128,8 @@ impl<S: Session> Repository<'_, S, Trade> {
         status: &TradeStatus,
         window: Window,
     ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
-        let params = params![portfolio, status, i64::from(window.limit), i64::from(window.skip)];
-        self.fetch(all(&*BY_PORTFOLIO_AND_STATUS, params))
+        let status = status.clone();
+        self.window(&BY_PORTFOLIO_AND_STATUS, move || params![portfolio, status], window, Call::here())
     }
 
     /// The trades of a trading session. One statement, by `ix_trades_session_id`.
@@ -116,7 +139,8 @@ impl<S: Session> Repository<'_, S, Trade> {
     #[track_caller]
     pub fn get_by_session(&mut self, session: SessionId) -> impl Future<Output = Result<Vec<Trade>>> + Send {
         let call = Call::here().instead(MANY_BY_SESSION);
-        self.fetch(all(&*BY_SESSION, params![session]).called(call))
+        let query = all(&*BY_SESSION, params![session]).called(call);
+        async move { Ok(newest_first(self.fetch(query).await?)) }
     }
 
     /// The trades of a trading session with their executions. Two statements, one round trip, one snapshot.
@@ -132,7 +156,7 @@ impl<S: Session> Repository<'_, S, Trade> {
         let call = Call::here().instead(MANY_BY_SESSION);
         async move {
             let (trades, executions) = self.fetch(batch.called(call)).await?;
-            Ok(with_executions(trades, executions))
+            Ok(with_executions(newest_first(trades), executions))
         }
     }
 
@@ -150,7 +174,7 @@ impl<S: Session> Repository<'_, S, Trade> {
         let batch = (all(&*BY_SESSIONS, params![list]), all(&*EXECUTIONS_OF_SESSIONS, params![list]));
         async move {
             let (trades, executions) = self.fetch(batch).await?;
-            Ok(with_executions(trades, executions))
+            Ok(with_executions(newest_first(trades), executions))
         }
     }
 
@@ -167,6 +191,7 @@ impl<S: Session> Repository<'_, S, Trade> {
         let call = Call::here().instead(loader!(Trades::get_many_with_executions, "&ids"));
         async move {
             let (trade, executions) = self.fetch(batch.called(call)).await?;
+            let executions = newest_first(executions);
             Ok(trade.map(|trade| TradeWithExecutions { trade, executions }))
         }
     }
@@ -201,10 +226,17 @@ impl<S: Session> Repository<'_, S, Trade> {
         portfolio: PortfolioId,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
-        let params = || params![portfolio, i64::from(limit)];
-        let batch = (all(&*NEWEST_OF_PORTFOLIO, params()), all(&*EXECUTIONS_OF_NEWEST, params()));
+        let params = move |more| params![portfolio, i64::from(limit) + more];
         let call = Call::here().instead(MANY_BY_PORTFOLIO);
         async move {
+            let trades = all::<Spelled<Trade>>(&*NEWEST_OF_PORTFOLIO, params(self.rows_behind()));
+            let batch = (trades, all(&*EXECUTIONS_OF_NEWEST, params(0)));
+            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            let settled = self.settled(&BY_PORTFOLIO, trades, limit, || params![portfolio], call).await?;
+            if let Some((trades, _)) = settled {
+                return Ok(with_executions(trades, executions));
+            }
+            let batch = (all(&*SETTLED_OF_PORTFOLIO, params(0)), all(&*EXECUTIONS_OF_SETTLED, params(0)));
             let (trades, executions) = self.fetch(batch.called(call)).await?;
             Ok(with_executions(trades, executions))
         }
@@ -222,10 +254,18 @@ impl<S: Session> Repository<'_, S, Trade> {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<TradeWithExecutions>>> + Send {
         let list = numbers(portfolios);
-        let params = || params![list, i64::from(limit)];
-        let batch = (all(&*NEWEST_OF_PORTFOLIOS, params()), all(&*EXECUTIONS_OF_NEWEST_OF_MANY, params()));
+        let params = move |more| params![list, i64::from(limit) + more];
+        let call = Call::here();
         async move {
-            let (trades, executions) = self.fetch(batch).await?;
+            let trades = all::<Spelled<Trade>>(&*NEWEST_OF_PORTFOLIOS, params(self.rows_behind()));
+            let batch = (trades, all(&*EXECUTIONS_OF_NEWEST_OF_MANY, params(0)));
+            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            if let Some(trades) = first_of_each(trades, |trade| trade.portfolio_id, limit as usize) {
+                return Ok(with_executions(trades, executions));
+            }
+            let batch =
+                (all(&*SETTLED_OF_PORTFOLIOS, params(0)), all(&*EXECUTIONS_OF_SETTLED_OF_MANY, params(0)));
+            let (trades, executions) = self.fetch(batch.called(call)).await?;
             Ok(with_executions(trades, executions))
         }
     }

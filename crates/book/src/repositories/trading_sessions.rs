@@ -2,22 +2,20 @@
 
 use std::future::Future;
 
-use tallybook_engine::{Session, all, params};
+use tallybook_engine::{Call, Session, params};
 
 use super::repository::Repository;
 use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::TradingSession;
+use crate::newest::List;
 use crate::page::Window;
 use crate::sql::statements;
-use crate::table::select;
 use crate::words::SessionStatus;
 
 statements! {
-    BY_PORTFOLIO = select::<TradingSession>(
-        "WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2 OFFSET $3",
-    );
-    BY_STATUS = select::<TradingSession>("WHERE status = $1 ORDER BY started_at DESC, id DESC LIMIT $2 OFFSET $3");
+    BY_PORTFOLIO: List = List::new::<TradingSession>("portfolio_id = $1", 1);
+    BY_STATUS: List = List::new::<TradingSession>("status = $1", 1);
 }
 
 impl<S: Session> Repository<'_, S, TradingSession> {
@@ -31,8 +29,7 @@ impl<S: Session> Repository<'_, S, TradingSession> {
         portfolio: PortfolioId,
         window: Window,
     ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
-        let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
-        self.fetch(all(&*BY_PORTFOLIO, params))
+        self.window(&BY_PORTFOLIO, move || params![portfolio], window, Call::here())
     }
 
     /// The trading sessions with a status. One statement.
@@ -45,8 +42,8 @@ impl<S: Session> Repository<'_, S, TradingSession> {
         status: &SessionStatus,
         window: Window,
     ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
-        let params = params![status, i64::from(window.limit), i64::from(window.skip)];
-        self.fetch(all(&*BY_STATUS, params))
+        let status = status.clone();
+        self.window(&BY_STATUS, move || params![status], window, Call::here())
     }
 
     /// The trading sessions that are running. One statement.

@@ -23,6 +23,7 @@ mod pages;
 mod refusals;
 mod sample;
 mod schema;
+mod spellings;
 mod statements;
 mod support;
 mod tasks;

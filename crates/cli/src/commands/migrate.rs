@@ -13,6 +13,7 @@ use tallybook::engine::migrate::{
 use tallybook::{ALEMBIC, migrator};
 use tokio::time::timeout;
 
+use super::unreadable;
 use crate::args::Migrate;
 use crate::bound::Bound;
 use crate::database::Target;
@@ -27,6 +28,9 @@ pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Res
     let db = target.open(mode(command), &bound).await?;
     let migrator = told(&migrator(&db), command, &bound, as_json);
     let outcome = run_on(&migrator, command, as_json).await;
+    if outcome.is_ok() && matches!(command, Migrate::Check { .. } | Migrate::Adopt { .. }) {
+        unreadable::warn(&db, bound.left()).await;
+    }
     match &outcome {
         Ok(_) => db.close().await,
         // Its time may be over.
@@ -79,7 +83,7 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
             return Ok(if is_in_the_way { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
         Migrate::Adopt { dry_run: false, .. } => {
-            print_adoption(&migrator.adopt(ALEMBIC).await?, &[], as_json)?
+            print_adoption(&migrator.adopt(ALEMBIC).await?, &[], as_json)?;
         }
         Migrate::Release { .. } => {
             let version = migrator.release(ALEMBIC).await?;

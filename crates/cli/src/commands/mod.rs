@@ -8,6 +8,7 @@ mod import;
 mod migrate;
 mod report;
 mod seed;
+mod unreadable;
 mod watch;
 
 use std::process::ExitCode;

@@ -16,7 +16,7 @@ pub(super) async fn run(target: Target, args: &Seed, as_json: bool) -> Result<()
     let db = target.open_book(OpenMode::Existing, &bound).await?;
     let start = Instant::now();
     let bar = progress::items("seeding", args.size.trades.into());
-    let seeded = bound.run(&db, async { Ok(seed::load(&db, args.size, &bar).await?) }).await?;
+    let seeded = bound.run(&db, seed::load(&db, args.size, &bar)).await?;
     bar.finish_and_clear();
     let Some(seeded) = seeded else {
         bail!("{} already holds portfolios; only an empty book is seeded", db.settings().database_url);

@@ -240,6 +240,36 @@ fn values_that_can_not_be_read_are_named_and_can_be_left_out() {
     program.run("export trades same.csv --skip-unreadable same.csv").fails(1);
 }
 
+#[test]
+fn a_check_and_an_adoption_warn_of_values_that_can_not_be_read() {
+    let program = Program::new();
+    program.run("migrate upgrade").ok();
+    assert_eq!(program.run("migrate check").err, "");
+    for _ in 0..4 {
+        insert(&program, "('2025-03-01', '2025-03-01 09:30:00', 'SECRET')");
+    }
+    let check = program.run("migrate check");
+    let told = "warning: portfolios: 4 of 4 rows can't be read\n  portfolios, id 1, column initial_capital: expected a decimal, \
+                found a text of 6 bytes; column created_at: expected a timestamp";
+    assert!(check.err.starts_with(told), "{}", check.err);
+    assert!(
+        check.err.contains("id 3, ") && !check.err.contains("id 4, ") && check.err.contains("\n  …\n"),
+        "{}",
+        check.err
+    );
+    assert!(!check.err.contains("SECRET") && !check.err.contains("2025"), "{}", check.err);
+    check.ok();
+    program.sqlite(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, \
+         CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)); \
+         INSERT INTO alembic_version VALUES ('5951c803aff7')",
+    );
+    program.run("migrate release").ok();
+    let adopt = program.run("migrate adopt --dry-run --json");
+    assert!(adopt.err.starts_with(told), "{}", adopt.err);
+    adopt.json();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_that_is_interrupted_leaves_nothing_behind() {
     let database = tallybook_testkit::postgres().await.database("interrupted_export").await;

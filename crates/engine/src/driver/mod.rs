@@ -185,7 +185,8 @@ impl Connection {
         if let Err(refused) = check(&mut batch) {
             return Flown::new(Some(batch), Err(refused));
         }
-        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !self.in_transaction;
+        let continues = bounds.continues || self.in_transaction;
+        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !continues;
         let bounds = if alone { Bounds::snapshot(bounds) } else { bounds };
         self.in_flight = true;
         self.in_transaction |= bounds.begin.is_some();
@@ -367,9 +368,8 @@ impl Connection {
             Link::Postgres(connection) => connection.roll_back().await,
         };
         self.in_flight = false;
-        let result = self.judged(result, true);
         self.in_transaction = result.is_err();
-        result
+        self.judged(result, true)
     }
 
     /// Closes it; on SQLite, waits until that is done.

@@ -107,7 +107,7 @@ impl Router {
     /// What the node answers on the watch's own connection, else what it answers on one of its pool.
     async fn answer(&self, node: usize, watch: &mut Watch) -> Result<Answer, Missed> {
         let connector = &self.nodes[node].connector;
-        let before = connector.answers();
+        let mut before = connector.answers();
         if watch.is_patient()
             && let Some(answer) = self.answer_of_pool(node).await
         {
@@ -115,10 +115,16 @@ impl Router {
         }
         let (own, pooled) = {
             let mut own = pin!(self.own_answer(node, watch));
-            match timeout(self.down_after() - SUSPECT_AFTER, &mut own).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(missed)) => (Err(missed), self.answer_of_pool(node).await),
-                Err(_) => join(own, self.answer_of_pool(node)).await,
+            let mut told = timeout(SUSPECT_AFTER, &mut own).await.ok();
+            if told.is_none() {
+                // What was answered until now may have been on its way before the node fell silent.
+                before = connector.answers();
+                told = timeout(self.down_after() - 2 * SUSPECT_AFTER, &mut own).await.ok();
+            }
+            match told {
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(missed)) => (Err(missed), self.answer_of_pool(node).await),
+                None => join(own, self.answer_of_pool(node)).await,
             }
         };
         let missed = match own {

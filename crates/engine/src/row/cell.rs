@@ -39,11 +39,6 @@ pub trait Cell<'r>: Copy {
     fn bytes(self) -> Result<&'r [u8], Misfit>;
     /// As a moment.
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit>;
-    /// Whether a moment that can be read is stored in another form than the one this engine writes, which SQLite sorts
-    /// elsewhere than its moment. Always false on PostgreSQL.
-    fn is_foreign_timestamp(self) -> bool {
-        false
-    }
 
     /// As the shortest decimal of a double.
     fn decimal(self) -> Result<Decimal, Misfit> {

@@ -74,6 +74,12 @@ pub trait Cells {
     /// The value at `index`, which is below the number of columns checked before.
     fn cell(&self, index: usize) -> Self::Cell<'_>;
 
+    /// Whether the timestamp at `index`, which could be read, is stored in another form than the engine writes: SQLite's
+    /// indexes sort such a text elsewhere than its moment. PostgreSQL has none.
+    fn is_foreign_timestamp(&self, _index: usize) -> bool {
+        false
+    }
+
     /// Decodes the value at `index`; an error names the column and the type.
     fn get<T: Decode>(&self, columns: &[Column], index: usize) -> Result<T> {
         T::decode(self.cell(index)).map_err(|problem| {

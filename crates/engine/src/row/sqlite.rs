@@ -41,6 +41,10 @@ impl Cells for SqliteRow<'_> {
         });
         SqliteCell(value)
     }
+
+    fn is_foreign_timestamp(&self, index: usize) -> bool {
+        matches!(self.row.get_ref(index), Ok(ValueRef::Text(text)) if !is_canonical(text))
+    }
 }
 
 fn size(value: ValueRef<'_>) -> u64 {
@@ -121,10 +125,6 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
             }
             _ => Err(self.found()),
         }
-    }
-
-    fn is_foreign_timestamp(self) -> bool {
-        matches!(self.0, ValueRef::Text(text) if !is_canonical(text))
     }
 }
 
