@@ -125,6 +125,21 @@ pub(crate) enum Kind {
     Superseded { node: String },
     /// The primary's budget for reads that no replica is fit for is used up.
     SpillRefused { limit: usize },
+    /// An SQLite file is no longer at its path.
+    FileGone { what: String, transaction: GoneTransaction },
+}
+
+/// What an SQLite file that is gone took along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoneTransaction {
+    /// Nothing of the caller's was committed.
+    None,
+    /// The transaction is in a file that nobody can open any more.
+    Lost,
+    /// The transaction is in a file that is elsewhere.
+    WithTheFile,
+    /// The transaction is in the file if the program closes it in order.
+    Unknown,
 }
 
 impl Error {
@@ -382,7 +397,18 @@ impl Error {
     /// The connection broke while COMMIT was under way. The transaction may have happened: look before
     /// writing again, with [`Database::read_primary`](crate::Database::read_primary), since a replica may not have it yet.
     pub fn is_commit_unknown(&self) -> bool {
-        matches!(self.0.kind, Kind::CommitUnknown)
+        matches!(
+            self.0.kind,
+            Kind::CommitUnknown
+                | Kind::FileGone { transaction: GoneTransaction::WithTheFile | GoneTransaction::Unknown, .. }
+        )
+    }
+
+    /// The SQLite file, or its log, was deleted, replaced or moved while it was open. Nothing is read or written until the
+    /// database is opened again. A transaction that was being committed is lost, unless [`Error::is_commit_unknown`] is
+    /// true too: then look for its rows, in the file that the message names.
+    pub fn is_file_gone(&self) -> bool {
+        matches!(self.0.kind, Kind::FileGone { .. })
     }
 
     /// An earlier statement of the transaction failed, so it can only be rolled back.
@@ -558,6 +584,16 @@ impl fmt::Display for Kind {
                 "no replica is fit for this read, and {limit} such reads run on the primary already, with as many \
                  waiting as may; DB_REPLICA_SPILL sets how many run there"
             ),
+            Kind::FileGone { what, transaction } => {
+                write!(f, "{what} while it was open")?;
+                f.write_str(match transaction {
+                    GoneTransaction::None => "",
+                    GoneTransaction::Lost => ", and the transaction is lost",
+                    GoneTransaction::WithTheFile => ", and the transaction went with it",
+                    GoneTransaction::Unknown => ", and the transaction may or may not be kept",
+                })?;
+                f.write_str("; nothing is read or written until the database is opened again")
+            }
         }
     }
 }

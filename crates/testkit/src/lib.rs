@@ -11,6 +11,8 @@
 //! * [`Proxy`] is a way to a server on which things go wrong.
 //! * [`PgBouncer`] is the real pooler before a server.
 //! * [`SqliteFile`] is a path for a SQLite database.
+//! * [`Disk`] watches what a program writes and flushes, and shows what a power
+//!   failure would leave of it.
 //!
 //! Nothing outlives its owner, not even one that is killed: a small process
 //! watches each server and removes it together with its directory. Where
@@ -58,6 +60,7 @@ mod binaries;
 mod both_engines;
 mod cluster;
 mod database;
+mod disk;
 mod error;
 mod identifier;
 mod log_disk;
@@ -82,6 +85,7 @@ pub use authority::Authority;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use database::Database;
+pub use disk::{Disk, DiskEvent, Trace};
 pub use error::Error;
 pub use pgbouncer::PgBouncer;
 pub use promtool::promtool;

@@ -19,6 +19,7 @@ use crate::value::Value;
 pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
 pub(crate) use postgres::{STANDBY_TIMELINE, refusal};
+pub(crate) use sqlite::{Process, lock_holders, log_readers};
 pub(crate) use transaction::{Begin, Bounds, End};
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
@@ -53,6 +54,14 @@ impl Connector {
         }
     }
 
+    /// What is wrong with what it connects to, where that can be seen without a connection: an SQLite file that is gone.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Connector::Sqlite(connector) => connector.fault(),
+            Connector::Postgres(_) => None,
+        }
+    }
+
     /// The server's processes of its connections.
     pub(crate) fn backends(&self) -> Vec<i64> {
         match self {
@@ -66,6 +75,22 @@ impl Connector {
         match self {
             Connector::Sqlite(connector) => connector.lockable(),
             Connector::Postgres(_) => None,
+        }
+    }
+
+    /// The size of SQLite's write-ahead log in bytes; none where there is no file that could have one.
+    pub(crate) fn log_size(&self) -> Option<u64> {
+        match self {
+            Connector::Sqlite(connector) => connector.log_size(),
+            Connector::Postgres(_) => None,
+        }
+    }
+
+    /// Moves what has piled up in SQLite's write-ahead log into the file, if the log has grown; nobody waits for it.
+    pub(crate) async fn shorten_log(&self) -> Result<()> {
+        match self {
+            Connector::Sqlite(connector) => connector.shorten_log().await,
+            Connector::Postgres(_) => Ok(()),
         }
     }
 
@@ -366,7 +391,7 @@ impl Connection {
 
 /// What a failure says of its connection, if it says something.
 fn verdict(error: &Error, writing: bool) -> Option<Verdict> {
-    if error.is_connection_lost() || error.is_commit_unknown() {
+    if error.is_connection_lost() || error.is_commit_unknown() || error.is_file_gone() {
         return Some(Verdict::Lost);
     }
     (writing && error.code().is_some() && error.is_read_only()).then_some(Verdict::ReadOnlyServer)

@@ -97,7 +97,7 @@ impl<'a> Migrator<'a> {
     pub async fn upgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
         let deadline = self.deadline();
         let target = self.resolve(&deadline, goal, Direction::Up).await?;
-        self.run(&deadline, Needs::to_look(), async |run| run.upgrade(target).await).await
+        self.run(&deadline, Needs::to_look(), async |run| Box::pin(run.upgrade(target)).await).await
     }
 
     /// Takes revisions back, down to the goal; returns those that it took back. [`Goal::Steps`] is resolved and
@@ -110,7 +110,7 @@ impl<'a> Migrator<'a> {
     pub async fn downgrade(&self, goal: &Goal) -> Result<Vec<Change>> {
         let deadline = self.deadline();
         let target = self.resolve(&deadline, goal, Direction::Down).await?;
-        self.run(&deadline, Needs::to_look(), async |run| run.downgrade(target).await).await
+        self.run(&deadline, Needs::to_look(), async |run| Box::pin(run.downgrade(target)).await).await
     }
 
     /// The last revision that is wholly applied.

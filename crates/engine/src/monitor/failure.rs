@@ -18,6 +18,7 @@ pub(super) fn of(error: &Error) -> Failure<'_> {
         Kind::Database { code, .. } => (code.as_str(), true),
         Kind::Lost => ("connection_lost", false),
         Kind::CommitUnknown => ("commit_unknown", false),
+        Kind::FileGone { .. } => ("file_gone", false),
         Kind::Decode { .. } => ("decode", false),
         Kind::Value { .. } => ("invalid_value", false),
         Kind::WriteInRead => ("write_in_read", false),

@@ -11,6 +11,7 @@ mod give_back;
 mod inventory;
 mod leak;
 mod lend;
+mod log_size;
 mod stats;
 mod status;
 mod waiting;

@@ -30,6 +30,13 @@ const LAG_BYTES: Definition<f64> = Definition {
     description: "How far a replica is behind the primary's log.",
     attributes: OF_NODE,
 };
+const LOG_BYTES: Definition<f64> = Definition {
+    name: "tallybook.node.wal.size",
+    instrument: Data::Gauge,
+    unit: "By",
+    description: "The size of SQLite's write-ahead log, which a read that does not end lets grow.",
+    attributes: OF_NODE,
+};
 const LATENCY: Definition<f64> = Definition {
     name: "tallybook.node.latency",
     instrument: Data::Gauge,
@@ -65,6 +72,13 @@ const DOUBTFUL: Definition<u64> = Definition {
     description: "Transactions that a primary acknowledged and its successor was not seen to have replayed.",
     attributes: OF_ALL,
 };
+
+/// The size of SQLite's log, where there is one.
+pub(super) fn log_size(nodes: &[NodeStatus]) -> Vec<Metric> {
+    let point = |node: &NodeStatus| Some(Point::new(node.log_bytes? as f64).with(NODE, node.name.clone()));
+    let points: Vec<_> = nodes.iter().filter_map(point).collect();
+    if points.is_empty() { Vec::new() } else { vec![LOG_BYTES.metric(points)] }
+}
 
 /// What is counted of the nodes.
 pub(super) fn metrics(nodes: &[NodeStatus], refused: u64, doubtful: u64) -> Vec<Metric> {

@@ -63,7 +63,7 @@ impl Node {
                 (pool.clone(), pool)
             }
             Engine::Sqlite => (
-                pool("readers", Role::Read, settings.pool.clone()),
+                pool("readers", Role::Read, settings.pool.clone()).watch_log(),
                 pool("writer", Role::Write, one_connection(&settings.pool)),
             ),
         };
@@ -172,7 +172,8 @@ impl Node {
         };
         let is_lone_standby = self.is_alone && role == NodeRole::Replica;
         let standby = if is_lone_standby { "it is a standby: it takes no writes" } else { "" };
-        let reasons = [known.reason.as_str(), &unwatched, standby];
+        let long_log = self.reads.long_log(self.connector.log_size()).unwrap_or_default();
+        let reasons = [known.reason.as_str(), &unwatched, standby, &long_log];
         reasons.into_iter().filter(|reason| !reason.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
@@ -180,7 +181,10 @@ impl Node {
     pub(super) fn status(&self, last: Option<u64>) -> NodeStatus {
         let now = Instant::now();
         let known = self.health.known();
-        let Known { state, role, observation, latency, since, .. } = *known;
+        let Known { role, observation, latency, since, .. } = *known;
+        let log_bytes = self.connector.log_size();
+        let fault = self.connector.fault();
+        let state = if fault.is_some() { NodeState::Down } else { known.state };
         let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
         // Nobody asks one of several servers behind the only node, but each new connection tells what it is.
         let is_asked = !self.is_alone || self.connector.leads_to_one_server();
@@ -190,7 +194,7 @@ impl Node {
             name: self.name.clone(),
             role,
             state,
-            reason: self.reason(&known, role),
+            reason: fault.unwrap_or_else(|| self.reason(&known, role)),
             since: now.saturating_duration_since(since),
             lag_bytes: replayed.and_then(|replayed| Some(last?.saturating_sub(replayed.lsn))),
             lag: self
@@ -200,6 +204,7 @@ impl Node {
                 .map(|covered| now.saturating_duration_since(covered)),
             timeline: observation.map(|observation| observation.timeline),
             position: observation.map(|observation| observation.lsn),
+            log_bytes,
             latency,
             served: self.served.load(Ordering::Relaxed),
             fallbacks: self.fallbacks.load(Ordering::Relaxed),

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::time::{sleep, timeout_at};
 
 use super::choice::Choice;
-use super::figures::metrics;
+use super::figures::{log_size, metrics};
 use super::history::History;
 use super::layout::layout;
 use super::lease::Lease;
@@ -288,10 +288,10 @@ impl Router {
         self.doubtful.fetch_add(transactions, Ordering::Relaxed);
     }
 
-    /// What is counted of the nodes; nothing where there is one.
+    /// What is counted of the nodes; where there is one, the size of its log on SQLite and nothing else.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         if !self.has_others() {
-            return Vec::new();
+            return log_size(&self.status());
         }
         metrics(&self.status(), self.spill.refused(), self.doubtful.load(Ordering::Relaxed))
     }

@@ -96,6 +96,10 @@ pub struct NodeStatus {
     pub timeline: Option<u32>,
     /// How far its log has come, or was replayed (`pg_lsn` as a number).
     pub position: Option<u64>,
+    /// The size of SQLite's write-ahead log, in bytes. Past 16 MiB a read that does not end keeps it from being moved into the
+    /// file.
+    #[serde(default)]
+    pub log_bytes: Option<u64>,
     /// How long it took to answer the last question.
     #[serde(with = "seconds::optional")]
     pub latency: Option<Duration>,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::driver::Process;
+
 /// A session of PostgreSQL, or a process that has an SQLite file locked, which others wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -30,6 +32,20 @@ impl fmt::Display for Blocker {
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
         write!(f, "pid {pid} ({})", parts.join(", "))?;
         if query.is_empty() { Ok(()) } else { write!(f, ": {query}") }
+    }
+}
+
+/// One that has an SQLite file locked.
+impl From<Process> for Blocker {
+    fn from(process: Process) -> Self {
+        Self {
+            pid: i64::from(process.pid),
+            user: String::new(),
+            application: process.program,
+            age: None,
+            state: "locks the file".to_owned(),
+            query: String::new(),
+        }
     }
 }
 

@@ -7,8 +7,7 @@ use tokio::time::timeout;
 
 use super::activity;
 use super::blocker::Blocker;
-use super::holders::holders;
-use crate::driver::{Connection, Connector, Role};
+use crate::driver::{Connection, Connector, Role, lock_holders};
 use crate::error::Result;
 
 /// A look that takes longer finds nobody: a server that does not answer names no one.
@@ -30,7 +29,8 @@ impl Lookout {
     pub(crate) async fn look(&mut self) -> Vec<Blocker> {
         if let Some((path, is_writing)) = self.connector.lockable() {
             let path = path.to_owned();
-            return spawn_blocking(move || holders(&path, is_writing)).await.unwrap_or_default();
+            let holders = spawn_blocking(move || lock_holders(&path, is_writing)).await;
+            return holders.unwrap_or_default().into_iter().map(Blocker::from).collect();
         }
         let pids = self.connector.backends();
         if pids.is_empty() {

@@ -3,7 +3,6 @@
 pub(crate) mod activity;
 mod blocker;
 mod deadline;
-mod holders;
 mod lookout;
 
 use std::future::Future;

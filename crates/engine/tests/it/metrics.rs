@@ -28,10 +28,11 @@ struct Expected {
 enum Instrument {
     Counter,
     UpDownCounter,
+    Gauge,
     Histogram(&'static [f64]),
 }
 
-use Instrument::{Counter, Histogram, UpDownCounter};
+use Instrument::{Counter, Gauge, Histogram, UpDownCounter};
 
 const SYSTEM: &[&str] = &["db.system.name"];
 const NAMESPACE: &[&str] = &["db.namespace"];
@@ -88,6 +89,8 @@ const CONVENTION: [Expected; 15] = [
     expected("tallybook.connections.refused", Counter, "{request}", POOL, &[]),
 ];
 
+const LOG_SIZE: Expected = expected("tallybook.node.wal.size", Gauge, "By", &["tallybook.node.name"], &[]);
+
 fn attributes_of(data: &Data) -> Vec<&Attributes> {
     fn all<T>(points: &[Point<T>]) -> Vec<&Attributes> {
         points.iter().map(|point| &point.attributes).collect()
@@ -106,7 +109,7 @@ fn check(metric: &Metric, expected: &Expected) {
     assert_eq!(metric.unit, *unit, "{name}");
     assert!(metric.description.ends_with('.'), "{name}: {}", metric.description);
     match (&metric.data, instrument) {
-        (Data::Counter(_), Counter) | (Data::UpDownCounter(_), UpDownCounter) => {}
+        (Data::Counter(_), Counter) | (Data::UpDownCounter(_), UpDownCounter) | (Data::Gauge(_), Gauge) => {}
         (Data::Histogram(points), Histogram(bounds)) => {
             assert!(points.iter().all(|point| point.value.bounds == *bounds), "{name}: {points:?}");
         }
@@ -194,7 +197,11 @@ tallybook_testkit::both_engines! {
         for expected in &CONVENTION {
             check(find(&metrics, expected.name), expected);
         }
-        assert_eq!(metrics.len(), CONVENTION.len(), "there are no others");
+        let is_sqlite = db.engine() == Engine::Sqlite;
+        if is_sqlite {
+            check(find(&metrics, LOG_SIZE.name), &LOG_SIZE);
+        }
+        assert_eq!(metrics.len(), CONVENTION.len() + usize::from(is_sqlite), "there are no others");
     }
 
     async fn a_success_is_counted_where_it_ran_and_for_what(url: &str) {

@@ -6,7 +6,7 @@ use crate::figures::format::{bytes, count, time};
 use crate::figures::grid::{Column, Grid, Kind};
 use crate::figures::shown::Shown;
 
-/// The servers as a table; nothing, where there is one.
+/// The servers as a table; nothing, where there is one with which nothing is wrong.
 pub(crate) fn grid(shown: &Shown) -> Option<Grid> {
     let nodes = shown.report.nodes.as_slice();
     let columns: [Column<&NodeStatus>; 9] = [
@@ -20,5 +20,6 @@ pub(crate) fn grid(shown: &Shown) -> Option<Grid> {
         Column::number("in use", 4, |node| node.in_flight.to_string()),
         Column::new("why", Kind::Text, 0, |node| node.reason.clone()),
     ];
-    (nodes.len() > 1).then(|| Grid::new(&columns, nodes))
+    let is_odd = nodes.iter().any(|node| !node.reason.is_empty());
+    (nodes.len() > 1 || is_odd).then(|| Grid::new(&columns, nodes))
 }

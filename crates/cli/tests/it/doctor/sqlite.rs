@@ -1,7 +1,10 @@
 //! SQLite files.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tallybook::engine::{execute, params};
 use tallybook::{Database, Settings, WriteSession};
@@ -128,4 +131,79 @@ async fn many_free_pages_are_noted() {
     )
     .await;
     doctor(&file.url()).has("note", "pages", "are free pages", "VACUUM");
+}
+
+/// A `sqlite3` that has the file open and does what it is told; it answers each line before the next.
+struct Shell {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    fn on(path: &Path) -> Self {
+        let mut child = Command::new("sqlite3")
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sqlite3 is installed: apt-get install sqlite3, or run ./scripts/test, which does");
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers }
+    }
+
+    fn run(&mut self, sql: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{sql}\nSELECT 'done';").unwrap();
+        let mut line = String::new();
+        while line.trim() != "done" {
+            line.clear();
+            assert!(self.answers.read_line(&mut line).unwrap() > 0, "sqlite3 ended at {sql}");
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_process_that_goes_on_with_a_deleted_file_is_named_and_its_rows_can_be_rescued() {
+    let file = SqliteFile::new("deleted");
+    let mut shell = Shell::on(file.path());
+    shell.run("PRAGMA journal_mode = WAL; CREATE TABLE notes (id integer PRIMARY KEY); INSERT INTO notes VALUES (1);");
+    fs::remove_file(file.path()).unwrap();
+    shell.run("INSERT INTO notes VALUES (2);");
+    let process = format!("sqlite3 (process {}) goes on with a file that was deleted", shell.child.id());
+    let report = doctor(&file.url());
+    report.has("critical", "file", &process, "cp /proc/");
+    report.has("critical", "file", "the file does not exist", "ls -l");
+    let copies =
+        report.told["findings"].as_array().unwrap().iter().flat_map(|one| one["next"].as_array().unwrap());
+    let copies: Vec<_> =
+        copies.filter_map(|next| next["run"].as_str()).filter(|run| run.starts_with("cp ")).collect();
+    assert_eq!(copies.len(), 2, "{}", report.all);
+    let directory = file.path().parent().unwrap();
+    for copy in copies {
+        assert!(Command::new("sh").args(["-c", copy]).current_dir(directory).status().unwrap().success());
+    }
+    let rescued =
+        Command::new("sqlite3").arg(directory.join("rescued.db")).arg("SELECT count(*) FROM notes").output();
+    assert_eq!(String::from_utf8_lossy(&rescued.unwrap().stdout).trim(), "2");
+}
+
+#[test]
+fn who_keeps_a_log_long_is_named() {
+    let file = SqliteFile::new("long_log");
+    let mut reader = Shell::on(file.path());
+    reader
+        .run("PRAGMA journal_mode = WAL; CREATE TABLE notes (text text); BEGIN; SELECT count(*) FROM notes;");
+    let mut writer = Shell::on(file.path());
+    for _ in 0..9 {
+        writer.run("INSERT INTO notes SELECT hex(randomblob(4000000));");
+    }
+    let report = doctor(&file.url());
+    report.has("warning", "disk", "the log beside the file has", "fuser -v");
+    assert!(report.all.contains(&format!("sqlite3 (process {})", reader.child.id())), "{}", report.all);
 }

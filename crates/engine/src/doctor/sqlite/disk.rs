@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use super::deleted::{real, with};
 use crate::doctor::finding::Finding;
 use crate::doctor::units::{bytes, shell};
+use crate::driver::log_readers;
 
 const NAME: &str = "disk";
 const MIB: u64 = 1 << 20;
 
-/// A log that is larger than this does not get shorter by itself.
-const LONG_LOG: u64 = 256 * MIB;
+/// Programs that use Tallybook keep it well below this, unless a read that does not end prevents it.
+const LONG_LOG: u64 = 64 * MIB;
 const LITTLE_ROOM: u64 = 100 * MIB;
 
 /// File systems that are another machine's, as the kernel numbers them.
@@ -53,19 +55,28 @@ fn remote(_path: &Path) -> Option<Finding> {
 /// Looked at before the file is opened: the last connection that closes moves the log into the file.
 fn log(path: &Path) -> Option<Finding> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let log = size(Path::new(&name));
+    let name = with(&real(path), "-wal");
+    let log = size(&name);
     if log < LONG_LOG {
         return None;
     }
     let what =
         format!("the log beside the file has {}, the file {}", bytes(log as i64), bytes(size(path) as i64));
-    let why = "a read that is never finished, or an open transaction, keeps it from being moved into the \
-        file; reads get slower";
+    let readers = log_readers(path);
+    let who = match &*readers {
+        [] => "nobody is seen to read now".to_owned(),
+        readers => {
+            let names: Vec<_> = readers.iter().map(ToString::to_string).collect();
+            format!("reading now: {}", names.join(", "))
+        }
+    };
+    let why = format!(
+        "a read that is never finished, or an open transaction, keeps it from being moved into the file; reads get slower. {who}"
+    );
     let quoted = shell(&path.display().to_string());
     Some(
         Finding::warning(NAME, what, why)
+            .advise("a program that uses Tallybook tells the line of code that reads longest: `tallybook report`, or its log")
             .run(format!("fuser -v {quoted}    # who has it open"))
             .run(format!("sqlite3 {quoted} 'PRAGMA wal_checkpoint(TRUNCATE)'")),
     )
@@ -98,7 +109,7 @@ mod tests {
         assert!(look(&path).iter().all(|finding| !finding.what.contains("log")));
         log.set_len(super::LONG_LOG).unwrap();
         assert!(
-            look(&path).iter().any(|finding| finding.what.starts_with("the log beside the file has 256 MB"))
+            look(&path).iter().any(|finding| finding.what.starts_with("the log beside the file has 64 MB"))
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Looking at an SQLite file.
 
+mod deleted;
 mod disk;
 mod facts;
 mod file;
@@ -27,6 +28,7 @@ macro_rules! checks {
 
 pub(super) async fn look(seat: &Seat, location: &SqliteLocation, revisions: &[Revision], seen: &mut Seen) {
     if let SqliteLocation::File(path) = location {
+        seen.findings.extend(deleted::look(path).into_iter().map(|finding| finding.at(&seat.name)));
         // Opening would make it.
         if let Some(failure) = file::judge(seat, path) {
             return seen.failure = Some(failure);

@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
+use tokio::task::spawn_blocking;
 
 use super::Connection;
+use super::checkpoint::{LARGE, shorten};
 use super::error::convert;
+use super::file::DatabaseFile;
 use super::functions;
-use super::log::Log;
+use super::log::{Log, write_again};
 use crate::driver::Role;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::settings::{FileAccess, OpenMode, SqliteLocation};
 
 /// How long a runner of revisions waits within SQLite; it tries again by itself, until its deadline.
@@ -62,7 +65,7 @@ impl Memory {
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {
     Memory(Memory),
-    File { path: PathBuf, access: FileAccess },
+    File { file: Arc<DatabaseFile>, access: FileAccess },
 }
 
 impl Connector {
@@ -71,23 +74,27 @@ impl Connector {
             SqliteLocation::Memory => Self::Memory(Memory::new()),
             // The process may go elsewhere before it opens the next connection.
             SqliteLocation::File(path) => {
-                Self::File { path: path::absolute(path).unwrap_or_else(|_| path.clone()), access }
+                let path = path::absolute(path).unwrap_or_else(|_| path.clone());
+                Self::File { file: Arc::new(DatabaseFile::new(path)), access }
             }
         }
     }
 
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
         let connector = self.clone();
-        let with_log = matches!(self, Connector::File { .. }) && !self.is_read_only();
-        let busy_timeout = self.busy_timeout(role);
-        Connection::spawn(with_log, busy_timeout, move || connector.open(role)).await
+        let file = match self {
+            Connector::Memory(_) => None,
+            Connector::File { file, .. } => Some(Arc::clone(file)),
+        };
+        let wants_log = file.is_some() && !self.is_read_only();
+        Connection::spawn(file, wants_log, self.busy_timeout(role), move || connector.open(role)).await
     }
 
     /// The file, and whether it is opened to be written.
     pub(crate) fn lockable(&self) -> Option<(&Path, bool)> {
         match self {
             Connector::Memory(_) => None,
-            Connector::File { path, .. } => Some((path.as_path(), !self.is_read_only())),
+            Connector::File { file, .. } => Some((file.path(), !self.is_read_only())),
         }
     }
 
@@ -103,7 +110,7 @@ impl Connector {
     pub(crate) fn target(&self) -> String {
         match self {
             Connector::Memory(_) => "sqlite::memory:".to_owned(),
-            Connector::File { path, .. } => path.display().to_string(),
+            Connector::File { file, .. } => file.path().display().to_string(),
         }
     }
 
@@ -111,31 +118,68 @@ impl Connector {
         matches!(self, Connector::File { access: FileAccess { mode: OpenMode::ReadOnly, .. }, .. })
     }
 
+    /// What is wrong with its file, if anything is: it was deleted, replaced or moved.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File { file, .. } => file.fault(),
+        }
+    }
+
+    /// The size of its log; none for a database in memory.
+    pub(crate) fn log_size(&self) -> Option<u64> {
+        match self {
+            Connector::Memory(_) => None,
+            Connector::File { file, .. } => Some(file.log_size()),
+        }
+    }
+
+    /// Shortens the log if it has grown.
+    pub(crate) async fn shorten_log(&self) -> Result<()> {
+        let Connector::File { file, .. } = self else { return Ok(()) };
+        if self.is_read_only() {
+            return Ok(());
+        }
+        if file.log_size() < LARGE {
+            file.set_backlog(false);
+            return Ok(());
+        }
+        let (connector, file) = (self.clone(), Arc::clone(file));
+        let shortened = spawn_blocking(move || shorten(&connector.open(Role::Read)?, &file).map_err(convert));
+        shortened.await.unwrap_or_else(|_| Err(Error::new(Kind::Lost)))
+    }
+
     fn open(&self, role: Role) -> Result<Sqlite> {
         let explain = |error| Error::connect(self.target(), explain(&error)).with_source(convert(error));
-        let opened = match self {
-            Connector::Memory(memory) => memory.open(
+        let ready = |opened: rusqlite::Result<Sqlite>| {
+            let sqlite = opened.map_err(explain)?;
+            self.prepare(&sqlite, role).map_err(explain)?;
+            Ok(sqlite)
+        };
+        match self {
+            Connector::Memory(memory) => ready(memory.open(
                 OpenFlags::SQLITE_OPEN_READ_WRITE
                     | OpenFlags::SQLITE_OPEN_CREATE
                     | OpenFlags::SQLITE_OPEN_NO_MUTEX
                     | OpenFlags::SQLITE_OPEN_URI,
-            ),
-            Connector::File { path, access } => {
-                let flags = check_file(path, access.mode)?;
-                Sqlite::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            }
-        };
-        let sqlite = opened.map_err(explain)?;
-        self.prepare(&sqlite, role).map_err(explain)?;
-        Ok(sqlite)
+            )),
+            Connector::File { file, access } => file.open(|may_make| {
+                let mut flags = check_file(file.path(), access.mode)?;
+                flags.set(
+                    OpenFlags::SQLITE_OPEN_CREATE,
+                    may_make && flags.contains(OpenFlags::SQLITE_OPEN_CREATE),
+                );
+                ready(Sqlite::open_with_flags(file.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX))
+            }),
+        }
     }
 
     /// Durable commits, readers beside the writer, foreign keys on; readers can't write.
     fn prepare(&self, sqlite: &Sqlite, role: Role) -> rusqlite::Result<()> {
         sqlite.busy_timeout(self.busy_timeout(role))?;
-        if let Connector::File { path, access: FileAccess { mode: OpenMode::ReadOnly, .. } } = self {
+        if let Connector::File { file, access: FileAccess { mode: OpenMode::ReadOnly, .. } } = self {
             // What others left in a log stays there: the last connection that closes would move it into the file.
-            let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+            let has_log = fs::metadata(beside(file.path(), "-wal")).is_ok_and(|log| log.len() > 0);
             sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
@@ -161,16 +205,43 @@ pub(super) fn stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Resul
 
 /// Turns a file to WAL, before the first write to it, and leaves the flushing of the log to [`Log`]. None where
 /// SQLite keeps to another journal, which it flushes itself.
-pub(super) fn use_log(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<Option<Log>> {
-    if turn_to_wal(sqlite, busy_timeout)? != "wal" {
+pub(super) fn use_log(
+    sqlite: &Sqlite,
+    database: &Arc<DatabaseFile>,
+    busy_timeout: Duration,
+) -> Result<Option<Log>> {
+    if turn_to_wal(sqlite, busy_timeout).map_err(convert)? != "wal" {
         return Ok(None);
     }
     // The first look at the database makes the log's file.
-    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-    let file = sqlite.path().map(|path| File::options().read(true).write(true).open(format!("{path}-wal")));
-    let Some(Ok(file)) = file else { return Ok(None) };
-    sqlite.execute_batch("PRAGMA synchronous = NORMAL")?;
-    Ok(Some(Log::new(file)))
+    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(convert)?;
+    let Some(path) = sqlite.path().map(|path| PathBuf::from(format!("{path}-wal"))) else { return Ok(None) };
+    let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
+    let failed_before = database.repair_flushes(|| repair(sqlite, &file, database))?;
+    let Ok(log) = Log::new(file, path, Arc::clone(database), failed_before) else { return Ok(None) };
+    sqlite.execute_batch("PRAGMA synchronous = NORMAL").map_err(convert)?;
+    sqlite.pragma_update(None, "journal_size_limit", LARGE as i64).map_err(convert)?;
+    Ok(Some(log))
+}
+
+/// Whether a text has given the file another journal, which SQLite flushes itself from now on.
+pub(super) fn left_log(sqlite: &Sqlite) -> rusqlite::Result<bool> {
+    let journal: String = sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if journal == "wal" {
+        return Ok(false);
+    }
+    sqlite.execute_batch("PRAGMA synchronous = FULL").map(|()| true)
+}
+
+/// Brings to the disk what a flush that failed may have lost, while nobody writes to the log.
+fn repair(sqlite: &Sqlite, log: &File, database: &DatabaseFile) -> Result<()> {
+    sqlite.execute_batch("BEGIN IMMEDIATE").map_err(convert)?;
+    let written = write_again(log);
+    sqlite.execute_batch("ROLLBACK").map_err(convert)?;
+    written.map_err(|error| {
+        Error::connect(database.path().display().to_string(), "its write-ahead log can't be flushed")
+            .with_source(error)
+    })
 }
 
 /// Of several connections that do so at the same time SQLite refuses all but one without regard to the busy

@@ -9,9 +9,11 @@ use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connect::use_log;
+use super::checkpoint::leave_checkpoints;
+use super::connect::{left_log, use_log};
 use super::error::convert;
-use super::flight::{check_transaction, run_all, settle};
+use super::file::DatabaseFile;
+use super::flight::{check_transaction, run_all};
 use super::leash::{Leash, LongFlights};
 use super::log::{Log, Sync};
 use crate::driver::Bounds;
@@ -32,11 +34,22 @@ pub(crate) struct Connection {
     long: LongFlights,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
+    /// None for a database in memory.
+    file: Option<Arc<DatabaseFile>>,
     /// How long it waits for a lock that another holds.
     busy_timeout: Duration,
     /// It has a file, and nothing was written through it yet.
     wants_log: bool,
     /// Where its commits are flushed, if SQLite does not.
+    log: Option<Log>,
+    /// Its commits leave checkpoints to others.
+    leaves_checkpoints: bool,
+}
+
+/// What makes a commit last.
+#[derive(Clone)]
+pub(super) struct Durability {
+    file: Option<Arc<DatabaseFile>>,
     log: Option<Log>,
 }
 
@@ -50,6 +63,7 @@ struct Opened {
 impl Connection {
     /// Opens a connection on a new thread; one to a file keeps a write-ahead log.
     pub(super) async fn spawn(
+        file: Option<Arc<DatabaseFile>>,
         wants_log: bool,
         busy_timeout: Duration,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
@@ -75,12 +89,32 @@ impl Connection {
             })?;
         let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
         let (thread, long) = (Handle(work), LongFlights::default());
-        Ok(Self { thread, sqlite, leash, long, interrupt, join, busy_timeout, wants_log, log: None })
+        Ok(Self {
+            thread,
+            sqlite,
+            leash,
+            long,
+            interrupt,
+            join,
+            busy_timeout,
+            file,
+            wants_log,
+            log: None,
+            leaves_checkpoints: false,
+        })
     }
 
-    /// Whether the thread ended, which only a panic on it does, or its log could not be flushed.
+    /// Whether the thread ended, which only a panic on it does, its log could not be flushed, or its file is known to be
+    /// gone.
     pub(crate) fn is_closed(&self) -> bool {
-        self.join.is_finished() || self.log.as_ref().is_some_and(Log::has_failed)
+        self.join.is_finished()
+            || self.log.as_ref().is_some_and(Log::has_failed)
+            || self.file.as_ref().is_some_and(|file| file.gone().is_some())
+    }
+
+    /// Looks whether its file is still there, unless that was done just before `now`.
+    pub(super) fn check_file(&self, now: Instant) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check_at(now))
     }
 
     /// Runs reads on this thread, if they are short; none if they have to go to the connection's own.
@@ -139,19 +173,37 @@ impl Connection {
         Some(outcome)
     }
 
-    /// Before the first write to a file: its log.
-    pub(super) async fn use_log(&mut self) -> Result<()> {
-        if self.wants_log {
+    /// Whether there is something to do before a write.
+    pub(super) fn is_unprepared(&self) -> bool {
+        self.wants_log || self.should_leave_checkpoints() != self.leaves_checkpoints
+    }
+
+    fn should_leave_checkpoints(&self) -> bool {
+        self.log.is_some() && self.file.as_ref().is_some_and(|file| file.has_backlog())
+    }
+
+    /// Before a write to a file: its log, and who moves that into the file.
+    pub(super) async fn prepare_write(&mut self) -> Result<()> {
+        self.use_log().await?;
+        let leave = self.should_leave_checkpoints();
+        if leave != self.leaves_checkpoints {
+            self.thread.call(move |sqlite| leave_checkpoints(sqlite, leave).map_err(convert)).await??;
+            self.leaves_checkpoints = leave;
+        }
+        Ok(())
+    }
+
+    async fn use_log(&mut self) -> Result<()> {
+        if let Some(file) = self.file.clone().filter(|_| self.wants_log) {
             let busy_timeout = self.busy_timeout;
-            self.log =
-                self.thread.call(move |sqlite| use_log(sqlite, busy_timeout).map_err(convert)).await??;
+            self.log = self.thread.call(move |sqlite| use_log(sqlite, &file, busy_timeout)).await??;
             self.wants_log = false;
         }
         Ok(())
     }
 
-    pub(super) fn log(&self) -> Option<&Log> {
-        self.log.as_ref()
+    pub(super) fn durability(&self) -> Durability {
+        Durability { file: self.file.clone(), log: self.log.clone() }
     }
 
     /// Closes it and waits until it is closed: the last connection to a file moves its log into it.
@@ -168,22 +220,36 @@ impl Connection {
             sqlite.execute_batch("COMMIT").map_err(convert)
         };
         self.thread.call(commit).await??;
-        Ok(self.log.as_ref().map(Log::written))
+        match (&self.log, &self.file) {
+            (Some(log), _) => Ok(Some(log.written())),
+            // SQLite flushed it itself.
+            (None, Some(file)) => file.check_commit().map(|()| None),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Inside a transaction, the text must not end it.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
-        let (sql, log) = (sql.to_owned(), self.log.clone());
-        self.thread
-            .call(move |sqlite| {
-                let was_open = !sqlite.is_autocommit();
-                sqlite.execute_batch(&sql).map_err(convert)?;
-                if was_open {
-                    check_transaction(sqlite)?;
-                }
-                settle(sqlite, log.as_ref())
-            })
-            .await?
+        self.check_file(Instant::now())?;
+        let (sql, durability) = (sql.to_owned(), self.durability());
+        let script = move |sqlite: &mut Sqlite| {
+            let was_open = !sqlite.is_autocommit();
+            sqlite.execute_batch(&sql).map_err(convert)?;
+            if was_open {
+                check_transaction(sqlite)?;
+            }
+            let left_log =
+                durability.log.is_some() && sqlite.is_autocommit() && left_log(sqlite).map_err(convert)?;
+            if !left_log {
+                durability.settle(sqlite)?;
+            }
+            Ok::<_, Error>(left_log)
+        };
+        if Box::pin(self.thread.call(script)).await?? {
+            self.log = None;
+            self.wants_log = true;
+        }
+        Ok(())
     }
 
     /// Rolls back a transaction in which nothing failed.
@@ -212,6 +278,18 @@ impl Connection {
     /// The way to its thread; a clone outlives a borrow of the connection.
     pub(super) fn thread(&self) -> &Handle {
         &self.thread
+    }
+}
+
+impl Durability {
+    /// What a flight committed itself lasts before it is answered.
+    pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
+        match (&self.log, &self.file) {
+            _ if !sqlite.is_autocommit() => Ok(()),
+            (Some(log), _) => log.sync_now(),
+            (None, Some(file)) => file.check_commit(),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -274,5 +352,34 @@ impl<T> Answer<T> {
     pub(super) async fn wait(self) -> Result<T> {
         // The thread ends without an answer only when the work panicked.
         self.0.await.map_err(|_| Error::new(Kind::Lost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::driver::{Begin, Bounds, Connector, End, Role};
+    use crate::params;
+    use crate::query::execute;
+    use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
+
+    #[tokio::test]
+    async fn a_text_that_gives_the_file_another_journal_takes_the_log_away_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
+        let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.clone())), access);
+        let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        let log = directory.path().join("journal.db-wal");
+        for _ in 0..2 {
+            assert!(log.exists());
+            connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
+            assert!(!log.exists());
+            // The next write has a log again.
+            connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
+        }
+        assert_eq!(connector.fault(), None);
+        connection.close().await;
     }
 }

@@ -10,7 +10,6 @@ use tokio::task::coop::consume_budget;
 use super::Connection;
 use super::connect::stable_plans;
 use super::error::convert;
-use super::log::Log;
 use crate::driver::{Begin, Bounds, End, Flown};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
@@ -30,6 +29,10 @@ impl Connection {
         bounds: Bounds,
         since: Option<Instant>,
     ) -> Flown<B> {
+        let now = since.unwrap_or_else(Instant::now);
+        if let Err(gone) = self.check_file(now) {
+            return Flown::new(Some(batch), Err(gone));
+        }
         if bounds.read_only {
             // A task that finds everything at once must let the others run too.
             consume_budget().await;
@@ -39,8 +42,10 @@ impl Connection {
             }
         }
         let is_insert = is_short_insert(&mut queries(&mut batch), bounds);
+        // On the heap: it is rare, and would make every flight larger.
         if bounds.begin == Some(Begin::Write)
-            && let Err(error) = self.use_log().await
+            && self.is_unprepared()
+            && let Err(error) = Box::pin(self.prepare_write()).await
         {
             return Flown::new(Some(batch), Err(error));
         }
@@ -51,11 +56,14 @@ impl Connection {
                 return Flown::new(Some(batch), outcome);
             }
         }
-        let log = self.log().filter(|_| !bounds.read_only).cloned();
+        let durability = (!bounds.read_only).then(|| self.durability());
         self.thread()
             .call(move |sqlite| {
                 let outcome = run_all(sqlite, &mut queries(&mut batch), bounds, since);
-                let outcome = outcome.and_then(|()| settle(sqlite, log.as_ref()));
+                let outcome = outcome.and_then(|()| match durability {
+                    Some(durability) => durability.settle(sqlite),
+                    None => Ok(()),
+                });
                 Flown::new(Some(batch), outcome)
             })
             .await
@@ -70,14 +78,6 @@ fn is_short_insert(queries: &mut [&mut dyn Query], bounds: Bounds) -> bool {
         && bounds.end.is_none()
         && queries.len() <= FEW_ROWS
         && queries.iter_mut().all(is_insert)
-}
-
-/// What a flight committed itself lasts before it is answered.
-pub(super) fn settle(sqlite: &Sqlite, log: Option<&Log>) -> Result<()> {
-    match log {
-        Some(log) if sqlite.is_autocommit() => log.sync_now(),
-        _ => Ok(()),
-    }
 }
 
 /// Runs the statements, with what goes before and behind them.

@@ -3,25 +3,66 @@
 //! SQLite locks bytes of the file, and of the shared memory beside it where the file has a write-ahead log; the kernel
 //! lists such locks in `/proc/locks`.
 
-use std::path::Path;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::blocker::Blocker;
+/// Another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// The name of its program; empty if it is not to be seen.
+    pub(crate) program: String,
+}
+
+impl Process {
+    /// A process by its number, whoever it is now.
+    pub(crate) fn of(pid: u32) -> Self {
+        let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Self { pid, program: program.trim().to_owned() }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.program, self.pid)
+    }
+}
 
 /// The processes whose locks keep this one from reading the file, or from writing it if `is_writing`. Empty where the
 /// system does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
-    let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
-    let mut shm = path.as_os_str().to_owned();
+pub(crate) fn lock_holders(path: &Path, is_writing: bool) -> Vec<Process> {
+    let has_log = shm(path).exists();
+    find(path, |lock, is_shm| lock.blocks(is_shm, is_writing, has_log))
+}
+
+/// The processes that are reading, and so keep the write-ahead log of a file from being begun anew. Empty where the system
+/// does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn log_readers(path: &Path) -> Vec<Process> {
+    find(path, |lock, is_shm| is_shm && lock.keeps_log())
+}
+
+/// The shared memory beside a file, not beside a link to it.
+#[cfg(target_os = "linux")]
+fn shm(path: &Path) -> PathBuf {
+    let mut shm = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     shm.push("-shm");
-    let has_log = Path::new(&shm).exists();
-    let own = i64::from(std::process::id());
+    shm.into()
+}
+
+/// The other processes that have such a lock on the file or its shared memory.
+#[cfg(target_os = "linux")]
+fn find(path: &Path, is_such: impl Fn(&Lock, bool) -> bool) -> Vec<Process> {
+    let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Vec::new() };
+    let own = std::process::id();
     let mut pids = Vec::new();
-    for (place, is_shm) in [(path, false), (Path::new(&shm), true)] {
-        let Some(file) = File::of(place) else { continue };
+    for (place, is_shm) in [(path.to_owned(), false), (shm(path), true)] {
+        let Some(file) = File::of(&place) else { continue };
         let found = locks.lines().filter_map(Lock::parse).filter(|lock| {
             lock.pid != own
-                && lock.blocks(is_shm, is_writing, has_log)
+                && is_such(lock, is_shm)
                 && lock.inode == file.inode
                 && (lock.device == file.number || file.is_open_in(lock.pid))
         });
@@ -29,25 +70,17 @@ pub(super) fn holders(path: &Path, is_writing: bool) -> Vec<Blocker> {
     }
     pids.sort_unstable();
     pids.dedup();
-    pids.into_iter().map(blocker).collect()
+    pids.into_iter().map(Process::of).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn holders(_path: &Path, _is_writing: bool) -> Vec<Blocker> {
+pub(crate) fn log_readers(_path: &Path) -> Vec<Process> {
     Vec::new()
 }
 
-#[cfg(target_os = "linux")]
-fn blocker(pid: i64) -> Blocker {
-    let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Blocker {
-        pid,
-        user: String::new(),
-        application: command.trim().to_owned(),
-        age: None,
-        state: "locks the file".to_owned(),
-        query: String::new(),
-    }
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn lock_holders(_path: &Path, _is_writing: bool) -> Vec<Process> {
+    Vec::new()
 }
 
 /// A file, as the kernel knows it.
@@ -71,7 +104,7 @@ impl File {
 
     /// Whether a process has it open, as far as this user may see. Where file systems lie over each other the list of
     /// locks names another device.
-    fn is_open_in(&self, pid: i64) -> bool {
+    fn is_open_in(&self, pid: u32) -> bool {
         use std::os::linux::fs::MetadataExt;
         let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         open.flatten()
@@ -85,7 +118,7 @@ impl File {
 #[derive(Debug, PartialEq)]
 struct Lock {
     is_exclusive: bool,
-    pid: i64,
+    pid: u32,
     device: String,
     inode: u64,
     first: u64,
@@ -110,6 +143,12 @@ impl Lock {
 
     fn covers(&self, byte: u64) -> bool {
         (self.first..=self.last).contains(&byte)
+    }
+
+    /// Whether it is that of a read: on one of the four marks of places in the log, or on the one before them, of reads that
+    /// want the file left as it is.
+    fn keeps_log(&self) -> bool {
+        !self.is_exclusive && (123..=127).any(|mark| self.covers(mark))
     }
 
     /// Whether it keeps others from reading, or from writing if `is_writing`. The bytes are those of SQLite's file format.
@@ -154,5 +193,11 @@ mod tests {
         assert!(writer.blocks(true, true, true) && !writer.blocks(true, false, true));
         let reserved = Lock::parse("1: POSIX ADVISORY WRITE 7 00:2f:1 1073741825 1073741825").unwrap();
         assert!(reserved.blocks(false, true, false) && !reserved.blocks(false, false, false));
+    }
+
+    #[test]
+    fn readers_at_a_mark_in_the_log_keep_it() {
+        let at = |byte: u64| Lock::parse(&format!("1: POSIX ADVISORY READ 7 00:2f:1 {byte} {byte}")).unwrap();
+        assert_eq!([122, 123, 127, 128].map(|byte| at(byte).keeps_log()), [false, true, true, false]);
     }
 }
