@@ -141,7 +141,7 @@ fn shorter<T: Table>(row: &T) -> Vec<String> {
 pub(crate) struct List {
     /// By the index.
     pub(crate) newest: Statement,
-    /// By the index with an offset: no row where a foreign spelling stands in what is left out or read.
+    /// By the index with an offset: all rows from the first on where a foreign spelling stands among them.
     pub(crate) skipping: Statement,
     /// By the canonical form.
     pub(crate) settled: Statement,
@@ -162,10 +162,13 @@ impl List {
             return Self { newest, skipping, settled, has_texts: Statement::new("SELECT false") };
         };
         let name = T::NAME;
-        let skipping = text::<T>(&format!(
-            "{filter}ORDER BY {order} LIMIT CASE WHEN EXISTS (SELECT 1 FROM (SELECT {time} FROM {name} {filter}\
-             ORDER BY {order} LIMIT {limit} + {offset}) WHERE {}) THEN 0 ELSE {limit} END OFFSET {offset}",
+        let is_there = format!(
+            "EXISTS (SELECT 1 FROM (SELECT {time} FROM {name} {filter}ORDER BY {order} LIMIT {limit} + {offset}) WHERE {})",
             is_foreign(time),
+        );
+        let skipping = text::<T>(&format!(
+            "{filter}ORDER BY {order} LIMIT CASE WHEN {is_there} THEN {limit} + {offset} ELSE {limit} END \
+             OFFSET CASE WHEN {is_there} THEN 0 ELSE {offset} END"
         ));
         let settled = text::<T>(&settled::<T>(condition, &format!("{limit} + {offset}"), &window));
         let has_texts = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {and}{time} IN rarray({limit}))");
@@ -259,6 +262,9 @@ fn clauses(condition: &str) -> (String, String) {
     (format!("WHERE {condition} "), format!("{condition} AND "))
 }
 
+/// What each readable time begins with.
+const PATTERN: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T][0-9][0-9]:[0-9][0-9]:[0-9][0-9]*";
+
 /// The order of a list by its index.
 fn order<T: Table>() -> String {
     T::ORDER.map_or_else(|| "id DESC".to_owned(), |time| format!("{time} DESC, id DESC"))
@@ -274,18 +280,18 @@ pub(crate) fn canonical_order(time: &str) -> String {
 fn canonical(time: &str) -> String {
     let fraction =
         format!("replace(replace(replace(substr({time}, 20), 'Z', ''), '+00:00', ''), '-00:00', '')");
-    let (day, digit) = ("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]", "[0-9][0-9]");
     format!(
-        "CASE WHEN {time} GLOB '{day}[ T]{digit}:{digit}:{digit}*' \
+        "CASE WHEN {time} GLOB '{PATTERN}' \
          THEN substr({time}, 1, 10) || ' ' || substr({time}, 12, 8) || \
          substr({fraction} || substr('.000000', length({fraction}) + 1), 1, 7) ELSE {time} END"
     )
 }
 
-/// Whether a value is no canonical text, as far as that matters for the order of readable ones.
+/// Whether a value is a time in no canonical form.
 fn is_foreign(time: &str) -> String {
     format!(
-        "NOT (length({time}) = 26 AND substr({time}, 11, 1) = ' ' AND substr({time}, 26) BETWEEN '0' AND '9')"
+        "{time} GLOB '{PATTERN}' AND NOT (length({time}) = 26 AND substr({time}, 11, 1) = ' ' \
+         AND substr({time}, 26) BETWEEN '0' AND '9')"
     )
 }
 

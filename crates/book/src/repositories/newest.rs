@@ -23,13 +23,10 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         async move {
             let (limit, skip) = (i64::from(window.limit), i64::from(window.skip));
             let more = self.rows_behind();
-            let skipping = more > 0 && skip > 0;
-            let statement = if skipping { &list.skipping } else { &list.newest };
+            let statement = if more > 0 && skip > 0 { &list.skipping } else { &list.newest };
             let query = all::<Spelled<T>>(statement, condition().and(&(limit + more)).and(&skip));
             let rows = self.fetch(query.called(call)).await?;
-            if !(skipping && rows.is_empty())
-                && let Some((rows, _)) = self.settled(list, rows, window.limit, &condition, call).await?
-            {
+            if let Some((rows, _)) = self.settled(list, rows, window.limit, &condition, call).await? {
                 return Ok(rows);
             }
             // On the heap, as all that few calls come to: the future of a call stays as small as that of one statement.
