@@ -32,7 +32,8 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
             {
                 return Ok(rows);
             }
-            self.fetch(all(&list.settled, condition().and(&limit).and(&skip)).called(call)).await
+            // On the heap, as all that few calls come to: the future of a call stays as small as that of one statement.
+            Box::pin(self.fetch(all(&list.settled, condition().and(&limit).and(&skip)).called(call))).await
         }
     }
 
@@ -59,7 +60,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
             return Ok(read);
         }
         let settled = Pages::settled::<T>(place.is_some(), most);
-        let mut rows: Vec<T> = self.fetch(all(settled, params()).called(call)).await?;
+        let mut rows: Vec<T> = Box::pin(self.fetch(all(settled, params()).called(call))).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         Ok((rows, more))
@@ -84,7 +85,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
             Read::Unsettled => None,
             Read::Unless(texts, rows) => {
                 let query = one::<(bool,)>(&list.has_texts, condition().and(&texts));
-                let (is_there,) = self.fetch(query.called(call)).await?;
+                let (is_there,) = Box::pin(self.fetch(query.called(call))).await?;
                 (!is_there).then_some((rows, true))
             }
         })

@@ -237,7 +237,7 @@ impl<S: Session> Repository<'_, S, Trade> {
                 return Ok(with_executions(trades, executions));
             }
             let batch = (all(&*SETTLED_OF_PORTFOLIO, params(0)), all(&*EXECUTIONS_OF_SETTLED, params(0)));
-            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            let (trades, executions) = Box::pin(self.fetch(batch.called(call))).await?;
             Ok(with_executions(trades, executions))
         }
     }
@@ -265,7 +265,7 @@ impl<S: Session> Repository<'_, S, Trade> {
             }
             let batch =
                 (all(&*SETTLED_OF_PORTFOLIOS, params(0)), all(&*EXECUTIONS_OF_SETTLED_OF_MANY, params(0)));
-            let (trades, executions) = self.fetch(batch.called(call)).await?;
+            let (trades, executions) = Box::pin(self.fetch(batch.called(call))).await?;
             Ok(with_executions(trades, executions))
         }
     }

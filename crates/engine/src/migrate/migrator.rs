@@ -175,15 +175,6 @@ impl<'a> Migrator<'a> {
         Ok(self.look(&self.deadline(), async |connection| self.read(connection).await).await?.others)
     }
 
-    /// What differs, of as many revisions as are applied.
-    pub(super) async fn differences(&self, deadline: &Deadline) -> Result<Vec<Difference>> {
-        self.look(deadline, async |connection| {
-            self.read(connection).await?;
-            Ok(compare(connection, self.name, self.revisions).await?.1)
-        })
-        .await
-    }
-
     /// Accepts the present text of a revision that was changed after it was applied, and records that. Returns
     /// what the steps that changed do.
     ///

@@ -40,14 +40,15 @@ type Answer = (Observation, Instant);
 pub(super) async fn watch(router: Weak<Router>, node: usize, mut watch: Watch) {
     loop {
         let Some(alive) = open(&router) else { return };
-        let (pause, prod) = (alive.pause(node).max(watch.least_pause()), alive.nodes[node].prod.clone());
+        let pause = watch.pause().unwrap_or_else(|| alive.pause(node));
+        let prod = alive.nodes[node].prod.clone();
         drop(alive);
         tokio::select! {
             () = sleep(pause) => {}
             () = async { sleep(LEAST_PAUSE).await; prod.notified().await } => {}
         }
         let Some(alive) = open(&router) else { return };
-        if !alive.is_to_be_asked(node, &watch) {
+        if !alive.is_to_be_asked(node, &mut watch) {
             watch.rests();
             continue;
         }
@@ -64,7 +65,7 @@ fn open(router: &Weak<Router>) -> Option<Arc<Router>> {
 impl Router {
     /// Whether there is a reason to ask a node. The only one is left alone as long as it is a primary, as far as its last
     /// new connection tells, and answers within a moment.
-    fn is_to_be_asked(&self, node: usize, watch: &Watch) -> bool {
+    fn is_to_be_asked(&self, node: usize, watch: &mut Watch) -> bool {
         let node = &self.nodes[node];
         let (role, state) = {
             let known = node.health.known();
@@ -75,7 +76,7 @@ impl Router {
             || node.writes.identity().standby
             || node.writes.longest_held().is_some_and(|held| held >= HELD)
             // Those of runners of revisions are no pool's.
-            || node.connector.open() > node.writes.size() + usize::from(watch.connection.is_some())
+            || watch.sees_others_for(HELD, node.connector.open(), node.writes.size())
     }
 
     fn down_after(&self) -> Duration {

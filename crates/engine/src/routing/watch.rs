@@ -15,6 +15,8 @@ const KEPT: Duration = Duration::from_secs(30);
 pub(super) struct Watch {
     pub(super) connection: Option<Connection>,
     used: Option<Instant>,
+    /// Since when there are connections that are neither the pool's nor this one.
+    others: Option<Instant>,
     problem: String,
     logged: String,
     failures: u32,
@@ -73,9 +75,19 @@ impl Watch {
         self.again.is_some_and(|again| Instant::now() < again)
     }
 
-    /// How long to leave the node alone at least.
-    pub(super) fn least_pause(&self) -> Duration {
-        if self.is_blind { PATIENCE } else { Duration::ZERO }
+    /// How long to leave the node alone, where that is not as usual.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.is_blind.then_some(PATIENCE)
+    }
+
+    /// Whether so many connections were `open` for so long that some are neither the pool's nor this one. One that was
+    /// closed is counted for a moment longer.
+    pub(super) fn sees_others_for(&mut self, time: Duration, open: usize, pooled: usize) -> bool {
+        if open <= pooled + usize::from(self.connection.is_some()) {
+            self.others = None;
+            return false;
+        }
+        self.others.get_or_insert_with(Instant::now).elapsed() >= time
     }
 
     /// Notes that there is nothing to ask.
