@@ -81,7 +81,7 @@ impl Run<'_> {
     async fn transaction(&mut self, index: usize, walked: usize, direction: Direction) -> Result<Walked> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Stopped { number, error } = match self.attempt(index, walked, direction).await {
+            let Stopped { number, error } = match Box::pin(self.attempt(index, walked, direction)).await {
                 Ok(walked) => return Ok(walked),
                 Err(stopped) => stopped,
             };

@@ -46,12 +46,13 @@ impl Migrator<'_> {
         work: impl AsyncFnOnce(&mut Run<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut started = None;
-        let change = async {
+        // On the heap: a run is a deep nest of futures, and callers have a stack of 2 MiB.
+        let change = Box::pin(async {
             let run = Run::start(self.db, self.name, self.revisions, &self.options, deadline).await?;
             let run = started.insert(run);
             run.check_privileges(needs).await?;
             work(run).await
-        };
+        });
         let outcome = self.until(deadline, change).await;
         if let Some(run) = started {
             run.end_all().await;
@@ -101,7 +102,7 @@ impl Migrator<'_> {
         work: impl AsyncFnOnce(&mut Connection) -> Result<T>,
     ) -> Result<T> {
         let mut opened = None;
-        let work = async { work(opened.insert(patience::connect(self.db).await?)).await };
+        let work = Box::pin(async { work(opened.insert(patience::connect(self.db).await?)).await });
         let outcome = self.until(deadline, work).await;
         if let Some(connection) = opened {
             end(connection).await;

@@ -10,6 +10,7 @@ use super::difference::Difference;
 use super::history::{self, History};
 use super::migrator::Migrator;
 use super::patience;
+use super::pending;
 use super::privileges::Needs;
 use super::record::{Adopted, Event, Last};
 use super::run::Run;
@@ -102,6 +103,7 @@ impl Migrator<'_> {
                     batch.push(execute("UPDATE alembic_version SET version_num = $1", params![version]));
                 }
                 batch.extend(self.revisions.iter().flat_map(|one| history::erase(self.name, one)));
+                batch.push(pending::forget(self.name));
                 batch.push(last.record(&Event::Released(state.clone()))?);
                 run.write_within(batch).await?;
                 run.end(End::Commit).await?;

@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         self.takes_over = unrecorded.is_adopted(&mut self.connection, name).await?;
         self.set_out(target, applied).await?;
         for index in applied..position {
-            changes.extend(self.walk(index, Direction::Up).await?);
+            changes.extend(Box::pin(self.walk(index, Direction::Up)).await?);
         }
         self.arrive(changes).await
     }
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         let mut changes = Vec::new();
         self.set_out(target, traces).await?;
         for index in (position..traces).rev() {
-            changes.extend(self.walk(index, Direction::Down).await?);
+            changes.extend(Box::pin(self.walk(index, Direction::Down)).await?);
         }
         self.arrive(changes).await
     }
