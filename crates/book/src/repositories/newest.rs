@@ -1,7 +1,5 @@
 //! Reading lists: by their index where that is right, else settled; see [`newest`](crate::newest).
 
-use std::future::Future;
-
 use chrono::{DateTime, Utc};
 use tallybook_engine::{Batch, Call, Engine, Params, Session, all, one, params};
 
@@ -13,25 +11,23 @@ use crate::table::Table;
 
 impl<S: Session, T: Table> Repository<'_, S, T> {
     /// A window on a list whose condition has these parameters.
-    pub(super) fn window(
+    pub(super) async fn window(
         &mut self,
         list: &'static List,
         condition: impl Fn() -> Params + Send + Sync,
         window: Window,
         call: Call,
-    ) -> impl Future<Output = Result<Vec<T>>> + Send {
-        async move {
-            let (limit, skip) = (i64::from(window.limit), i64::from(window.skip));
-            let more = self.rows_behind();
-            let statement = if more > 0 && skip > 0 { &list.skipping } else { &list.newest };
-            let query = all::<Spelled<T>>(statement, condition().and(&(limit + more)).and(&skip));
-            let rows = self.fetch(query.called(call)).await?;
-            if let Some((rows, _)) = self.settled(list, rows, window.limit, &condition, call).await? {
-                return Ok(rows);
-            }
-            // On the heap, as all that few calls come to: the future of a call stays as small as that of one statement.
-            Box::pin(self.fetch(all(&list.settled, condition().and(&limit).and(&skip)).called(call))).await
+    ) -> Result<Vec<T>> {
+        let (limit, skip) = (i64::from(window.limit), i64::from(window.skip));
+        let more = self.rows_behind();
+        let statement = if more > 0 && skip > 0 { &list.skipping } else { &list.newest };
+        let query = all::<Spelled<T>>(statement, condition().and(&(limit + more)).and(&skip));
+        let rows = self.fetch(query.called(call)).await?;
+        if let Some((rows, _)) = self.settled(list, rows, window.limit, &condition, call).await? {
+            return Ok(rows);
         }
+        // On the heap, as all that few calls come to: the future of a call stays as small as that of one statement.
+        Box::pin(self.fetch(all(&list.settled, condition().and(&limit).and(&skip)).called(call))).await
     }
 
     /// The first rows of all, or those behind a place, and whether others follow.

@@ -148,10 +148,8 @@ async fn statements_that_run_are_not_cut_when_nothing_else_can_be_asked() {
     let trouble = async {
         write(&admin, "ALTER ROLE app CONNECTION LIMIT 0").await;
         eventually("all others are ended", async || {
-            let ended = format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
-                AND query NOT LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
-            );
+            let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
+                AND query NOT LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
             read::<(bool,)>(&admin, ended).await.is_empty()
         })
         .await;
