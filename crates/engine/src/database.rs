@@ -297,7 +297,8 @@ impl Database {
 
     /// A connection of its own, outside the pools, for revisions, which must not compete with sessions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        self.0.router.connect().await
+        // On the heap: a runner of revisions connects at the bottom of many calls.
+        Box::pin(self.0.router.connect()).await
     }
 
     /// Closes the connections of the pools that are at rest: an SQLite file that nobody has open can be changed in

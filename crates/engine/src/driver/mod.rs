@@ -170,7 +170,8 @@ impl Connection {
     ///
     /// Safe to drop at any point: the connection then knows that it has to be cleaned.
     pub(crate) async fn fly<B: Batch>(&mut self, batch: B, bounds: Bounds) -> Result<B> {
-        let Flown { batch, outcome, .. } = self.fly_timed(batch, bounds, None).await;
+        // On the heap: runners of revisions call it at many depths, and sessions take the other one.
+        let Flown { batch, outcome, .. } = Box::pin(self.fly_timed(batch, bounds, None)).await;
         outcome?;
         batch.ok_or_else(|| Error::new(Kind::Lost))
     }

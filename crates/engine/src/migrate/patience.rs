@@ -31,7 +31,8 @@ pub(super) async fn fly<B: Batch>(
 ) -> Result<B::Output> {
     let may_repeat = connection.is_clean();
     loop {
-        let flown = connection.fly_timed(batch, bounds, None).await;
+        // On the heap, as all that runners send.
+        let flown = Box::pin(connection.fly_timed(batch, bounds, None)).await;
         match (flown.outcome, flown.batch) {
             (Err(error), Some(again)) if may_repeat && error.is_locked() => {
                 connection.clean().await?;

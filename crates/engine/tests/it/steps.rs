@@ -234,7 +234,7 @@ async fn a_user_without_permission_changes_nothing() {
     write(&db, "REVOKE CREATE ON SCHEMA public FROM public").await;
     let url = format!("{}?options=-crole%3Dreader_of_notes", database.url());
     let error = told(Migrator::new(&open(&url).await, ALL).upgrade(&Goal::Head)).await;
-    assert!(error.contains("permission denied for schema public"), "{error}");
+    assert!(error.contains("GRANT CREATE ON SCHEMA public TO reader_of_notes;"), "{error}");
     assert_eq!(
         read::<(i64,)>(&db, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await,
         [(0,)]
