@@ -1,9 +1,9 @@
 //! A connection that was lost throws suspicion on those of its time.
 
-use tallybook_engine::{CloseReason, Database, PoolStatus, Settings};
+use tallybook_engine::{CloseReason, Database, NodeState, PoolStatus, Settings};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::support::{at_rest, open, open_with, read, try_read};
+use crate::support::{at_rest, eventually, open, open_with, read, try_read};
 
 const KEPT: usize = 4;
 
@@ -96,6 +96,8 @@ async fn a_survivor_that_answers_is_kept_and_checked_once() {
     proxy.set(Mode::HangUp).await;
     assert!(!answers(&db).await);
     proxy.set(Mode::Relay).await;
+    // The loss has the server asked, too, on a connection of its own.
+    eventually("the server is found up", async || db.nodes()[0].state == NodeState::Up).await;
     let _ = proxy.turns();
     assert!(answers(&db).await);
     assert_eq!(proxy.turns(), 2, "a ping and the read");
