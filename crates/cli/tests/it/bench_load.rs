@@ -113,6 +113,9 @@ both_engines! {
 
     async fn a_database_without_a_book_is_refused(url: &str) {
         let program = Program::new();
+        if let Some(path) = url.strip_prefix("sqlite:///") {
+            std::fs::File::create(path).unwrap();
+        }
         let error = program.run(&format!("bench load --database {url}")).fails(1);
         assert!(error.contains("holds no book yet") && error.contains("next: tallybook migrate upgrade"), "{error}");
         program.run(&format!("migrate upgrade --database {url}")).ok();

@@ -16,8 +16,9 @@ use super::privileges::{MissingPrivilege, Needs};
 use super::record::{Adopted, Event, Last, journal_mode};
 use super::revision::steps;
 use super::run::Run;
-use crate::driver::{Connection, End};
+use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
+use crate::query::Execute;
 use crate::settings::Engine;
 
 /// What an adoption found, and did unless it was to look only.
@@ -182,11 +183,16 @@ impl Migrator<'_> {
 
 impl Run<'_> {
     /// Begins a transaction that keeps other runners out, and leaves the journal mode of an SQLite file as it is.
+    ///
+    /// It waits for locks as long as the run may: it only reads and writes rows, so nobody queues behind it.
     pub(super) async fn begin_as_it_is(&mut self) -> Result<()> {
-        if self.engine == Engine::Postgres {
-            return self.begin().await.map(drop);
+        match self.engine {
+            Engine::Postgres => {
+                let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+                self.connection.fly(Vec::<Execute>::new(), bounds).await.map(drop)
+            }
+            Engine::Sqlite => patience::script(&mut self.connection, "BEGIN IMMEDIATE").await,
         }
-        patience::script(&mut self.connection, "BEGIN IMMEDIATE").await
     }
 }
 
