@@ -1,0 +1,202 @@
+//! Kinds of errors, and their messages.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::reading::TransactionControl;
+
+/// How messages begin that tell of a connection that was lost; its server is named behind.
+pub(super) const CONNECTION: &str = "the connection";
+
+/// The part of a call that a time-out interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Waiting for a connection that others hold.
+    Waiting,
+    /// Opening a new connection.
+    Connecting,
+    /// Checking that a kept connection is alive.
+    Pinging,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Waiting => "waiting for a connection",
+            Step::Connecting => "connecting",
+            Step::Pinging => "checking a kept connection",
+        })
+    }
+}
+
+/// How a database classifies a failed statement, the same on both engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Unique,
+    ForeignKey,
+    NotNull,
+    TooLong,
+    ReadOnly,
+    Busy,
+    Serialization,
+    /// A prepared statement no longer fits its tables, or is gone.
+    StalePlan,
+    /// It ran longer than the server lets it.
+    StatementTimeout,
+    Other,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A setting that does not parse or is out of range.
+    Setting { variable: String, held: String, expected: String },
+    /// No connection could be made to `target` (host, port, database or file; never a password).
+    Connect { target: String, problem: String },
+    /// A step took longer than it may.
+    Timeout { step: Step, after: Duration, detail: String },
+    /// The time that work had is over.
+    Deadline { after: Duration, why: String },
+    /// The database refused or failed a statement.
+    Database { class: Class, code: String, message: String, detail: Option<String> },
+    /// More callers wait for a connection than may.
+    QueueFull { detail: String },
+    /// The database was closed.
+    Closed,
+    /// The connection broke while a statement was under way.
+    Lost,
+    /// The connection broke while COMMIT was under way: it may or may not have happened.
+    CommitUnknown,
+    /// A row did not fit the struct that was to hold it.
+    Decode { column: String, expected: String, found: String },
+    /// A value can't be stored without changing it.
+    Value { place: String, problem: String },
+    /// A statement that may write was given to a read session.
+    WriteInRead,
+    /// A session was given a statement that begins or ends a transaction.
+    TransactionControl(TransactionControl),
+    /// The transaction of a session was found to be over before the session ended it.
+    TransactionEnded,
+    /// A session was opened inside a write of the same task; the lines that opened both, where they are known.
+    NestedWrite { inner: Option<&'static Location<'static>>, outer: &'static Location<'static> },
+    /// An earlier statement of this transaction failed.
+    TransactionFailed { earlier: String },
+    /// `one` found no row, or `one`/`optional` found several.
+    RowCount { expected: &'static str, found: usize },
+    /// Revisions that can't be applied or rolled back as asked.
+    Revision { message: String },
+    /// None of the servers takes writes.
+    NoPrimary { after: Duration, detail: String },
+    /// Several servers take writes, and nothing tells which is the primary.
+    TwoPrimaries { detail: String },
+    /// The server of a transaction is the primary no more.
+    Superseded { node: String },
+    /// The primary's budget for reads that no replica is fit for is used up.
+    SpillRefused { limit: usize },
+    /// An SQLite file is no longer at its path.
+    FileGone { what: String, transaction: GoneTransaction },
+}
+
+/// What an SQLite file that is gone took along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoneTransaction {
+    /// Nothing of the caller's was committed.
+    None,
+    /// The transaction is in a file that nobody can open any more.
+    Lost,
+    /// The transaction is in a file that is elsewhere.
+    WithTheFile,
+    /// The transaction is in the file if the program closes it in order.
+    Unknown,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Setting { variable, held, expected } => {
+                write!(f, "{variable} holds {held}; it may hold {expected}")
+            }
+            Kind::Connect { target, problem } => write!(f, "cannot open {target}: {problem}"),
+            Kind::Timeout { step, after, detail } => {
+                write!(f, "timed out after {:.1} s while {step}", after.as_secs_f64())?;
+                if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
+            }
+            Kind::Deadline { after, why } => {
+                write!(f, "the deadline came after {:.1} s: {why}", after.as_secs_f64())
+            }
+            Kind::Database { code, message, detail: Some(detail), .. } => {
+                write!(f, "{message}: {detail} [{code}]")
+            }
+            Kind::Database { code, message, .. } => write!(f, "{message} [{code}]"),
+            Kind::QueueFull { detail } => write!(f, "the queue for a connection is full: {detail}"),
+            Kind::Closed => f.write_str("the database was closed by Database::close"),
+            Kind::Lost => write!(f, "{CONNECTION} was lost"),
+            Kind::CommitUnknown => write!(
+                f,
+                "{CONNECTION} was lost while COMMIT was under way: the transaction may or may not have \
+                 happened; look for its rows on the primary (Database::read_primary) before writing again",
+            ),
+            Kind::Decode { column, expected, found } => {
+                write!(f, "{column}: expected {expected}, found {found}")
+            }
+            Kind::Value { place, problem } => write!(f, "{place}: {problem}"),
+            Kind::WriteInRead => f.write_str(
+                "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only, and no set_config; use \
+                 Database::write",
+            ),
+            Kind::TransactionControl(control) => {
+                write!(f, "a session begins and ends its transaction itself, so this was not sent; {}", control.advice())
+            }
+            Kind::TransactionEnded => f.write_str(
+                "the transaction was over before its session ended it, so what it wrote may be kept in part; look for \
+                 its rows before writing again",
+            ),
+            Kind::NestedWrite { inner, outer } => {
+                f.write_str("a write was begun")?;
+                if let Some(inner) = inner {
+                    write!(f, " at {inner}")?;
+                }
+                write!(
+                    f,
+                    " inside the write of {outer}: it would not be part of that transaction and could wait for it for \
+                     ever; pass the session of the outer write down, or write before or after it"
+                )
+            }
+            Kind::TransactionFailed { earlier } => write!(
+                f,
+                "an earlier statement of this transaction failed, so nothing of it can be kept: {earlier}"
+            ),
+            Kind::RowCount { expected, found } => {
+                write!(f, "expected {expected}, the query returned {found} rows")
+            }
+            Kind::Revision { message } => f.write_str(message),
+            Kind::NoPrimary { after, detail } => {
+                write!(f, "no server takes writes, after {:.1} s of looking: {detail}", after.as_secs_f64())
+            }
+            Kind::TwoPrimaries { detail } => write!(
+                f,
+                "several servers take writes and nothing tells which is the primary, so none is written to: {detail}; stop \
+                 all but one"
+            ),
+            Kind::Superseded { node } => {
+                write!(f, "{node} is the primary no more, so the transaction was rolled back; run it again")
+            }
+            Kind::SpillRefused { limit } => write!(
+                f,
+                "no replica is fit for this read, and {limit} such reads run on the primary already, with as many \
+                 waiting as may; DB_REPLICA_SPILL sets how many run there"
+            ),
+            Kind::FileGone { what, transaction } => {
+                write!(f, "{what} while it was open")?;
+                f.write_str(match transaction {
+                    GoneTransaction::None => "",
+                    GoneTransaction::Lost => ", and the transaction is lost",
+                    GoneTransaction::WithTheFile => ", and the transaction went with it",
+                    GoneTransaction::Unknown => ", and the transaction may or may not be kept",
+                })?;
+                f.write_str("; nothing is read or written until the database is opened again")
+            }
+        }
+    }
+}
