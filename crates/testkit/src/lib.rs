@@ -18,7 +18,7 @@
 //! watches each server and removes it together with its directory. Where
 //! PostgreSQL is not installed, tests fail with a text that says what to
 //! install; they never pass by being skipped. A test that hangs ends the test
-//! program after five minutes, with its name; [`takes_at_most`] gives one more.
+//! program after ten minutes, with its name; [`takes_at_most`] gives one more.
 //!
 //! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
 //! and `ipcrm`, and root and `mount` to fill a disk. Servers keep their data in memory, in `/dev/shm`, if that has

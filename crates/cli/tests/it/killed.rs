@@ -225,17 +225,25 @@ both_engines! {
 
 /// What `./scripts/test --long` runs besides.
 mod long {
+    use std::time::Duration;
+
+    use tallybook_testkit::takes_at_most;
+
     use super::kills;
+
+    const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
     #[ignore = "takes many minutes: ./scripts/test --long"]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn fifty_kills_of_each_command_lose_no_row_of_300_000_on_sqlite() {
+        takes_at_most(LIMIT);
         kills(&tallybook_testkit::SqliteFile::new("fifty_kills").url(), 300_000, 50).await;
     }
 
     #[ignore = "takes many minutes: ./scripts/test --long"]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn fifty_kills_of_each_command_lose_no_row_of_300_000_on_postgres() {
+        takes_at_most(LIMIT);
         let database = tallybook_testkit::postgres().await.database("fifty_kills").await;
         kills(database.url(), 300_000, 50).await;
     }
