@@ -75,7 +75,7 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
-/// What rows are worth that were read by an index: the first `limit` of a list, and the one behind them if there is one.
+/// The verdict on rows read by an index: the first `limit` of a list, and the next one if it exists.
 pub(crate) enum Read<T> {
     /// They are the first rows of the list; and whether others follow.
     Settled(Vec<T>, bool),
@@ -145,7 +145,7 @@ pub(crate) struct List {
     pub(crate) skipping: Statement,
     /// By the canonical form.
     pub(crate) settled: Statement,
-    /// Whether one of the texts is there that are bound behind the condition's parameters.
+    /// Asks if a row holds one of the texts bound after the condition's parameters.
     pub(crate) has_texts: Statement,
 }
 
@@ -242,7 +242,7 @@ impl Pages {
     }
 }
 
-/// What stands behind `SELECT … FROM …` for the first `most` rows that fulfil a condition, by the canonical form.
+/// The clauses after `SELECT … FROM …` that select the first `most` matching rows, ordered by canonical time.
 pub(crate) fn settled<T: Table>(condition: &str, most: &str, limit: &str) -> String {
     let (filter, and) = clauses(condition);
     match T::ORDER {
@@ -262,7 +262,7 @@ fn clauses(condition: &str) -> (String, String) {
     (format!("WHERE {condition} "), format!("{condition} AND "))
 }
 
-/// What each readable time begins with.
+/// Matches the start of every readable time.
 const PATTERN: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T][0-9][0-9]:[0-9][0-9]:[0-9][0-9]*";
 
 /// The order of a list by its index.
@@ -287,7 +287,7 @@ fn canonical(time: &str) -> String {
     )
 }
 
-/// Whether a value is a time in no canonical form.
+/// The condition that a value is a time not spelled in canonical form.
 fn is_foreign(time: &str) -> String {
     format!(
         "{time} GLOB '{PATTERN}' AND NOT (length({time}) = 26 AND substr({time}, 11, 1) = ' ' \
@@ -303,7 +303,7 @@ fn since(table: &str, time: &str, filter: &str, most: &str) -> String {
     )
 }
 
-/// Whether a foreign spelling stands above the canonical text `$1` whose moment may not be later.
+/// The condition that a foreign spelling sorts above the canonical text `$1` although its moment may not be later.
 fn hidden(table: &str, time: &str) -> String {
     let is_there = |condition: &str| format!("EXISTS (SELECT 1 FROM {table} WHERE {condition})");
     let zulu = [19, 21, 22, 23, 24, 25].map(|length| format!("substr($1, 1, {length}) || 'Z'")).join(", ");

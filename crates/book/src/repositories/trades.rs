@@ -53,7 +53,7 @@ fn newest_of_portfolios(order: &str) -> tallybook_engine::Statement {
     select::<Trade>(&format!("WHERE id IN ({}) ORDER BY {order}", newest_ids(order)))
 }
 
-/// What stands behind `FROM trades` for the newest `$2` of the portfolio `$1`, on SQLite by the canonical form.
+/// The clauses after `FROM trades` that select the newest `$2` of portfolio `$1`, ordered by canonical time on SQLite.
 fn settled_newest() -> String {
     settled::<Trade>("portfolio_id = $1", "$2", "LIMIT $2")
 }

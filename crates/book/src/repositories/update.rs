@@ -202,7 +202,7 @@ fn touch(engine: Engine, now: usize) -> String {
     }
 }
 
-/// Whether `updated_at` is a parameter. On SQLite other programs spell the same moment in other ways.
+/// The condition that `updated_at` equals a parameter. SQLite compares by moment, since other programs spell times differently.
 fn is_unchanged(engine: Engine, expected: usize) -> String {
     match engine {
         Engine::Postgres => format!(" AND updated_at = ${expected}"),
