@@ -9,6 +9,7 @@ mod control;
 mod durability;
 mod explain;
 mod figures;
+mod guard;
 mod here;
 mod histories;
 mod leak;
