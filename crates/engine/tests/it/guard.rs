@@ -2,7 +2,7 @@
 
 use tallybook_engine::{Database, Engine, all, execute, one, params};
 
-use crate::support::{at_rest, count_notes, open_with, polled, with_notes, write};
+use crate::support::{at_rest, count_notes, open_with, polled, read, with_notes, write};
 
 /// A database with `notes` and one connection for reads, so that each session has that of the one before.
 async fn with_one_reader(url: &str) -> Database {
@@ -82,9 +82,9 @@ tallybook_testkit::both_engines! {
         create_lifts(&db).await;
         for lift in lifts(&db) {
             let pair = || (all::<(String,)>(*lift, params![]), all::<(i64,)>(INSERT_IN_WITH, params![]));
-            for mut session in [db.read().await.unwrap(), db.snapshot().await.unwrap()] {
-                assert!(session.run(pair()).await.is_err(), "{lift}");
-            }
+            assert!(db.read().await.unwrap().run(pair()).await.is_err(), "{lift}");
+            at_rest(&db).await;
+            assert!(db.snapshot().await.unwrap().run(pair()).await.is_err(), "{lift}");
             at_rest(&db).await;
             let mut session = db.read().await.unwrap();
             let twice = (all::<(String,)>(*lift, params![]), all::<(String,)>(*lift, params![]));
@@ -126,5 +126,31 @@ tallybook_testkit::both_engines! {
         session.run(execute("INSERT INTO notes (id, title) VALUES (4, 'new')", params![])).await.unwrap();
         session.commit().await.unwrap();
         assert_eq!(count_notes(&db).await, 1);
+    }
+
+    async fn a_read_session_cannot_change_the_settings_of_its_connection(url: &str) {
+        let db = with_one_reader(url).await;
+        if db.engine() == Engine::Postgres {
+            return;
+        }
+        let settings = "SELECT query_only || ' ' || foreign_keys || ' ' || cache_size || ' ' || (SELECT count(*) FROM \
+             pragma_database_list) FROM pragma_query_only, pragma_foreign_keys, pragma_cache_size";
+        let before = read::<(String,)>(&db, settings).await;
+        assert!(before[0].0.starts_with("1 1 "), "{before:?}");
+        for sql in [
+            "EXPLAIN PRAGMA query_only = 0",
+            "SELECT 1; PRAGMA query_only = 0",
+            "SELECT 1; PRAGMA foreign_keys(0)",
+            "SELECT 1; PRAGMA main.cache_size = 7",
+            "SELECT 1; ATTACH ':memory:' AS other",
+        ] {
+            let mut session = db.read().await.unwrap();
+            let error = session.run(all::<(String,)>(sql, params![])).await.unwrap_err();
+            assert!(error.is_read_only(), "{sql}: {error}");
+            assert_eq!(session.run(all::<(String,)>(settings, params![])).await.unwrap(), before, "{sql}");
+        }
+        // What only asks is answered.
+        let asks = "SELECT name FROM pragma_table_info('notes') WHERE pk = 1";
+        assert_eq!(read::<(String,)>(&db, asks).await, [("id".to_owned(),)]);
     }
 }
