@@ -117,7 +117,11 @@ async fn pages_are_exact<T: Ordered>(db: &Database) {
             let page = repository.get_page(next.as_ref(), limit).await.unwrap();
             assert_eq!(page.rows, part(&all, Window::first(limit).skip(walked)), "{limit} behind {walked}");
             walked += limit;
-            assert_eq!(page.next.is_some(), walked < count, "{limit}: another page follows {walked} of {count}");
+            assert_eq!(
+                page.next.is_some(),
+                walked < count,
+                "{limit}: another page follows {walked} of {count}"
+            );
             next = page.next;
             if next.is_none() {
                 break;

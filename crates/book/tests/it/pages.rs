@@ -70,7 +70,11 @@ async fn pages_are_the_list<T: Sample>(db: &Database) {
         loop {
             let page = get_page::<T>(session, next.as_ref(), limit).await;
             walked.extend(page.rows);
-            assert_eq!(page.next.is_some(), walked.len() < expected.len(), "no page is empty but the only one");
+            assert_eq!(
+                page.next.is_some(),
+                walked.len() < expected.len(),
+                "no page is empty but the only one"
+            );
             next = page.next;
             if next.is_none() {
                 break;

@@ -62,7 +62,11 @@ fn one_of<T: Clone>(words: &[T], number: i64) -> T {
 }
 
 fn portfolio(number: i64) -> NewPortfolio {
-    NewPortfolio { created_at: time(0), updated_at: time(0), ..NewPortfolio::new(format!("portfolio {number}")) }
+    NewPortfolio {
+        created_at: time(0),
+        updated_at: time(0),
+        ..NewPortfolio::new(format!("portfolio {number}"))
+    }
 }
 
 fn position((parent, number): (i64, i64)) -> NewPosition {
