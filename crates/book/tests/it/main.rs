@@ -32,3 +32,4 @@ mod tasks;
 mod ties;
 mod torn;
 mod words;
+mod writes;

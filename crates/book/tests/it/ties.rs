@@ -8,7 +8,7 @@
 use tallybook::engine::Row;
 use tallybook::{
     Action, Database, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    Portfolio, PortfolioId, Position, SessionId, SessionStatus, SessionType, Table, Trade, TradeId,
+    Portfolio, PortfolioId, Position, Session, SessionId, SessionStatus, SessionType, Table, Trade, TradeId,
     TradeStatus, TradingSession,
 };
 
@@ -141,5 +141,10 @@ impl Contents {
 
 /// All rows of a table, by a statement of the test's own.
 pub(crate) async fn everything<T: Table>(db: &Database) -> Vec<T> {
-    rows(&mut db.read().await.unwrap(), format!("SELECT {} FROM {}", <T as Row>::COLUMN_LIST, T::NAME)).await
+    all_of(&mut db.read().await.unwrap()).await
+}
+
+/// As [`everything`], as a session sees them.
+pub(crate) async fn all_of<T: Table>(session: &mut impl Session) -> Vec<T> {
+    rows(session, format!("SELECT {} FROM {}", <T as Row>::COLUMN_LIST, T::NAME)).await
 }

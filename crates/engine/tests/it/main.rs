@@ -43,6 +43,7 @@ mod suspect;
 mod times;
 mod tls;
 mod values;
+mod variables;
 mod waiting;
 mod watch;
 mod wire;

@@ -44,6 +44,16 @@ fn a_higher_threshold_counts_for_suspicions_too() {
 }
 
 #[test]
+fn a_higher_threshold_counts_the_values_that_come_from_the_source() {
+    let mut scene = Scene::new();
+    scene.list(Call::here(), "positions", &words("symbol", &SYMBOLS[..5]));
+    look_up(&mut scene, "symbol", &SYMBOLS);
+    for (threshold, found) in [(5, 1), (6, 0)] {
+        assert_eq!(scene.trace.findings(&Rules { threshold }).len(), found, "{threshold}");
+    }
+}
+
+#[test]
 fn texts_from_a_row_each_are_no_suspicion() {
     let mut scene = Scene::new();
     let call = Call::here();
