@@ -39,6 +39,7 @@ mod stats;
 mod steps;
 mod support;
 mod suspect;
+mod takeover;
 mod times;
 mod tls;
 mod values;

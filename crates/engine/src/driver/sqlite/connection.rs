@@ -357,10 +357,51 @@ impl<T> Answer<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::driver::{Begin, Bounds, Connector, End, Role};
+    use std::fs;
+    use std::path::Path;
+    use std::time::Instant;
+
+    use crate::driver::{Begin, Bounds, Connection, Connector, End, Role};
     use crate::params;
     use crate::query::execute;
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
+
+    /// A connection that has a log, and whose last look at its file was at the moment that is returned.
+    async fn with_log(path: &Path) -> (Connection, Instant) {
+        let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
+        let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.to_owned())), access);
+        let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        (connection, Instant::now())
+    }
+
+    /// What is not flushed is not looked after either, so a file that is gone shows whether it was.
+    #[tokio::test]
+    async fn whatever_commits_is_flushed_before_it_is_answered() {
+        let in_a_batch = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        let by_itself = Bounds::default();
+        let [insert, update] = ["INSERT INTO notes VALUES (1)", "UPDATE notes SET id = 1"];
+        for (sql, bounds) in
+            [(insert, in_a_batch), (update, in_a_batch), (insert, by_itself), (update, by_itself)]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("flushed.db");
+            let (mut connection, looked) = with_log(&path).await;
+            fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+            let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(looked)).await;
+            assert!(flown.outcome.is_err_and(|error| error.is_file_gone()), "{sql}, {bounds:?}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flushed.db");
+        let (mut connection, looked) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly_timed(execute(insert, params![]), bounds, Some(looked)).await.outcome.unwrap();
+        fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+        let committed = connection.commit().await.unwrap();
+        assert!(committed.is_pending(), "its flush was asked for, and is waited for");
+        assert!(committed.wait().await.is_err_and(|error| error.is_file_gone()));
+    }
 
     #[tokio::test]
     async fn a_text_that_gives_the_file_another_journal_takes_the_log_away_in_order() {
