@@ -281,7 +281,10 @@ async fn a_connection_on_which_something_was_cancelled_is_not_lent_again() {
         let (next,) = db.read().await.unwrap().run(pid()).await.unwrap();
         assert!(!cancelled.contains(&next), "{next} is one of {cancelled:?}");
         let closed = db.pools()[0].totals.closed;
-        assert_eq!((closed.by(CloseReason::Cancelled), closed.total()), (cancelled.len() as u64, cancelled.len() as u64));
+        assert_eq!(
+            (closed.by(CloseReason::Cancelled), closed.total()),
+            (cancelled.len() as u64, cancelled.len() as u64)
+        );
     }
 }
 

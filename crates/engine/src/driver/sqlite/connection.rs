@@ -361,7 +361,7 @@ mod tests {
     use std::path::Path;
     use std::time::Instant;
 
-    use crate::driver::{Begin, Bounds, Connection, Connector, End, Role};
+    use crate::driver::{Begin, Bounds, Connection, Connector, End, Link, Role};
     use crate::params;
     use crate::query::execute;
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
@@ -401,6 +401,23 @@ mod tests {
         let committed = connection.commit().await.unwrap();
         assert!(committed.is_pending(), "its flush was asked for, and is waited for");
         assert!(committed.wait().await.is_err_and(|error| error.is_file_gone()));
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_log_could_not_be_flushed_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("closed.db");
+        let (mut connection, _) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
+        let Link::Sqlite(sqlite) = &connection.link else { unreachable!("it is SQLite's") };
+        // Another connection's flush fails; this one must not go on as if its own would succeed.
+        sqlite.file.as_ref().unwrap().flush_failed();
+        assert!(!connection.is_closed(), "nobody has tried to flush here");
+        let committed = connection.commit().await.unwrap();
+        assert!(connection.is_clean(), "it is given back before the flush");
+        assert!(committed.wait().await.is_err_and(|error| error.is_commit_unknown()));
+        assert!(connection.is_closed() && connection.is_lost(), "so that nobody is lent it");
     }
 
     #[tokio::test]
