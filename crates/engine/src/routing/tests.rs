@@ -1,10 +1,11 @@
 //! What is concluded from what servers say. The servers are made up, so that what takes a promotion takes no time.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tallybook_testkit::postgres;
+use tallybook_testkit::{Database, postgres};
 
 use super::choice::{Choice, Tried};
 use super::need::Need;
@@ -14,7 +15,8 @@ use crate::driver::{Bounds, Observation, Position, Role};
 use crate::metrics::Data;
 use crate::observe::Log;
 use crate::params;
-use crate::query::one;
+use crate::query::{execute, one};
+use crate::session::WriteSession;
 use crate::settings::Settings;
 
 const OLD: usize = 0;
@@ -23,7 +25,7 @@ const REPLICA: usize = 2;
 const SYSTEM: u64 = 7;
 
 /// A primary, a replica that may take its place, and one that may not.
-struct Scene(Router);
+struct Scene(Arc<Router>);
 
 impl Scene {
     fn new() -> Self {
@@ -34,7 +36,7 @@ impl Scene {
             _ => None,
         });
         let settings = settings.unwrap();
-        Self(Router::new(&settings, &Log::new(&settings)))
+        Self(Arc::new(Router::new(&settings, &Log::new(&settings))))
     }
 
     /// The old primary has written until 1000, and both others have replayed it.
@@ -203,23 +205,63 @@ async fn who_waits_for_a_replaced_primary_is_told_at_once() {
     assert!(waiting.now_or_never().unwrap().is_err_and(|error| error.is_connection_lost()));
 }
 
-/// Here the old primary is a real server.
+/// The old primary is a real server here, and the new one is nowhere. What the server says of itself.
+async fn real(name: &str) -> (Database, Scene, Observation) {
+    let database = postgres().await.database(name).await;
+    let server = format!("127.0.0.1:{}", database.port());
+    let both = format!("{server},127.0.0.1:1");
+    let settings = Settings::new(&database.url().replace(&server, &both)).unwrap();
+    let scene = Scene(Arc::new(Router::new(&settings, &Log::new(&settings))));
+    let mut connection = scene.0.nodes[OLD].connector.connect(Role::Read).await.unwrap();
+    let seen = connection.observe().await.unwrap().unwrap();
+    scene.hear(OLD, seen);
+    (database, scene, seen)
+}
+
+fn promoted_from(seen: Observation) -> Observation {
+    Observation { timeline: seen.timeline + 1, started: 1, ..seen }
+}
+
 #[tokio::test]
 async fn connections_to_a_replaced_primary_are_cut() {
-    let database = postgres().await.database("a_replaced_primary").await;
-    let server = format!("127.0.0.1:{}", database.port());
-    let nowhere = "127.0.0.1:1";
-    let settings = Settings::new(&database.url().replace(&server, &format!("{server},{nowhere}"))).unwrap();
-    let scene = Scene(Router::new(&settings, &Log::new(&settings)));
-    let old = &scene.0.nodes[OLD];
-    let seen = old.connector.connect(Role::Read).await.unwrap().observe().await.unwrap().unwrap();
-    scene.hear(OLD, seen);
+    let (_database, scene, seen) = real("connections_to_a_replaced").await;
     let mut session = scene.0.write(Location::caller()).await.unwrap();
     let sleep = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(60)", params![]);
     let (asleep, ()) = tokio::join!(session.fly(sleep, Bounds::default()), async {
-        scene.hear(NEW, Observation { timeline: seen.timeline + 1, started: 1, ..seen });
+        scene.hear(NEW, promoted_from(seen));
     });
     assert!(asleep.is_err_and(|error| error.is_connection_lost()));
+}
+
+#[tokio::test]
+async fn a_transaction_on_a_replaced_primary_is_not_committed_and_what_it_acknowledged_may_be_missing() {
+    let (_database, scene, seen) = real("a_transaction_on_a_replaced").await;
+    let begin = async || {
+        let lease = scene.0.write(Location::caller()).await.unwrap();
+        WriteSession::new(lease, Arc::clone(&scene.0), Location::caller(), None)
+    };
+    let mut session = begin().await;
+    session.run(execute("CREATE TABLE notes (id bigint)", params![])).await.unwrap();
+    session.commit().await.unwrap();
+    let mut session = begin().await;
+    session.run(execute("INSERT INTO notes VALUES (1)", params![])).await.unwrap();
+    scene.hear(NEW, promoted_from(seen));
+    let error = session.commit().await.unwrap_err();
+    assert!(error.is_superseded() && error.is_retryable(), "{error:?}");
+    assert_eq!(scene.doubtful(), 1, "the first one was acknowledged");
+}
+
+#[tokio::test]
+async fn a_connection_to_another_start_of_a_replica_is_not_lent() {
+    let (_database, scene, seen) = real("a_connection_to_another_start").await;
+    let lent = async || {
+        let choice = Choice { node: OLD, needs: None };
+        scene.0.lend(choice, Location::caller()).await.unwrap().is_some()
+    };
+    assert!(lent().await);
+    scene.hear(OLD, Observation { started: seen.started - 1, ..seen });
+    assert!(!lent().await, "what is known of the node is known of its last start");
+    assert_eq!(scene.state(OLD), NodeState::Suspect, "it is asked again");
 }
 
 #[tokio::test]
@@ -242,6 +284,20 @@ async fn a_replica_that_follows_the_old_timeline_is_not_read_from_though_it_is_f
     scene.hear(REPLICA, standby(2, 1000));
     assert_eq!(scene.chosen(Need::Usual, REPLICA), Some(None));
     assert_eq!(scene.chosen(after(2, 900), REPLICA), Some(None));
+}
+
+#[tokio::test]
+async fn a_replica_that_was_fresh_is_left_when_it_may_be_too_old_by_now() {
+    let scene = Scene::with_primary();
+    let hour = Need::Within(Duration::from_secs(3600));
+    assert_eq!([Need::Usual, hour].map(|need| scene.chosen(need, REPLICA)), [Some(None); 2]);
+    assert_eq!(scene.chosen(Need::Within(Duration::ZERO), REPLICA), None, "the primary was not asked since");
+    // It was not asked for as long as it may be old.
+    scene.0.nodes[REPLICA].health.covered_until(None);
+    assert_eq!(scene.state(REPLICA), NodeState::Up);
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+    scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), Some(None), "nothing newer is to be had");
 }
 
 #[tokio::test]
