@@ -362,21 +362,29 @@ mod tests {
     use std::time::Instant;
 
     use crate::driver::{Begin, Bounds, Connection, Connector, End, Link, Role};
+    use crate::error::{Error, GoneTransaction, Kind};
     use crate::params;
     use crate::query::execute;
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
 
-    /// A connection that has a log, and whose last look at its file was at the moment that is returned.
+    /// A connection that has a log, and a moment before its last look at its file: what is said to begin then does not
+    /// look again first.
     async fn with_log(path: &Path) -> (Connection, Instant) {
         let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
         let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.to_owned())), access);
         let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let before = Instant::now();
         let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
         connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
-        (connection, Instant::now())
+        (connection, before)
     }
 
-    /// What is not flushed is not looked after either, so a file that is gone shows whether it was.
+    /// The file was found to be elsewhere by what came after the commit.
+    fn is_of_a_commit(error: Error) -> bool {
+        matches!(error.kind(), Kind::FileGone { transaction: GoneTransaction::WithTheFile, .. })
+    }
+
+    /// A flush looks whether its file is still there, so one that is gone shows whether there was a flush.
     #[tokio::test]
     async fn whatever_commits_is_flushed_before_it_is_answered() {
         let in_a_batch = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
@@ -387,20 +395,20 @@ mod tests {
         {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("flushed.db");
-            let (mut connection, looked) = with_log(&path).await;
+            let (mut connection, before) = with_log(&path).await;
             fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
-            let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(looked)).await;
-            assert!(flown.outcome.is_err_and(|error| error.is_file_gone()), "{sql}, {bounds:?}");
+            let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(before)).await;
+            assert!(flown.outcome.is_err_and(is_of_a_commit), "{sql}, {bounds:?}");
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flushed.db");
-        let (mut connection, looked) = with_log(&path).await;
+        let (mut connection, before) = with_log(&path).await;
         let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
-        connection.fly_timed(execute(insert, params![]), bounds, Some(looked)).await.outcome.unwrap();
+        connection.fly_timed(execute(insert, params![]), bounds, Some(before)).await.outcome.unwrap();
         fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
         let committed = connection.commit().await.unwrap();
         assert!(committed.is_pending(), "its flush was asked for, and is waited for");
-        assert!(committed.wait().await.is_err_and(|error| error.is_file_gone()));
+        assert!(committed.wait().await.is_err_and(is_of_a_commit));
     }
 
     #[tokio::test]
