@@ -266,6 +266,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_flush_that_succeeds_beside_one_that_failed_acknowledges_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(&directory, true);
+        let written = log.written();
+        // The system tells one of them only.
+        log.0.synced.send_replace(Synced { commit: 0, failure: Some(Failure::Flush("the other".into())) });
+        log.0.lock().written += 1;
+        log.0.sync_all();
+        assert!(log.has_failed());
+        assert_eq!(log.0.synced.borrow().commit, 0);
+        assert!(written.wait().await.unwrap_err().is_commit_unknown());
+    }
+
+    #[tokio::test]
     async fn a_flush_that_failed_is_counted_for_all_connections() {
         let directory = tempfile::tempdir().unwrap();
         let log = log(&directory, false);
