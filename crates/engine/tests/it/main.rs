@@ -20,6 +20,7 @@ mod lost_file;
 mod metrics;
 mod migrate;
 mod nested;
+mod obstacles;
 mod outage;
 mod pool;
 mod pooler;
