@@ -370,10 +370,76 @@ impl<T> Answer<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::driver::{Begin, Bounds, Connector, End, Role};
+    use std::fs;
+    use std::path::Path;
+    use std::time::Instant;
+
+    use crate::driver::{Begin, Bounds, Connection, Connector, End, Link, Role};
+    use crate::error::{Error, GoneTransaction, Kind};
     use crate::params;
     use crate::query::execute;
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
+
+    /// A connection that has a log, and a moment before its last look at its file: what is said to begin then does not
+    /// look again first.
+    async fn with_log(path: &Path) -> (Connection, Instant) {
+        let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
+        let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.to_owned())), access);
+        let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let before = Instant::now();
+        let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        (connection, before)
+    }
+
+    /// The file was found to be elsewhere by what came after the commit.
+    fn is_of_a_commit(error: Error) -> bool {
+        matches!(error.kind(), Kind::FileGone { transaction: GoneTransaction::WithTheFile, .. })
+    }
+
+    /// A flush looks whether its file is still there, so one that is gone shows whether there was a flush.
+    #[tokio::test]
+    async fn whatever_commits_is_flushed_before_it_is_answered() {
+        let in_a_batch = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        let by_itself = Bounds::default();
+        let [insert, update] = ["INSERT INTO notes VALUES (1)", "UPDATE notes SET id = 1"];
+        for (sql, bounds) in
+            [(insert, in_a_batch), (update, in_a_batch), (insert, by_itself), (update, by_itself)]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("flushed.db");
+            let (mut connection, before) = with_log(&path).await;
+            fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+            let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(before)).await;
+            assert!(flown.outcome.is_err_and(is_of_a_commit), "{sql}, {bounds:?}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flushed.db");
+        let (mut connection, before) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly_timed(execute(insert, params![]), bounds, Some(before)).await.outcome.unwrap();
+        fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+        let committed = connection.commit().await.unwrap();
+        assert!(committed.is_pending(), "its flush was asked for, and is waited for");
+        assert!(committed.wait().await.is_err_and(is_of_a_commit));
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_log_could_not_be_flushed_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("closed.db");
+        let (mut connection, _) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
+        let Link::Sqlite(sqlite) = &connection.link else { unreachable!("it is SQLite's") };
+        // Another connection's flush fails; this one must not go on as if its own would succeed.
+        sqlite.file.as_ref().unwrap().flush_failed();
+        assert!(!connection.is_closed(), "nobody has tried to flush here");
+        let committed = connection.commit().await.unwrap();
+        assert!(connection.is_clean(), "it is given back before the flush");
+        assert!(committed.wait().await.is_err_and(|error| error.is_commit_unknown()));
+        assert!(connection.is_closed() && connection.is_lost(), "so that nobody is lent it");
+    }
 
     #[tokio::test]
     async fn a_text_that_gives_the_file_another_journal_takes_the_log_away_in_order() {
