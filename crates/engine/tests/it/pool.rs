@@ -13,7 +13,7 @@ fn small(settings: &mut Settings) {
     settings.pool.size = 2;
     settings.pool.max_overflow = 1;
     // Short, as some tests wait for it; long enough to connect on a busy machine.
-    settings.pool.timeout = Duration::from_secs(1);
+    settings.pool.timeout = Duration::from_secs(3);
 }
 
 /// The pool that reads come from.
@@ -49,7 +49,7 @@ tallybook_testkit::both_engines! {
         assert_eq!(error.timed_out_step(), Some(Step::Waiting));
         let name = readers(&db).name;
         let expected = format!(
-            "timed out after 1.0 s while waiting for a connection: 3 of 3 {name} connections in use, 0 idle, \
+            "timed out after 3.0 s while waiting for a connection: 3 of 3 {name} connections in use, 0 idle, \
              1 waiting; the longest holder has had one for "
         );
         let text = error.to_string();
