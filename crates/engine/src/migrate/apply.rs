@@ -199,7 +199,8 @@ impl Run<'_> {
             // The shorter one, so that the error of who waits for a lock says so.
             let lock = left.min(LOCK_TIMEOUT);
             let statement = left + LOCK_MARGIN;
-            let limits = format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
+            let limits =
+                format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
             self.connection.script(&limits).await?;
         }
         self.history().await
