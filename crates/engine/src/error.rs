@@ -117,6 +117,12 @@ impl Error {
         format!("{}{message}", self.place())
     }
 
+    /// What went wrong, without the statement: for those who should not see the SQL. It may quote values, as the whole
+    /// text of the error may.
+    pub fn message(&self) -> String {
+        format!("{}{}", self.place(), self.located(self.0.kind.to_string()))
+    }
+
     /// Where in a result or a bulk load, to stand before a message.
     fn place(&self) -> String {
         let table = match (&self.0.kind, &self.0.statement) {
@@ -164,6 +170,12 @@ impl Error {
         Self::new(Kind::Deadline { after, why })
     }
 
+    /// Too many parameters, or too few.
+    pub(crate) fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
+        let were = if given == 1 { "was" } else { "were" };
+        Self::invalid_value("parameters", format!("{given} {were} given, the statement uses {used}"))
+    }
+
     pub(crate) fn revision(message: impl Into<String>) -> Self {
         Self::new(Kind::Revision { message: message.into() })
     }
@@ -184,6 +196,14 @@ impl Error {
             && code == "0A000"
         {
             *class = Class::ReadOnly;
+        }
+        self
+    }
+
+    /// Names the constraint that was broken, where the database did not.
+    pub(crate) fn with_constraint(mut self, name: String) -> Self {
+        if let Kind::Database { constraint, .. } = &mut self.0.kind {
+            *constraint = Some(name);
         }
         self
     }
@@ -269,6 +289,23 @@ impl Error {
         self.class() == Some(Class::NotNull)
     }
 
+    /// A row breaks a `CHECK`; [`Error::constraint`] says which.
+    pub fn is_check_violation(&self) -> bool {
+        self.class() == Some(Class::Check)
+    }
+
+    /// The constraint that a write broke, where the database tells.
+    ///
+    /// The name of a `CHECK` or of a unique index, on both engines. PostgreSQL names primary and foreign keys too. SQLite
+    /// names neither: a primary key without an index is told by its columns (`notes.id`), a foreign key not at all. An
+    /// unnamed `CHECK` has a name that PostgreSQL made up (`notes_stars_check`), and on SQLite its text.
+    pub fn constraint(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { constraint, .. } => constraint.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Something tried to write where only reading is possible: a read session, a read-only file, a standby.
     pub fn is_read_only(&self) -> bool {
         matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
@@ -315,9 +352,10 @@ impl Error {
         matches!(self.0.kind, Kind::FileGone { .. })
     }
 
-    /// An earlier statement of the transaction failed, so it can only be rolled back.
+    /// An earlier statement of the transaction failed, so it can only be rolled back; or a batch of a session of one
+    /// snapshot did, so that the snapshot is over.
     pub fn is_transaction_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionFailed { .. })
+        matches!(self.0.kind, Kind::TransactionFailed { .. } | Kind::SnapshotEnded { .. })
     }
 
     /// A session was given a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`, `SAVEPOINT`, ...). It was
@@ -400,11 +438,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place())?;
-        match &self.0.server {
-            Some(_) => f.write_str(&self.located(self.0.kind.to_string()))?,
-            None => self.0.kind.fmt(f)?,
-        }
+        f.write_str(&self.message())?;
         match &self.0.statement {
             Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
             None => Ok(()),

@@ -4,6 +4,7 @@
 extern crate self as tallybook_engine;
 
 mod call;
+mod cast;
 mod database;
 pub mod doctor;
 mod driver;
@@ -34,6 +35,7 @@ pub use tallybook_macros::{Row, max_queries};
 
 pub use call::Call;
 pub use database::Database;
+pub use driver::IsolationLevel;
 pub use error::{Error, Result, Step};
 pub use histogram::Times;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};

@@ -3,8 +3,8 @@
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
@@ -16,6 +16,7 @@ use super::backends::Backends;
 use super::clear::Notice;
 use super::cut::Cut;
 use super::notices::Notices;
+use super::reported::Reported;
 use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
@@ -203,6 +204,7 @@ impl Inner {
                 .await?;
         }
         connection.backend = Some(self.backends.add(greeting.identity.pid));
+        connection.reported.remember();
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -216,6 +218,8 @@ impl Inner {
         tls: &Tls,
     ) -> Result<Connection, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.clone()).await?;
+        let connection = Arc::new(Mutex::new(connection));
+        let reported = Reported::new(&connection);
         // Ends by itself when the client is dropped or the server goes away.
         let notices = Notices::default();
         let carried = notices.clone().carry(connection);
@@ -226,7 +230,7 @@ impl Inner {
         });
         self.cut.add(task.abort_handle());
         let answers = Arc::clone(&self.answers);
-        Ok(Connection::new(client, notices, server.clone(), tls.clone(), answers))
+        Ok(Connection::new(client, notices, reported, server.clone(), tls.clone(), answers))
     }
 
     /// `prefer` does not hide that it came to nothing.

@@ -15,6 +15,7 @@ mod notices;
 mod observe;
 mod param;
 mod pooler;
+mod reported;
 mod startup;
 mod tls;
 mod verifier;

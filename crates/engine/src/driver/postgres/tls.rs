@@ -21,7 +21,7 @@ const BEGUN: u8 = 1;
 const DONE: u8 = 2;
 
 type Maker = MakeRustlsConnect;
-type Stream = <Maker as MakeTlsConnect<Socket>>::Stream;
+pub(super) type Stream = <Maker as MakeTlsConnect<Socket>>::Stream;
 
 /// What encrypts a connection and its cancel requests, and knows whether it did.
 #[derive(Clone)]
