@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod echo;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,11 @@ pub(crate) struct Args {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What was typed; ends the program if it is wrong, or if it asks for help.
+pub(crate) fn read() -> Args {
+    Args::try_parse().unwrap_or_else(|error| echo::without_secrets(error).exit())
 }
 
 const EXAMPLES: &str = "\
@@ -158,6 +164,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
     /// The socket, instead of DB_MONITOR_SOCKET
+    #[arg(value_parser = echo::path())]
     pub(crate) socket: Option<PathBuf>,
     /// Seconds from one report to the next, from 0.1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
@@ -169,7 +176,7 @@ pub(crate) struct Watch {
     #[arg(long, default_value = "time")]
     pub(crate) sort: Order,
     /// Append each report to a file, as a line of JSON: about 1 KB a statement
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = echo::path())]
     pub(crate) record: Option<PathBuf>,
 }
 
@@ -189,6 +196,7 @@ pub(crate) struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Report {
     /// A file of reports, one a line
+    #[arg(value_parser = echo::path())]
     pub(crate) file: PathBuf,
     /// Print the last report: all since the program opened its database
     #[arg(long)]
@@ -350,6 +358,7 @@ pub(crate) struct Import {
     /// The table to load
     pub(crate) table: TableName,
     /// The file; - is standard input
+    #[arg(value_parser = echo::path())]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,
@@ -360,10 +369,10 @@ pub(crate) struct Export {
     /// The table to write
     pub(crate) table: TableName,
     /// The file; - is standard output
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", value_parser = echo::path())]
     pub(crate) file: PathBuf,
     /// Leave out the rows that can't be read, and list them in this file: table, id, column, reason
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = echo::path())]
     pub(crate) skip_unreadable: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,

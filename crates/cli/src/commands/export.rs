@@ -66,8 +66,7 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     }
     if let Some(list) = &export.skip_unreadable {
         let left_out = output::thousands(counts.left_out);
-        let _ =
-            writeln!(io::stderr(), "warning: {left_out} rows can't be read; {} lists them", list.display());
+        output::say(format!("warning: {left_out} rows can't be read; {} lists them", list.display()));
     }
     Ok(ExitCode::from(INCOMPLETE))
 }

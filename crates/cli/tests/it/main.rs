@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod guarantees;
 mod help;
+mod hostile;
 mod histories;
 mod killed;
 mod migrate;

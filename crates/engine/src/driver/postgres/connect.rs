@@ -20,7 +20,7 @@ use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
-use crate::settings::{PostgresTarget, Server, Wanted};
+use crate::settings::{PostgresTarget, Server, Wanted, shown_name};
 
 /// Session defaults. Every transaction is read only unless it says otherwise, so a single read needs no
 /// BEGIN to be one; as start-up options they survive `RESET ALL` and `DISCARD ALL`.
@@ -221,7 +221,8 @@ impl Inner {
         let carried = notices.clone().carry(connection);
         let task = tokio::spawn(async move {
             if let Err(error) = carried.await {
-                tracing::debug!(target: "tallybook::pool", %error, "connection ended");
+                let error = error.to_string();
+                tracing::debug!(target: "tallybook::pool", error, "connection ended");
             }
         });
         self.cut.add(task.abort_handle());
@@ -328,7 +329,7 @@ fn locate(config: &mut Config, server: &Server) {
 
 fn describe(target: &PostgresTarget) -> String {
     let hosts = target.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let user = target.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let user = target.config.get_user().map(|user| format!("{}@", shown_name(user))).unwrap_or_default();
     let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
-    format!("postgresql://{user}{hosts}/{database}")
+    format!("postgresql://{user}{hosts}/{}", shown_name(database))
 }

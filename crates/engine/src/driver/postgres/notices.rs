@@ -31,7 +31,9 @@ impl Notices {
                         if *notice.code() == SqlState::NO_ACTIVE_SQL_TRANSACTION {
                             self.no_transaction.store(true, Ordering::Release);
                         }
-                        tracing::debug!(target: "tallybook::pool", %notice, "the server says");
+                        // Its text may quote values: a function chooses what it raises.
+                        let (severity, code) = (notice.severity(), notice.code().code());
+                        tracing::debug!(target: "tallybook::pool", severity, code, "the server gave notice");
                     }
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error).into(),
