@@ -62,7 +62,10 @@ impl Bound {
         *named = pids;
         // A reader that went away is no reason to stop.
         if self.as_json {
-            drop(output::json_line(&Progress::Waiting { what: what.to_owned(), blockers: blockers.to_vec() }));
+            drop(output::json_line(&Progress::Waiting {
+                what: what.to_owned(),
+                blockers: blockers.to_vec(),
+            }));
         } else {
             let who: Vec<_> = blockers.iter().map(ToString::to_string).collect();
             let who =

@@ -87,7 +87,8 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) 
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).remove_style(TableComponent::VerticalLines);
     table.set_style(TableComponent::HeaderLines, '─');
-    let rows = rows.into_iter().map(|row| row.iter().map(|cell| Escaped(cell).to_string()).collect::<Vec<_>>());
+    let rows =
+        rows.into_iter().map(|row| row.iter().map(|cell| Escaped(cell).to_string()).collect::<Vec<_>>());
     table.set_header(header.iter().copied()).add_rows(rows);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {

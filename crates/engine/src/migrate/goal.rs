@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::revision::Revision;
-use crate::settings::quoted;
 use crate::error::{Error, Result};
+use crate::settings::quoted;
 
 /// Where to go: `head`, `base`, a number of steps (`+1`, `-1`) or the identifier of a revision.
 ///

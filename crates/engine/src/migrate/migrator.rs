@@ -18,8 +18,8 @@ use super::standing::compare;
 use super::step::Direction;
 use super::unrecorded;
 use crate::database::Database;
-use crate::settings::quoted;
 use crate::error::{Error, Result};
+use crate::settings::quoted;
 use crate::waiting::Deadline;
 
 /// Applies revisions and takes them back, on connections of its own, while others use the database.

@@ -41,10 +41,12 @@ pub(super) fn all() -> Result<Vec<Held>> {
 
 /// A value without what could be a password: the URLs of a list, or a plain text.
 fn shown(name: &str, value: &str) -> String {
-    match () {
-        () if name.ends_with("_URL") => shown_urls(value),
-        () if is_plain(value) => value.to_owned(),
-        () => HIDDEN.to_owned(),
+    if name.ends_with("_URL") {
+        shown_urls(value)
+    } else if is_plain(value) {
+        value.to_owned()
+    } else {
+        HIDDEN.to_owned()
     }
 }
 

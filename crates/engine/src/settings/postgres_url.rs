@@ -38,7 +38,8 @@ const ALIVE: &str = "keepalives_idle=30&keepalives_interval=10&keepalives_retrie
 /// Signs of another program's list of parameters, such as `;Pwd=…`. As a part of a name it would be quoted in messages,
 /// by the server as well.
 const PAIRS: [char; 5] = [';', '=', '{', '"', '\n'];
-const NO_NAME: &str = "one of its names holds ; = { or \"; parameters come after a question mark, as in ?sslmode=require";
+const NO_NAME: &str =
+    "one of its names holds ; = { or \"; parameters come after a question mark, as in ?sslmode=require";
 const UNITS: [&str; 7] = ["", "us", "ms", "s", "min", "h", "d"];
 
 /// Where a PostgreSQL server is and how to talk to it.

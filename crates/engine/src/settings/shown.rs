@@ -36,12 +36,15 @@ const LONGEST: usize = 120;
 /// assert_eq!(hide_unless_plain("host=db password=hunter2"), "a text of 24 characters");
 /// ```
 pub fn hide_unless_plain(text: &str) -> Cow<'_, str> {
-    if is_plain(text) { text.into() } else { length(text).into() }
+    if is_plain(text) && text.len() <= LONGEST { text.into() } else { length(text).into() }
 }
 
 /// The same with the quotation marks of a text that is shown.
 pub(crate) fn quoted(text: &str) -> String {
-    if is_plain(text) { format!("{text:?}") } else { length(text) }
+    match hide_unless_plain(text) {
+        Cow::Borrowed(text) => format!("{text:?}"),
+        Cow::Owned(length) => length,
+    }
 }
 
 /// A URL that does not parse: its scheme, if that is a known one, and its length.
@@ -50,7 +53,8 @@ pub(super) fn unparsed_url(text: &str) -> String {
         return "an empty text".to_owned();
     }
     let scheme = text.split_once(':').map(|(scheme, _)| scheme.split('+').next().unwrap_or_default());
-    let known = SCHEMES.into_iter().find(|known| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(known)));
+    let known =
+        SCHEMES.into_iter().find(|known| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(known)));
     match known {
         Some(scheme) => format!("{} that begins with {scheme}:", length(text)),
         None => length(text),
@@ -79,10 +83,7 @@ pub(super) fn parameter(value: &str) -> &str {
 pub(super) fn is_plain(text: &str) -> bool {
     let is_usual = |symbol: char| symbol.is_alphanumeric() || "-_.,:/~+ ".contains(symbol);
     let is_number = |behind: &str| behind.starts_with(|symbol: char| symbol.is_ascii_digit());
-    text.len() <= LONGEST
-        && text.chars().all(is_usual)
-        && text.split(':').skip(1).all(is_number)
-        && !names_secret(text)
+    text.chars().all(is_usual) && text.split(':').skip(1).all(is_number) && !names_secret(text)
 }
 
 fn names_secret(text: &str) -> bool {

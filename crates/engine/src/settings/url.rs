@@ -148,7 +148,8 @@ fn redacted(url: &str, target: &Target) -> String {
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     let mut shown = format!("{scheme}://");
     if head.contains('@') {
-        let (user, password) = credentials.split_once(':').map_or((credentials, ""), |(user, _)| (user, ":***"));
+        let (user, password) =
+            credentials.split_once(':').map_or((credentials, ""), |(user, _)| (user, ":***"));
         shown += &format!("{}{password}@", shown::name(user));
     }
     shown += shown::hosts(hosts);
@@ -245,7 +246,10 @@ mod tests {
             (r#"{"host": "h", "key": "Hunter2"}"#, "a text of 31 characters ("),
             ("postgresql%3A%2F%2Fu%3AHunter2%40h%2Fd", "a text of 38 characters (it has no scheme)"),
             ("Hunter2://u@h/d", "a text of 15 characters (its scheme is unknown)"),
-            ("mysql://u:Hunter2@h/d", "a text of 21 characters that begins with mysql: (its scheme is unknown)"),
+            (
+                "mysql://u:Hunter2@h/d",
+                "a text of 21 characters that begins with mysql: (its scheme is unknown)",
+            ),
             ("sqlite:///postgresql://u:Hunter2@h/d", "a text of 36 characters that begins with sqlite: ("),
             ("sqlite:///a.db?key=Hunter2", "a text of 26 characters that begins with sqlite: ("),
             ("postgresql://h/d;Pwd=Hunter2", "a text of 28 characters that begins with postgresql: ("),

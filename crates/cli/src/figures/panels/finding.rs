@@ -26,5 +26,9 @@ pub(super) fn keys(shown: &Shown) -> Vec<String> {
 
 pub(super) fn detail(shown: &Shown, index: usize) -> Option<String> {
     let finding = shown.report.findings.get(index)?;
-    Some(format!("{finding}\n\nfingerprint  {}\n\n{}\n", Escaped(&finding.fingerprint), Escaped(&finding.statement)))
+    Some(format!(
+        "{finding}\n\nfingerprint  {}\n\n{}\n",
+        Escaped(&finding.fingerprint),
+        Escaped(&finding.statement)
+    ))
 }
