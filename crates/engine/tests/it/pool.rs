@@ -5,7 +5,7 @@ use std::time::Duration;
 use tallybook_engine::{Database, Engine, PoolStatus, ReadSession, Settings, Step, execute, one, params};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::support::{count_notes, create_notes, eventually, open, open_with, read, try_read, try_write};
+use crate::support::{count_notes, create_notes, eventually, open, open_with, read, try_read};
 use crate::support::{with_notes, write};
 
 /// Two that are kept and one more on demand.
