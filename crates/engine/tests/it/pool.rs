@@ -86,7 +86,7 @@ tallybook_testkit::both_engines! {
         for (recycle, replaced) in [(None, false), (Some(Duration::from_millis(50)), true)] {
             let db = open_with(url, |settings| settings.pool.recycle = recycle).await;
             let made = || db.pools().iter().map(|pool| pool.totals.created).sum::<u64>();
-            let nothing = || one::<(i64,)>("SELECT count(*) FROM (SELECT 1) AS nothing", params![]);
+            let nothing = || one::<(i64,)>("SELECT count(*) FROM (SELECT 1) AS single", params![]);
             db.write(async |session| session.run(nothing()).await).await.unwrap();
             let before = made();
             tokio::time::sleep(Duration::from_millis(60)).await; // its age is the point
