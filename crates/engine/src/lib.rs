@@ -4,10 +4,12 @@
 extern crate self as tallybook_engine;
 
 mod call;
+mod cast;
 mod database;
 pub mod doctor;
 mod driver;
 mod error;
+mod escaped;
 mod excerpt;
 mod histogram;
 mod metrics;
@@ -34,7 +36,9 @@ pub use tallybook_macros::{Row, max_queries};
 
 pub use call::Call;
 pub use database::Database;
+pub use driver::IsolationLevel;
 pub use error::{Error, Result, Step};
+pub use escaped::Escaped;
 pub use histogram::Times;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
 pub use monitor::{
@@ -54,7 +58,7 @@ pub use session::{
 };
 pub use settings::{
     DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
-    ReplicaSettings, Settings,
+    ReplicaSettings, Settings, hide_unless_plain,
 };
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};

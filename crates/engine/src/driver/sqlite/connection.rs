@@ -14,9 +14,10 @@ use super::connect::{left_log, use_log};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::flight::{check_transaction, run_all};
+use super::guard::Guard;
 use super::leash::{Leash, LongFlights};
 use super::log::{Log, Sync};
-use crate::driver::Bounds;
+use crate::driver::{Bounds, Role};
 use crate::error::{Error, Kind, Result};
 use crate::query::Query;
 
@@ -31,6 +32,7 @@ pub(crate) struct Connection {
     /// For what runs on the caller's thread; the connection's own holds it while it works.
     sqlite: Weak<Mutex<Sqlite>>,
     leash: Arc<Leash>,
+    guard: Guard,
     long: LongFlights,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
@@ -57,6 +59,7 @@ pub(super) struct Durability {
 struct Opened {
     sqlite: Weak<Mutex<Sqlite>>,
     leash: Arc<Leash>,
+    guard: Guard,
     interrupt: InterruptHandle,
 }
 
@@ -66,13 +69,14 @@ impl Connection {
         file: Option<Arc<DatabaseFile>>,
         wants_log: bool,
         busy_timeout: Duration,
+        role: Role,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout)) {
+            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout, role)) {
                 Ok((sqlite, opened)) => {
                     // The receiver is gone if the opening was abandoned; then the inbox is closed too.
                     let _ = ready.send(Ok(opened));
@@ -87,12 +91,14 @@ impl Connection {
             .map_err(|error| {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
-        let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
+        let Opened { sqlite, leash, guard, interrupt } =
+            opened.await.map_err(|_| Error::new(Kind::Lost))??;
         let (thread, long) = (Handle(work), LongFlights::default());
         Ok(Self {
             thread,
             sqlite,
             leash,
+            guard,
             long,
             interrupt,
             join,
@@ -110,6 +116,11 @@ impl Connection {
         self.join.is_finished()
             || self.log.as_ref().is_some_and(Log::has_failed)
             || self.file.as_ref().is_some_and(|file| file.gone().is_some())
+    }
+
+    /// Whether its session left something on it: settings, temporary tables, attached files.
+    pub(crate) fn has_session_state(&self) -> bool {
+        self.guard.has_session_state()
     }
 
     /// Looks whether its file is still there, unless that was done just before `now`.
@@ -190,6 +201,7 @@ impl Connection {
             self.thread.call(move |sqlite| leave_checkpoints(sqlite, leave).map_err(convert)).await??;
             self.leaves_checkpoints = leave;
         }
+        self.guard.forget();
         Ok(())
     }
 
@@ -294,11 +306,12 @@ impl Durability {
 }
 
 /// What a connection shares with its handle.
-fn share(sqlite: Sqlite, busy_timeout: Duration) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
+fn share(sqlite: Sqlite, busy_timeout: Duration, role: Role) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
     let leash = Leash::new(&sqlite, busy_timeout).map_err(convert)?;
+    let guard = Guard::watch(&sqlite, role).map_err(convert)?;
     let interrupt = sqlite.get_interrupt_handle();
     let sqlite = Arc::new(Mutex::new(sqlite));
-    let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, interrupt };
+    let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, guard, interrupt };
     Ok((sqlite, opened))
 }
 
