@@ -172,8 +172,7 @@ impl Error {
 
     /// Too many parameters, or too few.
     pub(crate) fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
-        let were = if given == 1 { "was" } else { "were" };
-        Self::invalid_value("parameters", format!("{given} {were} given, the statement uses {used}"))
+        Self::invalid_value("parameters", format!("{given} were given, the statement uses {used}"))
     }
 
     pub(crate) fn revision(message: impl Into<String>) -> Self {
