@@ -45,10 +45,10 @@ Examples:
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
-  tallybook bench indexes                         what each index brings and costs, on a scratch copy
+  tallybook bench indexes                         what indexes bring and cost, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
-  tallybook doctor                                what is wrong with DATABASE_URL and its replicas, and what to do
+  tallybook doctor                                what is wrong with a database and its replicas
 
 Settings come from the environment and from .env in the working directory; see .env.example.
 Exit codes: 0 done, 1 failed, 2 wrong usage; doctor: 3 warnings, 4 critical findings.";

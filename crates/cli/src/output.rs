@@ -18,8 +18,13 @@ pub(crate) fn start_log(reports_all: bool) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(is_coloured(&io::stderr()))
         .init();
+}
+
+/// Whether what is written there may have colours: on a terminal, unless `NO_COLOR` holds anything.
+pub(crate) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|held| held.is_empty())
 }
 
 /// Says what failed, with its causes down to the book's or the engine's own error, which tells all.

@@ -6,11 +6,11 @@
 mod condition;
 mod kind;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::escaped::{Escaped, Escaping};
+use crate::escaped::Escaped;
 use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::value::Kind as ValueKind;
 
@@ -118,6 +118,9 @@ impl Error {
             Kind::TransactionFailed { .. } => {
                 "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
             }
+            Kind::SnapshotEnded { .. } => {
+                "the snapshot of the session ended with an earlier batch".to_owned()
+            }
             kind => self.located(kind.to_string()),
         };
         format!("{}{message}", self.place(None))
@@ -133,6 +136,16 @@ impl Error {
             Kind::Database { code, message, .. } => format!("{message} [{code}]"),
             _ => self.without_values(),
         }
+    }
+
+    /// What went wrong, without the statement: for those who should not see the SQL. It may quote values, as the whole
+    /// text of the error may.
+    pub fn message(&self) -> String {
+        let lines: Vec<_> = match &self.0.kind {
+            Kind::Revision { lines } => lines.iter().map(|line| Escaped(line).to_string()).collect(),
+            kind => vec![Escaped(&self.located(kind.to_string())).to_string()],
+        };
+        format!("{}{}", Escaped(&self.place(self.0.id)), lines.join("\n"))
     }
 
     /// Where in a result or a bulk load, to stand before a message.
@@ -182,6 +195,12 @@ impl Error {
         Self::new(Kind::Deadline { after, why })
     }
 
+    /// Too many parameters, or too few.
+    pub(crate) fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
+        let were = if given == 1 { "was" } else { "were" };
+        Self::invalid_value("parameters", format!("{given} {were} given, the statement uses {used}"))
+    }
+
     pub(crate) fn revision(message: impl Into<String>) -> Self {
         Self::revision_in_lines([message.into()])
     }
@@ -207,6 +226,14 @@ impl Error {
             && code == "0A000"
         {
             *class = Class::ReadOnly;
+        }
+        self
+    }
+
+    /// Names the constraint that was broken, where the database did not.
+    pub(crate) fn with_constraint(mut self, name: String) -> Self {
+        if let Kind::Database { constraint, .. } = &mut self.0.kind {
+            *constraint = Some(name);
         }
         self
     }
@@ -292,6 +319,23 @@ impl Error {
         self.class() == Some(Class::NotNull)
     }
 
+    /// A row breaks a `CHECK`; [`Error::constraint`] says which.
+    pub fn is_check_violation(&self) -> bool {
+        self.class() == Some(Class::Check)
+    }
+
+    /// The constraint that a write broke, where the database tells.
+    ///
+    /// The name of a `CHECK` or of a unique index, on both engines. PostgreSQL names primary and foreign keys too. SQLite
+    /// names neither: a primary key without an index is told by its columns (`notes.id`), a foreign key not at all. An
+    /// unnamed `CHECK` has a name that PostgreSQL made up (`notes_stars_check`), and on SQLite its text.
+    pub fn constraint(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { constraint, .. } => constraint.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Something tried to write where only reading is possible: a read session, a read-only file, a standby.
     pub fn is_read_only(&self) -> bool {
         matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
@@ -338,9 +382,10 @@ impl Error {
         matches!(self.0.kind, Kind::FileGone { .. })
     }
 
-    /// An earlier statement of the transaction failed, so it can only be rolled back.
+    /// An earlier statement of the transaction failed, so it can only be rolled back; or a batch of a session of one
+    /// snapshot did, so that the snapshot is over.
     pub fn is_transaction_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionFailed { .. })
+        matches!(self.0.kind, Kind::TransactionFailed { .. } | Kind::SnapshotEnded { .. })
     }
 
     /// A session was given a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`, `SAVEPOINT`, ...). It was
@@ -423,20 +468,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut escaping = Escaping(f);
-        escaping.write_str(&self.place(self.0.id))?;
-        match (&self.0.server, &self.0.kind) {
-            (Some(_), kind) => escaping.write_str(&self.located(kind.to_string()))?,
-            (None, Kind::Revision { lines }) => {
-                for (index, line) in lines.iter().enumerate() {
-                    escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
-                    escaping.write_str(line)?;
-                }
-            }
-            (None, kind) => write!(escaping, "{kind}")?,
-        }
+        f.write_str(&self.message())?;
         match &self.0.statement {
-            Some(sql) => write!(escaping, " (in `{}`)", shorten(sql)),
+            Some(sql) => write!(f, " (in `{}`)", Escaped(&shorten(sql))),
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@
 extern crate self as tallybook_engine;
 
 mod call;
+mod cast;
 mod database;
 pub mod doctor;
 mod driver;
@@ -35,6 +36,7 @@ pub use tallybook_macros::{Row, max_queries};
 
 pub use call::Call;
 pub use database::Database;
+pub use driver::IsolationLevel;
 pub use error::{Error, Result, Step};
 pub use escaped::Escaped;
 pub use histogram::Times;

@@ -1,6 +1,6 @@
 //! The findings, the gravest first.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use crossterm::style::Stylize;
 use tallybook::engine::Escaped;
@@ -49,9 +49,8 @@ fn print_one(finding: &Finding) -> io::Result<()> {
     Ok(())
 }
 
-/// In colour on a terminal only; NO_COLOR is heeded.
 fn coloured(severity: Severity, text: String) -> String {
-    if !io::stdout().is_terminal() {
+    if !output::is_coloured(&io::stdout()) {
         return text;
     }
     match severity {

@@ -19,6 +19,7 @@ mod privileges;
 mod report;
 mod schemas;
 mod seed;
+mod settings;
 mod support;
 mod waiting;
 mod watch;

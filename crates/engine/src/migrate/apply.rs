@@ -65,10 +65,10 @@ impl Run<'_> {
         let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
         let batch = self.last_records(index, direction);
         let touched = self.connection.fly(batch, bounds).await?.finish()?;
-        Ok(touched.last().is_some_and(|&rows| rows > 0))
+        Ok(touched.iter().any(|&rows| rows > 0))
     }
 
-    /// The record of a whole revision; the last statement touches a row if it was this runner's doing.
+    /// The record of a whole revision; it touches rows if it was this runner's doing.
     fn last_records(&self, index: usize, direction: Direction) -> Vec<Execute> {
         let revision = &self.revisions[index];
         match direction {
@@ -165,7 +165,7 @@ impl Run<'_> {
             let mut recorded = None;
             if at == revision.steps().len() {
                 let touched = self.fly(self.last_records(index, direction)).await?;
-                recorded = Some(touched.last().is_some_and(|&rows| rows > 0));
+                recorded = Some(touched.iter().any(|&rows| rows > 0));
             }
             self.end(End::Commit).await?;
             Ok(recorded)

@@ -3,6 +3,7 @@
 mod cell;
 mod decode;
 mod keys;
+mod numeric;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod tuple;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tallybook_engine::{
-    Database, Engine, Error, Result, Row, Settings, Statement, all, execute, one, params,
+    CloseReason, Database, Engine, Error, Result, Row, Settings, Statement, all, execute, one, params,
 };
 
 use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, polled, read, write};
@@ -250,6 +250,41 @@ tallybook_testkit::both_engines! {
             }
         }
         all_usable(&db).await;
+    }
+}
+
+/// A cancel request has no answer, and may come when the connection runs something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_something_was_cancelled_is_not_lent_again() {
+    let database = tallybook_testkit::postgres().await.database("a_connection_on_which").await;
+    let db = open_with(database.url(), |settings| {
+        settings.pool.size = 1;
+        settings.pool.max_overflow = 0;
+    })
+    .await;
+    let pid = || one::<(i64,)>("SELECT pg_backend_pid()::bigint", params![]);
+    let mut cancelled = Vec::new();
+    for is_write in [false, true] {
+        let (used,) = if is_write {
+            let mut session = db.begin().await.unwrap();
+            let used = session.run(pid()).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(100), session.run(long_read())).await.unwrap_err();
+            used
+        } else {
+            let mut session = db.read().await.unwrap();
+            let used = session.run(pid()).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(100), session.run(long_read())).await.unwrap_err();
+            used
+        };
+        at_rest(&db).await;
+        cancelled.push(used);
+        let (next,) = db.read().await.unwrap().run(pid()).await.unwrap();
+        assert!(!cancelled.contains(&next), "{next} is one of {cancelled:?}");
+        let closed = db.pools()[0].totals.closed;
+        assert_eq!(
+            (closed.by(CloseReason::Cancelled), closed.total()),
+            (cancelled.len() as u64, cancelled.len() as u64)
+        );
     }
 }
 

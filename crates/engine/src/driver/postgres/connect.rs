@@ -18,6 +18,7 @@ use super::clear::Notice;
 use super::cut::Cut;
 use super::local::Local;
 use super::notices::Notices;
+use super::reported::{Reported, shared};
 use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
@@ -213,6 +214,7 @@ impl Inner {
         }
         connection.backend = Some(self.backends.add(greeting.identity.pid));
         tls.watched().open();
+        connection.reported.remember();
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -226,19 +228,19 @@ impl Inner {
         tls: &Tls,
     ) -> Result<Connection, tokio_postgres::Error> {
         let notices = Notices::default();
-        let client = if let Host::Unix(directory) = &server.host {
+        let (client, connection) = if let Host::Unix(directory) = &server.host {
             let socket = Local::connect(directory, server.port, config.get_connect_timeout().copied()).await;
             let stream = Bounded::new(socket, tls.watched().clone());
             let (client, connection) = config.connect_raw(stream, NoTls).await?;
-            self.carry(notices.clone().carry(connection));
-            client
+            (client, shared(connection))
         } else {
             let (client, connection) = config.connect(tls.clone()).await?;
-            self.carry(notices.clone().carry(connection));
-            client
+            (client, shared(connection))
         };
+        let reported = Reported::new(&connection);
+        self.carry(notices.clone().carry(connection));
         let answers = Arc::clone(&self.answers);
-        Ok(Connection::new(client, notices, server.clone(), tls.clone(), answers))
+        Ok(Connection::new(client, notices, reported, server.clone(), tls.clone(), answers))
     }
 
     /// Carries a connection in a task of its own, which ends when the client is dropped or the server goes away.

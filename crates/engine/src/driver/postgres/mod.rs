@@ -17,6 +17,7 @@ mod notices;
 mod observe;
 mod param;
 mod pooler;
+mod reported;
 mod startup;
 mod tls;
 mod verifier;

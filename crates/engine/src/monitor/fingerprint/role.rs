@@ -6,8 +6,8 @@ use super::keyword::Keyword;
 use super::operand::{Relation, begins_operand, casts_end, column_at, columns_before, ends_operand};
 use super::token::{Kind, Token};
 
-/// PostgreSQL's limit; SQLite's is lower.
-const MOST_PARAMETERS: u32 = 65_535;
+/// Roles that are kept of a statement, which bounds what the monitor holds: more parameters than that are a bulk of rows.
+const MOST_PARAMETERS: u32 = 1_024;
 
 /// What a parameter is used for.
 #[derive(Clone, Debug, PartialEq)]
