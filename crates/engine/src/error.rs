@@ -6,11 +6,11 @@
 mod condition;
 mod kind;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::escaped::{Escaped, Escaping};
+use crate::escaped::Escaped;
 use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::value::Kind as ValueKind;
 
@@ -117,6 +117,9 @@ impl Error {
             Kind::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
             Kind::TransactionFailed { .. } => {
                 "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
+            }
+            Kind::SnapshotEnded { .. } => {
+                "the snapshot of the session ended with an earlier batch".to_owned()
             }
             kind => self.located(kind.to_string()),
         };
