@@ -6,11 +6,11 @@
 mod condition;
 mod kind;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::escaped::Escaped;
+use crate::escaped::{Escaped, Escaping};
 use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::value::Kind as ValueKind;
 
