@@ -26,6 +26,9 @@ enum Kind {
     Cursor(String),
 }
 
+/// Characters of a text that is no cursor.
+const MAX_QUOTED: usize = 100;
+
 impl Error {
     pub(crate) fn not_found(noun: &'static str, id: i64) -> Self {
         Self(Box::new(Kind::NotFound { noun, id }))
@@ -36,7 +39,8 @@ impl Error {
     }
 
     pub(crate) fn cursor(text: &str) -> Self {
-        Self(Box::new(Kind::Cursor(text.to_owned())))
+        // It may come from anywhere, at any length.
+        Self(Box::new(Kind::Cursor(text.chars().take(MAX_QUOTED).collect())))
     }
 
     /// The engine's error, if it is one: for its other predicates.

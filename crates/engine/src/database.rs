@@ -77,17 +77,23 @@ impl Database {
         let router = Router::open(&settings, &Log::new(&settings)).await?;
         let db = Self(Arc::new(Inner { engine, settings, router, monitor, served: Mutex::default() }));
         tokio::spawn(explain_slow(Arc::downgrade(&db.0), wanted));
-        db.serve_figures().await?;
+        db.serve_figures().await;
         Ok(db)
     }
 
-    /// Serves the report at the socket of the settings, as long as the database is open.
-    async fn serve_figures(&self) -> Result<()> {
-        let Some(path) = &self.0.settings.monitor.socket else { return Ok(()) };
+    /// Serves the report at the socket of the settings, as long as the database is open. Whatever stands in its way is
+    /// no reason not to trade: it is said, and the figures are not served.
+    async fn serve_figures(&self) {
+        let Some(path) = &self.0.settings.monitor.socket else { return };
         let inner = Arc::downgrade(&self.0);
-        let served = serve(path, move || inner.upgrade().map(|inner| Self(inner).report())).await?;
-        *self.0.served() = Some(served);
-        Ok(())
+        match serve(path, move || inner.upgrade().map(|inner| Self(inner).report())).await {
+            Ok(served) => *self.0.served() = Some(served),
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(target: "tallybook::monitor", reason, "the figures are not served: tallybook watch won't \
+                    find this program");
+            }
+        }
     }
 
     /// A session that only reads: on a replica that is fit, else on the primary.

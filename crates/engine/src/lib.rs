@@ -9,6 +9,7 @@ mod database;
 pub mod doctor;
 mod driver;
 mod error;
+mod escaped;
 mod excerpt;
 mod histogram;
 mod metrics;
@@ -37,6 +38,7 @@ pub use call::Call;
 pub use database::Database;
 pub use driver::IsolationLevel;
 pub use error::{Error, Result, Step};
+pub use escaped::Escaped;
 pub use histogram::Times;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
 pub use monitor::{
@@ -56,7 +58,7 @@ pub use session::{
 };
 pub use settings::{
     DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
-    ReplicaSettings, Settings,
+    ReplicaSettings, Settings, hide_unless_plain,
 };
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};

@@ -94,7 +94,7 @@ pub(crate) enum Kind {
     /// `one` found no row, or `one`/`optional` found several.
     RowCount { expected: &'static str, found: usize },
     /// Revisions that can't be applied or rolled back as asked.
-    Revision { message: String },
+    Revision { lines: Vec<String> },
     /// None of the servers takes writes.
     NoPrimary { after: Duration, detail: String },
     /// Several servers take writes, and nothing tells which is the primary.
@@ -183,7 +183,7 @@ impl fmt::Display for Kind {
             Kind::RowCount { expected, found } => {
                 write!(f, "expected {expected}, the query returned {found} rows")
             }
-            Kind::Revision { message } => f.write_str(message),
+            Kind::Revision { lines } => f.write_str(&lines.join(" ")),
             Kind::NoPrimary { after, detail } => {
                 write!(f, "no server takes writes, after {:.1} s of looking: {detail}", after.as_secs_f64())
             }

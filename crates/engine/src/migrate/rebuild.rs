@@ -188,7 +188,8 @@ fn orphaned(step: &Step, count: i64) -> String {
 async fn copy(connection: &mut Connection, table: &str, create: &str) -> Result<()> {
     connection.script(create).await?;
     let found = catalog::table(connection, NEW).await?.unwrap_or_default();
-    let columns: Vec<_> = found.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let columns: Vec<_> =
+        found.columns.iter().map(|column| format!("\"{}\"", column.name.replace('"', "\"\""))).collect();
     let columns = columns.join(", ");
     connection.script(&format!("INSERT INTO {NEW} ({columns}) SELECT {columns} FROM {table}")).await?;
     connection.script(&format!("DROP TABLE {table}")).await?;

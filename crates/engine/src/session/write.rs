@@ -189,7 +189,8 @@ impl WriteSession {
         // Until it is finished, a load that was begun can't be committed.
         self.state = State::Failed(format!("the bulk load of {table} was not finished"));
         let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
-        Ok(BulkLoad::new(self, load, sql, call))
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        Ok(BulkLoad::new(self, load, columns, sql, call))
     }
 
     /// What this session did so far.

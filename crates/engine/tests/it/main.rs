@@ -31,6 +31,7 @@ mod queue;
 mod random_cancel;
 mod read;
 mod restart;
+mod rogue;
 mod routing;
 mod row;
 mod scope;

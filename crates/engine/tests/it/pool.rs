@@ -13,7 +13,7 @@ fn small(settings: &mut Settings) {
     settings.pool.size = 2;
     settings.pool.max_overflow = 1;
     // Short, as some tests wait for it; long enough to connect on a busy machine.
-    settings.pool.timeout = Duration::from_secs(1);
+    settings.pool.timeout = Duration::from_secs(3);
 }
 
 /// The pool that reads come from.
@@ -49,7 +49,7 @@ tallybook_testkit::both_engines! {
         assert_eq!(error.timed_out_step(), Some(Step::Waiting));
         let name = readers(&db).name;
         let expected = format!(
-            "timed out after 1.0 s while waiting for a connection: 3 of 3 {name} connections in use, 0 idle, \
+            "timed out after 3.0 s while waiting for a connection: 3 of 3 {name} connections in use, 0 idle, \
              1 waiting; the longest holder has had one for "
         );
         let text = error.to_string();
@@ -86,7 +86,7 @@ tallybook_testkit::both_engines! {
         for (recycle, replaced) in [(None, false), (Some(Duration::from_millis(50)), true)] {
             let db = open_with(url, |settings| settings.pool.recycle = recycle).await;
             let made = || db.pools().iter().map(|pool| pool.totals.created).sum::<u64>();
-            let nothing = || one::<(i64,)>("SELECT count(*) FROM (SELECT 1) AS alone", params![]);
+            let nothing = || one::<(i64,)>("SELECT count(*) FROM (SELECT 1) AS single", params![]);
             db.write(async |session| session.run(nothing()).await).await.unwrap();
             let before = made();
             tokio::time::sleep(Duration::from_millis(60)).await; // its age is the point

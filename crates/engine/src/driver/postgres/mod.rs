@@ -1,6 +1,7 @@
 //! PostgreSQL, by tokio-postgres.
 
 mod backends;
+mod bounded;
 mod cancel;
 mod cancel_key;
 mod certificates;
@@ -11,6 +12,7 @@ mod cut;
 mod error;
 mod flight;
 mod load;
+mod local;
 mod notices;
 mod observe;
 mod param;

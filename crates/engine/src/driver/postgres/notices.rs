@@ -20,7 +20,7 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Carries a connection to its end, and takes its notices.
-    pub(super) async fn carry(self, connection: Arc<Mutex<Carried>>) -> Result<(), Error> {
+    pub(super) async fn carry(self, connection: Arc<Mutex<dyn Carried>>) -> Result<(), Error> {
         poll_fn(|context| {
             loop {
                 // Locked while answers are handed out: whoever has one, and then locks, sees what came before it.
@@ -30,7 +30,9 @@ impl Notices {
                         if *notice.code() == SqlState::NO_ACTIVE_SQL_TRANSACTION {
                             self.no_transaction.store(true, Ordering::Release);
                         }
-                        tracing::debug!(target: "tallybook::pool", %notice, "the server says");
+                        // Its text may quote values: a function chooses what it raises.
+                        let (severity, code) = (notice.severity(), notice.code().code());
+                        tracing::debug!(target: "tallybook::pool", severity, code, "the server gave notice");
                     }
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error).into(),

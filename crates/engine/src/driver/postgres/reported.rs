@@ -2,12 +2,32 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio_postgres::Socket;
+use std::task::{Context, Poll};
 
-use super::tls::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{AsyncMessage, Error};
 
-/// The half of a connection that is carried by a task.
-pub(super) type Carried = tokio_postgres::Connection<Socket, Stream>;
+/// The half of a connection that is carried by a task, over whatever stream.
+pub(super) trait Carried: Send {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
+
+    /// A setting as the server reported it last.
+    fn parameter(&self, name: &str) -> Option<&str>;
+}
+
+impl<S, T> Carried for tokio_postgres::Connection<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
+        self.poll_message(context)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameter(name)
+    }
+}
 
 /// Reported from PostgreSQL 14 on.
 const READ_ONLY: &str = "default_transaction_read_only";
@@ -28,12 +48,12 @@ const SETTINGS: [&str; 10] = [
 
 /// What a server reported. A connection that was cut has ended, and tells nothing.
 pub(super) struct Reported {
-    connection: Weak<Mutex<Carried>>,
+    connection: Weak<Mutex<dyn Carried>>,
     at_start: [Option<String>; SETTINGS.len()],
 }
 
 impl Reported {
-    pub(super) fn new(connection: &Arc<Mutex<Carried>>) -> Self {
+    pub(super) fn new(connection: &Arc<Mutex<dyn Carried>>) -> Self {
         Self { connection: Arc::downgrade(connection), at_start: Default::default() }
     }
 
@@ -62,6 +82,6 @@ impl Reported {
 }
 
 /// Held for moments only: nobody waits while holding it.
-pub(super) fn lock(connection: &Mutex<Carried>) -> MutexGuard<'_, Carried> {
+pub(super) fn lock(connection: &Mutex<dyn Carried>) -> MutexGuard<'_, dyn Carried + 'static> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
