@@ -77,6 +77,11 @@ impl Error {
         self.engine().is_some_and(tallybook_engine::Error::is_foreign_key_violation)
     }
 
+    /// The constraint that a write broke, by its name, where the database tells: on SQLite a `CHECK` or a unique index.
+    pub fn constraint(&self) -> Option<&str> {
+        self.engine().and_then(tallybook_engine::Error::constraint)
+    }
+
     /// A value can't be stored unchanged: too long, too many digits, nanoseconds. The message names the
     /// field.
     pub fn is_invalid_value(&self) -> bool {

@@ -24,7 +24,7 @@ mod words;
 
 pub use tallybook_engine as engine;
 pub use tallybook_engine::max_queries_of_the_book as max_queries;
-pub use tallybook_engine::{Database, ReadSession, Session, Settings, WriteSession, now};
+pub use tallybook_engine::{Database, IsolationLevel, ReadSession, Session, Settings, WriteSession, now};
 
 pub use aggregates::{
     PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades, TradeWithExecutions,

@@ -6,11 +6,11 @@
 mod condition;
 mod kind;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::escaped::Escaped;
+use crate::escaped::{Escaped, Escaping};
 use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::value::Kind as ValueKind;
 
@@ -141,11 +141,26 @@ impl Error {
     /// What went wrong, without the statement: for those who should not see the SQL. It may quote values, as the whole
     /// text of the error may.
     pub fn message(&self) -> String {
-        let lines: Vec<_> = match &self.0.kind {
-            Kind::Revision { lines } => lines.iter().map(|line| Escaped(line).to_string()).collect(),
-            kind => vec![Escaped(&self.located(kind.to_string())).to_string()],
-        };
-        format!("{}{}", Escaped(&self.place(self.0.id)), lines.join("\n"))
+        let mut message = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write_message(&mut message);
+        message
+    }
+
+    fn write_message(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        let mut escaping = Escaping(to);
+        escaping.write_str(&self.place(self.0.id))?;
+        match (&self.0.server, &self.0.kind) {
+            (Some(_), kind) => escaping.write_str(&self.located(kind.to_string())),
+            (None, Kind::Revision { lines }) => {
+                for (index, line) in lines.iter().enumerate() {
+                    escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
+                    escaping.write_str(line)?;
+                }
+                Ok(())
+            }
+            (None, kind) => write!(escaping, "{kind}"),
+        }
     }
 
     /// Where in a result or a bulk load, to stand before a message.
@@ -197,8 +212,7 @@ impl Error {
 
     /// Too many parameters, or too few.
     pub(crate) fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
-        let were = if given == 1 { "was" } else { "were" };
-        Self::invalid_value("parameters", format!("{given} {were} given, the statement uses {used}"))
+        Self::invalid_value("parameters", format!("{given} were given, the statement uses {used}"))
     }
 
     pub(crate) fn revision(message: impl Into<String>) -> Self {
@@ -468,9 +482,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message())?;
+        self.write_message(f)?;
         match &self.0.statement {
-            Some(sql) => write!(f, " (in `{}`)", Escaped(&shorten(sql))),
+            Some(sql) => write!(Escaping(f), " (in `{}`)", shorten(sql)),
             None => Ok(()),
         }
     }

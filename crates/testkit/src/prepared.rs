@@ -14,8 +14,6 @@ use crate::{
     state::{Record, State},
 };
 
-const IDENTIFIER_BYTES: usize = 8;
-
 /// A data directory as `initdb` leaves it, which new servers copy: to make one takes a second of a processor. All test
 /// processes of a user share it, as they share a server, and it ends some seconds after the last of them.
 #[derive(Debug)]
@@ -46,11 +44,12 @@ impl Prepared {
         // The identifier is the first thing in this file. The checksum behind it is wrong from then on, and the log
         // tells the old identifier: the program writes both anew.
         let control = server.data().join("global/pg_control");
-        let identifier = random::bytes::<IDENTIFIER_BYTES>()?;
+        // Half of all numbers: PostgreSQL shows it as one with a sign, and those of its own are positive until 2038.
+        let identifier = u64::from_ne_bytes(random::bytes()?) >> 1;
         File::options()
             .write(true)
             .open(&control)
-            .and_then(|file| file.write_all_at(&identifier, 0))
+            .and_then(|file| file.write_all_at(&identifier.to_ne_bytes(), 0))
             .map_err(Error::at(&control))?;
         server.run(server.command("pg_resetwal").arg("--force").arg("--pgdata").arg(server.data()))
     }

@@ -224,6 +224,16 @@ on_copies! { of TIES:
             let expected = book.with_executions(newest(&book.trades, |trade| trade.session_id == Some(*id)));
             assert_eq!(trades.get_by_session_with_executions(*id).await.unwrap(), expected);
         }
+        let returned: usize = sessions
+            .iter()
+            .flat_map(|id| book.with_executions(newest(&book.trades, |trade| trade.session_id == Some(*id))))
+            .map(|one| 1 + one.executions.len())
+            .sum();
+        let mut counted = db.read().await.unwrap();
+        for id in &sessions {
+            Trades::new(&mut counted).get_by_session_with_executions(*id).await.unwrap();
+        }
+        assert_eq!(counted.counts().rows, returned as u64, "no row is read that is not returned");
         let some = &sessions[..4];
         let is_one = |trade: &Trade| trade.session_id.is_some_and(|id| some.contains(&id));
         let expected = book.with_executions(newest(&book.trades, is_one));

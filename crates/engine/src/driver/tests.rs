@@ -65,6 +65,18 @@ both_engines! {
         assert!(is_kept(&mut connection).await, "in order");
     }
 
+    async fn a_batch_fails_whose_commit_is_refused_and_nothing_of_it_is_kept(url: &str) {
+        let mut connection = with_notes(url).await;
+        let links = "CREATE TABLE links (id integer PRIMARY KEY, \
+                     next integer REFERENCES links DEFERRABLE INITIALLY DEFERRED)";
+        connection.script(links).await.unwrap();
+        let alone = Bounds { begin: Some(Begin::Write), ..ENDS };
+        let refused = run(&mut connection, &["INSERT INTO links VALUES (1, 2)"], alone).await;
+        assert!(refused.is_err_and(|error| error.is_foreign_key_violation()));
+        connection.clean().await.unwrap();
+        run(&mut connection, &["INSERT INTO links VALUES (1, NULL)"], alone).await.unwrap();
+    }
+
     async fn a_commit_says_that_its_transaction_was_over(url: &str) {
         let mut connection = with_notes(url).await;
         run(&mut connection, &[INSERT], BEGINS).await.unwrap();

@@ -29,7 +29,12 @@ struct Scene(Arc<Router>);
 
 impl Scene {
     fn new() -> Self {
+        Self::with_staleness("5")
+    }
+
+    fn with_staleness(seconds: &str) -> Self {
         let settings = Settings::from_lookup(|name| match name {
+            "DB_REPLICA_MAX_STALENESS" => Some(seconds.to_owned()),
             "DATABASE_URL" => Some("postgresql://old,new/book".to_owned()),
             "DB_READ_REPLICA_URL" => Some("postgresql://replica/book".to_owned()),
             "DB_ENABLE_READ_REPLICA" => Some("true".to_owned()),
@@ -169,6 +174,9 @@ async fn two_primaries_on_one_timeline_are_both_left_until_one_is_none() {
     assert_eq!(scene.0.primary.last(), None);
     let conflict = scene.0.primary.conflict().unwrap();
     assert!(conflict.contains("old:5432") && conflict.contains("new:5432"), "{conflict}");
+    let write =
+        scene.0.write(Location::caller()).now_or_never().expect("nobody waits for what a person must decide");
+    assert!(write.is_err_and(|error| error.is_no_primary()));
     scene.hear(NEW, standby(1, 1000));
     assert_eq!((scene.primary(), scene.0.primary.conflict()), (Some(OLD), None));
 }
@@ -205,6 +213,14 @@ async fn who_waits_for_a_replaced_primary_is_told_at_once() {
     assert!(waiting.now_or_never().unwrap().is_err_and(|error| error.is_connection_lost()));
 }
 
+#[tokio::test]
+async fn who_asks_for_a_connection_to_a_server_that_is_down_is_told_at_once() {
+    let scene = Scene::with_primary();
+    scene.0.give_up(REPLICA, NodeRole::Replica, "it is gone".to_owned());
+    let lent = scene.0.nodes[REPLICA].lend(REPLICA, Location::caller()).now_or_never();
+    assert!(lent.unwrap().is_err_and(|error| error.is_connection_lost()));
+}
+
 /// The old primary is a real server here, and the new one is nowhere. What the server says of itself.
 async fn real(name: &str) -> (Database, Scene, Observation) {
     let database = postgres().await.database(name).await;
@@ -224,13 +240,22 @@ fn promoted_from(seen: Observation) -> Observation {
 
 #[tokio::test]
 async fn connections_to_a_replaced_primary_are_cut() {
-    let (_database, scene, seen) = real("connections_to_a_replaced").await;
-    let mut session = scene.0.write(Location::caller()).await.unwrap();
-    let sleep = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(60)", params![]);
-    let (asleep, ()) = tokio::join!(session.fly(sleep, Bounds::default()), async {
-        scene.hear(NEW, promoted_from(seen));
-    });
-    assert!(asleep.is_err_and(|error| error.is_connection_lost()));
+    for became_a_standby in [false, true] {
+        let (_database, scene, seen) = real("connections_to_a_replaced").await;
+        let mut session = scene.0.write(Location::caller()).await.unwrap();
+        let sleep = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(60)", params![]);
+        let (asleep, ()) = tokio::join!(session.fly(sleep, Bounds::default()), async {
+            // Both may be heard of before anybody decides.
+            if became_a_standby {
+                scene.0.heard(OLD, Observation { standby: true, ..seen }, Instant::now());
+            }
+            scene.hear(NEW, promoted_from(seen));
+        });
+        assert!(
+            asleep.is_err_and(|error| error.is_connection_lost()),
+            "a standby by then: {became_a_standby}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -268,6 +293,8 @@ async fn a_connection_to_another_start_of_a_replica_is_not_lent() {
 async fn a_promotion_forgets_where_the_old_primary_was() {
     let scene = Scene::promoted();
     assert_eq!(scene.0.history().last(), Some(900), "it ended at 1000 on the old timeline");
+    scene.hear(OLD, primary(1, 2000));
+    assert_eq!(scene.0.history().last(), Some(900), "what it writes now is on no replica's way");
     scene.hear(REPLICA, standby(2, 950));
     assert_eq!(scene.state(REPLICA), NodeState::Up, "it has what the new primary had");
 }
@@ -298,6 +325,20 @@ async fn a_replica_that_was_fresh_is_left_when_it_may_be_too_old_by_now() {
     assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
     scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
     assert_eq!(scene.chosen(Need::Usual, REPLICA), Some(None), "nothing newer is to be had");
+}
+
+#[tokio::test]
+async fn without_a_primary_a_replica_is_up_if_it_has_all_that_was_ever_seen() {
+    let scene = Scene::with_staleness("0.001");
+    scene.hear(OLD, primary(1, 1000));
+    tokio::time::sleep(Duration::from_millis(2)).await; // older than a replica may be
+    scene.hear(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Lagging, "the primary may have written since");
+    scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.hear(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Up);
+    scene.hear(REPLICA, standby(1, 999));
+    assert_eq!(scene.state(REPLICA), NodeState::Lagging, "another one may have more");
 }
 
 #[tokio::test]
@@ -332,6 +373,16 @@ async fn a_replica_that_was_waited_for_in_vain_is_asked_again_once_it_moves() {
     assert_eq!(scene.chosen(after(1, 1000), REPLICA), Some(None), "what it has it has");
     scene.hear(REPLICA, standby(1, 1001));
     assert_eq!(scene.chosen(after(1, 1002), REPLICA), Some(Some(1002)));
+}
+
+#[tokio::test]
+async fn a_commit_at_an_unknown_position_is_not_behind_what_the_log_reached_since() {
+    let scene = Scene::with_primary();
+    scene.0.committed(OLD, None);
+    scene.hear(OLD, primary(1, 1100));
+    scene.hear(NEW, Observation { started: 102, ..standby(1, 1100) });
+    scene.hear(NEW, Observation { started: 102, ..primary(2, 1100) });
+    assert_eq!(scene.doubtful(), 0);
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@ use tallybook_testkit::{Cluster, Error, Proxy};
 use tokio::task::block_in_place;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+/// What a test may take that is long by intent.
+pub(crate) const LONG: Duration = Duration::from_secs(2 * 3600);
+
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +31,6 @@ impl Scene {
     }
 
     async fn build(replicas: impl FnOnce(&Cluster) -> [Cluster; 2]) -> Self {
-        tallybook_testkit::takes_at_most(Duration::from_secs(1800));
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let primary = block_in_place(|| Cluster::start().unwrap());

@@ -44,16 +44,16 @@ tallybook_testkit::both_engines! {
         // The first time, and when a connection knows the statement.
         for _ in 0..2 {
             for (sql, values, numbers) in [
-                (two, params![], ("0 were", 2)),
-                (two, params![1], ("1 was", 2)),
-                (two, params![1, "one", 3], ("3 were", 2)),
-                ("SELECT id FROM notes", params![1], ("1 was", 0)),
-                ("SELECT id FROM notes WHERE id = $2", params![1], ("1 was", 2)),
+                (two, params![], (0, 2)),
+                (two, params![1], (1, 2)),
+                (two, params![1, "one", 3], (3, 2)),
+                ("SELECT id FROM notes", params![1], (1, 0)),
+                ("SELECT id FROM notes WHERE id = $2", params![1], (1, 2)),
             ] {
                 let mut session = db.read().await.unwrap();
                 let error = session.run(all::<(i64,)>(sql, values)).await.unwrap_err();
                 assert!(error.is_invalid_value(), "{sql}: {error:?}");
-                let told = format!("parameters: {} given, the statement uses {}", numbers.0, numbers.1);
+                let told = format!("parameters: {} were given, the statement uses {}", numbers.0, numbers.1);
                 assert_eq!(error.message(), told, "{sql}");
             }
             let found = db.read().await.unwrap().run(all::<(i64,)>(two, params![1, "one"])).await.unwrap();

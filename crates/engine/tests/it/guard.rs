@@ -154,3 +154,20 @@ tallybook_testkit::both_engines! {
         assert_eq!(read::<(String,)>(&db, asks).await, [("id".to_owned(),)]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_behind_one_whose_rows_do_not_fit_does_not_write_either() {
+    let database = tallybook_testkit::postgres().await.database("a_read_behind_one_whose").await;
+    let db = with_one_reader(database.url()).await;
+    create_lifts(&db).await;
+    // The first row comes while the server still makes the others, and the guard is lifted meanwhile.
+    let slow = "SELECT NULL::bigint, repeat('x', 100000) || lift()::text || pg_sleep(0.02)::text FROM generate_series(1, 10)";
+    for _ in 0..5 {
+        let mut session = db.read().await.unwrap();
+        let error = session.run(all::<(i64, String)>(slow, params![])).await.unwrap_err();
+        assert!(error.is_decode(), "{error}");
+        let error = session.run(all::<(i64,)>(INSERT_IN_WITH, params![])).await.unwrap_err();
+        assert!(error.is_read_only(), "{error}");
+    }
+    assert_eq!(count_notes(&db).await, 0);
+}

@@ -1,13 +1,12 @@
 //! What comes in the way of a run: things of others, other runners, a lost lock, and results that are not there.
 
 use std::process::Command;
-use std::time::Duration;
 
 use tallybook_engine::migrate::{Change, Column, Goal, Key, MAIN, Migrator, Progress, Revision, Step, Type};
 use tallybook_engine::{Database, Statement};
 use tallybook_testkit::{SqliteFile, both_engines, postgres};
 
-use crate::support::{open, read, write};
+use crate::support::{eventually, open, read, try_write, write};
 
 const ID: Column = Column::new("id", Type::Id);
 const AUTHOR: Column = Column::new("author", Type::Integer).null();
@@ -17,10 +16,10 @@ const NOTES: Revision =
     Revision::new("0001", "notes", &[Step::table("authors", &[ID]), Step::table("notes", WITH_AUTHORS)]);
 const TITLES: Step = Step::index("ix_notes_title", "notes", &["title"]);
 const INDEXED: &[Revision] = &[NOTES, Revision::new("0002", "titles", &[TITLES])];
-const KEYED: &[Revision] = &[
-    NOTES,
-    Revision::new("0002", "key", &[Step::key("notes", "author", Key::new("fk_notes_author", "authors"))]),
-];
+const KEY: Step = Step::key("notes", "author", Key::new("fk_notes_author", "authors"));
+const KEYED: &[Revision] = &[NOTES, Revision::new("0002", "key", &[KEY])];
+/// What can't be taken back.
+const STARS: Step = Step::sql("stars", "CREATE TABLE stars (id integer)", "DROP TABLE nowhere");
 
 async fn at_head(url: &str, revisions: &[Revision]) -> Database {
     let db = open(url).await;
@@ -127,25 +126,47 @@ both_engines! {
         assert_eq!(unfinished(&db, HALF).await, [None, None]);
     }
 
-    async fn a_revision_that_was_taken_back_half_way_is_not_applied_and_goes_up_again(url: &str) {
-        const STUCK: &[Revision] = &[
+    async fn steps_that_were_done_before_one_that_fails_are_known_and_can_be_taken_back(url: &str) {
+        const BROKEN: &[Revision] = &[
             NOTES,
-            Revision::new("0002", "stars", &[
-                Step::sql("stars", "CREATE TABLE stars (id integer)", "DROP TABLE nowhere"),
-                TITLES,
-            ]),
+            Revision::new("0002", "broken", &[TITLES, KEY, Step::sql("broken", "DROP TABLE nowhere", "SELECT 1")]),
         ];
-        let db = at_head(url, STUCK).await;
-        let migrator = Migrator::new(&db, STUCK);
-        let error = told(migrator.downgrade(&Goal::Steps(-1))).await;
-        assert!(error.contains("nowhere"), "{error}");
-        assert_eq!(count(&db, "ix_notes_title").await, 0);
-        assert_eq!(unfinished(&db, STUCK).await, [None, Some(1)]);
-        assert_eq!(migrator.current().await.unwrap(), Some("0001"));
-        migrator.upgrade(&Goal::Head).await.unwrap();
-        assert_eq!((count(&db, "ix_notes_title").await, count(&db, "stars").await), (1, 1));
-        assert_eq!(unfinished(&db, STUCK).await, [None, None]);
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, BROKEN);
+        let error = told(migrator.upgrade(&Goal::Head)).await;
+        assert!(error.contains("what was done before it stays") && error.contains("nowhere"), "{error}");
+        assert_eq!(unfinished(&db, BROKEN).await, [None, Some(2)]);
+        assert_eq!(ids(&migrator.downgrade(&Goal::Steps(-1)).await.unwrap()), ["0002"]);
+        assert_eq!((unfinished(&db, BROKEN).await, count(&db, "ix_notes_title").await), (vec![None, None], 0));
+        write(&db, "INSERT INTO notes (id, author) VALUES (1, 5)").await;
     }
+
+    async fn a_revision_that_was_taken_back_half_way_is_not_applied_and_goes_up_again(url: &str) {
+        const STUCK: &[Revision] = &[NOTES, Revision::new("0002", "stars", &[STARS, TITLES])];
+        goes_back_half_way(url, STUCK).await;
+        assert_eq!(count(&open(url).await, "ix_notes_title").await, 1);
+    }
+
+    async fn a_key_that_was_taken_back_alone_comes_again(url: &str) {
+        const STUCK: &[Revision] = &[NOTES, Revision::new("0002", "stars", &[STARS, KEY])];
+        goes_back_half_way(url, STUCK).await;
+        let orphan = "INSERT INTO notes (id, author) VALUES (1, 5)";
+        assert!(try_write(&open(url).await, orphan).await.unwrap_err().is_foreign_key_violation());
+    }
+}
+
+/// Takes a revision back whose first step can't be, as a program that recorded no steps left it, and applies it again.
+async fn goes_back_half_way(url: &str, revisions: &[Revision]) {
+    let db = at_head(url, revisions).await;
+    write(&db, "DELETE FROM tallybook_steps").await;
+    let migrator = Migrator::new(&db, revisions);
+    let error = told(migrator.downgrade(&Goal::Steps(-1))).await;
+    assert!(error.contains("nowhere"), "{error}");
+    assert_eq!(unfinished(&db, revisions).await, [None, Some(1)]);
+    assert_eq!(migrator.current().await.unwrap(), Some("0001"));
+    migrator.upgrade(&Goal::Head).await.unwrap();
+    assert_eq!(count(&db, "stars").await, 1, "it was never gone, and is not made again");
+    assert_eq!(unfinished(&db, revisions).await, [None, None]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,27 +231,31 @@ async fn what_was_made_and_is_not_to_be_seen_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_way_back_that_the_deadline_ended_in_an_index_is_not_taken_for_applied() {
-    let database = postgres().await.database("ended_in_an_index").await;
+async fn a_way_back_that_has_begun_with_an_index_is_not_taken_for_applied() {
+    let database = postgres().await.database("begun_with_an_index").await;
     let db = at_head(database.url(), INDEXED).await;
     let mut reader = db.snapshot().await.unwrap();
     let rows = tallybook_engine::all::<(i64,)>("SELECT id FROM notes", tallybook_engine::params![]);
     reader.run(rows).await.unwrap();
-    let migrator = Migrator::new(&db, INDEXED);
-    let error = told(migrator.clone().within(Duration::from_secs(1)).downgrade(&Goal::Steps(-1))).await;
-    assert!(error.contains("the deadline came"), "{error}");
-    assert_eq!(unfinished(&db, INDEXED).await, [None, Some(1)], "the index is invalid by now");
+    let task = db.clone();
+    let way_back =
+        tokio::spawn(async move { Migrator::new(&task, INDEXED).downgrade(&Goal::Steps(-1)).await });
+    eventually("it waits for the reader with an index that is invalid by now", async || {
+        let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+        read::<(i64,)>(&db, invalid).await == [(1,)]
+    })
+    .await;
+    assert_eq!(unfinished(&db, INDEXED).await, [None, Some(1)]);
+    assert_eq!(Migrator::new(&db, INDEXED).current().await.unwrap(), Some("0001"));
     drop(reader);
-    migrator.downgrade(&Goal::Steps(-1)).await.unwrap();
-    assert_eq!((count(&db, "ix_notes_title").await, migrator.current().await.unwrap()), (0, Some("0001")));
+    assert_eq!(ids(&way_back.await.unwrap().unwrap()), ["0002"]);
+    assert_eq!(count(&db, "ix_notes_title").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revision_that_another_runner_finished_meanwhile_is_not_done_again() {
-    const SECOND: [&[Step]; 2] = [
-        &[TITLES, Step::index("ix_notes_author", "notes", &["author"])],
-        &[TITLES, Step::key("notes", "author", Key::new("fk_notes_author", "authors"))],
-    ];
+    const SECOND: [&[Step]; 2] =
+        [&[TITLES, Step::index("ix_notes_author", "notes", &["author"])], &[TITLES, KEY]];
     const GONE: Revision = Revision::new("0003", "no notes", &[Step::table("notes", WITH_AUTHORS).dropped()]);
     const ALL: [&[Revision]; 2] = [
         &[NOTES, Revision::new("0002", "index", SECOND[0]), GONE],
@@ -256,16 +281,28 @@ async fn a_revision_that_another_runner_finished_meanwhile_is_not_done_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_history_came_to_need_meanwhile_is_not_taken_back() {
+    const TOP: Revision = Revision::new("0003", "titles", &[TITLES]);
+    const OUTSIDE: Step =
+        Step::sql("stars", "CREATE TABLE stars (id integer)", "DROP TABLE stars").no_transaction();
     const DESK: &[Revision] =
-        &[Revision::new("0001", "desks", &[Step::table("desks", &[ID])]).needs(&[(MAIN, "0001")])];
-    let file = SqliteFile::new("needed_meanwhile");
-    let (db, url) = (at_head(&file.url(), INDEXED).await, lasting(&file.url()));
-    let migrator = interrupted(&db, INDEXED, ("0002", 1), move || async move {
-        Migrator::named(&open(url).await, "desk", DESK).upgrade(&Goal::Head).await.unwrap();
-    });
-    let error = told(migrator.downgrade(&Goal::Base)).await;
-    assert!(error.contains("the history desk needs it for 0001"), "{error}");
-    assert_eq!(count(&db, "notes").await, 1);
+        &[Revision::new("0001", "desks", &[Step::table("desks", &[ID])]).needs(&[(MAIN, "0002")])];
+    // A step in a transaction, one outside of any, and one that makes its table anew.
+    const ALL: [&[Revision]; 3] = [
+        &[NOTES, Revision::new("0002", "tags", &[Step::table("tags", &[ID])]), TOP],
+        &[NOTES, Revision::new("0002", "stars", &[OUTSIDE]), TOP],
+        &[NOTES, Revision::new("0002", "key", &[KEY]), TOP],
+    ];
+    for revisions in ALL {
+        let file = SqliteFile::new("needed_meanwhile");
+        let (db, url) = (at_head(&file.url(), revisions).await, lasting(&file.url()));
+        let migrator = interrupted(&db, revisions, ("0003", 1), move || async move {
+            Migrator::named(&open(url).await, "desk", DESK).upgrade(&Goal::Head).await.unwrap();
+        });
+        let error = told(migrator.downgrade(&Goal::Revision("0001".to_owned()))).await;
+        assert!(error.contains("the history desk needs it for 0001"), "{error}");
+        assert_eq!(unfinished(&db, revisions).await, [None; 3]);
+        assert_eq!(Migrator::new(&db, revisions).current().await.unwrap(), Some("0002"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,13 +3,13 @@
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 
 use super::Connection;
 use super::backends::Backends;
@@ -18,7 +18,7 @@ use super::clear::Notice;
 use super::cut::Cut;
 use super::local::Local;
 use super::notices::Notices;
-use super::reported::{Reported, shared};
+use super::reported::{Carried, Reported};
 use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
@@ -213,8 +213,8 @@ impl Inner {
                 .await?;
         }
         connection.backend = Some(self.backends.add(greeting.identity.pid));
-        tls.watched().open();
         connection.reported.remember();
+        tls.watched().open();
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             self.notice(server, &reason);
         }
@@ -227,18 +227,19 @@ impl Inner {
         server: &Server,
         tls: &Tls,
     ) -> Result<Connection, tokio_postgres::Error> {
-        let notices = Notices::default();
-        let (client, connection) = if let Host::Unix(directory) = &server.host {
+        let (client, carried): (Client, Arc<Mutex<dyn Carried>>) = if let Host::Unix(directory) = &server.host
+        {
             let socket = Local::connect(directory, server.port, config.get_connect_timeout().copied()).await;
             let stream = Bounded::new(socket, tls.watched().clone());
             let (client, connection) = config.connect_raw(stream, NoTls).await?;
-            (client, shared(connection))
+            (client, Arc::new(Mutex::new(connection)))
         } else {
             let (client, connection) = config.connect(tls.clone()).await?;
-            (client, shared(connection))
+            (client, Arc::new(Mutex::new(connection)))
         };
-        let reported = Reported::new(&connection);
-        self.carry(notices.clone().carry(connection));
+        let reported = Reported::new(&carried);
+        let notices = Notices::default();
+        self.carry(notices.clone().carry(carried));
         let answers = Arc::clone(&self.answers);
         Ok(Connection::new(client, notices, reported, server.clone(), tls.clone(), answers))
     }

@@ -343,19 +343,33 @@ fn checked(
 async fn drain(rows: RowStream, query: &mut dyn Query, watch: &mut Stopwatch) -> Result<()> {
     pin_mut!(rows);
     let mut notes = None;
+    let mut outcome = Ok(());
+    // To the end, also behind a row that does not fit: only then is it known what the server reported of it.
     while let Some(row) = rows.next().await {
         let row = row.map_err(convert)?;
-        let notes = match &mut notes {
-            Some(notes) => notes,
-            None => notes.insert(know_columns(row.columns(), query)?),
-        };
-        watch.decode(|| query.postgres_row(&PgRow::new(row, notes)))?;
+        if outcome.is_ok() {
+            outcome = take_row(row, query, &mut notes, watch);
+        }
     }
+    outcome?;
     if let Some(notes) = notes {
         query.request().noted(notes);
     }
     query.touched(rows.rows_affected().unwrap_or(0));
     Ok(())
+}
+
+fn take_row(
+    row: tokio_postgres::Row,
+    query: &mut dyn Query,
+    notes: &mut Option<Notes>,
+    watch: &mut Stopwatch,
+) -> Result<()> {
+    let notes = match notes {
+        Some(notes) => notes,
+        None => notes.insert(know_columns(row.columns(), query)?),
+    };
+    watch.decode(|| query.postgres_row(&PgRow::new(row, notes)))
 }
 
 /// Checks the columns of a result, and finds those whose values are wanted.

@@ -20,7 +20,7 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Carries a connection to its end, and takes its notices.
-    pub(super) async fn carry(self, connection: Arc<Mutex<Carried>>) -> Result<(), Error> {
+    pub(super) async fn carry(self, connection: Arc<Mutex<dyn Carried>>) -> Result<(), Error> {
         poll_fn(|context| {
             loop {
                 // Locked while answers are handed out: whoever has one, and then locks, sees what came before it.

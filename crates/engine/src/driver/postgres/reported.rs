@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::{AsyncMessage, Connection, Error};
+use tokio_postgres::{AsyncMessage, Error};
 
-/// The half of a connection that is carried by a task, whatever it runs over.
-pub(super) type Carried = dyn Carry;
-
-pub(super) trait Carry: Send {
+/// The half of a connection that is carried by a task, over whatever stream.
+pub(super) trait Carried: Send {
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
+
+    /// A setting as the server reported it last.
     fn parameter(&self, name: &str) -> Option<&str>;
 }
 
-impl<S, T> Carry for Connection<S, T>
+impl<S, T> Carried for tokio_postgres::Connection<S, T>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     T: AsyncRead + AsyncWrite + Unpin + Send,
@@ -27,11 +27,6 @@ where
     fn parameter(&self, name: &str) -> Option<&str> {
         self.parameter(name)
     }
-}
-
-/// For the task that carries it, and for who asks it what the server reported.
-pub(super) fn shared(connection: impl Carry + 'static) -> Arc<Mutex<Carried>> {
-    Arc::new(Mutex::new(connection))
 }
 
 /// Reported from PostgreSQL 14 on.
@@ -53,12 +48,12 @@ const SETTINGS: [&str; 10] = [
 
 /// What a server reported. A connection that was cut has ended, and tells nothing.
 pub(super) struct Reported {
-    connection: Weak<Mutex<Carried>>,
+    connection: Weak<Mutex<dyn Carried>>,
     at_start: [Option<String>; SETTINGS.len()],
 }
 
 impl Reported {
-    pub(super) fn new(connection: &Arc<Mutex<Carried>>) -> Self {
+    pub(super) fn new(connection: &Arc<Mutex<dyn Carried>>) -> Self {
         Self { connection: Arc::downgrade(connection), at_start: Default::default() }
     }
 
@@ -87,6 +82,6 @@ impl Reported {
 }
 
 /// Held for moments only: nobody waits while holding it.
-pub(super) fn lock(connection: &Mutex<Carried>) -> MutexGuard<'_, Carried> {
+pub(super) fn lock(connection: &Mutex<dyn Carried>) -> MutexGuard<'_, dyn Carried + 'static> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -377,7 +377,7 @@ mod tests {
     use crate::driver::{Begin, Bounds, Connection, Connector, End, Link, Role};
     use crate::error::{Error, GoneTransaction, Kind};
     use crate::params;
-    use crate::query::execute;
+    use crate::query::{Batch, execute, one};
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
 
     /// A connection that has a log, and a moment before its last look at its file: what is said to begin then does not
@@ -389,6 +389,9 @@ mod tests {
         let before = Instant::now();
         let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
         connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        // The connection's thread answers before it lets go; only then does the caller's thread do what it may.
+        let Link::Sqlite(sqlite) = &connection.link else { unreachable!("it is SQLite's") };
+        drop(sqlite.sqlite.upgrade().unwrap().lock().unwrap());
         (connection, before)
     }
 
@@ -455,6 +458,8 @@ mod tests {
             assert!(log.exists());
             connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
             assert!(!log.exists());
+            let flushes = connection.fly(one::<(i64,)>("PRAGMA synchronous", params![]), Bounds::default());
+            assert_eq!(flushes.await.unwrap().finish().unwrap(), (2,), "SQLite flushes this journal itself");
             // The next write has a log again.
             connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
         }
