@@ -5,7 +5,7 @@
 //! crates don't make public is compiled in here as a module.
 
 // Of what is compiled in, only a part is used.
-#![allow(dead_code, unreachable_pub, clippy::all)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::all)]
 
 #[path = "../../crates/cli/src/csv/mod.rs"]
 mod csv_files;
