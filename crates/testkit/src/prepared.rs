@@ -44,12 +44,12 @@ impl Prepared {
         // The identifier is the first thing in this file. The checksum behind it is wrong from then on, and the log
         // tells the old identifier: the program writes both anew.
         let control = server.data().join("global/pg_control");
-        // Half of all numbers: PostgreSQL shows it as one with a sign, and those of its own are positive until 2038.
-        let identifier = u64::from_ne_bytes(random::bytes()?) >> 1;
+        // Half of them are shown as negative numbers, as those of clusters made after January 2038 are.
+        let identifier = random::bytes::<8>()?;
         File::options()
             .write(true)
             .open(&control)
-            .and_then(|file| file.write_all_at(&identifier.to_ne_bytes(), 0))
+            .and_then(|file| file.write_all_at(&identifier, 0))
             .map_err(Error::at(&control))?;
         server.run(server.command("pg_resetwal").arg("--force").arg("--pgdata").arg(server.data()))
     }

@@ -44,9 +44,7 @@ async fn two_clusters_are_not_replicas_of_each_other_by_their_identifiers() {
         ask(&client, "SELECT system_identifier FROM pg_control_system()").await.unwrap()
     };
     let (one, other) = (Cluster::start().unwrap(), Cluster::start().unwrap());
-    let identifiers = [identifier(&one).await, identifier(&other).await];
-    assert_ne!(identifiers[0], identifiers[1]);
-    assert!(identifiers.iter().all(|identifier| identifier.parse::<u64>().is_ok()), "{identifiers:?}");
+    assert_ne!(identifier(&one).await, identifier(&other).await);
 }
 
 #[test]
