@@ -2,6 +2,7 @@
 
 mod bench;
 mod echo;
+mod migrate;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::figures::Order;
 pub(crate) use bench::{Bench, Indexes, Load, Pace};
+pub(crate) use migrate::Migrate;
 
 /// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on
 /// SQLite and PostgreSQL.
@@ -59,13 +61,14 @@ pub(crate) enum Command {
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
     /// Apply revisions, roll them back, show and check what is applied, adopt what Alembic made
-    #[command(subcommand)]
+    #[command(subcommand, after_help = MIGRATE_HELP)]
     Migrate(Migrate),
     /// Fill an empty book with made-up trading: the same seed gives the same book. Takes about 1 KB of memory a
     /// trade
+    #[command(after_help = SEED_HELP)]
     Seed(Seed),
     /// Measure: what the indexes bring and cost, and how a database bears load
-    #[command(subcommand)]
+    #[command(subcommand, after_help = BENCH_HELP)]
     Bench(Bench),
     /// Load a CSV file into a table: all of it or nothing
     #[command(after_help = CSV_HELP)]
@@ -93,7 +96,30 @@ impl Command {
 
 const DEMO_HELP: &str = "\
 Without --database it uses sqlite:///./tallybook-demo.db, never DATABASE_URL. It refuses a database that holds
-tables and no book, and fills only an empty book.";
+tables and no book, and fills only an empty book.
+
+Examples:
+  tallybook demo
+  tallybook demo --trades 20000 --runs 50         smaller, in seconds
+  tallybook demo --database postgresql://ada@localhost/scratch";
+
+const MIGRATE_HELP: &str = "\
+Examples:
+  tallybook migrate plan                          what an upgrade would do
+  tallybook migrate upgrade
+  tallybook migrate check                         is the database as its revisions say?
+  tallybook migrate adopt --dry-run               a database that Alembic made";
+
+const SEED_HELP: &str = "\
+Examples:
+  tallybook seed
+  tallybook seed --portfolios 100 --trades 20000
+  tallybook seed --seed 7 --database sqlite:///./other.db";
+
+const BENCH_HELP: &str = "\
+Examples:
+  tallybook bench indexes
+  tallybook bench load --rate 500 --seconds 30";
 
 const CSV_HELP: &str = "\
 The first line names the columns, in any order. Money has a decimal point and no thousands separators; times are
@@ -219,100 +245,6 @@ pub(crate) struct Demo {
     pub(crate) runs: u32,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Migrate {
-    /// Apply revisions up to head, +1 or a revision, while others use the database. A run that stopped is run again
-    Upgrade {
-        /// head, +1 or a revision such as 0001
-        #[arg(default_value = "head")]
-        goal: String,
-        #[command(flatten)]
-        limits: Limits,
-    },
-    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data. Killed and run again, -1 goes no
-    /// further than it first meant
-    Downgrade {
-        /// base, -1 or a revision such as 0001
-        #[arg(allow_hyphen_values = true)]
-        goal: String,
-        /// Drop columns and tables that hold data, which is lost
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        limits: Limits,
-    },
-    /// Show the last applied revision
-    Current {
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Show all revisions and when they were applied
-    History {
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back; exit
-    /// code 1 if this user lacks a privilege for it
-    Plan {
-        /// head, +1 or a revision such as 0001
-        #[arg(default_value = "head")]
-        goal: String,
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Compare the database with what its revisions say; exit code 1 if programs would fail, or if nothing is recorded to
-    /// compare with
-    Check {
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Take over a database that Alembic made, or SQLAlchemy's create_all
-    ///
-    /// Compares the book's tables with what the version in alembic_version should have, or, where there is none, with
-    /// each version, and records the revision that fits. Changes no table of the book and none of others. Says what
-    /// is blocking, benign or already applied, and what `release` can hand back to Alembic later.
-    Adopt {
-        /// Look only; exit code 1 if something stands in the way, a missing privilege too
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Hand the database back to Alembic
-    ///
-    /// Writes the version that fits into alembic_version and forgets what was applied: before an upgrade the version
-    /// that was adopted, after it the one that has the same tables. Where none fits it changes nothing and says what
-    /// to do first. An SQLite file gets its journal mode back. Where create_all made the database no version is
-    /// written.
-    Release {
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-    /// Accept the text of a revision that was changed after it was applied, and record that
-    Repair {
-        /// The revision
-        revision: String,
-        #[command(flatten)]
-        limits: ShortLimits,
-    },
-}
-
-impl Migrate {
-    /// The seconds that it has.
-    pub(crate) fn within(&self) -> u64 {
-        match self {
-            Self::Upgrade { limits, .. } | Self::Downgrade { limits, .. } => limits.within,
-            Self::Current { limits }
-            | Self::History { limits }
-            | Self::Plan { limits, .. }
-            | Self::Check { limits }
-            | Self::Adopt { limits, .. }
-            | Self::Release { limits }
-            | Self::Repair { limits, .. } => limits.within,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Limits {
     /// Seconds after which the run ends; what is done stays, and the next run goes on
@@ -394,4 +326,41 @@ pub(crate) enum TableName {
     Trades,
     Executions,
     TradingSessions,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What stands below `Examples:` in the help of a command and of those within it.
+    fn examples(command: &mut clap::Command) -> Vec<String> {
+        let help = command.render_long_help().to_string();
+        let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let own: Vec<_> = lines.take_while(|line| line.starts_with("  ")).map(str::to_owned).collect();
+        assert!(!own.is_empty(), "{} has no examples", command.get_name());
+        let inner = command.get_subcommands_mut().filter(|inner| inner.get_name() != "help");
+        own.iter().cloned().chain(inner.flat_map(examples)).collect()
+    }
+
+    /// The words of a `tallybook` command: up to what a shell takes, or to a remark behind two spaces.
+    fn words(example: &str) -> Option<Vec<&str>> {
+        let command = &example[example.find("tallybook ")?..];
+        let end = command.find(" | ").into_iter().chain(command.find("  "));
+        let end = end.chain(command.find(" >")).chain(command.find(" ||")).min().unwrap_or(command.len());
+        Some(command[..end].split(' ').collect())
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_can_be_typed() {
+        let examples = examples(&mut Args::command());
+        let typed: Vec<_> = examples.iter().filter_map(|example| words(example)).collect();
+        assert!(typed.len() > 30, "{examples:#?}");
+        for words in typed {
+            if let Err(error) = Args::try_parse_from(&words) {
+                panic!("{words:?}: {error}");
+            }
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! `tallybook migrate`.
+
+use clap::Subcommand;
+
+use super::{Limits, ShortLimits};
+
+const UPGRADE_HELP: &str = "\
+Examples:
+  tallybook migrate upgrade
+  tallybook migrate upgrade +1                    one revision
+  tallybook migrate upgrade 0001                  up to this one
+  tallybook migrate upgrade --within 600          it waits for locks until then, and names who holds them";
+
+const DOWNGRADE_HELP: &str = "\
+Examples:
+  tallybook migrate downgrade -1
+  tallybook migrate downgrade 0001                this one stays
+  tallybook migrate downgrade base --force        all of them, and the data";
+
+const CURRENT_HELP: &str = "\
+Examples:
+  tallybook migrate current
+  tallybook migrate current --json | jq -r .revision";
+
+const HISTORY_HELP: &str = "\
+Examples:
+  tallybook migrate history";
+
+const PLAN_HELP: &str = "\
+Examples:
+  tallybook migrate plan
+  tallybook migrate plan 0001
+  tallybook migrate plan --json > plan.json";
+
+const CHECK_HELP: &str = "\
+Examples:
+  tallybook migrate check
+  tallybook migrate check > /dev/null || echo \"the book is not as its revisions say\"";
+
+const ADOPT_HELP: &str = "\
+Examples:
+  tallybook migrate adopt --dry-run               look first
+  tallybook migrate adopt
+  tallybook migrate upgrade                       then";
+
+const RELEASE_HELP: &str = "\
+Examples:
+  tallybook migrate release";
+
+const REPAIR_HELP: &str = "\
+Examples:
+  tallybook migrate repair 0002";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Apply revisions up to head, +1 or a revision, while others use the database. A run that stopped is run again
+    #[command(after_help = UPGRADE_HELP)]
+    Upgrade {
+        /// head, +1 or a revision such as 0001
+        #[arg(default_value = "head")]
+        goal: String,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data. Killed and run again, -1 goes no
+    /// further than it first meant
+    #[command(after_help = DOWNGRADE_HELP)]
+    Downgrade {
+        /// base, -1 or a revision such as 0001
+        #[arg(allow_hyphen_values = true)]
+        goal: String,
+        /// Drop columns and tables that hold data, which is lost
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Show the last applied revision
+    #[command(after_help = CURRENT_HELP)]
+    Current {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Show all revisions and when they were applied
+    #[command(after_help = HISTORY_HELP)]
+    History {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back; exit
+    /// code 1 if this user lacks a privilege for it
+    #[command(after_help = PLAN_HELP)]
+    Plan {
+        /// head, +1 or a revision such as 0001
+        #[arg(default_value = "head")]
+        goal: String,
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Compare the database with what its revisions say; exit code 1 if programs would fail, or if nothing is recorded to
+    /// compare with
+    #[command(after_help = CHECK_HELP)]
+    Check {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Take over a database that Alembic made, or SQLAlchemy's create_all
+    ///
+    /// Compares the book's tables with what the version in alembic_version should have, or, where there is none, with
+    /// each version, and records the revision that fits. Changes no table of the book and none of others. Says what
+    /// is blocking, benign or already applied, and what `release` can hand back to Alembic later.
+    #[command(after_help = ADOPT_HELP)]
+    Adopt {
+        /// Look only; exit code 1 if something stands in the way, a missing privilege too
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Hand the database back to Alembic
+    ///
+    /// Writes the version that fits into alembic_version and forgets what was applied: before an upgrade the version
+    /// that was adopted, after it the one that has the same tables. Where none fits it changes nothing and says what
+    /// to do first. An SQLite file gets its journal mode back. Where create_all made the database no version is
+    /// written.
+    #[command(after_help = RELEASE_HELP)]
+    Release {
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+    /// Accept the text of a revision that was changed after it was applied, and record that
+    #[command(after_help = REPAIR_HELP)]
+    Repair {
+        /// The revision
+        revision: String,
+        #[command(flatten)]
+        limits: ShortLimits,
+    },
+}
+
+impl Migrate {
+    /// The seconds that it has.
+    pub(crate) fn within(&self) -> u64 {
+        match self {
+            Self::Upgrade { limits, .. } | Self::Downgrade { limits, .. } => limits.within,
+            Self::Current { limits }
+            | Self::History { limits }
+            | Self::Plan { limits, .. }
+            | Self::Check { limits }
+            | Self::Adopt { limits, .. }
+            | Self::Release { limits }
+            | Self::Repair { limits, .. } => limits.within,
+        }
+    }
+}
