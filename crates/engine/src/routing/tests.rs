@@ -16,7 +16,7 @@ use crate::metrics::Data;
 use crate::observe::Log;
 use crate::params;
 use crate::query::{execute, one};
-use crate::session::WriteSession;
+use crate::session::{ReadSession, WriteSession};
 use crate::settings::Settings;
 
 const OLD: usize = 0;
@@ -274,6 +274,16 @@ async fn a_transaction_on_a_replaced_primary_is_not_committed_and_what_it_acknow
     let error = session.commit().await.unwrap_err();
     assert!(error.is_superseded() && error.is_retryable(), "{error:?}");
     assert_eq!(scene.doubtful(), 1, "the first one was acknowledged");
+}
+
+#[tokio::test]
+async fn a_batch_of_two_reads_is_one_snapshot() {
+    let (_database, scene, _) = real("a_batch_of_two_reads").await;
+    let lease = scene.0.write(Location::caller()).await.unwrap();
+    let level = || one::<(String,)>("SELECT current_setting('transaction_isolation')", params![]);
+    let mut session = ReadSession::new(lease, None, Location::caller(), None);
+    let levels = session.run((level(), level())).await.unwrap();
+    assert_eq!([levels.0.0, levels.1.0], ["repeatable read"; 2]);
 }
 
 #[tokio::test]
