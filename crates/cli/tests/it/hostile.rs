@@ -110,7 +110,7 @@ fn no_argument_is_repeated_that_could_hold_a_password() {
     let program = Program::new();
     let url = "postgresql://ada:Hunter2@h/d";
     for words in [
-        format!("{url}"),
+        url.to_owned(),
         format!("migrate upgrade {url}"),
         format!("migrate repair {url}"),
         format!("migrate {url}"),
