@@ -20,7 +20,7 @@ Examples:
 const CURRENT_HELP: &str = "\
 Examples:
   tallybook migrate current
-  tallybook migrate current --json | jq -r .revision";
+  tallybook migrate current --json | jq -r .current";
 
 const HISTORY_HELP: &str = "\
 Examples:

@@ -396,7 +396,7 @@ mod tests {
     }
 
     /// The file was found to be elsewhere by what came after the commit.
-    fn is_of_a_commit(error: Error) -> bool {
+    fn is_of_a_commit(error: &Error) -> bool {
         matches!(error.kind(), Kind::FileGone { transaction: GoneTransaction::WithTheFile, .. })
     }
 
@@ -414,7 +414,7 @@ mod tests {
             let (mut connection, before) = with_log(&path).await;
             fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
             let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(before)).await;
-            assert!(flown.outcome.is_err_and(is_of_a_commit), "{sql}, {bounds:?}");
+            assert!(flown.outcome.is_err_and(|error| is_of_a_commit(&error)), "{sql}, {bounds:?}");
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flushed.db");
@@ -424,7 +424,7 @@ mod tests {
         fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
         let committed = connection.commit().await.unwrap();
         assert!(committed.is_pending(), "its flush was asked for, and is waited for");
-        assert!(committed.wait().await.is_err_and(is_of_a_commit));
+        assert!(committed.wait().await.is_err_and(|error| is_of_a_commit(&error)));
     }
 
     #[tokio::test]
