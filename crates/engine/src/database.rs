@@ -194,7 +194,7 @@ impl Database {
         let inner = &self.0;
         async move {
             refuse_nested_write(self.address(), Some(holder))?;
-            let lease = inner.router.write(holder).await?;
+            let lease = inner.router.write(holder, inner.router.acquire_deadline()).await?;
             let journal = inner.journal(&lease, holder);
             Ok(WriteSession::new(lease, Arc::clone(&inner.router), holder, journal))
         }
