@@ -28,9 +28,9 @@ mod stopwatch;
 mod value;
 mod waiting;
 
-#[doc(hidden)]
-pub use tallybook_macros::max_queries_of_the_book;
 pub use tallybook_macros::{Row, max_queries};
+#[doc(hidden)]
+pub use tallybook_macros::{RowOfTheBook, max_queries_of_the_book};
 
 pub use call::Call;
 pub use database::Database;

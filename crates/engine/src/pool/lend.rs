@@ -222,10 +222,11 @@ impl Shared {
         }
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: &self.name, took: start.elapsed() });
-        let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));
+        let age = self.settings.recycle.map(|age| age - age.mul_f64(RECYCLE_JITTER * random()).min(age));
         Ok(Opened {
             connection: Box::new(connection),
-            expires: age.map(|age| Instant::now() + age),
+            // An age that no clock reaches is never reached.
+            expires: age.and_then(|age| Instant::now().checked_add(age)),
             generation,
         })
     }

@@ -1,5 +1,6 @@
 //! The engine on real SQLite files and a real PostgreSQL.
 
+mod acquire_deadline;
 mod budget;
 mod cancel;
 mod closing;

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Connection;
 use super::backends::Backends;
-use super::clear::Notice;
+use super::clear::ClearWarning;
 use super::cut::Cut;
 use super::notices::Notices;
 use super::startup::Startup;
@@ -48,8 +48,7 @@ struct Inner {
     described: String,
     /// Its files are read when the first connection is made, and again until that succeeds.
     tls: OnceCell<Tls>,
-    /// Said once that a connection is in clear.
-    noticed: AtomicBool,
+    clear: ClearWarning,
     cut: Cut,
     /// How many requests were answered on all connections.
     answers: Arc<AtomicU64>,
@@ -82,7 +81,7 @@ impl Connector {
             keeps_sessions: Arc::default(),
             described,
             tls: OnceCell::new(),
-            noticed: AtomicBool::new(false),
+            clear: ClearWarning::default(),
             cut: Cut::default(),
             answers: Arc::default(),
             backends: Backends::default(),
@@ -204,7 +203,8 @@ impl Inner {
         }
         connection.backend = Some(self.backends.add(greeting.identity.pid));
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
-            self.notice(server, &reason);
+            // `prefer` does not hide that it came to nothing.
+            self.clear.connected(server, &self.described, &reason);
         }
         Ok(connection)
     }
@@ -227,14 +227,6 @@ impl Inner {
         self.cut.add(task.abort_handle());
         let answers = Arc::clone(&self.answers);
         Ok(Connection::new(client, notices, server.clone(), tls.clone(), answers))
-    }
-
-    /// `prefer` does not hide that it came to nothing.
-    fn notice(&self, server: &Server, reason: &str) {
-        let notice = Notice::of(server);
-        if notice != Notice::Needless && !self.noticed.swap(true, Ordering::Relaxed) {
-            notice.log(&self.described, reason);
-        }
     }
 
     fn refused(&self, refusals: Vec<(&Server, Refusal)>) -> Error {

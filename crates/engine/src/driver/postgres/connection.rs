@@ -22,6 +22,7 @@ use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
 use crate::driver::{Identity, Position};
 use crate::error::{Error, Kind, Result};
+use crate::row::Column;
 use crate::settings::Server;
 
 /// Statements kept prepared on a connection.
@@ -35,7 +36,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) notices: Notices,
-    pub(super) prepared: LruCache<String, Statement>,
+    pub(super) prepared: LruCache<String, Prepared>,
     /// False for one that goes through a pooler, where names of statements may belong to other programs.
     pub(super) prepares: bool,
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
@@ -56,6 +57,13 @@ pub(crate) struct Connection {
     answers: Arc<AtomicU64>,
     /// That the server's process serves it.
     pub(super) backend: Option<Backend>,
+}
+
+/// A statement that is kept prepared.
+pub(super) struct Prepared {
+    pub(super) statement: Statement,
+    /// The columns of the struct that its result was last found to fit.
+    pub(super) fits: Option<&'static [Column]>,
 }
 
 impl Connection {
