@@ -18,6 +18,7 @@ mod pool;
 mod query;
 mod random;
 mod reading;
+mod relation;
 mod routing;
 mod row;
 mod seconds;

@@ -343,15 +343,24 @@ impl Router {
         self.nodes[node].writes.connect(Role::Migrate, deadline).await
     }
 
+    /// A connection to the primary apart from the pools, to read with; none while there is no primary.
+    ///
+    /// # Errors
+    /// When it can't be made, or the pools are closed.
+    pub(crate) async fn connect_to_read(&self) -> Result<Connection> {
+        let node =
+            self.primary.last().filter(|_| !self.is_closed()).ok_or_else(|| Error::new(Kind::Closed))?;
+        self.nodes[node].connector.connect(Role::Read).await
+    }
+
     /// Closes the connections of all pools that are at rest.
     pub(crate) async fn close_idle(&self) {
         join_all(self.nodes.iter().map(Node::close_idle)).await;
     }
 
-    /// Closes all pools, and ends the watch; waits for what is lent as long as a caller waits for a connection.
-    pub(crate) async fn close(&self) {
+    /// Closes all pools, and ends the watch; waits for what is lent until the deadline.
+    pub(crate) async fn close(&self, deadline: AcquireDeadline) {
         self.close_watch();
-        let deadline = self.acquire_deadline();
         join_all(self.nodes.iter().map(|node| node.close(deadline))).await;
     }
 

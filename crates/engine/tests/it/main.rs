@@ -27,6 +27,7 @@ mod pooler;
 mod queue;
 mod random_cancel;
 mod read;
+mod relations;
 mod restart;
 mod routing;
 mod row;
