@@ -130,8 +130,7 @@ impl Migrator<'_> {
                 let mut back = way(step, Direction::Down, engine, &Probe::Done, is_new);
                 // SQLite has no statement for it.
                 if engine == Engine::Sqlite && matches!(step.action, Action::Key { .. }) {
-                    up.sql = rebuild::planned(connection, step, Direction::Up).await?;
-                    back.sql = rebuild::planned(connection, step, Direction::Down).await?;
+                    [up.sql, back.sql] = rebuild::planned(connection, step, done).await?;
                 }
                 steps.push(PlannedStep { what: step.what(), done, up, back, bytes });
             }

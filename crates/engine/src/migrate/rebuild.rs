@@ -121,23 +121,30 @@ impl Run<'_> {
     }
 }
 
-/// The statements that make the table of a step anew, for a plan.
+/// The statements that make the table of a step anew, up and back again, for a plan.
 pub(super) async fn planned(
     connection: &mut Connection,
     step: &Step,
-    direction: Direction,
-) -> Result<Vec<String>> {
+    is_done: bool,
+) -> Result<[Vec<String>; 2]> {
     let table = step.table_name().unwrap_or_default();
     let Some(found) = catalog::table(connection, table).await? else {
-        return Ok(vec![format!("-- {table} is not there yet: it is made anew from what it will be then")]);
+        let later = format!("-- {table} is not there yet: it is made anew from what it will be then");
+        return Ok([vec![later.clone()], vec![later]]);
     };
-    let sql = definition(connection, table).await?;
-    let old = Definition::parse(&sql)?;
-    let Some(items) = items(&old, step, direction)? else { return Ok(Vec::new()) };
-    let mut statements = vec![Definition::create(&items, old.options(), NEW)];
-    statements.extend(moves(table, found.columns.iter().map(|column| &*column.name)));
-    statements.extend(others(connection, table).await?);
-    Ok(statements)
+    let others = others(connection, table).await?;
+    let mut definition = definition(connection, table).await?;
+    let mut made_anew = |direction| {
+        let old = Definition::parse(&definition)?;
+        let Some(items) = items(&old, step, direction)? else { return Ok(Vec::new()) };
+        let create = Definition::create(&items, old.options(), NEW);
+        definition.clone_from(&create);
+        let moves = moves(table, found.columns.iter().map(|column| &*column.name));
+        Ok::<_, Error>([create].into_iter().chain(moves).chain(others.iter().cloned()).collect())
+    };
+    // The way back begins with what the way there made.
+    let up = if is_done { Vec::new() } else { made_anew(Direction::Up)? };
+    Ok([up, made_anew(Direction::Down)?])
 }
 
 /// What the new table consists of; none if there is nothing to change.
