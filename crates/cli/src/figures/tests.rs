@@ -17,7 +17,7 @@ fn show(report: &Report, span: Span) {
             drop((fit(panel.grid(&shown, *order)), panel.keys(&shown, *order)));
             (0..=panel.len(&shown)).for_each(|index| drop(panel.detail(&shown, *order, index)));
         }
-        super::panels::texts(&shown, *order, 3).map(fit);
+        drop(super::panels::texts(&shown, *order, 3).map(fit));
     }
     report.findings.iter().for_each(|finding| drop(finding.to_string()));
 }
