@@ -26,6 +26,9 @@ enum Kind {
     Cursor(String),
 }
 
+/// Characters of a text that is no cursor.
+const MAX_QUOTED: usize = 100;
+
 impl Error {
     pub(crate) fn not_found(noun: &'static str, id: i64) -> Self {
         Self(Box::new(Kind::NotFound { noun, id }))
@@ -36,7 +39,8 @@ impl Error {
     }
 
     pub(crate) fn cursor(text: &str) -> Self {
-        Self(Box::new(Kind::Cursor(text.to_owned())))
+        // It may come from anywhere, at any length.
+        Self(Box::new(Kind::Cursor(text.chars().take(MAX_QUOTED).collect())))
     }
 
     /// The engine's error, if it is one: for its other predicates.
@@ -71,6 +75,11 @@ impl Error {
     /// A row refers to one that does not exist, or one that others refer to was deleted.
     pub fn is_foreign_key_violation(&self) -> bool {
         self.engine().is_some_and(tallybook_engine::Error::is_foreign_key_violation)
+    }
+
+    /// The constraint that a write broke, by its name, where the database tells: on SQLite a `CHECK` or a unique index.
+    pub fn constraint(&self) -> Option<&str> {
+        self.engine().and_then(tallybook_engine::Error::constraint)
     }
 
     /// A value can't be stored unchanged: too long, too many digits, nanoseconds. The message names the

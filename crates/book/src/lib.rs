@@ -32,7 +32,7 @@ mod unreadable;
 mod words;
 
 pub use engine::max_queries;
-pub use tallybook_engine::{Database, ReadSession, Session, Settings, WriteSession, now};
+pub use tallybook_engine::{Database, IsolationLevel, ReadSession, Session, Settings, WriteSession, now};
 
 pub use aggregates::{
     PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades, TradeWithExecutions,

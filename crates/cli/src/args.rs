@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod echo;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +29,11 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// What was typed; ends the program if it is wrong, or if it asks for help.
+pub(crate) fn read() -> Args {
+    Args::try_parse().unwrap_or_else(|error| echo::without_secrets(error).exit())
+}
+
 const EXAMPLES: &str = "\
 Examples:
   tallybook demo                                  see it work, on an SQLite file it makes
@@ -39,10 +45,10 @@ Examples:
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
-  tallybook bench indexes                         what each index brings and costs, on a scratch copy
+  tallybook bench indexes                         what indexes bring and cost, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
-  tallybook doctor                                what is wrong with DATABASE_URL and its replicas, and what to do
+  tallybook doctor                                what is wrong with a database and its replicas
 
 Settings come from the environment and from .env in the working directory; see .env.example.
 Exit codes: 0 done, 1 failed, 2 wrong usage; doctor: 3 warnings, 4 critical findings.";
@@ -92,7 +98,8 @@ tables and no book, and fills only an empty book.";
 const CSV_HELP: &str = "\
 The first line names the columns, in any order. Money has a decimal point and no thousands separators; times are
 YYYY-MM-DD HH:MM:SS.ffffff in UTC. An empty field is NULL; an empty text in a column that may be NULL is written as
-two quote characters. Without a column `id`, the database gives identifiers.
+two quote characters. Without a column `id`, the database gives identifiers. A row has at most 16 MiB. Texts are taken
+as they are: the apostrophes of export --escape-formulas stay.
 
 Examples:
   tallybook export portfolios portfolios.csv
@@ -105,13 +112,16 @@ times are YYYY-MM-DD HH:MM:SS.ffffff in UTC. An empty field is NULL; an empty te
 written as two quote characters. The file appears under its name when it is whole and on disk; until then it is a
 hidden one beside it, which ends in .part. Values that other programs wrote and that the book can't read, such as NaN or
 a date without a time, end the export, unless --skip-unreadable lists their rows. No list and no message tells a value.
+Texts are written as they are, so that an import brings them back. A spreadsheet runs those that look like formulas: for
+people who open the file in one, there is --escape-formulas.
 
 Exit codes: 0 every row was written; 3 rows were left out; 1 it failed, and the file is as it was; 2 wrong usage.
 
 Examples:
   tallybook export portfolios portfolios.csv
   tallybook export trades - | head
-  tallybook export trades trades.csv --skip-unreadable rejected.csv";
+  tallybook export trades trades.csv --skip-unreadable rejected.csv
+  tallybook export trades for-excel.csv --escape-formulas";
 
 const WATCH_HELP: &str = "\
 The program to watch serves its figures at the socket that its DB_MONITOR_SOCKET names; only its own user may read
@@ -158,6 +168,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
     /// The socket, instead of DB_MONITOR_SOCKET
+    #[arg(value_parser = echo::path())]
     pub(crate) socket: Option<PathBuf>,
     /// Seconds from one report to the next, from 0.1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
@@ -169,7 +180,7 @@ pub(crate) struct Watch {
     #[arg(long, default_value = "time")]
     pub(crate) sort: Order,
     /// Append each report to a file, as a line of JSON: about 1 KB a statement
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = echo::path())]
     pub(crate) record: Option<PathBuf>,
 }
 
@@ -189,6 +200,7 @@ pub(crate) struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Report {
     /// A file of reports, one a line
+    #[arg(value_parser = echo::path())]
     pub(crate) file: PathBuf,
     /// Print the last report: all since the program opened its database
     #[arg(long)]
@@ -350,6 +362,7 @@ pub(crate) struct Import {
     /// The table to load
     pub(crate) table: TableName,
     /// The file; - is standard input
+    #[arg(value_parser = echo::path())]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,
@@ -360,11 +373,15 @@ pub(crate) struct Export {
     /// The table to write
     pub(crate) table: TableName,
     /// The file; - is standard output
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", value_parser = echo::path())]
     pub(crate) file: PathBuf,
     /// Leave out the rows that can't be read, and list them in this file: table, id, column, reason
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = echo::path())]
     pub(crate) skip_unreadable: Option<PathBuf>,
+    /// Write an apostrophe in front of texts that begin with = + - @, a tab or a carriage return, which spreadsheets take
+    /// for formulas. An import does not take it away
+    #[arg(long)]
+    pub(crate) escape_formulas: bool,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,
 }

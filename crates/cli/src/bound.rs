@@ -1,6 +1,5 @@
 //! A bound for a command, and whom it waits for.
 
-use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,13 +61,16 @@ impl Bound {
         }
         *named = pids;
         // A reader that went away is no reason to stop.
-        let _ = if self.as_json {
-            output::json_line(&Progress::Waiting { what: what.to_owned(), blockers: blockers.to_vec() })
+        if self.as_json {
+            drop(output::json_line(&Progress::Waiting {
+                what: what.to_owned(),
+                blockers: blockers.to_vec(),
+            }));
         } else {
             let who: Vec<_> = blockers.iter().map(ToString::to_string).collect();
             let who =
                 if who.is_empty() { "somebody who is not to be seen".to_owned() } else { who.join("; ") };
-            writeln!(io::stderr(), "waiting for {what}, held by {who}")
-        };
+            output::say(format!("waiting for {what}, held by {who}"));
+        }
     }
 }

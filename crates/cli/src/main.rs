@@ -20,11 +20,9 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::read();
     output::start_log(args.command.is_report());
     match commands::run(args).await {
         Ok(code) => code,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
+use tallybook_engine::Escaped;
 use tracing_subscriber::EnvFilter;
 
 /// Sends the log to standard error, from warnings on and the engine's own from info on; RUST_LOG changes
@@ -17,8 +18,13 @@ pub(crate) fn start_log(reports_all: bool) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(is_coloured(&io::stderr()))
         .init();
+}
+
+/// Whether what is written there may have colours: on a terminal, unless `NO_COLOR` holds anything.
+pub(crate) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|held| held.is_empty())
 }
 
 /// Says what failed, with its causes down to the book's or the engine's own error, which tells all.
@@ -32,24 +38,53 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     };
     let last = error.chain().position(whole).unwrap_or(usize::MAX);
     let causes: Vec<_> = error.chain().take(last.saturating_add(1)).map(ToString::to_string).collect();
-    let text = format!("error: {}", causes.join("\n  because: "));
-    let _ = writeln!(io::stderr(), "{text}");
+    say(format!("error: {}", causes.join("\n  because: ")));
     ExitCode::FAILURE
 }
 
-/// Prints a line.
+/// Prints a line, or several. Line ends in it are this program's own: what comes from elsewhere goes into it through
+/// [`Escaped`]. Nothing else that a terminal would obey gets through.
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
-    writeln!(io::stdout(), "{}", text.as_ref())
+    writeln!(io::stdout(), "{}", safe(text.as_ref()))
+}
+
+/// As [`line()`], behind words of this program's own that may be coloured.
+pub(crate) fn styled(words: &str, text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{words}{}", safe(text))
+}
+
+/// As [`line()`], on standard error. That nobody reads it is no reason to stop.
+pub(crate) fn say(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", safe(text.as_ref()));
+}
+
+fn safe(text: &str) -> String {
+    text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a value as one JSON object.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    line(serde_json::to_string_pretty(value)?)
+    writeln!(io::stdout(), "{}", safe_json(&serde_json::to_string_pretty(value)?))
 }
 
 /// Prints a value as one JSON object in one line.
 pub(crate) fn json_line(value: &impl Serialize) -> io::Result<()> {
-    line(serde_json::to_string(value)?)
+    writeln!(io::stdout(), "{}", safe_json(&serde_json::to_string(value)?))
+}
+
+/// The same JSON, in which what a terminal would obey is spelled by JSON's escapes: serde_json does so for the characters
+/// below a blank only. Strings are the only place where others can be.
+fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for symbol in json.chars() {
+        if symbol == '\n' || Escaped::is_safe(symbol) {
+            safe.push(symbol);
+        } else {
+            let mut units = [0; 2];
+            safe.extend(symbol.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    safe
 }
 
 /// Prints a table; the columns named in `numbers` are aligned right.
@@ -57,6 +92,8 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) 
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).remove_style(TableComponent::VerticalLines);
     table.set_style(TableComponent::HeaderLines, '─');
+    let rows =
+        rows.into_iter().map(|row| row.iter().map(|cell| Escaped(cell).to_string()).collect::<Vec<_>>());
     table.set_header(header.iter().copied()).add_rows(rows);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
@@ -90,7 +127,20 @@ pub(crate) fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{micros, thousands};
+    use super::{micros, safe, safe_json, thousands};
+
+    #[test]
+    fn a_terminal_sees_no_escape_sequence_and_only_our_own_line_ends() {
+        assert_eq!(safe("a\u{1b}[2J\nb\u{9b}1m\r"), "a\\u{1b}[2J\nb\\u{9b}1m\\r");
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let value = serde_json::json!({ "a": "x\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}\n東" });
+        let json = safe_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(json.contains(r#""x\u001b\u007f\u009b\u202e\udb40\udc41\n東""#), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+    }
 
     #[test]
     fn thousands_are_separated() {

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::call::Call;
 use crate::driver::Connection;
+use crate::driver::IsolationLevel;
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
@@ -91,17 +92,23 @@ impl Database {
         }));
         tokio::spawn(explain_slow(Arc::downgrade(&db.0), wanted));
         tokio::spawn(read_relations(Arc::downgrade(&db.0)));
-        db.serve_figures().await?;
+        db.serve_figures().await;
         Ok(db)
     }
 
-    /// Serves the report at the socket of the settings, as long as the database is open.
-    async fn serve_figures(&self) -> Result<()> {
-        let Some(path) = &self.0.settings.monitor.socket else { return Ok(()) };
+    /// Serves the report at the socket of the settings, as long as the database is open. Whatever stands in its way is
+    /// no reason not to trade: it is said, and the figures are not served.
+    async fn serve_figures(&self) {
+        let Some(path) = &self.0.settings.monitor.socket else { return };
         let inner = Arc::downgrade(&self.0);
-        let served = serve(path, move || inner.upgrade().map(|inner| Self(inner).report())).await?;
-        *self.0.served() = Some(served);
-        Ok(())
+        match serve(path, move || inner.upgrade().map(|inner| Self(inner).report())).await {
+            Ok(served) => *self.0.served() = Some(served),
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(target: "tallybook::monitor", reason, "the figures are not served: tallybook watch won't \
+                    find this program");
+            }
+        }
     }
 
     /// A session that only reads: on a replica that is fit, else on the primary.
@@ -181,10 +188,29 @@ impl Database {
         F: AsyncFnOnce(&mut WriteSession) -> Result<T, E>,
         E: From<Error>,
     {
+        self.write_with(IsolationLevel::default(), work)
+    }
+
+    /// As [`write`](Self::write), in a transaction of a level of isolation: at
+    /// [`RepeatableRead`](IsolationLevel::RepeatableRead) all its batches see one snapshot, taken by the first.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write). Above [`ReadCommitted`](IsolationLevel::ReadCommitted) a change that another
+    /// transaction is in the way of is [retryable](Error::is_retryable): run the whole of it again.
+    #[track_caller]
+    pub fn write_with<T, E, F>(
+        &self,
+        isolation: IsolationLevel,
+        work: F,
+    ) -> impl Future<Output = Result<Committed<T>, E>>
+    where
+        F: AsyncFnOnce(&mut WriteSession) -> Result<T, E>,
+        E: From<Error>,
+    {
         let call = Call::here();
-        let session = self.begin();
+        let session = self.begin_with(isolation);
         async move {
-            let mut session = session.await?;
+            let mut session = session.await?.in_closure();
             match inside_write(self.address(), call.at(), work(&mut session)).await {
                 Ok(value) => Ok(Committed::new(value, session.commit_called(call).await?)),
                 Err(error) => match session.roll_back().await {
@@ -196,7 +222,9 @@ impl Database {
         }
     }
 
-    /// A write transaction to commit by hand, for code that does not fit into a closure.
+    /// A write transaction to commit by hand, for code that does not fit into a closure. One that has written and is
+    /// dropped without [`commit`](WriteSession::commit) or [`roll_back`](WriteSession::roll_back) is rolled back, and a
+    /// warning names this line.
     ///
     /// On SQLite there is one at a time: a task that holds one and begins another waits for itself, until
     /// `DB_POOL_TIMEOUT`.
@@ -205,13 +233,23 @@ impl Database {
     /// As [`Database::read`]; [`Error::is_nested_write`] inside the closure of [`write`](Self::write).
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<WriteSession>> + Send {
+        self.begin_with(IsolationLevel::default())
+    }
+
+    /// As [`begin`](Self::begin), at a level of isolation.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    #[track_caller]
+    pub fn begin_with(&self, isolation: IsolationLevel) -> impl Future<Output = Result<WriteSession>> + Send {
         let holder = Location::caller();
         let inner = &self.0;
         async move {
             refuse_nested_write(self.address(), Some(holder))?;
             let lease = inner.router.write(holder, inner.router.acquire_deadline()).await?;
             let journal = inner.journal(&lease, holder);
-            Ok(WriteSession::new(lease, Arc::clone(&inner.router), holder, journal))
+            let session = WriteSession::new(lease, Arc::clone(&inner.router), holder, journal);
+            Ok(session.with_isolation(isolation))
         }
     }
 
@@ -342,7 +380,7 @@ impl Inner {
     async fn read(&self, need: Need, holder: &'static Location<'static>) -> Result<ReadSession> {
         let (lease, route) = self.router.read(need, holder).await?;
         let journal = self.journal(&lease, holder);
-        Ok(ReadSession::new(lease, route, journal))
+        Ok(ReadSession::new(lease, route, holder, journal))
     }
 
     fn served(&self) -> MutexGuard<'_, Option<Served>> {
@@ -357,7 +395,7 @@ impl Inner {
     /// The outline of a statement's plan, by a session that nobody listens to; none while no connection is at rest.
     async fn outline(&self, wanted: &Wanted) -> Option<Result<String>> {
         let connection = self.router.idle(wanted.call.at())?;
-        let mut session = ReadSession::new(connection, None, None);
+        let mut session = ReadSession::new(connection, None, wanted.call.at(), None);
         Some(session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await)
     }
 }

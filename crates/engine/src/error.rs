@@ -3,12 +3,14 @@
 //! [`Error`] is opaque: its kind is private so that kinds can be added, and callers decide by predicates
 //! such as [`Error::is_timeout`]. No message ever holds a password: targets are printed without theirs.
 
+mod condition;
 mod kind;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::escaped::{Escaped, Escaping};
 use crate::excerpt::{one_line, shorten, table, unquoted};
 use crate::value::Kind as ValueKind;
 
@@ -16,6 +18,7 @@ pub use kind::Step;
 
 pub(crate) use kind::{Class, GoneTransaction, Kind};
 
+use condition::condition;
 use kind::CONNECTION;
 
 /// What went wrong, where, and what to do about it.
@@ -104,26 +107,69 @@ impl Error {
         &self.0.kind
     }
 
-    /// The message without the statement and without values, which databases like to quote: for logs.
+    /// What happened, in words that hold nothing of a row, of a parameter or of the statement: for logs. A database's own
+    /// message may quote any of them, whatever its code: a function chooses the texts that it raises.
     pub(crate) fn without_values(&self) -> String {
         let message = match &self.0.kind {
+            Kind::Database { code, .. } => format!("{} [{code}]", condition(code)),
+            // What was found is told by its type and size only.
+            kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
+            Kind::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
+            Kind::TransactionFailed { .. } => {
+                "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
+            }
+            Kind::SnapshotEnded { .. } => {
+                "the snapshot of the session ended with an earlier batch".to_owned()
+            }
+            kind => self.located(kind.to_string()),
+        };
+        format!("{}{message}", self.place(None))
+    }
+
+    /// The message of a statement of our own about a database's objects, without the statement and without what quotes
+    /// values.
+    pub(crate) fn without_detail(&self) -> String {
+        match &self.0.kind {
             Kind::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
                 format!("{} [{code}]", unquoted(message))
             }
             Kind::Database { code, message, .. } => format!("{message} [{code}]"),
-            kind @ Kind::Decode { .. } => unquoted(&kind.to_string()),
-            kind => self.located(kind.to_string()),
-        };
-        format!("{}{message}", self.place())
+            _ => self.without_values(),
+        }
+    }
+
+    /// What went wrong, without the statement: for those who should not see the SQL. It may quote values, as the whole
+    /// text of the error may.
+    pub fn message(&self) -> String {
+        let mut message = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write_message(&mut message);
+        message
+    }
+
+    fn write_message(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        let mut escaping = Escaping(to);
+        escaping.write_str(&self.place(self.0.id))?;
+        match (&self.0.server, &self.0.kind) {
+            (Some(_), kind) => escaping.write_str(&self.located(kind.to_string())),
+            (None, Kind::Revision { lines }) => {
+                for (index, line) in lines.iter().enumerate() {
+                    escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
+                    escaping.write_str(line)?;
+                }
+                Ok(())
+            }
+            (None, kind) => write!(escaping, "{kind}"),
+        }
     }
 
     /// Where in a result or a bulk load, to stand before a message.
-    fn place(&self) -> String {
+    fn place(&self, id: Option<i64>) -> String {
         let table = match (&self.0.kind, &self.0.statement) {
             (Kind::Decode { .. }, Some(sql)) => table(sql),
             _ => None,
         };
-        match (self.0.row, self.0.id, table) {
+        match (self.0.row, id, table) {
             (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
             (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
             (Some(row), None, _) => format!("row {row}, "),
@@ -164,8 +210,18 @@ impl Error {
         Self::new(Kind::Deadline { after, why })
     }
 
+    /// Too many parameters, or too few.
+    pub(crate) fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
+        Self::invalid_value("parameters", format!("{given} were given, the statement uses {used}"))
+    }
+
     pub(crate) fn revision(message: impl Into<String>) -> Self {
-        Self::new(Kind::Revision { message: message.into() })
+        Self::revision_in_lines([message.into()])
+    }
+
+    /// A message of several lines. A line end within one of them is somebody else's, and is shown escaped.
+    pub(crate) fn revision_in_lines(lines: impl IntoIterator<Item = String>) -> Self {
+        Self::new(Kind::Revision { lines: lines.into_iter().collect() })
     }
 
     /// A value that a column can't hold unchanged; for types of your own that implement
@@ -193,6 +249,14 @@ impl Error {
             && code == "0A000"
         {
             *class = Class::ReadOnly;
+        }
+        self
+    }
+
+    /// Names the constraint that was broken, where the database did not.
+    pub(crate) fn with_constraint(mut self, name: String) -> Self {
+        if let Kind::Database { constraint, .. } = &mut self.0.kind {
+            *constraint = Some(name);
         }
         self
     }
@@ -278,6 +342,23 @@ impl Error {
         self.class() == Some(Class::NotNull)
     }
 
+    /// A row breaks a `CHECK`; [`Error::constraint`] says which.
+    pub fn is_check_violation(&self) -> bool {
+        self.class() == Some(Class::Check)
+    }
+
+    /// The constraint that a write broke, where the database tells.
+    ///
+    /// The name of a `CHECK` or of a unique index, on both engines. PostgreSQL names primary and foreign keys too. SQLite
+    /// names neither: a primary key without an index is told by its columns (`notes.id`), a foreign key not at all. An
+    /// unnamed `CHECK` has a name that PostgreSQL made up (`notes_stars_check`), and on SQLite its text.
+    pub fn constraint(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { constraint, .. } => constraint.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Something tried to write where only reading is possible: a read session, a read-only file, a standby.
     pub fn is_read_only(&self) -> bool {
         matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
@@ -324,9 +405,10 @@ impl Error {
         matches!(self.0.kind, Kind::FileGone { .. })
     }
 
-    /// An earlier statement of the transaction failed, so it can only be rolled back.
+    /// An earlier statement of the transaction failed, so it can only be rolled back; or a batch of a session of one
+    /// snapshot did, so that the snapshot is over.
     pub fn is_transaction_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionFailed { .. })
+        matches!(self.0.kind, Kind::TransactionFailed { .. } | Kind::SnapshotEnded { .. })
     }
 
     /// A session was given a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`, `SAVEPOINT`, ...). It was
@@ -409,13 +491,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place())?;
-        match &self.0.server {
-            Some(_) => f.write_str(&self.located(self.0.kind.to_string()))?,
-            None => self.0.kind.fmt(f)?,
-        }
+        self.write_message(f)?;
         match &self.0.statement {
-            Some(sql) => write!(f, " (in `{}`)", shorten(sql)),
+            Some(sql) => write!(Escaping(f), " (in `{}`)", shorten(sql)),
             None => Ok(()),
         }
     }
@@ -426,7 +504,7 @@ impl fmt::Debug for Error {
         write!(f, "Error({self}")?;
         let mut source = std::error::Error::source(self);
         while let Some(cause) = source {
-            write!(f, "; {cause}")?;
+            write!(f, "; {}", Escaped(&cause.to_string()))?;
             source = cause.source();
         }
         f.write_str(")")

@@ -4,10 +4,12 @@
 extern crate self as tallybook_engine;
 
 mod call;
+mod cast;
 mod database;
 pub mod doctor;
 mod driver;
 mod error;
+mod escaped;
 mod excerpt;
 mod histogram;
 mod metrics;
@@ -35,7 +37,9 @@ pub use tallybook_macros::{RowOfTheBook, max_queries_of_the_book};
 
 pub use call::Call;
 pub use database::Database;
+pub use driver::IsolationLevel;
 pub use error::{Error, Result, Step};
+pub use escaped::Escaped;
 pub use histogram::Times;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
 pub use monitor::{
@@ -55,7 +59,7 @@ pub use session::{
 };
 pub use settings::{
     DatabaseUrl, Engine, Held, LogSettings, MonitorMode, MonitorSettings, OpenMode, Parameters, PoolSettings,
-    ReplicaSettings, Settings,
+    ReplicaSettings, Settings, hide_unless_plain,
 };
 pub use statement::Statement;
 pub use value::{Encode, Kind, Params, Value, now};

@@ -20,6 +20,39 @@ const CONTROLS: [(&[u8], TransactionControl); 9] = [
     (b"PREPARE", TransactionControl::Prepare),
 ];
 
+/// First words of statements that leave nothing behind on a connection of PostgreSQL, but for what they mention.
+const LEAVES_NOTHING: [&[u8]; 24] = [
+    b"SELECT",
+    b"INSERT",
+    b"UPDATE",
+    b"DELETE",
+    b"WITH",
+    b"VALUES",
+    b"TABLE",
+    b"MERGE",
+    b"SHOW",
+    b"EXPLAIN",
+    b"COPY",
+    b"LOCK",
+    b"NOTIFY",
+    b"TRUNCATE",
+    b"ALTER",
+    b"CREATE",
+    b"DROP",
+    b"COMMENT",
+    b"GRANT",
+    b"REVOKE",
+    b"ANALYZE",
+    b"VACUUM",
+    b"REINDEX",
+    b"REFRESH",
+];
+
+/// What such a statement mentions if it leaves something behind all the same. The transaction's own locks
+/// (`pg_advisory_xact_lock`) are not among it.
+const LEAVES_SOMETHING: [&[u8]; 6] =
+    [b"set_config", b"advisory_lock", b"pg_temp", b"dblink_connect", b"setseed", b"U&\""];
+
 /// What a statement does to the transaction that it runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransactionControl {
@@ -68,6 +101,39 @@ pub(crate) const fn is_insert(sql: &str) -> bool {
         && mentions(sql, b"VALUES")
         && !mentions(sql, b"SELECT")
         && !mentions(sql, b"REPLACE")
+}
+
+/// Whether a text may leave something behind on a connection of PostgreSQL that outlasts its transaction: a setting, a
+/// role, a lock, a temporary table, a cursor, a prepared statement. What functions do inside is not seen.
+pub(crate) const fn leaves_state(sql: &str) -> bool {
+    let sql = sql.as_bytes();
+    let start = first_word(sql, 0, Engine::Postgres);
+    if is_word(sql, start, b"SET") {
+        let what = first_word(sql, start + b"SET".len(), Engine::Postgres);
+        return !is_word(sql, what, b"LOCAL")
+            && !is_word(sql, what, b"TRANSACTION")
+            && !is_word(sql, what, b"CONSTRAINTS");
+    }
+    let mut index = 0;
+    while index < LEAVES_SOMETHING.len() {
+        if mentions(sql, LEAVES_SOMETHING[index]) {
+            return true;
+        }
+        index += 1;
+    }
+    let may_make_tables =
+        is_word(sql, start, b"CREATE") || is_word(sql, start, b"EXPLAIN") || mentions(sql, b"INTO");
+    if may_make_tables && (mentions_word(sql, b"TEMP") || mentions_word(sql, b"TEMPORARY")) {
+        return true;
+    }
+    let mut index = 0;
+    while index < LEAVES_NOTHING.len() {
+        if is_word(sql, start, LEAVES_NOTHING[index]) {
+            return false;
+        }
+        index += 1;
+    }
+    true
 }
 
 /// What a text does to its transaction, if it is that of a statement that begins or ends one.
@@ -164,6 +230,20 @@ const fn mentions(sql: &[u8], word: &[u8]) -> bool {
     false
 }
 
+/// Whether `word` stands somewhere as a word of its own.
+const fn mentions_word(sql: &[u8], word: &[u8]) -> bool {
+    let mut at = 0;
+    while at + word.len() <= sql.len() {
+        let begins =
+            at == 0 || !(sql[at - 1].is_ascii_alphanumeric() || matches!(sql[at - 1], b'_' | b'$' | 0x80..));
+        if begins && is_word(sql, at, word) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// Whether `word` stands at this place and ends there.
 const fn is_word(sql: &[u8], at: usize, word: &[u8]) -> bool {
     let end = at + word.len();
@@ -189,7 +269,7 @@ const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TransactionControl, is_insert, is_read, transaction_control};
+    use super::{TransactionControl, is_insert, is_read, leaves_state, transaction_control};
 
     #[test]
     fn reads_are_known_behind_comments_and_parentheses() {
@@ -263,6 +343,48 @@ mod tests {
         for sql in ["", "SELECT 1", "PREPARE a AS SELECT 1", "commit_all", "ends", "UPDATE a SET commit = 1"]
         {
             assert_eq!(transaction_control(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_outlasts_its_transaction_on_a_connection_is_known() {
+        for sql in [
+            "SET ROLE reader",
+            "set search_path = other",
+            "SET SESSION AUTHORIZATION reader",
+            "/* why */ RESET ROLE",
+            "LISTEN orders",
+            "PREPARE a AS SELECT 1",
+            "DECLARE a CURSOR WITH HOLD FOR SELECT 1",
+            "DISCARD ALL",
+            "LOAD 'auto_explain'",
+            "DO $$ BEGIN END $$",
+            "CALL change_role()",
+            "CREATE TEMP TABLE a (id integer)",
+            "create local temporary table a (id integer)",
+            "CREATE TABLE pg_temp.a (id integer)",
+            "SELECT 1 AS id INTO TEMP a",
+            "EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1",
+            "SELECT pg_try_advisory_lock(1)",
+            "SELECT Set_Config('role', 'reader', false)",
+            "SELECT U&\"set\\005fconfig\"('role', 'reader', false)",
+            "WHATEVER comes later",
+        ] {
+            assert!(leaves_state(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT * FROM notes",
+            "INSERT INTO weather (temperature, attempts) VALUES ($1, $2)",
+            "SELECT temp FROM weather",
+            "UPDATE notes SET title = $1",
+            "SET LOCAL statement_timeout = 100",
+            "SET TRANSACTION DEFERRABLE",
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "SELECT pg_advisory_xact_lock($1)",
+            "CREATE TABLE attempts (id integer)",
+            "TRUNCATE notes",
+        ] {
+            assert!(!leaves_state(sql), "{sql}");
         }
     }
 

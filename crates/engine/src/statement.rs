@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::reading::{TransactionControl, is_insert, is_read, transaction_control};
+use crate::cast::ForeignCast;
+use crate::reading::{TransactionControl, is_insert, is_read, leaves_state, transaction_control};
 use crate::settings::Engine;
 
 /// One SQL statement, with `$1`, `$2`, … for its parameters, in the words of both engines.
@@ -47,6 +48,8 @@ struct Text<T> {
     is_read: bool,
     is_insert: bool,
     control: Option<TransactionControl>,
+    leaves_state: bool,
+    foreign_cast: Option<ForeignCast>,
 }
 
 impl Statement {
@@ -132,6 +135,16 @@ impl Statement {
         self.text(engine).control
     }
 
+    /// Whether the text for `engine` may leave something behind on its connection that outlasts its transaction.
+    pub(crate) fn leaves_state(&self, engine: Engine) -> bool {
+        self.text(engine).leaves_state
+    }
+
+    /// The first cast of SQLite's text that means another thing there.
+    pub(crate) fn foreign_cast(&self) -> Option<ForeignCast> {
+        self.text(Engine::Sqlite).foreign_cast
+    }
+
     fn text(&self, engine: Engine) -> Text<&str> {
         match (&self.texts, engine) {
             (Texts::Static { postgres, .. }, Engine::Postgres) => *postgres,
@@ -153,14 +166,28 @@ impl Statement {
 
 impl<'a> Text<&'a str> {
     const fn of(sql: &'a str) -> Self {
-        Self { sql, is_read: is_read(sql), is_insert: is_insert(sql), control: transaction_control(sql) }
+        Self {
+            sql,
+            is_read: is_read(sql),
+            is_insert: is_insert(sql),
+            control: transaction_control(sql),
+            leaves_state: leaves_state(sql),
+            foreign_cast: ForeignCast::find(sql),
+        }
     }
 }
 
 impl<T> Text<T> {
     /// The same about a text that is kept otherwise.
     fn with<U>(&self, sql: U) -> Text<U> {
-        Text { sql, is_read: self.is_read, is_insert: self.is_insert, control: self.control }
+        Text {
+            sql,
+            is_read: self.is_read,
+            is_insert: self.is_insert,
+            control: self.control,
+            leaves_state: self.leaves_state,
+            foreign_cast: self.foreign_cast,
+        }
     }
 }
 
@@ -179,6 +206,12 @@ impl From<&'static str> for Statement {
 impl From<String> for Statement {
     fn from(sql: String) -> Self {
         Self::shared(sql, None)
+    }
+}
+
+impl From<&String> for Statement {
+    fn from(sql: &String) -> Self {
+        Self::from(sql.clone())
     }
 }
 

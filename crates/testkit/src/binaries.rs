@@ -9,7 +9,7 @@ use crate::Error;
 
 const VARIABLE: &str = "TALLYBOOK_PG_BIN";
 const DEBIAN: &str = "/usr/lib/postgresql";
-const NEEDED: [&str; 5] = ["initdb", "pg_basebackup", "pg_ctl", "pg_rewind", "postgres"];
+const NEEDED: [&str; 6] = ["initdb", "pg_basebackup", "pg_ctl", "pg_resetwal", "pg_rewind", "postgres"];
 
 /// The directory that holds PostgreSQL's server programs.
 #[derive(Debug, Clone)]

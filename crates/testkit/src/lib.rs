@@ -67,6 +67,7 @@ mod log_disk;
 mod pgbouncer;
 mod place;
 mod port;
+mod prepared;
 mod processes;
 mod promtool;
 mod proxy;

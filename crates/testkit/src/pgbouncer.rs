@@ -45,7 +45,7 @@ impl PgBouncer {
             ));
         }
         let account = Account::for_servers()?;
-        let directory = place::new_directory()?;
+        let directory = place::new_directory("pgbouncer")?;
         account.give(directory.path()).map_err(Error::at(directory.path()))?;
         let port = free_port()?;
         let file = directory.path().join("pgbouncer.ini");

@@ -8,10 +8,10 @@ use crate::Error;
 const MEMORY: &str = "/dev/shm";
 const ROOM: u64 = 2 << 30;
 
-/// A new directory for a server.
-pub(crate) fn new_directory() -> Result<TempDir, Error> {
+/// A new directory for a server, whose name tells `what` it holds.
+pub(crate) fn new_directory(what: &str) -> Result<TempDir, Error> {
     let place = place();
-    let directory = tempfile::Builder::new().prefix("tallybook-pg-").tempdir_in(&place);
+    let directory = tempfile::Builder::new().prefix(&format!("tallybook-{what}-")).tempdir_in(&place);
     directory.map_err(Error::at(&place))
 }
 

@@ -29,11 +29,21 @@ pub(crate) struct Server {
 impl Server {
     /// Creates the directory, with nothing in it.
     pub(crate) fn new(binaries: Binaries) -> Result<Self, Error> {
+        Self::for_use("pg", binaries)
+    }
+
+    /// The same; the directory's name tells `what` it holds.
+    pub(crate) fn for_use(what: &str, binaries: Binaries) -> Result<Self, Error> {
         let account = Account::for_servers()?;
-        let directory = place::new_directory()?;
+        let directory = place::new_directory(what)?;
         account.give(directory.path()).map_err(Error::at(directory.path()))?;
         let supervisor = Supervisor::start(directory.path())?;
         Ok(Self { binaries, account, directory: directory.keep(), supervisor })
+    }
+
+    /// Where the server in a directory has its data.
+    pub(crate) fn data_in(directory: &Path) -> PathBuf {
+        directory.join("data")
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -47,7 +57,7 @@ impl Server {
 
     /// Whether a server runs in the directory.
     pub(crate) fn runs_in(directory: &Path) -> bool {
-        Processes::on(&directory.join("data")).is_some()
+        Processes::on(&Self::data_in(directory)).is_some()
     }
 
     /// The processes of the server that runs in this directory.
@@ -55,7 +65,7 @@ impl Server {
         Processes::on(&self.data()).ok_or_else(|| Error::new("the server does not run"))
     }
 
-    /// Fills the data directory.
+    /// Fills the data directory, with the programs' own settings.
     pub(crate) fn initialise(&self, password: &str) -> Result<(), Error> {
         let password_file = self.directory.join("password");
         fs::write(&password_file, password)
@@ -67,7 +77,11 @@ impl Server {
         initdb.args(["--username", USER, "--auth", "scram-sha-256"]);
         initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
         self.run(&mut initdb)?;
-        fs::remove_file(&password_file).map_err(Error::at(&password_file))?;
+        fs::remove_file(&password_file).map_err(Error::at(&password_file))
+    }
+
+    /// Adds the settings of all servers of the kit.
+    pub(crate) fn configure_for_tests(&self) -> Result<(), Error> {
         self.configure(SETTINGS)
     }
 
@@ -165,7 +179,7 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.join("data")
+        Self::data_in(&self.directory)
     }
 
     fn log(&self) -> PathBuf {
@@ -181,8 +195,14 @@ impl Server {
         self.account
     }
 
+    /// One of PostgreSQL's programs.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = self.account.command(&self.binaries.program(program));
+        self.command_at(&self.binaries.program(program))
+    }
+
+    /// Any program, in the name of who runs the server.
+    pub(crate) fn command_at(&self, program: &Path) -> Command {
+        let mut command = self.account.command(program);
         // The account may have no right to enter the test's own directory.
         command.current_dir(&self.directory);
         // Messages are searched for English words.

@@ -9,11 +9,9 @@ use crate::{
     random,
     server::Server,
     state::{Record, State},
-    supervisor::{Supervisor, script},
+    supervisor::Supervisor,
     watchdog,
 };
-
-const KEEPER: &str = include_str!("keeper.sh");
 
 /// The PostgreSQL server that all tests of a run share, in all their
 /// processes; see [`postgres()`].
@@ -86,7 +84,7 @@ impl Postgres {
     }
 
     fn join_or_start() -> Result<Self, Error> {
-        let state = State::of_this_user();
+        let state = State::of_this_user("");
         let _lock = state.lock()?;
         let address = match state.record() {
             Some(record) if Server::runs_in(&record.directory) => record.address,
@@ -105,17 +103,6 @@ fn start(state: &State, dead: Option<Record>) -> Result<Address, Error> {
     let cluster = Cluster::start()?;
     let record = Record { address: cluster.address().clone(), directory: cluster.directory().into() };
     state.write_record(&record)?;
-    hand_over(cluster, state)?;
+    state.keep(cluster.into_supervisor())?;
     Ok(record.address)
-}
-
-/// Makes a keeper the owner of the server, in the place of this process.
-fn hand_over(cluster: Cluster, state: &State) -> Result<(), Error> {
-    let pipe = cluster.into_supervisor().hand_over();
-    let mut keeper = script(KEEPER, state.directory());
-    let spawned = keeper.stdout(pipe).spawn();
-    let keeper = spawned.map_err(|error| Error::new(format!("setsid: {error}")))?;
-    // It outlives this process; there is nothing to wait for.
-    drop(keeper);
-    Ok(())
 }

@@ -6,10 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, account::own_user, address::Address};
+use crate::{
+    Error,
+    account::own_user,
+    address::Address,
+    supervisor::{Supervisor, script},
+};
+
+const KEEPER: &str = include_str!("keeper.sh");
 
 /// A directory that all test processes of a user know, and that tells them
-/// about the server they share. Three files are in it:
+/// about a server they share, or a prepared directory. Three files are in it:
 ///
 /// * `start.lock` is locked while somebody reads or changes any of this,
 /// * `users.lock` is locked, in shared mode, by each process as long as it
@@ -28,13 +35,10 @@ pub(crate) struct Record {
 }
 
 impl State {
-    pub(crate) fn of_this_user() -> Self {
-        let name = format!("tallybook-testkit-{}", own_user());
+    /// `what` distinguishes it from others of the user.
+    pub(crate) fn of_this_user(what: &str) -> Self {
+        let name = format!("tallybook-testkit-{}{what}", own_user());
         Self { directory: env::temp_dir().join(name) }
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     /// Locks the state, until the returned file is dropped. The directory is
@@ -80,6 +84,16 @@ impl State {
         let directory = record.directory.display();
         let path = self.record_path();
         fs::write(&path, format!("{port}\n{password}\n{directory}\n")).map_err(Error::at(&path))
+    }
+
+    /// Makes a keeper the owner of what is recorded, in the place of this process.
+    pub(crate) fn keep(&self, supervisor: Supervisor) -> Result<(), Error> {
+        let mut keeper = script(KEEPER, &self.directory);
+        let spawned = keeper.stdout(supervisor.hand_over()).spawn();
+        let keeper = spawned.map_err(|error| Error::new(format!("setsid: {error}")))?;
+        // It outlives this process; there is nothing to wait for.
+        drop(keeper);
+        Ok(())
     }
 
     fn record_path(&self) -> PathBuf {

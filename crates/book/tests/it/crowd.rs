@@ -42,6 +42,11 @@ impl Child {
     fn moment(self) -> DateTime<Utc> {
         time(self.number * 7_919 % 9_973)
     }
+
+    /// As a trade it belongs to no session.
+    fn is_alone(self) -> bool {
+        self.parent > 3 && self.number % 4 == 0
+    }
 }
 
 /// Squares have few remainders, so that many of the other parents are left without a child.
@@ -49,6 +54,16 @@ fn children() -> impl Iterator<Item = Child> {
     let many = SIZES.iter().zip(1..).flat_map(|(&size, parent)| (0..size).map(move |_| parent));
     let few = (1..=PARENTS).map(|number| number * number % PARENTS).filter(|&parent| parent > 3);
     many.chain(few).zip(0..).map(|(parent, number)| Child { number, parent })
+}
+
+/// How many children of a kind the first so many parents have.
+pub(crate) fn children_of(parents: usize) -> usize {
+    children().filter(|child| child.parent <= parents as i64).count()
+}
+
+/// How many trades the first so many sessions have.
+pub(crate) fn trades_of_sessions(sessions: usize) -> usize {
+    children().filter(|child| child.parent <= sessions as i64 && !child.is_alone()).count()
 }
 
 fn portfolio(number: i64) -> NewPortfolio {
@@ -81,9 +96,8 @@ fn trading_session(child: Child) -> NewTradingSession {
 
 fn trade(child: Child) -> NewTrade {
     let time = child.moment();
-    let alone = child.parent > 3 && child.number % 4 == 0;
     NewTrade {
-        session_id: (!alone).then_some(SessionId(child.parent)),
+        session_id: (!child.is_alone()).then_some(SessionId(child.parent)),
         created_at: time,
         updated_at: time,
         ..NewTrade::market(PortfolioId(child.parent), Action::Buy, symbol(child), child.number.into())

@@ -3,7 +3,7 @@
 use tallybook::engine::Counts;
 use tallybook::{Database, PortfolioId, Portfolios, ReadSession, Result, SessionId, TradeId, Trades};
 
-use crate::crowd::{CROWD, PARENTS, SIZES};
+use crate::crowd::{CROWD, PARENTS, SIZES, children_of, trades_of_sessions};
 use crate::original::on_copies;
 
 /// How often something was sent, and how much.
@@ -96,7 +96,7 @@ on_copies! { of CROWD:
             let (found, cost) =
                 load(db, async |s| Portfolios::new(s).get_many_with_positions(&ids).await).await;
             assert_eq!((found.len(), cost), (parents, TWO_IN_ONE));
-            assert!(total(found.iter().map(|found| found.positions.len())) >= parents);
+            assert_eq!(total(found.iter().map(|found| found.positions.len())), children_of(parents));
         }
     }
 
@@ -105,7 +105,7 @@ on_copies! { of CROWD:
             let ids = ids(parents as i64);
             let (found, cost) = load(db, async |s| Portfolios::new(s).get_many_with_trades(&ids).await).await;
             assert_eq!((found.len(), cost), (parents, TWO_IN_ONE));
-            assert!(total(found.iter().map(|found| found.trades.len())) >= parents);
+            assert_eq!(total(found.iter().map(|found| found.trades.len())), children_of(parents));
         }
     }
 
@@ -115,7 +115,9 @@ on_copies! { of CROWD:
             let (found, cost) =
                 load(db, async |s| Portfolios::new(s).get_many_with_all_relations(&ids).await).await;
             assert_eq!((found.len(), cost), (parents, FOUR_IN_ONE));
-            assert!(total(found.iter().map(|found| found.sessions.len())) >= parents);
+            assert_eq!(total(found.iter().map(|found| found.positions.len())), children_of(parents));
+            assert_eq!(total(found.iter().map(|found| found.trades.len())), children_of(parents));
+            assert_eq!(total(found.iter().map(|found| found.sessions.len())), children_of(parents));
         }
     }
 
@@ -124,7 +126,7 @@ on_copies! { of CROWD:
             let ids = ids(parents as i64);
             let (found, cost) = load(db, async |s| Trades::new(s).get_many_with_executions(&ids).await).await;
             assert_eq!((found.len(), cost), (parents, TWO_IN_ONE));
-            assert!(total(found.iter().map(|found| found.executions.len())) >= parents);
+            assert_eq!(total(found.iter().map(|found| found.executions.len())), children_of(parents));
         }
     }
 
@@ -133,8 +135,7 @@ on_copies! { of CROWD:
             let ids = ids(parents as i64);
             let (found, cost) =
                 load(db, async |s| Trades::new(s).get_many_by_session_with_executions(&ids).await).await;
-            assert_eq!(cost, TWO_IN_ONE);
-            assert!(found.len() >= parents);
+            assert_eq!((found.len(), cost), (trades_of_sessions(parents), TWO_IN_ONE));
         }
     }
 
@@ -145,8 +146,7 @@ on_copies! { of CROWD:
                 Trades::new(s).get_many_by_portfolio_with_executions(&ids, PARENTS as u32).await
             })
             .await;
-            assert_eq!(cost, TWO_IN_ONE);
-            assert!(found.len() >= parents);
+            assert_eq!((found.len(), cost), (children_of(parents), TWO_IN_ONE));
         }
     }
 

@@ -13,7 +13,7 @@ use super::for_table;
 use crate::args::Export;
 use crate::atomic_file::AtomicFile;
 use crate::bound::Bound;
-use crate::csv::to_field;
+use crate::csv::{escape_formula, to_field};
 use crate::database::Target;
 use crate::interrupt::Interrupt;
 use crate::{output, progress};
@@ -41,14 +41,20 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     let db = target.open_book(OpenMode::ReadOnly, &bound).await?;
     let mut rejected = Rejected::create(export.skip_unreadable.as_deref())?;
     let counts = if is_stream {
-        let written = async { for_table!(export.table, write(&db, &mut io::stdout().lock(), &mut rejected)) };
+        let written = async {
+            for_table!(
+                export.table,
+                write(&db, &mut io::stdout().lock(), &mut rejected, export.escape_formulas)
+            )
+        };
         let counts = bound.run(&db, written).await?;
         rejected.finish()?;
         counts
     } else {
         let mut file = AtomicFile::create(&export.file)?;
         let mut interrupt = file.is_temporary().then(Interrupt::new).transpose()?;
-        let written = async { for_table!(export.table, write(&db, &mut file, &mut rejected)) };
+        let written =
+            async { for_table!(export.table, write(&db, &mut file, &mut rejected, export.escape_formulas)) };
         let written = bound.run(&db, written);
         let counts = match &mut interrupt {
             Some(interrupt) => interrupt.unless(written).await?,
@@ -66,8 +72,7 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     }
     if let Some(list) = &export.skip_unreadable {
         let left_out = output::thousands(counts.left_out);
-        let _ =
-            writeln!(io::stderr(), "warning: {left_out} rows can't be read; {} lists them", list.display());
+        output::say(format!("warning: {left_out} rows can't be read; {} lists them", list.display()));
     }
     Ok(ExitCode::from(INCOMPLETE))
 }
@@ -80,7 +85,12 @@ fn tell(counts: &Counts, export: &Export, as_json: bool) -> io::Result<()> {
 }
 
 /// Writes all rows of one snapshot, by their identifiers: no other value decides whether and where a row comes.
-async fn write<T: Table>(db: &Database, output: &mut impl Write, rejected: &mut Rejected) -> Result<Counts> {
+async fn write<T: Table>(
+    db: &Database,
+    output: &mut impl Write,
+    rejected: &mut Rejected,
+    escapes_formulas: bool,
+) -> Result<Counts> {
     let mut csv = csv::Writer::from_writer(output);
     csv.write_record(<T as Row>::COLUMNS.iter().map(|column| column.name)).map_err(io_error)?;
 
@@ -98,9 +108,11 @@ async fn write<T: Table>(db: &Database, output: &mut impl Write, rejected: &mut 
         for (_, row) in page {
             match row {
                 Ok(values) => {
-                    let columns = <T as Row>::COLUMNS.iter().zip(&values);
-                    csv.write_record(columns.map(|(column, value)| to_field(column, value)))
-                        .map_err(io_error)?;
+                    let fields = <T as Row>::COLUMNS.iter().zip(&values).map(|(column, value)| {
+                        let field = to_field(column, value);
+                        if escapes_formulas { escape_formula(value, field) } else { field }
+                    });
+                    csv.write_record(fields).map_err(io_error)?;
                     counts.written += 1;
                 }
                 Err(unreadable) => {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::OpenMode;
 use tallybook::engine::migrate::{
     Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Other, Planned, Progress, Release, Way,
     WayBack,
 };
+use tallybook::engine::{Escaped, OpenMode};
 use tallybook::{ALEMBIC, migrator};
 use tokio::time::timeout;
 
@@ -247,7 +247,7 @@ fn print_only_missing(missing: &[MissingPrivilege], as_json: bool) -> Result<()>
 
 fn print_missing(missing: &[MissingPrivilege]) -> Result<()> {
     for MissingPrivilege { what, grant, .. } in missing {
-        output::line(format!("missing: {what}\n  next: {grant}"))?;
+        output::line(format!("missing: {}\n  next: {}", Escaped(what), Escaped(grant)))?;
     }
     Ok(())
 }
@@ -264,7 +264,7 @@ fn print_way(indent: &str, way: &Way) -> Result<()> {
     };
     output::line(format!("{indent}work:   {reads}"))?;
     if let Some(loses) = &way.loses {
-        output::line(format!("{indent}loses:  {loses}"))?;
+        output::line(format!("{indent}loses:  {}", Escaped(loses)))?;
     }
     Ok(())
 }
@@ -371,16 +371,16 @@ fn print_release(release: &Release, as_json: bool) -> Result<()> {
     }
     let done = if release.already { "handed back already" } else { "handed back" };
     output::line(match release.version {
-        Some(version) => format!("{done}: alembic_version holds {version}"),
+        Some(version) => format!("{done}: alembic_version holds {}", Escaped(version)),
         None => {
             format!("{done}: what was recorded is forgotten, and Alembic has no version of this database")
         }
     })?;
     if let Some(mode) = &release.journal_mode {
-        output::line(format!("the file has the journal mode it had before: {mode}"))?;
+        output::line(format!("the file has the journal mode it had before: {}", Escaped(mode)))?;
     }
     match &release.left {
-        Some(left) => Ok(output::line(format!("warning: {left}"))?),
+        Some(left) => Ok(output::line(format!("warning: {}", Escaped(left)))?),
         None => Ok(()),
     }
 }

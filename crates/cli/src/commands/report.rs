@@ -1,6 +1,7 @@
 //! `tallybook report`.
 
 use anyhow::Result;
+use tallybook_engine::Escaped;
 
 use crate::args::Report;
 use crate::figures::{Recording, Shown, Span, print};
@@ -22,7 +23,11 @@ pub(super) fn run(args: &Report, as_json: bool) -> Result<()> {
         Span::Run => "totals since the database was opened, from the last of",
     };
     let reports = if records == 1 { "report" } else { "reports" };
-    output::line(format!("{}: {of} {} {reports}", args.file.display(), output::thousands(records as u64)))?;
+    output::line(format!(
+        "{}: {of} {} {reports}",
+        Escaped(&args.file.display().to_string()),
+        output::thousands(records as u64)
+    ))?;
     if restarts > 0 {
         let often = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
         output::line(format!("the program was started again {often} in between: this is its last run"))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use crossterm::event::Event;
 use futures_util::StreamExt;
-use tallybook_engine::Report;
+use tallybook_engine::{Escaped, Report};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -77,7 +77,9 @@ async fn stream(mut source: Source, first: Report, mut ticks: Interval) -> Resul
         let report = source.report().await;
         match &report {
             Ok(report) => output::json_line(report)?,
-            Err(error) if !is_gone => tracing::warn!("waiting for the program to return: {error}"),
+            Err(error) if !is_gone => {
+                tracing::warn!("waiting for the program to return: {}", Escaped(&error.to_string()));
+            }
             Err(_) => {}
         }
         is_gone = report.is_err();

@@ -16,6 +16,15 @@ pub(crate) fn to_field(column: &Column, value: &Value) -> String {
     }
 }
 
+/// A text that a spreadsheet would take for a formula, or cut into one, with an apostrophe in front. An import does not
+/// take it away again.
+pub(crate) fn escape_formula(value: &Value, field: String) -> String {
+    match value {
+        Value::Text(_) if field.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{field}"),
+        _ => field,
+    }
+}
+
 /// The value of a field, or what was expected of it.
 pub(super) fn to_value(column: &Column, field: &str) -> Result<Value, String> {
     if field.is_empty() && column.nullable {

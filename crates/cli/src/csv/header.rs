@@ -5,16 +5,18 @@ use csv::StringRecord;
 use tallybook::Table;
 use tallybook_engine::{Column, Row};
 
+use super::excerpt::excerpt;
+
 /// The columns of the file, in the order of its fields.
 pub(super) fn columns<T: Table>(header: &StringRecord) -> Result<Vec<&'static Column>> {
     let known = <T as Row>::COLUMNS;
     let mut columns = Vec::with_capacity(header.len());
     for name in header {
         let Some(column) = known.iter().find(|column| column.name == name) else {
-            bail!("line 1: {} has no column {name:?}; it has {}", T::NAME, T::COLUMN_LIST);
+            bail!("line 1: {} has no column {}; it has {}", T::NAME, excerpt(name), T::COLUMN_LIST);
         };
         if columns.contains(&column) {
-            bail!("line 1: the column {name:?} stands there twice");
+            bail!("line 1: the column {} stands there twice", excerpt(name));
         }
         columns.push(column);
     }

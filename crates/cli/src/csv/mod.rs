@@ -1,8 +1,10 @@
 //! A table as CSV: one form for reading and writing.
 
+mod excerpt;
 mod field;
 mod header;
+mod rationed;
 mod reader;
 
-pub(crate) use field::to_field;
+pub(crate) use field::{escape_formula, to_field};
 pub(crate) use reader::Reader;

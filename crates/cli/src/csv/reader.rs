@@ -7,12 +7,14 @@ use csv::StringRecord;
 use tallybook::Table;
 use tallybook_engine::{Column, Value};
 
+use super::excerpt::excerpt;
 use super::field::to_value;
 use super::header;
+use super::rationed::{Rationed, explain};
 
 /// The rows of a file, as values in the order of its columns.
 pub(crate) struct Reader<R> {
-    csv: csv::Reader<R>,
+    csv: csv::Reader<Rationed<R>>,
     columns: Vec<&'static Column>,
     record: StringRecord,
 }
@@ -20,8 +22,8 @@ pub(crate) struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// Reads the header.
     pub(crate) fn new<T: Table>(input: R) -> Result<Self> {
-        let mut csv = csv::ReaderBuilder::new().from_reader(input);
-        let columns = header::columns::<T>(csv.headers()?)?;
+        let mut csv = csv::ReaderBuilder::new().from_reader(Rationed::new(input));
+        let columns = header::columns::<T>(csv.headers().map_err(|error| explain(error, 1))?)?;
         Ok(Self { csv, columns, record: StringRecord::new() })
     }
 
@@ -33,8 +35,10 @@ impl<R: Read> Reader<R> {
     /// The next row; an error names the line, the column, the value and what
     /// was expected.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Value>>> {
+        self.csv.get_mut().renew();
+        let line = self.csv.position().line();
         // The csv crate's own error names the line and the number of fields.
-        if !self.csv.read_record(&mut self.record)? {
+        if !self.csv.read_record(&mut self.record).map_err(|error| explain(error, line))? {
             return Ok(None);
         }
         let mut values = Vec::with_capacity(self.columns.len());
@@ -45,7 +49,7 @@ impl<R: Read> Reader<R> {
                 Ok(value) => values.push(value),
                 Err(problem) => {
                     let line = self.record.position().map_or(0, csv::Position::line);
-                    bail!("line {line}, column {}: {field:?}: {problem}", column.name)
+                    bail!("line {line}, column {}: {}: {problem}", column.name, excerpt(field))
                 }
             }
         }

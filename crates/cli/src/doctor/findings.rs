@@ -1,15 +1,16 @@
 //! The findings, the gravest first.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use crossterm::style::Stylize;
+use tallybook::engine::Escaped;
 use tallybook::engine::doctor::{Finding, Next, Report, Severity};
 
 use crate::output;
 
 const INDENT: &str = "  ";
 
-pub(super) fn summary(report: &Report) -> String {
+pub(super) fn print_summary(report: &Report) -> io::Result<()> {
     let counted = |severity| match (severity, report.count(severity)) {
         (_, 0) => None,
         (Severity::Critical, count) => Some(format!("{count} critical")),
@@ -18,10 +19,11 @@ pub(super) fn summary(report: &Report) -> String {
     };
     let counts: Vec<_> =
         [Severity::Critical, Severity::Warning, Severity::Note].into_iter().filter_map(counted).collect();
-    match counts.is_empty() {
+    let summary = match counts.is_empty() {
         true => coloured(Severity::Ok, "all is well".to_owned()),
         false => coloured(report.severity, counts.join(", ")),
-    }
+    };
+    output::styled(&summary, "")
 }
 
 pub(super) fn print(findings: &[Finding]) -> io::Result<()> {
@@ -34,22 +36,21 @@ fn print_one(finding: &Finding) -> io::Result<()> {
         false => format!(" at {}", finding.nodes.join(", ")),
     };
     let severity = coloured(finding.severity, finding.severity.to_string());
-    output::line(format!("\n{severity}: {}{place}", finding.check))?;
-    output::line(format!("{INDENT}{}", finding.what))?;
-    output::line(format!("{INDENT}why:  {}", finding.why))?;
+    output::styled(&format!("\n{severity}"), &format!(": {}{}", finding.check, Escaped(&place)))?;
+    output::line(format!("{INDENT}{}", Escaped(&finding.what)))?;
+    output::line(format!("{INDENT}why:  {}", Escaped(&finding.why)))?;
     for next in &finding.next {
         output::line(match next {
-            Next::Sql(statement) => format!("{INDENT}SQL:  {statement}"),
-            Next::Run(command) => format!("{INDENT}run:  {command}"),
+            Next::Sql(statement) => format!("{INDENT}SQL:  {}", Escaped(statement)),
+            Next::Run(command) => format!("{INDENT}run:  {}", Escaped(command)),
             other => format!("{INDENT}next: {other}"),
         })?;
     }
     Ok(())
 }
 
-/// In colour on a terminal only; NO_COLOR is heeded.
 fn coloured(severity: Severity, text: String) -> String {
-    if !io::stdout().is_terminal() {
+    if !output::is_coloured(&io::stdout()) {
         return text;
     }
     match severity {

@@ -36,7 +36,7 @@ impl Told {
     }
 
     pub(crate) fn print(&self) -> io::Result<()> {
-        output::line(findings::summary(&self.report))?;
+        findings::print_summary(&self.report)?;
         variables::print(&self.settings, self.database.as_deref())?;
         nodes::print(&self.report.nodes)?;
         findings::print(&self.report.findings)?;

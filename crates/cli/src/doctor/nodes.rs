@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tallybook::engine::Escaped;
 use tallybook::engine::doctor::{Configured, Facts, Node, Role};
 
 use crate::output;
@@ -26,14 +27,15 @@ pub(super) fn print(nodes: &[Node]) -> io::Result<()> {
 /// Which checks found nothing, and which could not be made.
 pub(super) fn print_checks(nodes: &[Node]) -> io::Result<()> {
     for node in nodes {
+        let name = Escaped(&node.node);
         if !node.passed.is_empty() {
-            output::line(format!("\nok at {}: {}", node.node, node.passed.join(", ")))?;
+            output::line(format!("\nok at {name}: {}", node.passed.join(", ")))?;
         }
         if !node.unseen.is_empty() {
-            output::line(format!("not seen at {}: {}", node.node, node.unseen.join(", ")))?;
+            output::line(format!("not seen at {name}: {}", node.unseen.join(", ")))?;
         }
         if node.facts.is_some() {
-            output::line(format!("SQL for {}: {}", node.node, node.shell))?;
+            output::line(format!("SQL for {name}: {}", Escaped(&node.shell)))?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallybook_engine::CallSite;
+use tallybook_engine::{CallSite, Escaped};
 
 /// A time in three digits and a unit.
 pub(super) fn time(time: Duration) -> String {
@@ -108,7 +108,7 @@ pub(super) fn cut_left(text: &str, width: usize) -> String {
 
 /// A text in lines of at most `width` characters, broken at spaces where there are any.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    text.lines().flat_map(|line| wrap_line(line, width.max(1))).collect()
+    text.lines().flat_map(|line| wrap_line(&Escaped(line).to_string(), width.max(1))).collect()
 }
 
 fn wrap_line(line: &str, width: usize) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Tables that fit a width: columns go, places lose their beginning and statements their end.
 
+use tallybook_engine::Escaped;
+
 use super::format::{cut, cut_left};
 
 /// What a column holds, and so what may be cut from it.
@@ -64,7 +66,7 @@ const LEAST_TEXT: usize = 26;
 
 impl Grid {
     pub(super) fn new<R>(columns: &[Column<R>], rows: impl IntoIterator<Item = R>) -> Self {
-        let cells = |row: R| columns.iter().map(|column| (column.cell)(&row)).collect();
+        let cells = |row: R| columns.iter().map(|column| Escaped(&(column.cell)(&row)).to_string()).collect();
         Self {
             heads: columns.iter().map(|column| column.head).collect(),
             rows: rows.into_iter().map(cells).collect(),

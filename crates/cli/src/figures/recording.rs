@@ -1,13 +1,18 @@
 //! Files of reports: one of JSON a line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tallybook_engine::Report;
 
 use super::difference;
+
+/// The longest report, in bytes: a statement takes about 1 KB, and `DB_MONITOR_STATEMENTS` of them are kept.
+pub(super) const MAX_REPORT: u64 = 32 << 20;
+pub(super) const TOO_LONG: &str =
+    "more than 32 MiB: no report of a program, or one of too many statements; see DB_MONITOR_STATEMENTS";
 
 /// A file to which reports are appended.
 pub(crate) struct Recorder {
@@ -44,8 +49,17 @@ impl Recording {
         let place = path.display();
         let file = File::open(path).with_context(|| format!("cannot read {place}"))?;
         let mut recording: Option<Self> = None;
-        for (index, line) in BufReader::new(file).split(b'\n').enumerate() {
-            let line = line.with_context(|| format!("cannot read {place}"))?;
+        let mut file = BufReader::new(file);
+        let mut line = Vec::new();
+        for index in 0.. {
+            line.clear();
+            let read = (&mut file).take(MAX_REPORT + 1).read_until(b'\n', &mut line);
+            if read.with_context(|| format!("cannot read {place}"))? == 0 {
+                break;
+            }
+            if line.len() as u64 > MAX_REPORT {
+                bail!("{place}, line {}: {TOO_LONG}", index + 1);
+            }
             if line.trim_ascii().is_empty() {
                 continue;
             }

@@ -11,6 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::recording::{MAX_REPORT, TOO_LONG};
+
 /// How long a program may take to answer: longer than it takes to turn away readers that block it.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,11 @@ impl Socket {
             _ => anyhow!("cannot connect to {path}: {error}"),
         })?;
         let mut text = Vec::new();
-        stream.read_to_end(&mut text).await.with_context(|| format!("cannot read from {path}"))?;
+        let mut report = (&mut stream).take(MAX_REPORT + 1);
+        report.read_to_end(&mut text).await.with_context(|| format!("cannot read from {path}"))?;
+        if text.len() as u64 > MAX_REPORT {
+            bail!("{path} sends {TOO_LONG}");
+        }
         Ok(text)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use chrono::{DateTime, Utc};
-use tallybook_engine::Report;
+use tallybook_engine::{Escaped, Report};
 
 use super::format::{count, rate, time, uptime};
 use super::panels::texts;
@@ -49,7 +49,7 @@ pub(crate) fn print(shown: &Shown, order: Order) -> io::Result<()> {
 /// Whose figures these are.
 pub(crate) fn headline(shown: &Shown) -> String {
     let Report { process, database, .. } = &shown.report;
-    format!("{database}, process {process}")
+    format!("{}, process {process}", Escaped(database))
 }
 
 /// All statements together.
@@ -119,7 +119,7 @@ fn print_findings(report: &Report) -> io::Result<()> {
     if !report.unused_allowances.is_empty() {
         output::line(format!(
             "DB_N_PLUS_ONE_ALLOW holds what nothing was found for: {}",
-            report.unused_allowances.join(", ")
+            Escaped(&report.unused_allowances.join(", "))
         ))?;
     }
     Ok(())

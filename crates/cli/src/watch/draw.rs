@@ -5,6 +5,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
+use tallybook_engine::Escaped;
 
 use super::view::View;
 use crate::figures::{Fitted, Grid, Panel, costs, headline, nodes, pools, uptime};
@@ -54,7 +55,7 @@ fn draw_head(view: &View, frame: &mut Frame<'_>, area: Rect) {
         None => Line::from(costs(&view.shown)),
         Some(gone) => {
             let since = uptime(gone.since.elapsed());
-            let why = gone.why.lines().next().unwrap_or_default();
+            let why = Escaped(gone.why.lines().next().unwrap_or_default());
             Line::from(format!("gone for {since}, waiting for it to return: {why}")).fg(Color::Red).bold()
         }
     };

@@ -1,11 +1,21 @@
 //! `tallybook bench indexes`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tallybook_engine::{Database, Settings, all, execute, one, params};
 use tallybook_testkit::both_engines;
 
 use crate::support::Program;
 
+/// What is read, by which index.
+const READS: [(&str, &str); 5] = [
+    ("trades of a session", "ix_trades_session_id"),
+    ("position by symbol", "ix_positions_portfolio_symbol"),
+    ("pending trades of a portfolio (rare)", "ix_trades_portfolio_status"),
+    ("filled trades of a portfolio (common)", "ix_trades_portfolio_status"),
+    ("newest trades of a portfolio", "ix_trades_portfolio_created"),
+];
 const SMALL: &str = "bench indexes --sizes 2k,1k --rounds 2 --inserts 20";
 
 /// The names that a database shows: its tables and schemas, or the files beside it.
@@ -54,20 +64,37 @@ both_engines! {
         assert_eq!(trades, [1_000, 2_000], "smallest first");
         for size in sizes {
             let reads = size["reads"].as_array().unwrap();
-            assert_eq!(reads.len(), 5);
+            assert_eq!(pairs(reads), READS);
             for read in reads {
                 check_read(read, postgres);
             }
             let indexes = size["indexes"].as_array().unwrap();
-            assert_eq!(indexes.len(), 4);
+            let names: BTreeSet<_> = indexes.iter().map(|index| text(index, "index")).collect();
+            assert_eq!((names, indexes.len()), (READS.map(|(_, index)| index).into(), 4));
             for index in indexes {
-                assert!(index["bytes"].as_u64().unwrap() >= 4_096 && index["pages"].as_u64().unwrap() >= 1, "{index}");
+                let page = if postgres { 8_192 } else { 4_096 };
+                assert_eq!(index["bytes"].as_u64().unwrap(), page * index["pages"].as_u64().unwrap(), "{index}");
+                assert!(index["pages"].as_u64().unwrap() >= 1, "{index}");
                 assert!(index["insert_us_with"].as_f64().unwrap() > 0.0, "{index}");
                 assert!(index["insert_us_without"].as_f64().unwrap() > 0.0, "{index}");
             }
         }
-        assert_eq!(json["growth"].as_array().unwrap().len(), 5);
-        assert_eq!(json["verdicts"].as_array().unwrap().len(), 10);
+        let growth: Vec<_> = json["growth"].as_array().unwrap().iter().map(|one| text(one, "read")).collect();
+        assert_eq!(growth, READS.map(|(read, _)| read));
+        let verdicts = json["verdicts"].as_array().unwrap();
+        assert_eq!(pairs(verdicts), [READS, READS].concat());
+        for (verdict, read) in verdicts.iter().zip(sizes.iter().flat_map(|size| size["reads"].as_array().unwrap())) {
+            let time = |side: &str| read[side]["median_us"].as_f64().unwrap();
+            let gain = time("without") / time("with");
+            assert!((verdict["gain"].as_f64().unwrap() - gain).abs() < 1e-6 * gain, "{gain} is not {verdict}");
+            let is_used = read["with"]["indexes_used"].as_array().unwrap().contains(&verdict["index"]);
+            let pays = match gain {
+                gain if !is_used || gain < 1.15 => "no",
+                gain if gain < 2.0 => "little",
+                _ => "yes",
+            };
+            assert_eq!(verdict["pays"], pays, "{gain}: {verdict}");
+        }
     }
 
     async fn the_tables_say_what_was_measured_and_what_does_not_pay(url: &str) {
@@ -105,6 +132,14 @@ both_engines! {
         assert_eq!(child.wait().unwrap().code(), Some(1));
         assert_eq!(traces(url).await, before);
     }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap()
+}
+
+fn pairs(values: &[Value]) -> Vec<(&str, &str)> {
+    values.iter().map(|value| (text(value, "read"), text(value, "index"))).collect()
 }
 
 #[track_caller]

@@ -6,6 +6,8 @@ use tallybook_testkit::both_engines;
 use crate::support::Program;
 
 const TABLES: [&str; 5] = ["portfolios", "positions", "trades", "executions", "trading_sessions"];
+const READS: [&str; 4] =
+    ["position by symbol", "newest trades", "trades of a session", "portfolio with all relations"];
 const WRITE: &str = "new trade with two executions";
 
 fn seeded(program: &Program, url: &str) {
@@ -49,11 +51,17 @@ both_engines! {
         let json = program.run(&format!("bench load --seconds 1 --tasks 4 --json --database {url}")).json();
         assert_eq!((&json["loop"], &json["errors"]), (&"closed".into(), &0.into()));
         let kinds = json["kinds"].as_array().unwrap();
-        assert_eq!(kinds.len(), 4, "{json}");
+        let names: Vec<_> = kinds.iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
+        assert_eq!(names, READS);
+        let sum = |name: &str| kinds.iter().map(|kind| kind[name].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(json["operations"], sum("count"), "{json}");
+        let seconds = json["seconds"].as_f64().unwrap();
+        assert!((1.0..30.0).contains(&seconds), "it lasts a second, on a busy machine somewhat longer: {json}");
         for kind in kinds {
             let number = |name: &str| kind[name].as_f64().unwrap();
-            assert!(number("count") > 0.0 && number("per_second") > 0.0, "{kind}");
-            assert!(number("p50_us") > 1.0 && number("p50_us") <= number("p95_us"), "{kind}");
+            let per_second = number("count") / seconds;
+            assert!((number("per_second") - per_second).abs() < 1e-6 * per_second, "{per_second} is not {kind}");
+            assert!(number("count") >= 1.0 && number("p50_us") > 1.0 && number("p50_us") <= number("p95_us"), "{kind}");
             assert!(number("p99_us") <= number("p999_us") && number("p999_us") <= number("max_us"), "{kind}");
             let statements = if kind["kind"] == "portfolio with all relations" { 4.0 } else { 1.0 };
             assert_eq!(number("statements"), statements * number("count"), "{kind}");

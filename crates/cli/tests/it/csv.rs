@@ -48,12 +48,37 @@ both_engines! {
         assert!(exported.contains("\"line\none\"") && exported.contains("ärger €"), "{exported}");
     }
 
+    async fn formulas_are_exported_as_they_are_unless_a_spreadsheet_is_to_open_them(url: &str) {
+        let program = Program::new();
+        let database = format!("--database {url}");
+        program.run(&format!("migrate upgrade {database}")).ok();
+        let formulas = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "1=1", "'=1"];
+        let mut file = format!("description,{HEADER}\n");
+        for (index, formula) in formulas.iter().enumerate() {
+            file += &format!("\"{formula}\",{}", portfolio(&format!("p{index}"), "-1.5"));
+        }
+        program.write("formulas.csv", &file);
+        program.run(&format!("import portfolios formulas.csv {database}")).ok();
+        let field = |export: &str, name: &str| {
+            let mut csv = csv::Reader::from_reader(export.as_bytes());
+            let column = csv.headers().unwrap().iter().position(|header| header == name).unwrap();
+            csv.records().map(|record| record.unwrap()[column].to_owned()).collect::<Vec<_>>()
+        };
+        let plain = program.run(&format!("export portfolios {database}")).ok();
+        assert_eq!(field(&plain, "description"), formulas);
+        let escaped = program.run(&format!("export portfolios --escape-formulas {database}")).ok();
+        let expected = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "'\rx", "1=1", "'=1"];
+        assert_eq!(field(&escaped, "description"), expected);
+        assert_eq!(field(&escaped, "initial_capital"), vec!["-1.5"; formulas.len()], "numbers are none");
+    }
+
     async fn a_bad_line_imports_nothing_and_is_named(url: &str) {
         let program = Program::new();
         let database = format!("--database {url}");
         program.run(&format!("migrate upgrade {database}")).ok();
         let cases = [
             ("x,NaN,1,USD,2025-01-01 00:00:00,2025-01-01 00:00:00", "line 3, column initial_capital: \"NaN\": expected a decimal"),
+            ("x,1_000,1,USD,2025-01-01 00:00:00,2025-01-01 00:00:00", "line 3, column initial_capital: \"1_000\": expected a decimal"),
             ("x,1,1,DOLLAR,2025-01-01 00:00:00,2025-01-01 00:00:00", "line 3, column currency: \"DOLLAR\": currency: has 6 characters, at most 3 fit"),
             ("x,1,1,USD,yesterday,2025-01-01 00:00:00", "line 3, column created_at: \"yesterday\": expected a timestamp"),
             ("x,0.12345678901234567,1,USD,2025-01-01 00:00:00,2025-01-01 00:00:00", "line 3, column initial_capital"),

@@ -16,7 +16,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether `crate::module::name` is a test, written as a function or given to a macro as `name:`.
-fn exists(root: &Path, test: &str) -> bool {
+pub(crate) fn exists(root: &Path, test: &str) -> bool {
     let parts: Vec<_> = test.split("::").collect();
     let [krate, modules @ .., name] = &*parts else { return false };
     let module: PathBuf = modules.iter().collect();

@@ -2,14 +2,43 @@
 
 use crate::support::Program;
 
+/// The names below `Commands:`.
+fn commands(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| line.starts_with("  "));
+    let names =
+        lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").collect()
+}
+
+/// The lines below `Examples:`.
+fn examples(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+    lines.take_while(|line| line.starts_with("  ")).map(str::trim).collect()
+}
+
 #[test]
-fn help_has_examples_and_ends_well() {
-    let out = Program::new().run("--help").ok();
-    assert!(out.contains("Examples:") && out.contains("tallybook demo"), "{out}");
-    for command in ["demo", "doctor", "migrate", "seed", "bench", "import", "export", "watch", "report"] {
-        assert!(out.contains(command), "{command}");
-        assert!(!Program::new().run(&format!("{command} --help")).ok().is_empty());
+fn every_command_has_help_and_its_examples_are_of_itself() {
+    let program = Program::new();
+    let help = |words: &str| program.run(&format!("{words} --help")).ok();
+    let whole = help("");
+    let all = ["demo", "seed", "bench", "import", "export", "migrate", "watch", "report", "doctor"];
+    let found: std::collections::BTreeSet<_> = commands(&whole).into_iter().collect();
+    assert_eq!(found, all.into());
+    assert!(examples(&whole).iter().all(|line| line.starts_with("tallybook ")), "{whole}");
+    let mut left: Vec<String> = all.map(str::to_owned).into();
+    let mut seen = 0;
+    while let Some(words) = left.pop() {
+        let text = help(&words);
+        assert!(text.contains(&format!("Usage: tallybook {words}")), "{words}: {text}");
+        let inner = commands(&text);
+        left.extend(inner.iter().map(|name| format!("{words} {name}")));
+        let examples = examples(&text);
+        let is_own = |line: &&str| line.contains(&format!("tallybook {words}"));
+        assert!(examples.is_empty() || examples.iter().any(is_own), "{words}: {examples:?}");
+        seen += 1;
     }
+    assert!(seen > all.len(), "commands of commands have help, too");
 }
 
 #[test]

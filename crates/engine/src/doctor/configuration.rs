@@ -159,3 +159,41 @@ fn env_file() -> Option<Finding> {
 fn env_file() -> Option<Finding> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(findings: &[Finding]) -> String {
+        findings.iter().map(|finding| format!("{:?}: {}", finding.severity, finding.what)).collect()
+    }
+
+    #[test]
+    fn waits_for_a_connection_are_judged_at_100_ms_and_2_min() {
+        for (millis, expected) in [
+            (99, "Warning: DB_POOL_TIMEOUT is 0.099 s"),
+            (100, ""),
+            (120_000, ""),
+            (120_001, "Note: DB_POOL_TIMEOUT is 120 s"),
+        ] {
+            let mut settings = Settings::new("sqlite::memory:").unwrap();
+            settings.pool.timeout = Duration::from_millis(millis);
+            assert_eq!(told(&pool(&settings)), expected, "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn checks_of_replicas_are_judged_at_5_s_and_hedges_at_1_ms() {
+        for (interval, hedge, expected) in [
+            (5_000, 1_000, ""),
+            (5_001, 1_000, "Note: DB_REPLICA_CHECK_INTERVAL is 5.001 s"),
+            (5_000, 999, "Note: DB_REPLICA_HEDGE is 0.000999 s"),
+        ] {
+            let mut settings = Settings::new("sqlite::memory:").unwrap();
+            settings.replica.enabled = true;
+            settings.replica.check_interval = Duration::from_millis(interval);
+            settings.replica.hedge = Some(Duration::from_micros(hedge));
+            assert_eq!(told(&replicas(&settings)), expected, "{interval} ms, {hedge} µs");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::severity::Severity;
+use crate::escaped::Escaped;
 
 /// What was found, where, why it matters, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,7 +93,7 @@ impl Finding {
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Next::Sql(text) | Next::Run(text) | Next::Do(text) => f.write_str(text),
+            Next::Sql(text) | Next::Run(text) | Next::Do(text) => write!(f, "{}", Escaped(text)),
         }
     }
 }

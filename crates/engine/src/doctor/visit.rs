@@ -106,7 +106,7 @@ fn is_damage(error: &Error) -> bool {
 fn damaged(check: &'static str, error: &Error) -> Finding {
     Finding::critical(
         check,
-        format!("the check {check} came upon damage: {}", error.without_values()),
+        format!("the check {check} came upon damage: {}", error.without_detail()),
         "reads fail or return what is wrong, and each write can make it worse",
     )
     .advise("stop the programs that write, and copy the files aside before anything else")
@@ -125,7 +125,7 @@ fn failed(check: &'static str, error: &Error, user: &str) -> Finding {
         _ => "so nobody knows whether it is well",
     };
     let finding =
-        Finding::note(check, format!("the check {check} could not be made: {}", error.without_values()), why);
+        Finding::note(check, format!("the check {check} could not be made: {}", error.without_detail()), why);
     match error.code() {
         Some("42501") if check == super::revisions::NAME => finding.sql(format!(
             "GRANT SELECT ON tallybook_revisions, tallybook_steps TO \"{user}\"; -- or look as the owner of \

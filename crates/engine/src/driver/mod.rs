@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::query::{Batch, check};
+use crate::query::{Batch, check, queries};
 use crate::settings::{Engine, FileAccess, Target};
 use crate::value::Value;
 
@@ -20,7 +20,11 @@ pub(crate) use observation::{Identity, Observation};
 pub(crate) use position::Position;
 pub(crate) use postgres::{STANDBY_TIMELINE, refusal};
 pub(crate) use sqlite::{Process, lock_holders, log_readers};
+pub use transaction::IsolationLevel;
 pub(crate) use transaction::{Begin, Bounds, End};
+
+/// A longer text is not kept prepared: a connection keeps up to 256 of them, with several times their size.
+const MAX_PREPARED_BYTES: usize = 32 << 10;
 
 /// What a connection is for. SQLite tells its readers apart; PostgreSQL does not need to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +135,14 @@ impl Connector {
             Connector::Sqlite(connector) => Link::Sqlite(connector.connect(role).await?),
             Connector::Postgres(connector) => Link::Postgres(Box::new(connector.connect(role).await?)),
         };
-        Ok(Connection { link, in_flight: false, in_transaction: false, verdict: None })
+        Ok(Connection {
+            link,
+            in_flight: false,
+            in_transaction: false,
+            was_used: false,
+            may_have_state: false,
+            verdict: None,
+        })
     }
 }
 
@@ -141,6 +152,10 @@ pub(crate) struct Connection {
     /// A flight was started and its end not seen: its future was dropped.
     in_flight: bool,
     in_transaction: bool,
+    /// A session sent something on it since it was last reset.
+    was_used: bool,
+    /// A session sent a text that may leave settings, locks or temporary tables behind.
+    may_have_state: bool,
     /// What its last failure said of it.
     verdict: Option<Verdict>,
 }
@@ -187,9 +202,12 @@ impl Connection {
             return Flown::new(Some(batch), Err(refused));
         }
         let continues = bounds.continues || self.in_transaction;
-        let alone = self.is_pooled() && bounds.read_only && bounds.begin.is_none() && !continues;
+        let is_single_read = bounds.read_only && bounds.begin.is_none() && !continues;
+        let alone = is_single_read && !self.is_guarded();
         let bounds = if alone { Bounds::snapshot(bounds) } else { bounds };
         self.in_flight = true;
+        self.was_used = true;
+        self.may_have_state |= self.leaves_state(&mut batch);
         self.in_transaction |= bounds.begin.is_some();
         let mut flown = match &mut self.link {
             Link::Sqlite(connection) => connection.fly(batch, bounds, since).await,
@@ -200,6 +218,23 @@ impl Connection {
         // One that failed before its end may have left its transaction open.
         self.in_transaction &= !alone && (bounds.end.is_none() || flown.outcome.is_err());
         flown
+    }
+
+    /// Whether the server refuses writes of a statement that is sent alone, in no transaction that says so itself. What
+    /// was abandoned on the connection may lift that before its answer is seen.
+    fn is_guarded(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(_) => true,
+            Link::Postgres(connection) => !self.in_flight && connection.is_read_only_by_default(),
+        }
+    }
+
+    /// Whether a batch may leave something of its session behind on the connection, as far as its texts tell. SQLite
+    /// tells by itself.
+    fn leaves_state<B: Batch>(&self, batch: &mut B) -> bool {
+        let engine = self.engine();
+        engine == Engine::Postgres
+            && queries(batch).iter_mut().any(|query| query.request().statement.leaves_state(engine))
     }
 
     /// Runs a text of one or several statements without parameters, as the engine's own shell would.
@@ -341,9 +376,46 @@ impl Connection {
         }
     }
 
-    /// Whether it can be handed to the next as it is.
+    /// Whether nothing is under way on it.
     pub(crate) fn is_clean(&self) -> bool {
         !self.in_flight && !self.in_transaction
+    }
+
+    /// Whether something was sent on it whose end was not seen.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.in_flight
+    }
+
+    /// Whether a session may have left something of its own on it, which the next one must not meet: settings, a role,
+    /// temporary tables, locks, cursors.
+    pub(crate) fn has_session_state(&self) -> bool {
+        self.may_have_state
+            || match &self.link {
+                Link::Sqlite(connection) => connection.has_session_state(),
+                Link::Postgres(connection) => self.was_used && connection.has_changed_settings(),
+            }
+    }
+
+    /// Ends what its last session left under way, and undoes what that left on it, where this is possible: else it still
+    /// [has it](Self::has_session_state), and has to be replaced.
+    pub(crate) async fn free(&mut self) -> Result<()> {
+        if !self.is_clean() {
+            self.clean().await?;
+        }
+        if let Link::Postgres(connection) = &mut self.link
+            && !connection.is_pooled()
+            && !connection.is_closed()
+            && (self.may_have_state || connection.has_changed_settings())
+        {
+            connection.reset().await?;
+            self.may_have_state = false;
+        }
+        Ok(())
+    }
+
+    /// Its session gave it back, and had left nothing on it.
+    pub(crate) fn rest(&mut self) {
+        self.was_used = false;
     }
 
     /// Ends whatever is under way, stopping a running statement, and rolls back.

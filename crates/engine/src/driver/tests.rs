@@ -1,6 +1,7 @@
 //! What a connection does when a statement ends its transaction. Sessions refuse to send such statements; this is the
 //! defence behind that.
 
+use futures_util::FutureExt;
 use tallybook_testkit::both_engines;
 
 use super::{Begin, Bounds, Connection, Connector, End, Role};
@@ -36,6 +37,46 @@ async fn is_kept(connection: &mut Connection) -> bool {
 }
 
 both_engines! {
+    async fn what_is_left_open_is_not_clean_and_cleaning_undoes_it(url: &str) {
+        let mut connection = with_notes(url).await;
+        assert!(connection.is_clean());
+        let dropped = run(&mut connection, &["UPDATE notes SET id = id"], NEITHER).now_or_never();
+        assert!(dropped.is_some() || !connection.is_clean(), "its answer is still to come");
+        connection.clean().await.unwrap();
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        assert!(!connection.is_clean(), "its transaction is open");
+        connection.clean().await.unwrap();
+        assert!(connection.is_clean());
+        // Dropped under way, whatever of it was done by then.
+        let _ = run(&mut connection, &[INSERT, "UPDATE notes SET id = id"], BEGINS).now_or_never();
+        assert!(!connection.is_clean());
+        connection.clean().await.unwrap();
+        assert!(connection.is_clean());
+        run(&mut connection, &[INSERT], BEGINS).await.unwrap();
+        let _ = connection.commit().now_or_never();
+        connection.clean().await.unwrap();
+        assert!(connection.is_clean());
+        run(&mut connection, &["DELETE FROM notes"], BEGINS).await.unwrap();
+        run(&mut connection, &[INSERT], ENDS).await.unwrap();
+        assert!(connection.is_clean());
+        assert!(is_kept(&mut connection).await);
+        assert!(!connection.is_clean(), "the statement that failed has left its transaction open");
+        connection.clean().await.unwrap();
+        assert!(is_kept(&mut connection).await, "in order");
+    }
+
+    async fn a_batch_fails_whose_commit_is_refused_and_nothing_of_it_is_kept(url: &str) {
+        let mut connection = with_notes(url).await;
+        let links = "CREATE TABLE links (id integer PRIMARY KEY, \
+                     next integer REFERENCES links DEFERRABLE INITIALLY DEFERRED)";
+        connection.script(links).await.unwrap();
+        let alone = Bounds { begin: Some(Begin::Write), ..ENDS };
+        let refused = run(&mut connection, &["INSERT INTO links VALUES (1, 2)"], alone).await;
+        assert!(refused.is_err_and(|error| error.is_foreign_key_violation()));
+        connection.clean().await.unwrap();
+        run(&mut connection, &["INSERT INTO links VALUES (1, NULL)"], alone).await.unwrap();
+    }
+
     async fn a_commit_says_that_its_transaction_was_over(url: &str) {
         let mut connection = with_notes(url).await;
         run(&mut connection, &[INSERT], BEGINS).await.unwrap();

@@ -37,6 +37,7 @@ pub(crate) enum Class {
     Unique,
     ForeignKey,
     NotNull,
+    Check,
     TooLong,
     ReadOnly,
     Busy,
@@ -59,7 +60,13 @@ pub(crate) enum Kind {
     /// The time that work had is over.
     Deadline { after: Duration, why: String },
     /// The database refused or failed a statement.
-    Database { class: Class, code: String, message: String, detail: Option<String> },
+    Database {
+        class: Class,
+        code: String,
+        message: String,
+        detail: Option<String>,
+        constraint: Option<String>,
+    },
     /// More callers wait for a connection than may.
     QueueFull { detail: String },
     /// The database was closed.
@@ -82,10 +89,12 @@ pub(crate) enum Kind {
     NestedWrite { inner: Option<&'static Location<'static>>, outer: &'static Location<'static> },
     /// An earlier statement of this transaction failed.
     TransactionFailed { earlier: String },
+    /// The snapshot of a read session ended with an earlier batch.
+    SnapshotEnded { earlier: String },
     /// `one` found no row, or `one`/`optional` found several.
     RowCount { expected: &'static str, found: usize },
     /// Revisions that can't be applied or rolled back as asked.
-    Revision { message: String },
+    Revision { lines: Vec<String> },
     /// None of the servers takes writes.
     NoPrimary { after: Duration, detail: String },
     /// Several servers take writes, and nothing tells which is the primary.
@@ -167,10 +176,14 @@ impl fmt::Display for Kind {
                 f,
                 "an earlier statement of this transaction failed, so nothing of it can be kept: {earlier}"
             ),
+            Kind::SnapshotEnded { earlier } => write!(
+                f,
+                "the session's snapshot ended with an earlier batch; take another one with Database::snapshot: {earlier}"
+            ),
             Kind::RowCount { expected, found } => {
                 write!(f, "expected {expected}, the query returned {found} rows")
             }
-            Kind::Revision { message } => f.write_str(message),
+            Kind::Revision { lines } => f.write_str(&lines.join(" ")),
             Kind::NoPrimary { after, detail } => {
                 write!(f, "no server takes writes, after {:.1} s of looking: {detail}", after.as_secs_f64())
             }

@@ -1,6 +1,6 @@
 //! Taking over databases that Alembic or SQLAlchemy made.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use super::revision::steps;
 use super::run::Run;
 use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
+use crate::escaped::Escaping;
 use crate::query::Execute;
 use crate::settings::Engine;
 
@@ -63,7 +64,7 @@ impl Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; look at them with: {}", self.table, self.what, self.look)
+        write!(Escaping(f), "{}: {}; look at them with: {}", self.table, self.what, self.look)
     }
 }
 
@@ -198,7 +199,7 @@ impl Run<'_> {
 
 fn refusal(adoption: &Adoption) -> Error {
     let blocking = adoption.differences.iter().filter(|difference| difference.is_blocking());
-    let told: Vec<_> = blocking.map(|difference| format!("\n  {difference}")).collect();
+    let told = blocking.map(|difference| format!("  {difference}"));
     let what = match adoption.version {
         Some(version) => format!("the database differs from version {version:?} of Alembic"),
         None => format!(
@@ -206,10 +207,8 @@ fn refusal(adoption: &Adoption) -> Error {
             adoption.like
         ),
     };
-    Error::revision(format!(
-        "{what}; it was left as it is:{}\nmake it what is expected, and adopt it again",
-        told.concat()
-    ))
+    let last = "make it what is expected, and adopt it again".to_owned();
+    Error::revision_in_lines([format!("{what}; it was left as it is:")].into_iter().chain(told).chain([last]))
 }
 
 /// The version whose tables a database has that Alembic says nothing of: the newest that nothing differs from, else

@@ -18,7 +18,9 @@ use crate::settings::Engine;
 use crate::waiting::{Blocker, activity, names};
 
 /// How long a step may stand in the queue for a lock, in milliseconds: whoever comes behind it waits as long.
-const LOCK_TIMEOUT: u64 = 250;
+const LOCK_TIMEOUT: u128 = 250;
+/// How much longer than a lock a statement may take near the deadline, in milliseconds.
+const LOCK_MARGIN: u128 = 50;
 /// How long to let others go first, after the first and after many attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -65,10 +67,10 @@ impl Run<'_> {
         let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
         let batch = self.last_records(index, direction);
         let touched = self.connection.fly(batch, bounds).await?.finish()?;
-        Ok(touched.last().is_some_and(|&rows| rows > 0))
+        Ok(touched.iter().any(|&rows| rows > 0))
     }
 
-    /// The record of a whole revision; the last statement touches a row if it was this runner's doing.
+    /// The record of a whole revision; it touches rows if it was this runner's doing.
     fn last_records(&self, index: usize, direction: Direction) -> Vec<Execute> {
         let revision = &self.revisions[index];
         match direction {
@@ -86,6 +88,10 @@ impl Run<'_> {
                 Err(stopped) => stopped,
             };
             self.clean().await?;
+            if error.is_statement_timeout() && Instant::now() >= self.until {
+                let error = Error::deadline(self.deadline.limit(), error.to_string()).with_source(error);
+                return Err(self.stopped(index, walked, number, direction, error));
+            }
             let is_lock = error.code().is_some() && error.is_retryable();
             if !is_lock {
                 return Err(self.stopped(index, walked, number, direction, error));
@@ -165,7 +171,7 @@ impl Run<'_> {
             let mut recorded = None;
             if at == revision.steps().len() {
                 let touched = self.fly(self.last_records(index, direction)).await?;
-                recorded = Some(touched.last().is_some_and(|&rows| rows > 0));
+                recorded = Some(touched.iter().any(|&rows| rows > 0));
             }
             self.end(End::Commit).await?;
             Ok(recorded)
@@ -190,8 +196,11 @@ impl Run<'_> {
         self.begin_plainly().await?;
         if self.engine == Engine::Postgres {
             let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
+            // The shorter one, so that the error of who waits for a lock says so.
+            let lock = left.min(LOCK_TIMEOUT);
+            let statement = left + LOCK_MARGIN;
             let limits =
-                format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT}; SET LOCAL statement_timeout = {left}");
+                format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
             self.connection.script(&limits).await?;
         }
         self.history().await

@@ -1,6 +1,6 @@
 //! What differs between what revisions say and what a database has.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use super::column::{Column, Type};
 use super::expected::ExpectedTable;
 use super::index::Index;
 use super::type_match::TypeMatch;
+use crate::escaped::Escaping;
 use crate::settings::Engine;
 
 /// How much a difference matters.
@@ -61,7 +62,8 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, part, expected, found, .. } = self;
-        write!(f, "{table}, {part}: expected {expected}, found {found}")
+        // Names and types are as somebody chose them.
+        write!(Escaping(f), "{table}, {part}: expected {expected}, found {found}")
     }
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::revision::Revision;
 use crate::error::{Error, Result};
+use crate::settings::quoted;
 
 /// Where to go: `head`, `base`, a number of steps (`+1`, `-1`) or the identifier of a revision.
 ///
@@ -60,7 +61,8 @@ impl Goal {
             Goal::Revision(id) => match revisions.iter().position(|revision| revision.id == id) {
                 Some(index) => Ok(index + 1),
                 None => Err(Error::revision(format!(
-                    "there is no revision {id:?}; there are {}",
+                    "there is no revision {}; there are {}",
+                    quoted(id),
                     revisions.iter().map(|revision| revision.id).collect::<Vec<_>>().join(", ")
                 ))),
             },

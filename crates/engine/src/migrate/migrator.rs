@@ -19,6 +19,7 @@ use super::step::Direction;
 use super::unrecorded;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::settings::quoted;
 use crate::waiting::Deadline;
 
 /// Applies revisions and takes them back, on connections of its own, while others use the database.
@@ -149,7 +150,9 @@ impl<'a> Migrator<'a> {
             };
             let (_, unrecorded) = unrecorded::look(connection, self.name, self.revisions).await?;
             let advice = unrecorded.advice(connection, self.name).await?;
-            Err(Error::revision(format!("nothing was checked: {why} in this database; {advice}")))
+            let told = format!("nothing was checked: {why} in this database; {advice}");
+            // Nothing in it is of the database.
+            Err(Error::revision_in_lines(told.lines().map(str::to_owned)))
         })
         .await
     }
@@ -187,7 +190,7 @@ impl<'a> Migrator<'a> {
     async fn accept(&self, run: &mut Run<'_>, id: &str) -> Result<Vec<String>> {
         let history = run.history().await?;
         let Some(index) = self.revisions.iter().position(|revision| revision.id == id) else {
-            return Err(Error::revision(format!("there is no revision {id:?}")));
+            return Err(Error::revision(format!("there is no revision {}", quoted(id))));
         };
         let revision = &self.revisions[index];
         if index >= history.traces() {

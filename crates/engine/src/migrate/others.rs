@@ -1,12 +1,14 @@
 //! What a database has of other histories.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::name::{Name, parted};
 use super::rows::{Rows, StepRow};
+use crate::escaped::Escaping;
 
 /// A history of other revisions in the same database, as far as its records tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +37,7 @@ impl Other {
 impl std::fmt::Display for Other {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, applied, latest, unfinished, .. } = self;
+        let mut f = Escaping(f);
         write!(f, "{name}: {applied} applied")?;
         if let Some(latest) = latest {
             write!(f, ", the latest is {latest}")?;

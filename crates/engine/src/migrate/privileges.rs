@@ -184,12 +184,9 @@ pub(super) fn refuse(missing: &[MissingPrivilege]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let told: Vec<_> =
-        missing.iter().map(|one| format!("\n  {}\n    next: {}", one.what, one.grant)).collect();
-    Err(Error::revision(format!(
-        "this user lacks what that needs, and nothing was changed:{}",
-        told.concat()
-    )))
+    let told = missing.iter().flat_map(|one| [format!("  {}", one.what), format!("    next: {}", one.grant)]);
+    let what = "this user lacks what that needs, and nothing was changed:".to_owned();
+    Err(Error::revision_in_lines([what].into_iter().chain(told)))
 }
 
 /// A table, and what the user may do with it.

@@ -226,7 +226,8 @@ async fn copy(connection: &mut Connection, table: &str, create: &str) -> Result<
 
 /// The statements that put the new table in the place of the old one.
 fn moves<'a>(table: &str, columns: impl Iterator<Item = &'a str>) -> [String; 3] {
-    let columns = columns.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let columns =
+        columns.map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect::<Vec<_>>().join(", ");
     [
         format!("INSERT INTO {NEW} ({columns}) SELECT {columns} FROM {table}"),
         format!("DROP TABLE {table}"),

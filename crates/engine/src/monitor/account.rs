@@ -6,6 +6,7 @@ use std::panic::Location;
 use super::detect::Rules;
 use super::detect::Trace;
 use super::detect::{CallSite, Finding};
+use crate::escaped::Escaped;
 
 /// What ran in a scope, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,7 +57,7 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} statements in {} round trips:", self.statements, self.round_trips)?;
         for Ran { runs, summary, at } in &self.ran {
-            write!(f, "\n  {runs:>5} x {summary} at {at}")?;
+            write!(f, "\n  {runs:>5} x {} at {at}", Escaped(summary))?;
         }
         Ok(())
     }

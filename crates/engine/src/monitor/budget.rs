@@ -7,6 +7,7 @@ use std::future::Future;
 use super::account::Account;
 use super::detect::Grade;
 use super::scope::Scope;
+use crate::escaped::Escaped;
 
 /// How much a request, a job or a test may ask of the database.
 ///
@@ -153,7 +154,7 @@ impl Budget {
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} did not keep its query budget:", self.name)?;
+        write!(f, "{} did not keep its query budget:", Escaped(&self.name))?;
         for problem in &self.problems {
             write!(f, "\n- {problem}")?;
         }

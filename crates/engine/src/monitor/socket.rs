@@ -82,10 +82,13 @@ impl FileId {
 async fn clear(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(wrong(
-                path,
-                "the path of a socket: a file that is none is there, and is left as it is",
-            ));
+            let what = match found.file_type() {
+                kind if kind.is_dir() => "a directory",
+                kind if kind.is_symlink() => "a symbolic link",
+                _ => "a file that is none",
+            };
+            let expected = format!("the path of a socket: {what} is there, and is left as it is");
+            return Err(wrong(path, &expected));
         }
         Ok(_) => {}
         // Whatever else is wrong with the path shows when it is bound.

@@ -187,3 +187,24 @@ fn add_failures(into: &mut BTreeMap<Box<str>, Failures>, kind: &str, more: &Fail
         None => drop(into.insert(kind.into(), more.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_kinds_of_failure_are_kept_and_the_eighth_is_all_others() {
+        let statement = Statement::new(Fingerprint::of("SELECT 1"));
+        for code in (0..20).chain([3, 19]) {
+            statement.failed(&format!("{code:05}"), true, Duration::from_millis(1), Call::here());
+        }
+        let failures = statement.figures().failures;
+        let counts: Vec<_> =
+            failures.iter().map(|(kind, of)| (&**kind, of.is_code, of.times.count())).collect();
+        let codes = ["00000", "00001", "00002", "00003", "00004", "00005", "00006"];
+        let mut expected = codes.map(|code| (code, true, 1)).to_vec();
+        expected[3].2 = 2;
+        expected.push((OTHER, false, 14));
+        assert_eq!(counts, expected);
+    }
+}

@@ -1,14 +1,17 @@
 //! A connection on loan.
 
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::core::Shared;
+use super::AcquireDeadline;
+use super::core::{Pool, Shared};
 use super::inventory::Opened;
 use crate::driver::Connection;
+use crate::error::Result;
 
 /// A connection that goes back to its pool when this is dropped.
 pub(crate) struct Checkout {
@@ -43,6 +46,15 @@ impl Checkout {
         if let Some((opened, permit)) = self.held.take() {
             Arc::clone(&self.pool).give_back(opened, permit, self.loan, self.since);
         }
+    }
+
+    /// Takes another connection of its pool, once this one was given back.
+    pub(crate) async fn renew(&mut self, holder: &'static Location<'static>) -> Result<()> {
+        self.release();
+        let pool = Pool(Arc::clone(&self.pool));
+        let deadline = AcquireDeadline::after(pool.0.settings.timeout);
+        *self = pool.checkout(holder, deadline).await?;
+        Ok(())
     }
 
     /// Whether it was given back.

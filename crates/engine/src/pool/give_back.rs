@@ -12,11 +12,11 @@ use super::stats::CloseReason;
 use crate::observe::Event;
 
 impl Shared {
-    /// Takes a connection back. One that is clean is kept or closed; one that is not is cleaned first, away
-    /// from the caller, and counts as in use until then.
+    /// Takes a connection back. One that is clean, and on which its session left nothing, is kept or closed; any other is
+    /// freed of that first, away from the caller, and counts as in use until then.
     pub(super) fn give_back(
         self: Arc<Self>,
-        opened: Opened,
+        mut opened: Opened,
         permit: OwnedSemaphorePermit,
         loan: usize,
         since: Instant,
@@ -25,9 +25,11 @@ impl Shared {
         let held: Duration = now - since;
         self.stats.hold.record_time(held);
         self.log.on(&Event::Returned { pool: &self.name, held });
-        let connection = &opened.connection;
+        let connection = &mut opened.connection;
+        let has_state = connection.has_session_state();
         // What is closed anyway needs no cleaning, which a busy server could answer late.
-        if connection.is_clean() || connection.is_lost() || connection.is_read_only_server() {
+        if (connection.is_clean() && !has_state) || connection.is_lost() || connection.is_read_only_server() {
+            connection.rest();
             self.keep(opened, loan, now);
             drop(permit);
             return;
@@ -35,7 +37,7 @@ impl Shared {
         let runtime = self.runtime.clone();
         runtime.spawn(async move {
             let mut opened = opened;
-            match opened.connection.clean().await {
+            match opened.connection.free().await {
                 Ok(()) => self.keep(opened, loan, Instant::now()),
                 Err(_) => {
                     self.inventory().end(loan);
@@ -47,12 +49,13 @@ impl Shared {
         });
     }
 
-    fn keep(&self, opened: Opened, loan: usize, now: Instant) {
+    fn keep(&self, mut opened: Opened, loan: usize, now: Instant) {
         let unfit = self.spent(&opened);
         let mut inventory = self.inventory();
         inventory.end(loan);
         let reason = match unfit {
             None if inventory.idle_len() < self.settings.size => {
+                opened.connection.rest();
                 inventory.push(opened, now);
                 drop(inventory);
                 if self.connecting.load(Ordering::Acquire) > 0 {
@@ -76,6 +79,8 @@ impl Shared {
             Some(CloseReason::Lost)
         } else if connection.is_read_only_server() {
             Some(CloseReason::ReadOnlyServer)
+        } else if connection.has_session_state() {
+            Some(CloseReason::SessionState)
         } else if self.permits.is_closed() {
             Some(CloseReason::PoolClosed)
         } else {

@@ -25,13 +25,15 @@ pub enum CloseReason {
     Unclean,
     /// A statement on it was cancelled: the request may arrive late and hit another.
     Cancelled,
+    /// A session left something on it that only a new connection is free of.
+    SessionState,
     /// The pool was closed, or what was at rest in it.
     PoolClosed,
 }
 
 impl CloseReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overflow,
         Self::Recycled,
         Self::PingFailed,
@@ -39,6 +41,7 @@ impl CloseReason {
         Self::ReadOnlyServer,
         Self::Unclean,
         Self::Cancelled,
+        Self::SessionState,
         Self::PoolClosed,
     ];
 
@@ -52,6 +55,7 @@ impl CloseReason {
             Self::ReadOnlyServer => "read-only server",
             Self::Unclean => "unclean",
             Self::Cancelled => "cancelled",
+            Self::SessionState => "session state",
             Self::PoolClosed => "pool closed",
         }
     }

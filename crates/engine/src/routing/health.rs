@@ -209,3 +209,77 @@ impl Health {
         moment.saturating_duration_since(self.epoch).as_micros() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_known_of_one_start_of_the_server() {
+        let epoch = Instant::now();
+        let health = Health::new(epoch);
+        health.started_at(1);
+        health.replayed_to(3, 1000);
+        health.covered_until(Some(epoch));
+        health.started_at(1);
+        assert_eq!((health.on_timeline(3), health.covered()), (Some(1000), Some(epoch)));
+        health.started_at(2);
+        assert_eq!((health.replayed(), health.on_timeline(3), health.covered()), (0, None, None));
+        health.advance(1, 900);
+        assert_eq!(health.replayed(), 0, "a late answer of the start before");
+        health.advance(2, 400);
+        assert_eq!(health.replayed(), 400);
+    }
+
+    #[test]
+    fn neither_timeline_nor_position_go_back_while_a_server_runs() {
+        let health = Health::new(Instant::now());
+        assert_eq!(health.replayed_to(3, 1000), 3);
+        assert_eq!(health.replayed_to(2, 900), 3);
+        assert_eq!(health.on_timeline(3), Some(1000));
+    }
+
+    #[test]
+    fn a_moment_is_covered_if_it_is_before_the_one_that_was_noted() {
+        let epoch = Instant::now();
+        let at = |micros| epoch + Duration::from_micros(micros);
+        let health = Health::new(epoch);
+        assert!(!health.covers(epoch), "nothing was noted");
+        health.covered_until(Some(at(10)));
+        assert_eq!([9, 10, 11].map(|micros| health.covers(at(micros))), [true, true, false]);
+        health.covered_until(None);
+        assert!(!health.covers(epoch));
+    }
+
+    #[test]
+    fn a_node_serves_what_its_role_and_state_allow() {
+        use NodeRole::{Primary, Replica, Unknown};
+        use NodeState::{Down, Lagging, Suspect, Up};
+        let health = Health::new(Instant::now());
+        let serves = |role, state| {
+            health.set(role, state, String::new());
+            let answers = [
+                (health.is_writable(), "writes"),
+                (health.is_up(), "usual reads"),
+                (health.is_readable(), "old reads"),
+                (health.is_slow(), "slow reads"),
+            ];
+            answers.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect::<Vec<_>>()
+        };
+        for state in [Up, Suspect] {
+            assert_eq!(serves(Primary, state), ["writes"]);
+        }
+        assert_eq!(serves(Replica, Up), ["usual reads", "old reads"]);
+        assert_eq!(serves(Replica, Lagging), ["old reads"]);
+        let nothing =
+            [(Primary, Down), (Primary, Lagging), (Replica, Suspect), (Replica, Down), (Unknown, Up)];
+        for (role, state) in nothing {
+            assert_eq!(serves(role, state), [""; 0], "{role} {state}");
+        }
+        health.is_only_slow();
+        assert!(!health.is_slow(), "it is no replica that is a suspect");
+        health.set(Replica, Suspect, String::new());
+        health.is_only_slow();
+        assert!(health.is_slow() && !health.is_up());
+    }
+}

@@ -1,9 +1,11 @@
 //! A connection on loan, and where it leads.
 
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::error::Result;
 use crate::pool::Checkout;
 use crate::settings::Engine;
 
@@ -40,6 +42,11 @@ impl Lease {
     pub(crate) fn give_up(&mut self) {
         self.checkout.release();
         self.spill = None;
+    }
+
+    /// Another connection of the same pool, in place of one that was given up.
+    pub(crate) async fn renew(&mut self, holder: &'static Location<'static>) -> Result<()> {
+        self.checkout.renew(holder).await
     }
 
     /// Whether it was given up, and no other one was got.

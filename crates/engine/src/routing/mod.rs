@@ -21,6 +21,8 @@ mod route;
 mod router;
 mod spill;
 mod status;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use lease::Lease;

@@ -202,7 +202,8 @@ impl Router {
         Some(answer.and_then(|answer| Ok((answer.ok_or_else(not_a_server)?, sent))))
     }
 
-    fn heard(&self, node: usize, seen: Observation, sent: Instant) {
+    /// Writes down what a node answered to a question that was sent at `sent`.
+    pub(super) fn heard(&self, node: usize, seen: Observation, sent: Instant) {
         let health = &self.nodes[node].health;
         {
             let mut known = health.known();

@@ -51,16 +51,13 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Finds the primary, and begins to watch the nodes where there are several.
-    ///
-    /// # Errors
-    /// When the primary can't be reached or is not to be told. A replica that can't be reached is no error.
-    pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
+    /// The nodes that the settings name, of which nothing is known yet.
+    pub(super) fn new(settings: &Settings, log: &Log) -> Self {
         let epoch = Instant::now();
         let planned = layout(settings);
         let is_single = planned.len() == 1;
         let nodes = planned.into_iter().map(|planned| Node::new(planned, settings, log, epoch, is_single));
-        let router = Arc::new(Self {
+        Self {
             nodes: nodes.collect(),
             primary: if is_single { Primary::only() } else { Primary::none() },
             replica: settings.replica.clone(),
@@ -70,7 +67,16 @@ impl Router {
             spill: Spill::new(settings.replica.spill),
             doubtful: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-        });
+        }
+    }
+
+    /// Finds the primary, and begins to watch the nodes where there are several.
+    ///
+    /// # Errors
+    /// When the primary can't be reached or is not to be told. A replica that can't be reached is no error.
+    pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
+        let router = Arc::new(Self::new(settings, log));
+        let is_single = !router.has_others();
         if is_single {
             router.nodes[0].health.set(NodeRole::Primary, NodeState::Up, String::new());
         } else {

@@ -40,15 +40,19 @@ pub trait Cell<'r>: Copy {
     /// As a moment.
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit>;
 
-    /// As the shortest decimal of a double.
+    /// As the shortest decimal of a double; that of a `numeric` of PostgreSQL is exact.
     fn decimal(self) -> Result<Decimal, Misfit> {
-        let double = self.float()?;
-        decimal_from_f64(double).ok_or_else(|| {
-            if double.is_finite() {
-                misfit("a double beyond what a decimal holds: 7.9e28, and 28 digits behind the point")
-            } else {
-                misfit(double.to_string())
-            }
-        })
+        decimal_of_double(self.float()?)
     }
+}
+
+/// The shortest decimal of a double, or what it is instead.
+pub(super) fn decimal_of_double(double: f64) -> Result<Decimal, Misfit> {
+    decimal_from_f64(double).ok_or_else(|| {
+        if double.is_finite() {
+            misfit("a double beyond what a decimal holds: 7.9e28, and 28 digits behind the point")
+        } else {
+            misfit(double.to_string())
+        }
+    })
 }

@@ -4,6 +4,7 @@ mod cell;
 mod decode;
 mod keys;
 mod names;
+mod numeric;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod tuple;

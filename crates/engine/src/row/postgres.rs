@@ -1,13 +1,16 @@
 //! A row of PostgreSQL, read from its binary form.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Column as PgColumn, Row};
 
+use super::cell::decimal_of_double;
 use super::keys::{KeyValue, Notes};
+use super::numeric::decimal_from_numeric;
 use super::{Cell, Cells, Column, Misfit, check_names, is_named_on_postgres, misfit};
 use crate::error::{Error, Result};
-use crate::value::{Kind, POSTGRES_EPOCH, RANGE};
+use crate::value::{Kind, POSTGRES_EPOCH, RANGE, f64_from_decimal};
 
 /// A row of PostgreSQL.
 #[derive(Debug)]
@@ -32,10 +35,10 @@ impl Cells for PgRow<'_> {
         Self: 'r;
 
     fn cell(&self, index: usize) -> PgCell<'_> {
-        let cell = self.row.try_get::<_, PgCell<'_>>(index).unwrap_or(PgCell(None));
+        let cell = self.row.try_get::<_, PgCell<'_>>(index).unwrap_or(PgCell::NULL);
         self.notes.note(index, |kind| match kind {
             Kind::Int => cell.int().ok().map(KeyValue::Int),
-            _ => cell.0.map(KeyValue::Text),
+            _ => cell.bytes.map(KeyValue::Text),
         });
         cell
     }
@@ -43,15 +46,18 @@ impl Cells for PgRow<'_> {
 
 /// The bytes of one value, of a type that [`check_columns`] found to fit.
 #[derive(Clone, Copy, Debug)]
-pub struct PgCell<'r>(Option<&'r [u8]>);
+pub struct PgCell<'r> {
+    bytes: Option<&'r [u8]>,
+    is_numeric: bool,
+}
 
 impl<'r> FromSql<'r> for PgCell<'r> {
-    fn from_sql(_: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(Some(bytes)))
+    fn from_sql(ty: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self { bytes: Some(bytes), is_numeric: *ty == Type::NUMERIC })
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(None))
+        Ok(Self::NULL)
     }
 
     fn accepts(_: &Type) -> bool {
@@ -60,14 +66,16 @@ impl<'r> FromSql<'r> for PgCell<'r> {
 }
 
 impl<'r> PgCell<'r> {
+    const NULL: Self = Self { bytes: None, is_numeric: false };
+
     fn present(self) -> Result<&'r [u8], Misfit> {
-        self.0.ok_or_else(|| misfit("NULL"))
+        self.bytes.ok_or_else(|| misfit("NULL"))
     }
 }
 
 impl<'r> Cell<'r> for PgCell<'r> {
     fn is_null(self) -> bool {
-        self.0.is_none()
+        self.bytes.is_none()
     }
 
     fn bool(self) -> Result<bool, Misfit> {
@@ -84,10 +92,21 @@ impl<'r> Cell<'r> for PgCell<'r> {
     }
 
     fn float(self) -> Result<f64, Misfit> {
+        if self.is_numeric {
+            let rounded = || misfit("a numeric that a double would round; read it as a Decimal");
+            return f64_from_decimal(decimal_from_numeric(self.present()?)?).ok_or_else(rounded);
+        }
         match *self.present()? {
             [a, b, c, d, e, f, g, h] => Ok(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
             [a, b, c, d] => Ok(f64::from(f32::from_be_bytes([a, b, c, d]))),
             ref other => Err(misfit(format!("{} bytes", other.len()))),
+        }
+    }
+
+    fn decimal(self) -> Result<Decimal, Misfit> {
+        match self.is_numeric {
+            true => decimal_from_numeric(self.present()?),
+            false => decimal_of_double(self.float()?),
         }
     }
 
@@ -141,8 +160,8 @@ fn reads(kind: Kind, ty: &Type) -> bool {
     match kind {
         Kind::Bool => *ty == Type::BOOL,
         Kind::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),
-        Kind::Float => matches!(*ty, Type::FLOAT4 | Type::FLOAT8),
-        Kind::Decimal => *ty == Type::FLOAT8,
+        Kind::Float => matches!(*ty, Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC),
+        Kind::Decimal => matches!(*ty, Type::FLOAT8 | Type::NUMERIC),
         Kind::Text => {
             matches!(*ty, Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN)
         }

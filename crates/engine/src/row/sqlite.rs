@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
+use rust_decimal::Decimal;
 
+use super::cell::decimal_of_double;
 use super::keys::{KeyValue, Notes};
 use super::{Cell, Cells, Column, Misfit, check_names, is_named_on_sqlite, misfit};
 use crate::error::{Error, Result};
@@ -39,7 +41,7 @@ impl Cells for SqliteRow<'_> {
             ValueRef::Text(text) => Some(KeyValue::Text(text)),
             _ => None,
         });
-        SqliteCell(value)
+        SqliteCell { value, row: self.row, index }
     }
 
     fn is_foreign_timestamp(&self, index: usize) -> bool {
@@ -57,12 +59,24 @@ fn size(value: ValueRef<'_>) -> u64 {
 
 /// One value. SQLite types values, not columns, so each read checks.
 #[derive(Clone, Copy, Debug)]
-pub struct SqliteCell<'r>(ValueRef<'r>);
+pub struct SqliteCell<'r> {
+    value: ValueRef<'r>,
+    row: &'r Row<'r>,
+    index: usize,
+}
 
 impl SqliteCell<'_> {
+    /// Whether its column was declared to hold exact numbers, which SQLite keeps as doubles where they are no integers.
+    fn is_of_numeric(self) -> bool {
+        let columns = self.row.as_ref().columns();
+        let declared = columns.get(self.index).and_then(|column| column.decl_type()).unwrap_or_default();
+        let declared = declared.trim_start().to_ascii_uppercase();
+        declared.starts_with("NUMERIC") || declared.starts_with("DECIMAL")
+    }
+
     /// What it is, without its value: an error may end up in a log.
     fn found(self) -> Misfit {
-        match self.0 {
+        match self.value {
             ValueRef::Null => misfit("NULL"),
             ValueRef::Integer(_) => misfit("an integer"),
             ValueRef::Real(_) => misfit("a double"),
@@ -74,11 +88,11 @@ impl SqliteCell<'_> {
 
 impl<'r> Cell<'r> for SqliteCell<'r> {
     fn is_null(self) -> bool {
-        matches!(self.0, ValueRef::Null)
+        matches!(self.value, ValueRef::Null)
     }
 
     fn bool(self) -> Result<bool, Misfit> {
-        match self.0 {
+        match self.value {
             ValueRef::Integer(0) => Ok(false),
             ValueRef::Integer(1) => Ok(true),
             _ => Err(self.found()),
@@ -86,7 +100,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 
     fn int(self) -> Result<i64, Misfit> {
-        match self.0 {
+        match self.value {
             ValueRef::Integer(value) => Ok(value),
             _ => Err(self.found()),
         }
@@ -95,7 +109,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     fn float(self) -> Result<f64, Misfit> {
         /// Whole numbers up to here are doubles too, without rounding.
         const EXACT: i64 = 1 << 53;
-        match self.0 {
+        match self.value {
             ValueRef::Real(value) => Ok(value),
             ValueRef::Integer(value) if (-EXACT..=EXACT).contains(&value) => Ok(value as f64),
             ValueRef::Integer(_) => Err(misfit("an integer of more than 53 bits")),
@@ -103,22 +117,37 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
         }
     }
 
+    fn decimal(self) -> Result<Decimal, Misfit> {
+        /// The least whole number of 16 digits.
+        const SIXTEEN_DIGITS: i128 = 1_000_000_000_000_000;
+        let decimal = decimal_of_double(self.float()?)?;
+        let may_be_rounded =
+            matches!(self.value, ValueRef::Real(_)) && decimal.mantissa().abs() >= SIXTEEN_DIGITS;
+        if may_be_rounded && self.is_of_numeric() {
+            return Err(misfit(
+                "a double of more than 15 digits in a column of exact numbers, so SQLite may have rounded it; keep such \
+                 numbers as text, or read it as f64",
+            ));
+        }
+        Ok(decimal)
+    }
+
     fn text(self) -> Result<&'r str, Misfit> {
-        match self.0 {
+        match self.value {
             ValueRef::Text(text) => std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8")),
             _ => Err(self.found()),
         }
     }
 
     fn bytes(self) -> Result<&'r [u8], Misfit> {
-        match self.0 {
+        match self.value {
             ValueRef::Blob(bytes) => Ok(bytes),
             _ => Err(self.found()),
         }
     }
 
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit> {
-        match self.0 {
+        match self.value {
             ValueRef::Text(text) => {
                 let text = std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8"))?;
                 parse_timestamp(text).ok_or_else(|| misfit(unreadable(text)))

@@ -55,8 +55,9 @@ impl Lane {
         underway.sent_text("COMMIT", call);
         let result = match self.connection.commit().await {
             Ok(commit) => {
-                // The next writer begins, and both may be flushed together.
-                if commit.is_pending() {
+                // The next writer begins, and both may be flushed together. One that is to be replaced stays open until
+                // then: SQLite deletes the log with the last connection.
+                if commit.is_pending() && !self.connection.has_session_state() {
                     self.connection.release();
                 }
                 commit.wait().await

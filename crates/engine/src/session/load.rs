@@ -5,7 +5,7 @@ use std::fmt;
 use super::WriteSession;
 use crate::call::Call;
 use crate::driver::Load;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::value::Value;
 
 /// A bulk load inside a write transaction. Dropped before [`BulkLoad::finish`], the transaction can only be
@@ -36,6 +36,7 @@ use crate::value::Value;
 pub struct BulkLoad<'s> {
     session: &'s mut WriteSession,
     load: Load,
+    columns: Vec<String>,
     /// What the monitor knows it by.
     sql: String,
     call: Call,
@@ -48,8 +49,14 @@ impl fmt::Debug for BulkLoad<'_> {
 }
 
 impl<'s> BulkLoad<'s> {
-    pub(super) fn new(session: &'s mut WriteSession, load: Load, sql: String, call: Call) -> Self {
-        Self { session, load, sql, call }
+    pub(super) fn new(
+        session: &'s mut WriteSession,
+        load: Load,
+        columns: Vec<String>,
+        sql: String,
+        call: Call,
+    ) -> Self {
+        Self { session, load, columns, sql, call }
     }
 
     /// Adds a row; its columns must be those of the load.
@@ -65,6 +72,11 @@ impl<'s> BulkLoad<'s> {
     /// # Errors
     /// As [`BulkLoad::write`].
     pub async fn write_values(&mut self, row: Vec<Value>) -> Result<()> {
+        let problem =
+            |(column, value): (&String, &Value)| value.problem().map(|problem| (column.clone(), problem));
+        if let Some((column, problem)) = self.columns.iter().zip(&row).find_map(problem) {
+            return Err(Error::invalid_value(column, problem));
+        }
         self.load.write(row).await.map_err(|error| self.session.located(error))
     }
 

@@ -1,6 +1,7 @@
 //! Sessions that can only read.
 
 use std::fmt;
+use std::panic::Location;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -40,25 +41,34 @@ pub struct ReadSession {
     snapshot: Snapshot,
     /// None where there is only one server to read from.
     route: Option<Route>,
+    holder: &'static Location<'static>,
 }
 
-/// How long one snapshot lasts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How long one snapshot lasts, and how far it has come.
 enum Snapshot {
-    /// A batch.
+    /// Each batch has its own.
     Batch,
-    /// The session; its transaction begins with the first batch.
-    Session { begun: bool },
+    /// That of the session begins with the next batch: nobody has seen anything of it.
+    Next,
+    /// That of the session is what the first batch saw.
+    Seen,
+    /// Why that of the session is over.
+    Ended(String),
 }
 
 impl ReadSession {
-    pub(crate) fn new(connection: Lease, route: Option<Route>, journal: Option<Box<dyn Journal>>) -> Self {
-        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Batch, route }
+    pub(crate) fn new(
+        connection: Lease,
+        route: Option<Route>,
+        holder: &'static Location<'static>,
+        journal: Option<Box<dyn Journal>>,
+    ) -> Self {
+        Self { lane: Lane::new(connection, journal, true), snapshot: Snapshot::Batch, route, holder }
     }
 
     /// All its batches see the snapshot that the first of them takes.
     pub(crate) fn with_one_snapshot(self) -> Self {
-        Self { snapshot: Snapshot::Session { begun: false }, ..self }
+        Self { snapshot: Snapshot::Next, ..self }
     }
 
     /// Runs a batch: one round trip, one snapshot.
@@ -68,37 +78,42 @@ impl ReadSession {
     /// the first batch does. So does one that fails on the same server because a table was altered under a prepared
     /// statement.
     ///
+    /// Where the future of an earlier batch was dropped, what is left of that is ended first.
+    ///
     /// # Errors
-    /// What the database reports, a row that does not fit its struct, or a statement that is no read.
+    /// What the database reports, a row that does not fit its struct, or a statement that is no read. A session of one
+    /// snapshot ends with a batch that fails or is dropped ([`Error::is_transaction_failed`] from then on), unless that
+    /// was the first: then the next one takes a new snapshot.
     pub async fn run<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
         let statements = self.check(&mut batch)?;
         if statements == 0 {
             return batch.finish();
         }
-        if let Some(route) = self.route.as_mut().filter(|_| self.lane.connection.is_given_up()) {
-            self.lane.connection = Box::pin(route.anew()).await?;
-        }
-        let may_move = self.snapshot != Snapshot::Session { begun: true };
+        self.check_snapshot()?;
+        let may_move = !matches!(self.snapshot, Snapshot::Seen);
         let mut is_second = false;
         loop {
+            if self.is_unready() {
+                Box::pin(self.make_ready()).await?;
+            }
             let bounds = self.bounds(statements);
-            let flown =
-                match self.route.as_ref().and_then(Route::hedge).filter(|_| self.snapshot == Snapshot::Batch)
-                {
-                    Some(after) => Box::pin(self.fly_hedged(batch, bounds, after)).await,
-                    None => self.lane.fly(batch, bounds).await,
-                };
+            let has_hedge =
+                |route: &Route| route.hedge().filter(|_| matches!(self.snapshot, Snapshot::Batch));
+            let flown = match self.route.as_ref().and_then(has_hedge) {
+                Some(after) => Box::pin(self.fly_hedged(batch, bounds, after)).await,
+                None => self.lane.fly(batch, bounds).await,
+            };
             if may_move && !is_second && flown.may_run_again() {
                 is_second = true;
                 batch = self.clear(flown).await?;
                 continue;
             }
-            if let Snapshot::Session { begun } = &mut self.snapshot {
-                *begun = true;
-            }
-            let Some(route) = &mut self.route else { return flown.finish() };
-            let next = route.judge(&flown, &self.lane.connection, may_move);
+            let next = match &mut self.route {
+                Some(route) => route.judge(&flown, &self.lane.connection, may_move),
+                None => Next::Done,
+            };
             if matches!(next, Next::Done) {
+                self.note(&flown.outcome);
                 return flown.finish();
             }
             let Flown { batch: Some(returned), outcome, .. } = flown else {
@@ -108,6 +123,52 @@ impl ReadSession {
             batch = returned;
             reset(&mut batch);
         }
+    }
+
+    /// Refuses to read on in a snapshot that is over: the server may have rolled it back.
+    fn check_snapshot(&mut self) -> Result<()> {
+        if matches!(self.snapshot, Snapshot::Seen) && self.lane.connection.is_abandoned() {
+            self.snapshot = Snapshot::Ended("a batch was abandoned before its end".to_owned());
+        }
+        match &self.snapshot {
+            Snapshot::Ended(earlier) => Err(Error::new(Kind::SnapshotEnded { earlier: earlier.clone() })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what came of a batch. One that fails ends the snapshot on PostgreSQL, so it does on SQLite too.
+    fn note(&mut self, outcome: &Result<()>) {
+        match (&self.snapshot, outcome) {
+            (Snapshot::Next, Ok(())) => self.snapshot = Snapshot::Seen,
+            (Snapshot::Seen, Err(error)) => self.snapshot = Snapshot::Ended(error.to_string()),
+            _ => {}
+        }
+    }
+
+    /// Whether something is in the way of the next batch: its connection was given up, or an earlier batch left
+    /// something under way on it.
+    fn is_unready(&self) -> bool {
+        let connection = &self.lane.connection;
+        connection.is_given_up()
+            || connection.is_abandoned()
+            || (matches!(self.snapshot, Snapshot::Next) && !connection.is_clean())
+    }
+
+    /// Ends what an earlier batch left under way, or takes another connection.
+    async fn make_ready(&mut self) -> Result<()> {
+        let connection = &mut self.lane.connection;
+        if !connection.is_given_up() {
+            // A cancel request that comes late would hit what runs next.
+            if connection.clean().await.is_ok() && !connection.was_cancelled() {
+                return Ok(());
+            }
+            connection.give_up();
+        }
+        match &mut self.route {
+            Some(route) => *connection = route.anew().await?,
+            None => connection.renew(self.holder).await?,
+        }
+        Ok(())
     }
 
     /// Ends what a batch that failed began, so that it can be sent again.
@@ -161,11 +222,9 @@ impl ReadSession {
                 bounds.begin = Some(Begin::Snapshot);
                 bounds.end = Some(End::Commit);
             }
-            Snapshot::Session { begun } => {
-                bounds.begin = (!begun).then_some(Begin::Snapshot);
-                bounds.continues = begun;
-            }
-            Snapshot::Batch => {}
+            Snapshot::Batch | Snapshot::Ended(_) => {}
+            Snapshot::Next => bounds.begin = Some(Begin::Snapshot),
+            Snapshot::Seen => bounds.continues = true,
         }
         bounds
     }
@@ -180,11 +239,6 @@ impl ReadSession {
             Next::TooOld => route.wait(connection).await,
             Next::Elsewhere => route.elsewhere(connection).await,
         };
-        if let Snapshot::Session { begun } = &mut self.snapshot
-            && connection.is_given_up()
-        {
-            *begun = false;
-        }
         match lease? {
             Some(lease) => *connection = lease,
             None if connection.is_given_up() => return outcome.and(Err(Error::new(Kind::Lost))),

@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
+use std::thread;
 
 use super::access::sealed::Sealed;
 use super::explain::{How, Plan, explain};
 use super::flight::{Lane, refuse_control};
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::call::Call;
-use crate::driver::{Begin, Bounds, Flown, Load};
+use crate::driver::{Begin, Bounds, Flown, IsolationLevel, Load};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Journal;
 use crate::pool::AcquireBudget;
@@ -26,8 +27,15 @@ use crate::settings::Engine;
 pub struct WriteSession {
     lane: Lane,
     state: State,
+    isolation: IsolationLevel,
     router: Arc<Router>,
     holder: &'static Location<'static>,
+    /// It ran something that is no read.
+    has_written: bool,
+    /// A closure returns whether it is to be committed, so that nobody can forget it.
+    is_in_closure: bool,
+    /// Its end was asked for.
+    is_settled: bool,
     /// How often it began on another connection.
     moves: u32,
 }
@@ -54,7 +62,29 @@ impl WriteSession {
         holder: &'static Location<'static>,
         journal: Option<Box<dyn Journal>>,
     ) -> Self {
-        Self { lane: Lane::new(connection, journal, false), state: State::NotBegun, router, holder, moves: 0 }
+        Self {
+            lane: Lane::new(connection, journal, false),
+            state: State::NotBegun,
+            isolation: IsolationLevel::default(),
+            has_written: false,
+            is_in_closure: false,
+            is_settled: false,
+            router,
+            holder,
+            moves: 0,
+        }
+    }
+
+    /// The same at a level of isolation.
+    pub(crate) fn with_isolation(mut self, isolation: IsolationLevel) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// The session of a closure.
+    pub(crate) fn in_closure(mut self) -> Self {
+        self.is_in_closure = true;
+        self
     }
 
     /// Runs a batch: one round trip, in the order given.
@@ -66,14 +96,19 @@ impl WriteSession {
     pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
         check(&mut batch)?;
         let mut sent = queries(&mut batch);
+        let engine = self.lane.connection.engine();
+        let mut only_reads = true;
         for query in &mut sent {
-            refuse_control(&query.request().statement, self.lane.connection.engine())?;
+            let statement = &query.request().statement;
+            refuse_control(statement, engine)?;
+            only_reads &= statement.is_read(engine);
         }
         let is_empty = sent.is_empty();
         drop(sent);
         if is_empty {
             return batch.finish();
         }
+        self.has_written |= !only_reads;
         let mut is_second = false;
         let mut budget = self.router.acquire_budget();
         loop {
@@ -154,10 +189,12 @@ impl WriteSession {
         }
         let load = self.lane.connection.load(table, columns).await;
         let load = self.leave(load)?;
+        self.has_written = true;
         // Until it is finished, a load that was begun can't be committed.
         self.state = State::Failed(format!("the bulk load of {table} was not finished"));
         let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
-        Ok(BulkLoad::new(self, load, sql, call))
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        Ok(BulkLoad::new(self, load, columns, sql, call))
     }
 
     /// What this session did so far.
@@ -188,6 +225,7 @@ impl WriteSession {
     }
 
     pub(crate) async fn commit_called(mut self, call: Call) -> Result<CommitToken> {
+        self.is_settled = true;
         self.check_state()?;
         if matches!(self.state, State::NotBegun) {
             return Ok(CommitToken::nothing_written());
@@ -213,8 +251,9 @@ impl WriteSession {
     /// When the connection broke, in which case the server undoes it; [`Error::is_transaction_ended`] when the
     /// transaction was over already, so that it may be kept in part.
     pub async fn roll_back(mut self) -> Result<()> {
+        self.is_settled = true;
         let connection = &mut self.lane.connection;
-        match self.state {
+        match &self.state {
             _ if connection.is_given_up() => Ok(()),
             State::Open => connection.roll_back().await,
             State::Ended => connection.clean().await.and(Err(Error::new(Kind::TransactionEnded))),
@@ -244,7 +283,7 @@ impl WriteSession {
     fn enter(&mut self) -> Result<Option<Begin>> {
         self.check_state()?;
         let before = std::mem::replace(&mut self.state, State::UnderWay);
-        Ok(matches!(before, State::NotBegun).then_some(Begin::Write))
+        Ok(matches!(before, State::NotBegun).then_some(Begin::WriteAt(self.isolation)))
     }
 
     fn leave<T>(&mut self, result: Result<T>) -> Result<T> {
@@ -254,6 +293,21 @@ impl WriteSession {
             Err(error) => State::Failed(error.to_string()),
         };
         result
+    }
+}
+
+impl Drop for WriteSession {
+    /// Says that a commit was forgotten. What failed, was abandoned or panics is rolled back by intent.
+    fn drop(&mut self) {
+        let may_be_forgotten = self.has_written && !self.is_settled && !self.is_in_closure;
+        if may_be_forgotten && matches!(self.state, State::Open) && !thread::panicking() {
+            tracing::warn!(
+                target: "tallybook::session",
+                at = %self.holder,
+                "a write session was dropped without a commit, so what it wrote is rolled back; call commit, or \
+                 roll_back where that is meant",
+            );
+        }
     }
 }
 

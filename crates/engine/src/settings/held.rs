@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Settings, env, url};
+use super::shown::{HIDDEN, is_plain, unparsed_url};
+use super::{DatabaseUrl, Settings, env};
 use crate::error::Result;
 
 const SCHEMES: [&str; 2] = ["postgres", "sqlite"];
@@ -30,7 +31,7 @@ pub(super) fn all() -> Result<Vec<Held>> {
         let own = env::variable(name);
         let is_from_file = own.is_none();
         let value = own.or_else(|| file.get(name).cloned())?;
-        held.borrow_mut().push(Held { name: name.to_owned(), value: shown(&value), is_from_file });
+        held.borrow_mut().push(Held { name: name.to_owned(), value: shown(name, &value), is_from_file });
         Some(value)
     };
     // What is wrong is told by who reads them to use them.
@@ -38,9 +39,19 @@ pub(super) fn all() -> Result<Vec<Held>> {
     Ok(held.into_inner())
 }
 
-/// A value, or the URLs of a list, without passwords. A password may hold commas, so only one in front of a scheme
-/// ends a URL.
-fn shown(value: &str) -> String {
+/// A value without what could be a password: the URLs of a list, or a plain text.
+fn shown(name: &str, value: &str) -> String {
+    if name.ends_with("_URL") {
+        shown_urls(value)
+    } else if is_plain(value) {
+        value.to_owned()
+    } else {
+        HIDDEN.to_owned()
+    }
+}
+
+/// A password may hold commas, so only one in front of a scheme ends a URL.
+fn shown_urls(value: &str) -> String {
     let ends = value.match_indices(',').map(|(at, _)| at).filter(|&at| {
         let rest = value[at + 1..].trim_start();
         SCHEMES.iter().any(|scheme| rest.starts_with(scheme))
@@ -48,7 +59,9 @@ fn shown(value: &str) -> String {
     let mut start = 0;
     let mut urls = Vec::new();
     for end in ends.chain([value.len()]) {
-        urls.push(url::redact(value[start..end].trim()));
+        let url = value[start..end].trim();
+        let parsed = DatabaseUrl::parse("", url);
+        urls.push(parsed.map_or_else(|_| unparsed_url(url), |url| url.to_string()));
         start = end + 1;
     }
     urls.join(",")
@@ -61,32 +74,36 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn urls_are_shown_without_their_passwords() {
-        for (value, expected) in [
-            ("5", "5"),
-            ("src/report.rs:42,src/export.rs", "src/report.rs:42,src/export.rs"),
-            ("host=h password=Secret,Secret user=ada", "host=h ***"),
-            ("postgresql://ada:1,2@one:1,two:2/d", "postgresql://ada:***@one:1,two:2/d"),
+    fn values_are_shown_without_passwords() {
+        for (name, value, expected) in [
+            ("DB_POOL_SIZE", "5", "5"),
+            ("DB_N_PLUS_ONE_ALLOW", "src/report.rs:42,src/export.rs", "src/report.rs:42,src/export.rs"),
+            ("DB_POOL_SIZE", "postgresql://ada:Hunter@one/d", "***"),
+            ("DATABASE_URL", "host=h password=Hunter,Hunter user=ada", "a text of 38 characters"),
+            ("DATABASE_URL", "postgresql://ada:1,2@one:1,two:2/d", "postgresql://ada:***@one:1,two:2/d"),
             (
-                "postgresql://ada:Secret@one/d, postgresql://ada:Secret@two/d",
+                "DB_READ_REPLICA_URL",
+                "postgresql://ada:Hunter@one/d, postgresql://ada:Hunter@two/d",
                 "postgresql://ada:***@one/d,postgresql://ada:***@two/d",
             ),
         ] {
-            assert_eq!(shown(value), expected);
+            assert_eq!(shown(name, value), expected);
         }
     }
 
     proptest! {
         #[test]
-        fn no_password_is_ever_shown(password in "Secret[!-~]{0,12}Secret", other in "Secret[!-~]{0,12}Secret") {
+        fn no_password_is_ever_shown(password in "Hunter[!-~]{0,12}Hunter", other in "Hunter[!-~]{0,12}Hunter") {
             for value in [
                 format!("postgresql://ada:{password}@one/d"),
                 format!("postgresql://ada:{password}@one/d,postgresql://ada:{other}@two/d"),
                 format!("postgresql://one/d?password={password},sqlite:///a.db"),
                 format!("host=h password={password} user=u"),
             ] {
-                let shown = shown(&value);
-                prop_assert!(!shown.contains("Secret"), "{shown}");
+                for name in ["DATABASE_URL", "DB_READ_REPLICA_URL", "DB_POOL_SIZE", "DB_ZONE"] {
+                    let shown = shown(name, &value);
+                    prop_assert!(!shown.contains("Hunter"), "{shown}");
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ mod held;
 mod parse;
 mod postgres_url;
 mod replica;
+mod shown;
 mod ssl;
 mod url;
 
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 pub use held::Held;
 pub(crate) use postgres_url::{PostgresTarget, Server, Wanted};
 pub use replica::ReplicaSettings;
+pub use shown::hide_unless_plain;
+pub(crate) use shown::{name as shown_name, quoted};
 pub(crate) use ssl::{Check, Identity, Roots, Ssl};
 pub use url::{DatabaseUrl, Engine};
 pub(crate) use url::{SqliteLocation, Target};

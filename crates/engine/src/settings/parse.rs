@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::shown::quoted;
 use crate::error::{Error, Result};
 
 /// What is wrong with a URL; never a text of that URL.
@@ -74,7 +75,7 @@ impl Variable {
         let Some(held) = &self.value else { return Ok(None) };
         match parse(held.trim()) {
             Some(value) => Ok(Some(value)),
-            None => Err(Error::setting(self.name, format!("{held:?}"), expected())),
+            None => Err(Error::setting(self.name, quoted(held), expected())),
         }
     }
 }

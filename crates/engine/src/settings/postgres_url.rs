@@ -37,6 +37,11 @@ const PASSED: [(&str, &str); 14] = [
 const ALIVE: &str = "keepalives_idle=30&keepalives_interval=10&keepalives_retries=3&tcp_user_timeout=60";
 /// Hosts that a URL may name. Together with as many replicas they have a bit each in a word of 64.
 const MAX_HOSTS: usize = 32;
+/// Signs of another program's list of parameters, such as `;Pwd=…`. As a part of a name it would be quoted in messages,
+/// by the server as well.
+const PAIRS: [char; 5] = [';', '=', '{', '"', '\n'];
+const NO_NAME: &str =
+    "one of its names holds ; = { or \"; parameters come after a question mark, as in ?sslmode=require";
 const UNITS: [&str; 7] = ["", "us", "ms", "s", "min", "h", "d"];
 
 /// Where a PostgreSQL server is and how to talk to it.
@@ -127,6 +132,10 @@ impl PostgresTarget {
         let parameters = Parameters::read(query)?;
         let servers = servers(hosts, &parameters.servers)?;
         let config = parse(&format!("{credentials}/{database}?{ALIVE}&{}", parameters.passed.join("&")))?;
+        let names = [config.get_user(), config.get_dbname()].into_iter().flatten().map(str::to_owned);
+        if names.chain(servers.iter().map(ToString::to_string)).any(|name| name.contains(PAIRS)) {
+            return Err(NO_NAME.into());
+        }
         Ok(Self {
             config,
             servers,

@@ -1,13 +1,13 @@
 //! Database URLs, as SQLAlchemy writes them, that never show their password.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
 use super::parse::Problem;
 use super::postgres_url::PostgresTarget;
+use super::shown::{self, HIDDEN};
 use crate::error::{Error, Result};
 
 const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite::memory: or \
@@ -68,13 +68,11 @@ pub(crate) enum SqliteLocation {
 impl DatabaseUrl {
     pub(crate) fn parse(variable: &str, held: &str) -> Result<Self> {
         let held = held.trim();
-        let redacted = redact(held);
         match target(held) {
-            Ok(target) => Ok(Self { target, redacted }),
+            Ok(target) => Ok(Self { redacted: redacted(held, &target), target }),
             Err(problem) => {
-                let shown =
-                    if held.is_empty() { "an empty text".to_owned() } else { format!("\"{redacted}\"") };
-                Err(Error::setting(variable, format!("{shown} ({problem})"), EXPECTED))
+                let held = format!("{} ({problem})", shown::unparsed_url(held));
+                Err(Error::setting(variable, held, EXPECTED))
             }
         }
     }
@@ -131,78 +129,40 @@ fn sqlite(rest: &str) -> Result<SqliteLocation, &'static str> {
         return Err("an SQLite URL takes no parameters");
     }
     let path = percent_decode_str(path).decode_utf8().map_err(|_| "its path is not UTF-8")?;
+    // Its messages would show the other URL, with its password, as a path.
+    if path.contains("://") {
+        return Err("its path is another URL");
+    }
     Ok(SqliteLocation::File(PathBuf::from(path.into_owned())))
 }
 
-/// The URL with everything that could be a password replaced.
-///
-/// It must be safe on texts that do not parse, so it hides too much rather than too little.
-pub(super) fn redact(url: &str) -> String {
-    let user = password_of_user(url).unwrap_or(url.len()..url.len());
-    let parameter = secret_parameter(url);
-    let mut shown = url.to_owned();
-    if parameter < user.end {
-        // One is within the other: what follows the `@` may belong to either.
-        shown.replace_range(user.start.min(parameter).., "***");
-    } else {
-        if parameter < url.len() {
-            let name = if shown[parameter..].to_ascii_lowercase().starts_with("password=") {
-                "password="
-            } else {
-                ""
-            };
-            shown.replace_range(parameter.., &format!("{name}***"));
-        }
-        if !user.is_empty() {
-            shown.replace_range(user, "***");
-        }
+/// A URL that parsed, of which each part is known: the password is left out, and so is any part that is not plain,
+/// since somebody may have written one there in the spelling of another program.
+fn redacted(url: &str, target: &Target) -> String {
+    if let Target::Sqlite(_) = target {
+        return url.to_owned();
+    }
+    let Some((scheme, rest)) = url.split_once("://") else { return HIDDEN.to_owned() };
+    let (head, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (credentials, place) = head.rsplit_once('@').unwrap_or(("", head));
+    let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+    let mut shown = format!("{scheme}://");
+    if head.contains('@') {
+        let (user, password) =
+            credentials.split_once(':').map_or((credentials, ""), |(user, _)| (user, ":***"));
+        shown += &format!("{}{password}@", shown::name(user));
+    }
+    shown += shown::hosts(hosts);
+    if place.contains('/') {
+        shown += &format!("/{}", shown::name(database));
+    }
+    let mut separator = '?';
+    for (name, value) in query.split('&').filter_map(|parameter| parameter.split_once('=')) {
+        let value = if name == "password" { HIDDEN } else { shown::parameter(value) };
+        shown += &format!("{separator}{name}={value}");
+        separator = '&';
     }
     shown
-}
-
-/// Where the first parameter begins that could be a password, or a key in place of its path, however it is
-/// encoded.
-fn secret_parameter(url: &str) -> usize {
-    let password = url.to_ascii_lowercase().find("password=").unwrap_or(url.len());
-    let is_secret = |parameter: &str| {
-        let decoded = percent_decode_str(parameter).decode_utf8_lossy().to_ascii_lowercase();
-        ["password=", "-----begin", "private key"].iter().any(|secret| decoded.contains(secret))
-    };
-    let mut start = url.find('?').map_or(url.len(), |mark| mark + 1);
-    for parameter in url[start..].split('&') {
-        if is_secret(parameter) {
-            return start.min(password);
-        }
-        start += parameter.len() + 1;
-    }
-    password
-}
-
-/// Where the password is in `scheme://user:password@host`: from the first colon to the last `@`.
-fn password_of_user(url: &str) -> Option<Range<usize>> {
-    let start = url.find(':').filter(|&colon| url[colon..].starts_with("://")).map(|colon| colon + 3);
-    match (start, url.rfind('@')) {
-        (Some(start), Some(end)) => {
-            let colon = url.get(start..end)?.find(':')?;
-            Some(start + colon + 1..end)
-        }
-        (None, Some(end)) => Some(0..end),
-        // A list of URLs that was split at a comma within a password leaves `scheme://user:pass`.
-        (Some(start), None) => {
-            let hosts = url[start..].split('/').next().filter(|hosts| !are_hosts(hosts))?;
-            Some(start + hosts.find(':')? + 1..url.len())
-        }
-        (None, None) => None,
-    }
-}
-
-/// Whether nothing but a port is behind the colon of each; an address of IPv6 stands in brackets.
-fn are_hosts(hosts: &str) -> bool {
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    hosts.split(',').all(|host| {
-        let behind = host.rsplit(']').next().unwrap_or(host);
-        behind.split_once(':').is_none_or(|(_, port)| is_port(port))
-    })
 }
 
 #[cfg(test)]
@@ -264,48 +224,79 @@ mod tests {
             ("postgresql://[::1]:5432/d", "postgresql://[::1]:5432/d"),
             ("postgresql://one:1,two:2/d", "postgresql://one:1,two:2/d"),
             ("postgresql://u@h/d", "postgresql://u@h/d"),
+            ("postgresql://u@h", "postgresql://u@h"),
             ("postgresql://u:password@h:5432/d", "postgresql://u:***@h:5432/d"),
-            ("postgresql://u:p@ss@h/d?password=x&a=b", "postgresql://u:***@h/d?password=***"),
-            ("postgresql://h/d?sslpassword=x", "postgresql://h/d?***"),
-            ("postgresql://h/d?a=b&p%61ssword=x", "postgresql://h/d?a=b&***"),
-            ("postgresql://h/d?sslkey=-----BEGIN%20KEY", "postgresql://h/d?***"),
-            ("postgresql://h/d?sslkey=/etc/me.key", "postgresql://h/d?sslkey=/etc/me.key"),
+            ("postgresql://u:p@ss@h/d?password=x&weight=2", "postgresql://u:***@h/d?password=***&weight=2"),
+            ("postgresql://h/d?options=-c%20jit%3Doff", "postgresql://h/d?options=-c%20jit%3Doff"),
+            ("postgresql://h/d?options=-c%20my.token%3Dx", "postgresql://h/d?options=***"),
+            ("postgresql:///d?host=/run/a@b", "postgresql:///d?host=/run/a@b"),
             ("sqlite:////var/a:b.db", "sqlite:////var/a:b.db"),
-            ("postgresql://u:Secret", "postgresql://u:***"),
         ] {
-            assert_eq!(redact(url), shown);
+            assert_eq!(DatabaseUrl::parse("url", url).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn of_a_url_that_does_not_parse_nothing_is_told_but_its_scheme_and_its_length() {
+        for (url, told) in [
+            ("host=h password = Hunter2 user=u", "a text of 32 characters (it has no scheme)"),
+            ("postgresql://h/d?pass=Hunter2", "a text of 29 characters that begins with postgresql: ("),
+            ("postgres://h/d?pwd=Hunter2", "a text of 26 characters that begins with postgres: ("),
+            ("Server=h;Database=d;Pwd=Hunter2;", "a text of 32 characters (it has no scheme)"),
+            (r#"{"host": "h", "key": "Hunter2"}"#, "a text of 31 characters ("),
+            ("postgresql%3A%2F%2Fu%3AHunter2%40h%2Fd", "a text of 38 characters (it has no scheme)"),
+            ("Hunter2://u@h/d", "a text of 15 characters (its scheme is unknown)"),
+            (
+                "mysql://u:Hunter2@h/d",
+                "a text of 21 characters that begins with mysql: (its scheme is unknown)",
+            ),
+            ("sqlite:///postgresql://u:Hunter2@h/d", "a text of 36 characters that begins with sqlite: ("),
+            ("sqlite:///a.db?key=Hunter2", "a text of 26 characters that begins with sqlite: ("),
+            ("postgresql://h/d;Pwd=Hunter2", "a text of 28 characters that begins with postgresql: ("),
+            ("postgresql://h;Pwd=Hunter2/d", "a text of 28 characters that begins with postgresql: ("),
+            ("postgresql://u;Pwd=Hunter2@h/d", "a text of 30 characters that begins with postgresql: ("),
+            ("postgresql://h/d%3BPwd%3DHunter2", "a text of 32 characters that begins with postgresql: ("),
+            ("Hunter2", "a text of 7 characters (it has no scheme)"),
+        ] {
+            let error = DatabaseUrl::parse("DATABASE_URL", url).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("DATABASE_URL holds {told}")), "{url}: {error}");
+            let whole = format!("{error} {error:?}");
+            assert!(!whole.contains("Hunter2"), "{url}: {whole}");
         }
     }
 
     proptest! {
         #[test]
         fn no_password_is_ever_shown(
-            scheme in prop_oneof!["postgresql", "postgres", "postgresql\\+asyncpg", "mysql", "postgresq1"],
-            password in "Secret[!-~]{0,12}Secret",
+            scheme in prop_oneof!["postgresql", "postgres", "postgresql\\+asyncpg", "mysql", "postgresq1", "Pg"],
+            password in "Hunter[!-~]{0,12}Hunter",
             host in "[a-z]{1,8}",
+            form in 0..10_usize,
         ) {
-            let url = format!("{scheme}://ada:{password}@{host}/book");
+            let url = match form {
+                0 => format!("{scheme}://ada:{password}@{host}/book"),
+                1 => format!("{scheme}://ada:{password}@{host}:1/book?password={password}"),
+                2 => format!("{scheme}://{host}/d?password={password}"),
+                3 => format!("{scheme}://{host}/d?pwd={password}"),
+                4 => format!("{scheme}://{host}/d;Pwd={password};"),
+                5 => format!("{scheme}://{host};Password={password}/d"),
+                6 => format!("host={host} password={password} user=u"),
+                7 => format!("{host}={{\"password\": \"{password}\"}}"),
+                8 => format!("{scheme}://{password}"),
+                _ => format!("Server={host};Pwd={password}"),
+            };
             let shown = match DatabaseUrl::parse("DATABASE_URL", &url) {
                 Ok(url) => format!("{url} {url:?}"),
                 Err(error) => format!("{error} {error:?}"),
             };
-            prop_assert!(!shown.contains("Secret"), "{shown}");
+            // Without a sign that tells them apart, the whole text behind the slashes is a host.
+            prop_assume!(form != 8 || !is_host(&password));
+            prop_assert!(!shown.contains("Hunter"), "{url}: {shown}");
         }
+    }
 
-        #[test]
-        fn no_password_parameter_is_ever_shown(password in "Secret[!-~]{0,12}Secret") {
-            for url in [
-                format!("postgresql://h/d?password={password}"),
-                format!("postgresql://u:{password}@h:1/d?password={password}"),
-                format!("postgresql://h:5432/d?password={password}"),
-                format!("host=h password={password} user=u"),
-            ] {
-                let shown = match DatabaseUrl::parse("DATABASE_URL", &url) {
-                    Ok(url) => format!("{url} {url:?}"),
-                    Err(error) => format!("{error} {error:?}"),
-                };
-                prop_assert!(!shown.contains("Secret"), "{shown}");
-            }
-        }
+    /// Whether a text may be a host with a port or a database, in which no sign tells of a password.
+    fn is_host(text: &str) -> bool {
+        shown::hosts(text) == text || text.contains('/') || text.contains('@') || text.contains('?')
     }
 }

@@ -146,6 +146,30 @@ mod tests {
     }
 
     #[test]
+    fn doubles_are_the_decimals_that_they_are_written_as() {
+        for (value, expected) in [
+            (0.1 + 0.2, Some("0.30000000000000004")),
+            (999_999_999_999_999.0, Some("999999999999999")),
+            (1e15, Some("1000000000000000")),
+            (-9_007_199_254_740_993.0, Some("-9007199254740992")),
+            (1e21, Some("1000000000000000000000")),
+            (1.5e22, Some("15000000000000000000000")),
+            (7.9e28, Some("79000000000000000000000000000")),
+            (8e28, None),
+            (1e-7, Some("0.0000001")),
+            (1.25e-10, Some("0.000000000125")),
+            (1e-28, Some("0.0000000000000000000000000001")),
+            (1e-29, None),
+        ] {
+            let decimal = decimal_from_f64(value);
+            assert_eq!(decimal.map(|decimal| decimal.to_string()).as_deref(), expected, "{value}");
+            if let Some(decimal) = decimal {
+                assert_eq!(f64_from_decimal(decimal), Some(value), "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn negative_zero_is_zero() {
         assert_eq!(decimal_from_f64(-0.0), Some(Decimal::ZERO));
     }

@@ -49,6 +49,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// What is wrong with a value that was made by hand: a number that is none. SQLite would keep it as NULL.
+    pub(crate) fn problem(&self) -> Option<String> {
+        match self {
+            Value::Float(number) if !number.is_finite() => Some(format!("{number} is not a number to keep")),
+            _ => None,
+        }
+    }
+
     /// The type that a placeholder is declared with.
     pub fn kind(&self) -> Kind {
         match self {

@@ -33,6 +33,10 @@ impl Params {
     }
 
     pub(crate) fn into_result(self) -> Result<Vec<Value>> {
+        let problem = |(index, value): (usize, &Value)| value.problem().map(|problem| (index + 1, problem));
+        if let Some((number, problem)) = self.values.iter().enumerate().find_map(problem) {
+            return Err(Error::invalid_value(format!("${number}"), problem));
+        }
         match self.error {
             None => Ok(self.values),
             Some(error) => Err(error),

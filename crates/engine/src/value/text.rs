@@ -29,6 +29,8 @@ impl Kind {
             },
             Kind::Int => text.parse().map(Value::Int).map_err(|_| unfit()),
             Kind::Float => text.parse::<f64>().map_err(|_| unfit())?.encode(),
+            // The parser takes 1_000 for a number, which nothing else that reads CSV does.
+            Kind::Decimal if text.contains('_') => Err(unfit()),
             Kind::Decimal => Decimal::from_str_exact(text).map_err(|_| unfit())?.encode(),
             Kind::Text => text.encode(),
             Kind::Timestamp => parse_foreign(text).ok_or_else(unfit)?.encode(),

@@ -207,11 +207,66 @@ mod tests {
     }
 
     #[test]
+    fn the_first_and_the_last_of_everything_are_read_and_what_lies_behind_is_not() {
+        for (text, is_read) in [
+            ("0000-12-31 23:59:59.999999", false),
+            ("0001-01-01 00:00:00.000000", true),
+            ("9999-12-31 23:59:59.999999", true),
+            ("2024-00-15 12:00:00.000000", false),
+            ("2024-13-15 12:00:00.000000", false),
+            ("2024-01-00 12:00:00.000000", false),
+            ("2024-01-31 12:00:00.000000", true),
+            ("2024-01-32 12:00:00.000000", false),
+            ("2024-04-30 12:00:00.000000", true),
+            ("2024-04-31 12:00:00.000000", false),
+            ("2023-02-28 12:00:00.000000", true),
+            ("2023-02-29 12:00:00.000000", false),
+            ("2024-02-29 12:00:00.000000", true),
+            ("2024-02-30 12:00:00.000000", false),
+            ("1900-02-28 12:00:00.000000", true),
+            ("1900-02-29 12:00:00.000000", false),
+            ("2000-02-29 12:00:00.000000", true),
+            ("2100-02-29 12:00:00.000000", false),
+            ("2024-01-01 23:00:00.000000", true),
+            ("2024-01-01 24:00:00.000000", false),
+            ("2024-01-01 12:59:00.000000", true),
+            ("2024-01-01 12:60:00.000000", false),
+            ("2024-01-01 12:00:59.000000", true),
+            ("2024-01-01 12:00:60.000000", false),
+            ("2024-01-01 12:00:61.000000", false),
+            ("2016-12-31 23:59:60.000000", false),
+        ] {
+            let read = parse_timestamp(text);
+            assert_eq!(read.map(format_timestamp).as_deref(), is_read.then_some(text), "{text}");
+            if is_read {
+                assert_eq!(read, parse_general(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_years_0001_to_9999_can_be_bound_and_no_others() {
+        let first = NaiveDate::from_ymd_opt(1, 1, 1).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc();
+        let micros = chrono::TimeDelta::microseconds(1);
+        let behind = NaiveDate::from_ymd_opt(10_000, 1, 1).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc();
+        assert!(check(first).is_ok() && check(behind - micros).is_ok());
+        for outside in [first - micros, behind] {
+            assert!(check(outside).unwrap_err().ends_with("is outside the years 0001 to 9999"), "{outside}");
+        }
+        assert_eq!(RANGE, first.timestamp_micros()..behind.timestamp_micros());
+        assert_eq!(
+            DateTime::from_timestamp_micros(POSTGRES_EPOCH).unwrap().to_rfc3339(),
+            "2000-01-01T00:00:00+00:00"
+        );
+    }
+
+    #[test]
     fn nanoseconds_and_leap_seconds_are_refused() {
-        let moment = DateTime::from_timestamp(1_700_000_000, 1).unwrap();
-        assert!(check(moment).unwrap_err().contains("now()"));
-        let leap = DateTime::from_timestamp(1_483_228_799, 1_500_000_000).unwrap();
-        assert!(check(leap).is_err());
+        let moment = |nanos| DateTime::from_timestamp(1_483_228_799, nanos).unwrap();
+        assert!(check(moment(999_999_000)).is_ok());
+        for nanos in [1, 999, 1_001, 999_999_999, 1_000_000_000, 1_500_000_000] {
+            assert!(check(moment(nanos)).unwrap_err().contains("now()"), "{nanos}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Whom somebody waits for.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
 use crate::driver::Process;
+use crate::escaped::Escaping;
 
 /// A session of PostgreSQL, or a process that has an SQLite file locked, which others wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +31,8 @@ impl fmt::Display for Blocker {
         let age = age.map(|age| format!("{age:.0} s")).unwrap_or_default();
         let parts = [user, application, state, &age];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+        // Whoever connects chooses a name, and a statement.
+        let mut f = Escaping(f);
         write!(f, "pid {pid} ({})", parts.join(", "))?;
         if query.is_empty() { Ok(()) } else { write!(f, ": {query}") }
     }

@@ -1,16 +1,13 @@
 //! Reads that a replica ends: for the sake of its replay, or with their connections.
 
-use std::time::Duration;
-
 use tallybook_engine::{Database, ReadSession, one, params};
 use tallybook_testkit::Cluster;
-use tokio::time::sleep;
 
 use crate::figures::tell;
 use crate::scene::{Scene, done, eventually, node, open, sql};
 
 /// Sees one snapshot for as long as it sleeps.
-const LONG_READ: &str = "SELECT sum(number)::bigint, count(*) FROM ledger, pg_sleep(1)";
+const LONG_READ: &str = "SELECT sum(number)::bigint, count(*) FROM ledger, pg_sleep(4)";
 
 /// A table on replicas whose replay waits for no read.
 async fn scene() -> Scene {
@@ -66,7 +63,16 @@ async fn a_read_in_conflict_with_replay_is_answered_by_another_node() {
             tokio::spawn(async move { db.read().await?.run(one::<(i64, i64)>(LONG_READ, params![])).await })
         })
         .collect();
-    sleep(Duration::from_millis(200)).await; // they have begun
+    let asleep = async || {
+        let mut asleep = 0;
+        for replica in &scene.replicas {
+            let count =
+                sql(replica, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").await;
+            asleep += count.parse::<usize>().unwrap();
+        }
+        asleep
+    };
+    eventually("all of them read", async || asleep().await == reads.len()).await;
     vacuum(&scene.primary).await;
     for read in reads {
         assert_eq!(read.await.unwrap().unwrap(), (5_050, 100));
@@ -76,7 +82,7 @@ async fn a_read_in_conflict_with_replay_is_answered_by_another_node() {
     }
     let moved = fallbacks(&db, &scene);
     tell(format!(
-        "8 reads of 1 s in conflict with replay on both replicas: {moved} ended and sent elsewhere, 0 failed"
+        "8 reads of 4 s in conflict with replay on both replicas: {moved} ended and sent elsewhere, 0 failed"
     ));
     assert!(moved >= 8, "{moved} moved");
 }

@@ -17,8 +17,9 @@ const READERS: usize = 16;
 const WRITERS: usize = 4;
 /// How long it takes at most until all connections are made.
 const START: Duration = Duration::from_millis(500);
-/// Between two reads, or writes, of a task: two cores have servers to run as well.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Between two reads, or writes, of a task: two cores have servers to run as well, and other tests where nothing is
+/// measured.
+const PAUSE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10 } else { 2 });
 /// The first id of a writer's entries, times its number.
 const ENTRIES: i64 = 1_000_000_000;
 /// What is read, in turn.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::figures::Phase;
 use crate::load::Load;
-use crate::scene::{Scene, done, is_used, open};
+use crate::scene::{self, Scene, done, is_used, open};
 
 /// How long each phase lasts, at least.
 pub(crate) const QUICK: Duration = Duration::from_secs(1);
@@ -126,6 +126,7 @@ async fn no_read_fails_when_a_replica_becomes_slow_to_reach() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: a quarter of an hour"]
 async fn long_outages_of_replicas_fail_no_read() {
+    tallybook_testkit::takes_at_most(scene::LONG);
     replica_is_killed(LONG).await;
     replica_hangs(LONG).await;
     replica_behind("a replica in a black hole", Mode::Silent, LONG).await;

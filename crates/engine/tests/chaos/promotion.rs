@@ -11,10 +11,10 @@ use crate::figures::{Phase, tell};
 use crate::ledger::Ack;
 use crate::load::{Load, Outcome, insert};
 use crate::outage::QUICK;
-use crate::scene::{Scene, done, entries, eventually, is_used, node, open, sql};
+use crate::scene::{self, Scene, done, entries, eventually, is_used, node, open, sql};
 
-/// Far longer than it takes.
-const BOUND: Duration = Duration::from_secs(5);
+/// Far longer than it takes, also beside other tests.
+const BOUND: Duration = Duration::from_secs(20);
 
 /// What becomes of the old primary.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,6 +166,7 @@ async fn writes_leave_a_primary_that_is_up_when_an_asynchronous_replica_is_promo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: some minutes"]
 async fn long_promotions_lose_nothing_that_a_synchronous_replica_has() {
+    tallybook_testkit::takes_at_most(scene::LONG);
     let mut resumed = Vec::new();
     for round in 0..10 {
         let old = if round % 2 == 0 { Old::Killed } else { Old::StillUp };

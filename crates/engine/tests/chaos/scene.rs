@@ -5,20 +5,18 @@ use std::time::{Duration, Instant};
 
 use tallybook_engine::{Database, NodeState, NodeStatus, Settings};
 use tallybook_testkit::{Cluster, Error, Proxy};
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+/// What a test may take that is long by intent.
+pub(crate) const LONG: Duration = Duration::from_secs(2 * 3600);
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Two scenes at the same time would disturb each other's figures.
-static TURN: Mutex<()> = Mutex::const_new(());
-
 pub(crate) struct Scene {
     pub(crate) primary: Cluster,
     pub(crate) replicas: Vec<Cluster>,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Scene {
@@ -33,8 +31,6 @@ impl Scene {
     }
 
     async fn build(replicas: impl FnOnce(&Cluster) -> [Cluster; 2]) -> Self {
-        let turn = TURN.lock().await;
-        tallybook_testkit::takes_at_most(Duration::from_secs(1800));
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let primary = block_in_place(|| Cluster::start().unwrap());
@@ -43,7 +39,7 @@ impl Scene {
             INSERT INTO beat SELECT number, 0 FROM generate_series(0, 99) AS number";
         sql(&primary, tables).await;
         let replicas = block_in_place(|| replicas(&primary)).into();
-        Self { primary, replicas, _turn: turn }
+        Self { primary, replicas }
     }
 
     /// Settings that know the servers directly, the primary by its own address alone.

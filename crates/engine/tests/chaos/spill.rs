@@ -10,7 +10,7 @@ use tokio::time::{interval, sleep};
 
 use crate::figures::{Phase, tell};
 use crate::load::Load;
-use crate::scene::{Scene, done, eventually, node, open};
+use crate::scene::{self, Scene, done, eventually, node, open};
 
 /// Reads that hold a connection for 20 ms and do nothing, and such that keep a core busy for about as long.
 const IDLE: &str = "SELECT 1::bigint FROM pg_sleep(0.02)";
@@ -100,6 +100,7 @@ async fn writers_go_on_and_reads_past_the_budget_are_refused_when_no_replica_is_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: two minutes"]
 async fn long_writers_go_on_and_reads_past_the_budget_are_refused() {
+    tallybook_testkit::takes_at_most(scene::LONG);
     writers_go_on(IDLE, Duration::from_secs(60)).await;
     writers_go_on(BUSY, Duration::from_secs(60)).await;
 }

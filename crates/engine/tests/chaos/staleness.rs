@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::figures::{Phase, tell};
 use crate::load::Load;
 use crate::reads::Read;
-use crate::scene::{Scene, done, open, sql};
+use crate::scene::{self, Scene, done, open, sql};
 
 /// Reads that allow different ages while replicas are behind by `delay` and then stand still: none sees anything older.
 async fn no_read_is_older_than_allowed(delay: Duration, time: Duration) {
@@ -66,6 +66,7 @@ async fn no_read_is_older_than_it_allows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: some minutes"]
 async fn long_no_read_is_older_than_it_allows() {
+    tallybook_testkit::takes_at_most(scene::LONG);
     for delay in [0, 100, 600, 1_200] {
         no_read_is_older_than_allowed(Duration::from_millis(delay), Duration::from_secs(60)).await;
     }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::figures::tell;
 use crate::load::insert;
-use crate::scene::{Scene, node, open, sql};
+use crate::scene::{self, Scene, node, open, sql};
 
 const TASKS: usize = 4;
 static IDS: AtomicUsize = AtomicUsize::new(1);
@@ -68,5 +68,6 @@ async fn a_read_after_a_write_sees_it_whichever_replicas_are_paused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: some minutes"]
 async fn long_a_read_after_a_write_sees_it_whichever_replicas_are_paused() {
+    tallybook_testkit::takes_at_most(scene::LONG);
     no_pair_is_stale(100_000).await;
 }

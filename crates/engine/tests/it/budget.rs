@@ -178,6 +178,24 @@ tallybook_testkit::both_engines! {
         assert!(text.contains("select title from notes where id = ?"), "{text}");
     }
 
+    async fn a_budget_without_n_plus_one_is_broken_by_a_loop_that_is_suspected(url: &str) {
+        let db = with_notes(url).await;
+        fill(&db).await;
+        let look_up = async |db: Database| {
+            let mut session = db.read().await.unwrap();
+            let titles = session.run(all::<(String,)>("SELECT title FROM notes LIMIT 5", params![])).await.unwrap();
+            for (title,) in titles {
+                session.run(all::<(i64,)>("SELECT id FROM notes WHERE title = $1", params![title])).await.unwrap();
+            }
+        };
+        Budget::new().no_redundant().enforce("no redundant reads", look_up(db.clone())).await;
+        let text = panic_of(async move {
+            Budget::new().no_n_plus_one().enforce("no loops", look_up(db)).await;
+        })
+        .await;
+        assert!(text.contains("- N+1, suspected: 5 runs at "), "{text}");
+    }
+
     async fn a_budget_without_redundant_reads_is_broken_by_the_same_read_three_times(url: &str) {
         let db = with_notes(url).await;
         let read = async |db: &Database| {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tallybook_engine::{
-    Database, Engine, Error, Result, Row, Settings, Statement, all, execute, one, params,
+    CloseReason, Database, Engine, Error, Result, Row, Settings, Statement, all, execute, one, params,
 };
 
 use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, polled, read, write};
@@ -242,14 +242,54 @@ tallybook_testkit::both_engines! {
     async fn a_session_outlives_a_read_that_was_dropped(url: &str) {
         let db = open_with(url, tight).await;
         create_notes(&db).await;
-        for mut session in [db.read().await.unwrap(), db.snapshot().await.unwrap()] {
-            for polls in 0..4 {
-                polled(polls, session.run((count(), count()))).await;
-                let numbers = all::<(i64,)>("SELECT 1 UNION ALL SELECT 2 ORDER BY 1", params![]);
-                assert_eq!(session.run(numbers).await.unwrap(), [(1,), (2,)]);
+        let numbers = || all::<(i64,)>("SELECT 1 UNION ALL SELECT 2 ORDER BY 1", params![]);
+        let mut session = db.read().await.unwrap();
+        for polls in 0..4 {
+            polled(polls, session.run((count(), count()))).await;
+            assert_eq!(session.run(numbers()).await.unwrap(), [(1,), (2,)]);
+            // A snapshot of which nothing was seen.
+            let mut snapshot = db.snapshot().await.unwrap();
+            if polled(polls, snapshot.run((count(), count()))).await.is_none() {
+                assert_eq!(snapshot.run(numbers()).await.unwrap(), [(1,), (2,)]);
             }
         }
+        drop(session);
         all_usable(&db).await;
+    }
+}
+
+/// A cancel request has no answer, and may come when the connection runs something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_something_was_cancelled_is_not_lent_again() {
+    let database = tallybook_testkit::postgres().await.database("a_connection_on_which").await;
+    let db = open_with(database.url(), |settings| {
+        settings.pool.size = 1;
+        settings.pool.max_overflow = 0;
+    })
+    .await;
+    let pid = || one::<(i64,)>("SELECT pg_backend_pid()::bigint", params![]);
+    let mut cancelled = Vec::new();
+    for is_write in [false, true] {
+        let (used,) = if is_write {
+            let mut session = db.begin().await.unwrap();
+            let used = session.run(pid()).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(100), session.run(long_read())).await.unwrap_err();
+            used
+        } else {
+            let mut session = db.read().await.unwrap();
+            let used = session.run(pid()).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(100), session.run(long_read())).await.unwrap_err();
+            used
+        };
+        at_rest(&db).await;
+        cancelled.push(used);
+        let (next,) = db.read().await.unwrap().run(pid()).await.unwrap();
+        assert!(!cancelled.contains(&next), "{next} is one of {cancelled:?}");
+        let closed = db.pools()[0].totals.closed;
+        assert_eq!(
+            (closed.by(CloseReason::Cancelled), closed.total()),
+            (cancelled.len() as u64, cancelled.len() as u64)
+        );
     }
 }
 

@@ -31,7 +31,7 @@ async fn a_long_read_leaves_the_thread_to_other_tasks() {
         turns += 1;
     }
     assert_eq!(reading.await.unwrap().unwrap(), (3_000_000,));
-    assert!(turns > 100, "only {turns} turns, the longest of {longest:?}");
+    assert!(turns > 10, "only {turns} turns, the longest of {longest:?}");
 }
 
 #[tokio::test]

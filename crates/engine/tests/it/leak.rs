@@ -10,7 +10,7 @@ use crate::support::{eventually, open_with};
 fn watched(settings: &mut Settings) {
     settings.pool.size = 2;
     settings.pool.max_overflow = 0;
-    settings.pool.timeout = Duration::from_secs(2);
+    settings.pool.timeout = Duration::from_secs(5); // connecting is part of it
     settings.pool.leak_threshold = Some(Duration::from_millis(40));
 }
 

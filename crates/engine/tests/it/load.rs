@@ -221,3 +221,52 @@ async fn a_load_from_a_failing_source_returns_its_error() {
     assert_eq!(count_notes(&db).await, 0);
     try_write(&db, "INSERT INTO notes (id, title) VALUES (1, 'after')").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_is_refused_costs_no_connection() {
+    let database = tallybook_testkit::postgres().await.database("a_load_that_is_refused").await;
+    let db = with_notes(database.url()).await;
+    let process = async || {
+        at_rest(&db).await;
+        read::<(i64,)>(&db, "SELECT pg_backend_pid()").await[0].0
+    };
+    // Roles are the cluster's, which other runs share.
+    write(
+        &db,
+        "DO $$ BEGIN CREATE ROLE stranger_of_loads; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    .await;
+    write(&db, "CREATE VIEW unloadable AS SELECT DISTINCT id, title, parent FROM notes").await;
+    write(&db, "INSERT INTO notes (id, title) VALUES (1, 'one')").await;
+    let before = process().await;
+    for (what, table, role) in [
+        ("no such table", "nothing", None),
+        ("no rights", "notes", Some("stranger_of_loads")),
+        ("a view that takes no rows", "unloadable", None),
+        ("a key that is taken", "notes", None),
+    ] {
+        let mut session = db.begin().await.unwrap();
+        if let Some(role) = role {
+            session.run(execute(format!("SET LOCAL ROLE {role}"), params![])).await.unwrap();
+        }
+        let refused = async {
+            let mut load = session.load(table, &COLUMNS).await?;
+            for id in 1..=5_000 {
+                load.write(&note(id)).await?;
+            }
+            load.finish().await
+        };
+        refused.await.expect_err(what);
+        drop(session);
+        assert_eq!(process().await, before, "{what}: the connection is the same");
+    }
+    // One that is dropped half-way.
+    let mut session = db.begin().await.unwrap();
+    let mut load = session.load("notes", &COLUMNS).await.unwrap();
+    for id in 2..=5_000 {
+        load.write(&note(id)).await.unwrap();
+    }
+    drop(load);
+    drop(session);
+    assert_eq!(process().await, before);
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tallybook_engine::{Database, Settings, Statement, all, execute, params};
+use tallybook_engine::{Database, Engine, Settings, Statement, WriteSession, all, execute, params};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{create_notes, open_with, try_write, write};
@@ -135,6 +135,62 @@ logged_on_both_engines! {
         let failed = kept.lines("statement failed");
         assert_eq!(failed.len(), 3, "{}", kept.text());
         assert!(!failed.iter().any(|line| line.contains("ret")), "{failed:?}");
+    }
+
+    async fn a_message_that_a_function_raises_stays_out_of_the_log(url: &str, kept: &Kept) {
+        let db = open_with(url, everything).await;
+        create_notes(&db).await;
+        let raising = match db.engine() {
+            Engine::Sqlite => {
+                write(&db, "CREATE TRIGGER t BEFORE INSERT ON notes BEGIN SELECT RAISE(ABORT, 'Secret of the row'); END").await;
+                vec!["INSERT INTO notes (id, title) VALUES (7, 'x')"]
+            }
+            Engine::Postgres => vec![
+                "DO $$ BEGIN RAISE EXCEPTION 'Secret of the row'; END $$",
+                "DO $$ BEGIN RAISE EXCEPTION 'Secret of the row' USING ERRCODE = '23505'; END $$",
+                "DO $$ BEGIN RAISE NOTICE 'Secret of the row'; PERFORM 1 / 0; END $$",
+                "SELECT make_date(2977, 13, 45)",
+                "SELECT '2977-13-45'::date",
+                "SELECT 'Secret'::integer",
+                "SELECT id FROM notes WHERE Secret = 1",
+                "SELECT * FROM notes Secret 'Secret'",
+            ],
+        };
+        for sql in raising {
+            let error = try_write(&db, sql).await.expect_err(sql);
+            assert!(error.code().is_some(), "{error:?}");
+        }
+        let failed = kept.lines("statement failed");
+        assert!(!failed.is_empty(), "{}", kept.text());
+        for line in failed {
+            let (_, error) = line.split_once(" error=").unwrap();
+            assert!(!error.contains("ecret") && !error.contains("2977"), "{line}");
+            assert!(error.contains('['), "its code is there: {line}");
+        }
+        // An echo has the text of each statement, and nothing else may have more.
+        let others = kept.text().lines().filter(|line| !line.contains(" sql=")).collect::<Vec<_>>().join("\n");
+        assert!(!others.contains("Secret"), "{others}");
+    }
+
+    async fn what_can_not_be_stored_or_read_stays_out_of_the_log(url: &str, kept: &Kept) {
+        let db = open_with(url, everything).await;
+        create_notes(&db).await;
+        write(&db, "INSERT INTO notes (id, title) VALUES (29775, 'x')").await;
+        let read = all::<(i64, i32)>("SELECT id, 29775000000000 FROM notes", params![]);
+        let error = db.read().await.unwrap().run(read).await.unwrap_err();
+        assert!(error.is_decode(), "{error}");
+        let failed = kept.lines("statement failed").concat();
+        let (_, told) = failed.split_once(" error=").unwrap();
+        assert!(!told.split(" session=").next().unwrap().contains("29775"), "{failed}");
+        let work = async |session: &mut WriteSession| {
+            session.run(execute("INSERT INTO notes (id, title) VALUES (29775, 'Secret')", params![])).await.unwrap_err();
+            session.run(execute("SELECT 1", params![])).await
+        };
+        db.write(work).await.ok();
+        for line in kept.lines("statement failed") {
+            let (_, told) = line.split_once(" error=").unwrap();
+            assert!(!told.contains("Secret") && !told.contains("29775"), "{line}");
+        }
     }
 
     async fn without_settings_only_slow_statements_are_logged(url: &str, kept: &Kept) {

@@ -216,10 +216,14 @@ tallybook_testkit::both_engines! {
         let attribute = |key| value(&point.attributes, key);
         assert_eq!(attribute("db.operation.name"), Some("SELECT"));
         assert_eq!(attribute("db.collection.name"), Some("notes"));
-        assert!(point.value.count() >= 1 && point.value.sum > 0.0, "{point:?}");
+        assert_eq!(point.value.count(), 1, "{point:?}");
+        let read = db.report().statements.into_iter().find(|known| known.summary == "SELECT notes").unwrap();
+        assert!((point.value.sum - read.times.total.as_secs_f64()).abs() < 1e-9, "{point:?} is not {read:?}");
         let rows = histogram(&db, "db.client.response.returned_rows");
         let rows = rows.iter().find(known).unwrap();
-        assert!(rows.value.counts[1] >= 1 && rows.value.sum >= 2.0, "two rows are in the second bucket: {rows:?}");
+        let mut second = vec![0; ROWS.len() + 1];
+        second[1] = 1;
+        assert_eq!((&*rows.value.counts, rows.value.sum), (&*second, 2.0), "two rows are in the second bucket");
     }
 
     async fn a_failure_has_the_code_of_the_database(url: &str) {

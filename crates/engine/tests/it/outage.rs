@@ -8,7 +8,7 @@ use tallybook_testkit::{Mode, Proxy, postgres};
 use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, try_read};
 
 /// Far longer than a refusal takes, far shorter than the time-out of the pool.
-const AT_ONCE: Duration = Duration::from_secs(3);
+const AT_ONCE: Duration = Duration::from_secs(10);
 /// Longer than any bound of the engine's own: 2 s for a ping, 5 s for cleaning.
 const BOUNDED: Duration = Duration::from_secs(15);
 

@@ -1,10 +1,13 @@
-//! The twelve variables.
+//! The variables.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use tallybook_engine::{Database, Engine, Result, Settings};
+use tallybook_engine::{Database, Engine, MonitorMode, Parameters, Result, Settings};
 
 use crate::support::in_own_process;
 
@@ -27,13 +30,25 @@ fn without_any_variable_the_defaults_hold() {
     assert!(!settings.log.echo);
     assert!(!settings.log.timing);
     assert_eq!(settings.log.slow_threshold, Duration::from_secs(1));
+    assert_eq!(settings.log.parameters, Parameters::None);
+    assert_eq!(settings.pool.max_waiting, 10_000);
+    assert_eq!(settings.pool.leak_threshold, Some(Duration::from_secs(60)));
+    assert_eq!(settings.monitor.mode, MonitorMode::Full);
+    assert_eq!((settings.monitor.statements, settings.monitor.threshold), (1_000, 3));
+    assert_eq!((settings.monitor.allow, settings.monitor.socket), (vec![], None));
+    assert!(!settings.monitor.sub_millisecond);
     assert!(!settings.replica.enabled);
     assert_eq!(settings.replica.urls, []);
+    assert_eq!(settings.replica.max_staleness, Duration::from_secs(10));
+    assert_eq!(settings.replica.wait, Duration::from_millis(20));
+    assert_eq!(settings.replica.spill, 4);
+    assert_eq!(settings.replica.check_interval, Duration::from_millis(250));
+    assert_eq!((settings.replica.hedge, settings.replica.zone), (None, None));
 }
 
 #[test]
 fn every_variable_sets_its_setting() {
-    let settings = from(&[
+    let variables = [
         ("DATABASE_URL", "postgresql+asyncpg://ada:secret@db.example:5433/book"),
         ("DATABASE_ECHO", "true"),
         ("DB_POOL_SIZE", "20"),
@@ -46,8 +61,30 @@ fn every_variable_sets_its_setting() {
         ("DB_SLOW_QUERY_THRESHOLD", "0.25"),
         ("DB_ENABLE_READ_REPLICA", "on"),
         ("DB_READ_REPLICA_URL", "postgresql://ada:secret@one/book, postgresql://ada:secret@two/book"),
-    ])
-    .unwrap();
+        ("DB_LOG_PARAMETERS", "hash"),
+        ("DB_POOL_MAX_WAITING", "7"),
+        ("DB_POOL_LEAK_THRESHOLD", "-1"),
+        ("DB_MONITOR", "statements"),
+        ("DB_MONITOR_STATEMENTS", "50"),
+        ("DB_N_PLUS_ONE_THRESHOLD", "9"),
+        ("DB_N_PLUS_ONE_ALLOW", "a.rs:7 ,0123456789abcdef"),
+        ("DB_METRICS_SUB_MILLISECOND", "true"),
+        ("DB_MONITOR_SOCKET", "/run/figures.sock"),
+        ("DB_REPLICA_MAX_STALENESS", "0.5"),
+        ("DB_REPLICA_WAIT", "0"),
+        ("DB_REPLICA_SPILL", "3"),
+        ("DB_REPLICA_CHECK_INTERVAL", "0.01"),
+        ("DB_REPLICA_HEDGE", "0.002"),
+        ("DB_ZONE", "b"),
+    ];
+    let settings = from(&variables).unwrap();
+    let asked = RefCell::new(BTreeSet::new());
+    let look = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    };
+    Settings::from_lookup(look).unwrap();
+    assert_eq!(asked.into_inner(), variables.map(|(name, _)| name.to_owned()).into(), "there are no others");
     assert_eq!(settings.database_url.engine(), Engine::Postgres);
     assert!(settings.log.echo);
     assert_eq!((settings.pool.size, settings.pool.max_overflow), (20, 0));
@@ -60,6 +97,18 @@ fn every_variable_sets_its_setting() {
     assert!(settings.replica.enabled);
     let replicas: Vec<_> = settings.replica.urls.iter().map(ToString::to_string).collect();
     assert_eq!(replicas, ["postgresql://ada:***@one/book", "postgresql://ada:***@two/book"]);
+    assert_eq!(settings.log.parameters, Parameters::Hash);
+    assert_eq!((settings.pool.max_waiting, settings.pool.leak_threshold), (7, None));
+    assert_eq!(settings.monitor.mode, MonitorMode::Statements);
+    assert_eq!((settings.monitor.statements, settings.monitor.threshold), (50, 9));
+    assert_eq!(settings.monitor.allow, ["a.rs:7", "0123456789abcdef"]);
+    assert!(settings.monitor.sub_millisecond);
+    assert_eq!(settings.monitor.socket.as_deref(), Some(Path::new("/run/figures.sock")));
+    assert_eq!(settings.replica.max_staleness, Duration::from_millis(500));
+    assert_eq!((settings.replica.wait, settings.replica.spill), (Duration::ZERO, 3));
+    assert_eq!(settings.replica.check_interval, Duration::from_millis(10));
+    assert_eq!(settings.replica.hedge, Some(Duration::from_millis(2)));
+    assert_eq!(settings.replica.zone.as_deref(), Some("b"));
 }
 
 #[test]
@@ -98,7 +147,7 @@ fn a_url_of_an_unknown_scheme_is_told_with_those_that_are_known() {
         let error = error.to_string();
         assert!(
             error.starts_with(&format!(
-                "{variable} holds \"mysql://ada:***@db/book\" (its scheme is unknown); it may hold "
+                "{variable} holds a text of 26 characters that begins with mysql: (its scheme is unknown); it may hold "
             )),
             "{error}"
         );

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tallybook_engine::{Database, Report, Result, Settings};
 
+use crate::log::keep;
 use crate::support::{eventually, read};
 
 /// A directory with a path for a socket in it.
@@ -26,12 +27,15 @@ impl Place {
         open(&self.path).await.unwrap()
     }
 
-    /// Why no database can be opened with this socket.
-    async fn refusal(&self) -> String {
-        let error = open(&self.path).await.unwrap_err();
-        assert!(error.is_settings(), "{error}");
-        let text = error.to_string();
-        assert!(text.contains("DB_MONITOR_SOCKET") && text.contains("figures.sock"), "{text}");
+    /// Opens a database that can't serve its figures here, and says why: in one line of the log.
+    async fn warning(&self) -> String {
+        let (kept, _guard) = keep();
+        let db = self.open().await;
+        let _: Vec<(i64,)> = read(&db, "SELECT 6 * 7").await;
+        let text = kept.line("the figures are not served");
+        assert!(text.contains(" WARN ") && text.contains("DB_MONITOR_SOCKET"), "{text}");
+        assert!(text.contains("figures.sock"), "{text}");
+        db.close().await;
         text
     }
 
@@ -115,30 +119,46 @@ async fn the_socket_of_a_killed_program_is_replaced() {
     assert_eq!(place.report().await.process, std::process::id());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_socket_that_another_program_serves_is_left_to_it() {
     let place = Place::new();
     let _first = place.open().await;
-    let refusal = place.refusal().await;
-    assert!(refusal.contains("another one serves"), "{refusal}");
+    let warning = place.warning().await;
+    assert!(warning.contains("another one serves"), "{warning}");
     assert!(place.report().await.statements.is_empty(), "the first still serves it");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_socket_is_left_as_it_is() {
+#[tokio::test]
+async fn a_foreign_listener_is_left_alone_and_the_database_opens() {
     let place = Place::new();
-    std::fs::write(&place.path, "dear diary").unwrap();
-    let refusal = place.refusal().await;
-    assert!(refusal.contains("left as it is"), "{refusal}");
-    assert_eq!(std::fs::read_to_string(&place.path).unwrap(), "dear diary");
+    let listener = UnixListener::bind(&place.path).unwrap();
+    let warning = place.warning().await;
+    assert!(warning.contains("another one serves this socket"), "{warning}");
+    listener.accept().expect("it was asked, and is still there");
+    assert!(place.path.exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_path_where_no_socket_can_be_is_refused_with_the_reason() {
+#[tokio::test]
+async fn what_is_no_socket_is_left_as_it_is_and_the_database_opens() {
+    let place = Place::new();
+    std::fs::write(&place.path, "dear diary").unwrap();
+    let warning = place.warning().await;
+    assert!(warning.contains("a file that is none is there, and is left as it is"), "{warning}");
+    assert_eq!(std::fs::read_to_string(&place.path).unwrap(), "dear diary");
+    std::fs::remove_file(&place.path).unwrap();
+    std::fs::create_dir(&place.path).unwrap();
+    assert!(place.warning().await.contains("a directory is there"));
+    std::fs::remove_dir(&place.path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &place.path).unwrap();
+    assert!(place.warning().await.contains("a symbolic link is there"));
+}
+
+#[tokio::test]
+async fn a_path_where_no_socket_can_be_is_warned_of_with_the_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nowhere").join("figures.sock");
-    let refusal = Place { _directory: directory, path }.refusal().await;
-    assert!(refusal.contains("No such file or directory"), "{refusal}");
+    let warning = Place { _directory: directory, path }.warning().await;
+    assert!(warning.contains("No such file or directory"), "{warning}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

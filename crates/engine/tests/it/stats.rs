@@ -13,7 +13,8 @@ fn readers(db: &Database) -> PoolStatus {
 
 tallybook_testkit::both_engines! {
     async fn every_step_of_a_known_sequence_is_counted(url: &str) {
-        let timeout = Duration::from_secs(2);
+        // Each connection is made within it too.
+        let timeout = Duration::from_secs(5);
         let db = open_with(url, |settings| {
             settings.pool.size = 1;
             settings.pool.max_overflow = 1;
@@ -65,7 +66,7 @@ async fn a_time_out_is_counted_for_the_step_it_ended() {
     let proxy = Proxy::start(database.port()).await;
     let db = open_with(&proxy.url(database.url()), |settings| {
         settings.pool.size = 2;
-        settings.pool.timeout = Duration::from_secs(1);
+        settings.pool.timeout = Duration::from_secs(5);
     })
     .await;
     let _held = db.read().await.unwrap();
@@ -81,7 +82,7 @@ async fn a_time_out_is_counted_for_the_step_it_ended() {
 async fn a_connection_whose_ping_took_all_the_time_is_closed_and_counted() {
     let database = postgres().await.database("a_connection_whose_ping").await;
     let proxy = Proxy::start(database.port()).await;
-    let db = open_with(&proxy.url(database.url()), |settings| settings.pool.timeout = Duration::from_secs(1))
+    let db = open_with(&proxy.url(database.url()), |settings| settings.pool.timeout = Duration::from_secs(2))
         .await;
     proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged

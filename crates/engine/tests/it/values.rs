@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use tallybook_engine::{Database, Decode, Encode, Statement, all, execute, one, params};
+use tallybook_engine::{Database, Decode, Encode, Statement, Value, all, execute, one, params};
 
 use crate::support::{open, property, read, with_notes, write};
 
@@ -57,6 +57,23 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 tallybook_testkit::both_engines! {
+    async fn a_number_that_is_none_is_refused_by_its_parameter_or_its_column(url: &str) {
+        let db = column(url, "double precision").await;
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut session = db.begin().await.unwrap();
+            let insert = execute("INSERT INTO kept VALUES ($1, $2)", vec![Value::Int(1), Value::Float(number)]);
+            let error = session.run(insert).await.unwrap_err();
+            assert!(error.is_invalid_value(), "{error}");
+            assert!(error.to_string().starts_with(&format!("$2: {number} is not a number to keep")), "{error}");
+            session.roll_back().await.unwrap();
+            let mut session = db.begin().await.unwrap();
+            let mut load = session.load("kept", &["id", "value"]).await.unwrap();
+            let error = load.write_values(vec![Value::Int(1), Value::Float(number)]).await.unwrap_err();
+            assert_eq!(error.column(), Some("value"), "{error}");
+        }
+        assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM kept").await, [(0,)]);
+    }
+
     async fn every_decimal_of_fifteen_digits_comes_back_equal(url: &str) {
         let db = column(url, "double precision").await;
         property(128, &vec(fifteen_digits(), 1..64), async |values| comes_back(&db, values).await);

@@ -4,7 +4,8 @@ mod standby;
 use std::path::Path;
 
 use crate::{
-    Authority, Binaries, Error, address::Address, random, server::Server, supervisor::Supervisor, watchdog,
+    Authority, Binaries, Error, address::Address, prepared::Prepared, server::Server, supervisor::Supervisor,
+    watchdog,
 };
 
 /// A PostgreSQL server of one's own, on an empty data directory.
@@ -39,12 +40,14 @@ impl Cluster {
 
     fn start_prepared(prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
         watchdog::watch();
-        let server = Server::new(Binaries::find()?)?;
-        let password = random::hex::<16>()?;
-        server.initialise(&password)?;
+        let binaries = Binaries::find()?;
+        let prepared = Prepared::find_or_make(&binaries)?;
+        let server = Server::new(binaries)?;
+        prepared.copy_to(&server)?;
+        server.configure_for_tests()?;
         prepare(&server)?;
         let port = server.start()?;
-        Ok(Self { server, address: Address { port, password } })
+        Ok(Self { server, address: Address { port, password: prepared.password().to_owned() } })
     }
 
     /// The URL of one of the server's databases, as its superuser

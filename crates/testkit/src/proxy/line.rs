@@ -3,16 +3,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Mode, Shared};
 
 /// How often in a row nothing must be heard of either side before an answer is
-/// passed on where turns are counted. On a busy machine a look takes longer, as
-/// does what the client has to do before it sends the rest.
+/// passed on where turns are counted.
 const LOOKS: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(5);
+/// On a busy machine a look comes late, as does what the client has to do before
+/// it sends the rest: from then on looks are as far apart as the latest was late.
+const FARTHEST: Duration = Duration::from_millis(50);
 
 /// What the two directions of a connection know of each other.
 pub(super) struct Line {
@@ -53,9 +55,13 @@ impl Line {
     /// Waits until both sides have been quiet, and counts a turn if the client
     /// has asked for what it will get.
     pub(super) async fn quiet(&self) {
-        let (mut heard, mut looks) = (self.heard.load(SeqCst), 0);
+        let (mut heard, mut looks, mut between) = (self.heard.load(SeqCst), 0, BETWEEN);
         while looks < LOOKS {
-            tokio::time::sleep(BETWEEN).await;
+            let start = Instant::now();
+            tokio::time::sleep(between).await;
+            if start.elapsed() > 2 * between {
+                between = start.elapsed().min(FARTHEST);
+            }
             let now = self.heard.load(SeqCst);
             looks = if now == heard { looks + 1 } else { 0 };
             heard = now;

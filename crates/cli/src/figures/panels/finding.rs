@@ -1,6 +1,6 @@
 //! N+1 loops and redundant reads.
 
-use tallybook_engine::Finding;
+use tallybook_engine::{Escaped, Finding};
 
 use crate::figures::format::{count, time};
 use crate::figures::grid::{Column, Grid, Kind};
@@ -26,5 +26,9 @@ pub(super) fn keys(shown: &Shown) -> Vec<String> {
 
 pub(super) fn detail(shown: &Shown, index: usize) -> Option<String> {
     let finding = shown.report.findings.get(index)?;
-    Some(format!("{finding}\n\nfingerprint  {}\n\n{}\n", finding.fingerprint, finding.statement))
+    Some(format!(
+        "{finding}\n\nfingerprint  {}\n\n{}\n",
+        Escaped(&finding.fingerprint),
+        Escaped(&finding.statement)
+    ))
 }

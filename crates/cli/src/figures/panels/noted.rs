@@ -1,6 +1,6 @@
 //! Statements that were slow or failed.
 
-use tallybook_engine::Noted;
+use tallybook_engine::{Escaped, Noted};
 
 use crate::figures::format::{count, time};
 use crate::figures::grid::{Column, Grid, Kind};
@@ -33,15 +33,15 @@ pub(super) fn detail(shown: &Shown, index: usize) -> Option<String> {
     Some(format!(
         "{}\n\nfingerprint  {}\ncall site    {}\nended        {}\ntook         {}\nwaited       {} for a connection\n\
          rows         {}\nfailed by    {}\nparameters   {}\n\nPlan, when it was last slow:\n{}",
-        noted.statement,
-        noted.fingerprint,
+        Escaped(&noted.statement),
+        Escaped(&noted.fingerprint),
         noted.at,
         noted.ended.format("%F %T%.3f UTC"),
         time(noted.took),
         time(noted.waited),
         noted.rows,
-        noted.failure.as_deref().unwrap_or("nothing: it was slow"),
-        noted.parameters.as_deref().unwrap_or("not shown (DB_LOG_PARAMETERS)"),
+        Escaped(noted.failure.as_deref().unwrap_or("nothing: it was slow")),
+        Escaped(noted.parameters.as_deref().unwrap_or("not shown (DB_LOG_PARAMETERS)")),
         plan(),
     ))
 }

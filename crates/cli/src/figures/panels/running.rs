@@ -1,6 +1,6 @@
 //! What is running now.
 
-use tallybook_engine::RunningReport;
+use tallybook_engine::{Escaped, RunningReport};
 
 use crate::figures::format::time;
 use crate::figures::grid::{Column, Grid, Kind};
@@ -22,7 +22,7 @@ pub(super) fn keys(shown: &Shown) -> Vec<String> {
 
 pub(super) fn detail(shown: &Shown, index: usize) -> Option<String> {
     let RunningReport { statement, fingerprint, at, running, .. } = shown.report.running.get(index)?;
-    let running = time(*running);
+    let (running, statement, fingerprint) = (time(*running), Escaped(statement), Escaped(fingerprint));
     Some(format!(
         "{statement}\n\nfingerprint  {fingerprint}\ncall site    {at}\nrunning      for {running}\n"
     ))

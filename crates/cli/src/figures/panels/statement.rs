@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use tallybook_engine::StatementReport;
+use tallybook_engine::{Escaped, StatementReport};
 
 use crate::figures::format::{bytes, count, percent, rate, site, time};
 use crate::figures::grid::{Column, Grid, Kind};
@@ -85,10 +85,10 @@ pub(super) fn keys(shown: &Shown, order: Order) -> Vec<String> {
 
 pub(super) fn detail(shown: &Shown, order: Order, index: usize) -> Option<String> {
     let statement = *order.sort(shown).get(index)?;
-    let mut text = format!("{}\n\n{}\n\n", statement.summary, statement.statement);
+    let mut text = format!("{}\n\n{}\n\n", Escaped(&statement.summary), Escaped(&statement.statement));
     // Writing to a string can't fail.
     let mut field = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:<12} {value}");
+        let _ = writeln!(text, "{name:<12} {}", Escaped(&value));
     };
     field("fingerprint", statement.fingerprint.clone());
     field("call site", site(statement.at.as_ref()));

@@ -41,6 +41,9 @@ fn doctor_with(program: &Program, variables: &[(&str, &str)]) -> Report {
         serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err));
     let report = Report { code: run.code, told, all: [run.out, run.err, text.out, text.err].concat() };
     assert_eq!(report.told["exit_code"], report.code, "{}", report.all);
+    let is_there = |severity: &str| report.findings().iter().any(|finding| finding["severity"] == severity);
+    let expected = if is_there("critical") { 4 } else { 3 * i32::from(is_there("warning")) };
+    assert_eq!(report.code, expected, "{}", report.all);
     report
 }
 

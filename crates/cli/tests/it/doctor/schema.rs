@@ -52,7 +52,9 @@ both_engines! {
         let report = doctor(url);
         report.has("warning", "schema", "trades, index ix_trades_symbol: expected CREATE \
             INDEX", "ix_trades_symbol ON trades (symbol);");
-        assert!(report.code >= 3);
+        assert_eq!(report.of("schema").len(), 1, "{}", report.all);
+        // The tests' PostgreSQL itself is not sound: it syncs nothing.
+        assert_eq!(report.code, if url.starts_with("sqlite") { 3 } else { 4 }, "{}", report.all);
     }
 
     async fn a_column_that_is_missing_is_critical(url: &str) {
@@ -139,6 +141,8 @@ async fn large_indexes_that_are_not_read_and_tables_that_nobody_analyzed_are_tol
     sql(url, ROWS).await;
     sql(url, "CREATE INDEX read ON notes (a)").await;
     sql(url, "CREATE INDEX unread ON notes (b)").await;
+    // Some 7 MB: 8 MB and more are told of.
+    sql(url, "CREATE INDEX unread_part ON notes (b) WHERE b <= 320000").await;
     let session = connect(url).await;
     session.batch_execute("SET enable_seqscan = off").await.unwrap();
     session.query("SELECT * FROM notes WHERE a = 7", &[]).await.unwrap();

@@ -119,7 +119,13 @@ async fn who_keeps_others_waiting_for_a_lock_is_told_of() {
     holder.batch_execute("BEGIN; LOCK TABLE notes").await.unwrap();
     let waiter = connect(url).await;
     let waiting = tokio::spawn(async move { waiter.batch_execute("SELECT * FROM notes").await });
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    // It tells of those who have waited for five seconds.
+    let long = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                AND datname = current_database() AND query_start < clock_timestamp() - interval '6 seconds'";
+    let looker = connect(url).await;
+    while !looker.query_one(long, &[]).await.unwrap().get::<_, bool>(0) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let report = doctor(url);
     report.has("warning", "locks", "\"holder\", idle in transaction", "pg_terminate_backend");
     holder.batch_execute("ROLLBACK").await.unwrap();

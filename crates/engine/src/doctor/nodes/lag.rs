@@ -77,11 +77,18 @@ mod tests {
     #[test]
     fn bytes_and_age_count_together() {
         let severity = |behind, age| look(behind, age, false).map(|finding| finding.severity);
-        assert_eq!(severity(0, 0), None);
-        assert_eq!(severity(100, 5), None);
-        assert_eq!(severity(100, 5_000), Some(Severity::Note));
-        assert_eq!(severity(20 << 20, 5), Some(Severity::Warning));
-        assert_eq!(severity(20 << 20, 5_000), Some(Severity::Critical));
-        assert_eq!(severity(2 << 30, 5), Some(Severity::Critical));
+        for (behind, age, expected) in [
+            (0, 0, None),
+            (16_777_215, 29, None),
+            (16_777_215, 30, Some(Severity::Note)),
+            (16_777_215, 5_000, Some(Severity::Note)),
+            (16_777_216, 0, Some(Severity::Warning)),
+            (16_777_216, 599, Some(Severity::Warning)),
+            (16_777_216, 600, Some(Severity::Critical)),
+            (1_073_741_823, 599, Some(Severity::Warning)),
+            (1_073_741_824, 0, Some(Severity::Critical)),
+        ] {
+            assert_eq!(severity(behind, age), expected, "{behind} bytes, {age} s");
+        }
     }
 }

@@ -59,9 +59,13 @@ mod tests {
 
     #[test]
     fn forced_checkpoints_and_a_small_log_are_told_of() {
-        let told = judge(10, 90, "x", 2 * DEFAULT).unwrap();
+        const GIGABYTE: i64 = 1_073_741_824;
+        let told = judge(10, 90, "x", 2 * GIGABYTE).unwrap();
         assert!(told.what.contains("90 of 100") && told.next[0].to_string().contains("'4GB'"), "{told:?}");
-        assert!(judge(90, 10, "x", DEFAULT).is_none());
-        assert!(judge(90, 10, "x", DEFAULT / 4).is_some());
+        assert!(judge(0, 50, "x", GIGABYTE).is_none());
+        assert!(judge(0, 51, "x", GIGABYTE).is_some());
+        assert!(judge(90, 90, "x", GIGABYTE).is_none());
+        assert!(judge(89, 90, "x", GIGABYTE).is_some());
+        assert!(judge(90, 10, "x", GIGABYTE - 1).is_some());
     }
 }

@@ -48,7 +48,12 @@ mod tests {
 
     #[test]
     fn it_warns_before_they_run_out() {
-        for (used, expected) in [(74, None), (75, Some(Severity::Warning)), (95, Some(Severity::Critical))] {
+        for (used, expected) in [
+            (74, None),
+            (75, Some(Severity::Warning)),
+            (89, Some(Severity::Warning)),
+            (90, Some(Severity::Critical)),
+        ] {
             assert_eq!(judge(used, 100).map(|finding| finding.severity), expected, "{used}");
         }
     }

@@ -18,7 +18,7 @@ const WHY: &str = "nothing can be read or written there";
 
 /// What is wrong with a connection that could not be made. How much it matters depends on the other nodes.
 pub(super) fn judge(seat: &Seat, target: &PostgresTarget, error: &Error) -> Finding {
-    let told = error.without_values();
+    let told = error.without_detail();
     let told = told.split_once(": ").map_or(&*told, |(_, problem)| problem);
     let found = |what: String| Finding::critical(NAME, what, WHY);
     let cause = error.source().and_then(|source| source.downcast_ref::<tokio_postgres::Error>());

@@ -55,3 +55,19 @@ fn judge(key: &Key) -> Finding {
     )
     .sql(format!("CREATE INDEX CONCURRENTLY ON {of_table} ({columns});"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_without_an_index_is_a_warning_from_ten_thousand_rows_on() {
+        let severity = |row_count| {
+            let [name, of_table, other, columns] = ["k", "t", "o", "c"].map(str::to_owned);
+            judge(&Key { name, of_table, other, columns, row_count }).severity
+        };
+        assert_eq!(severity(0), Severity::Note);
+        assert_eq!(severity(9_999), Severity::Note);
+        assert_eq!(severity(10_000), Severity::Warning);
+    }
+}

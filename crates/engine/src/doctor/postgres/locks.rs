@@ -11,18 +11,18 @@ use crate::query::all;
 
 pub(super) const NAME: &str = "locks";
 
-/// Those who wait for longer than an eye's blink, by the first who keeps them waiting.
+/// Those who wait, by the first who keeps them waiting.
 const SQL: &str = "SELECT blocker.pid::bigint AS pid, coalesce(blocker.usename::text, '') AS user_name, \
        coalesce(blocker.application_name, '') AS program, coalesce(blocker.state, '') AS state, \
        coalesce(extract(epoch FROM clock_timestamp() - blocker.xact_start), 0)::bigint AS age, \
-       count(*) AS waiting, max(extract(epoch FROM clock_timestamp() - waiter.query_start))::bigint AS longest \
+       count(*) AS waiting, floor(max(extract(epoch FROM clock_timestamp() - waiter.query_start)))::bigint AS longest \
      FROM pg_stat_activity waiter \
      CROSS JOIN LATERAL unnest(pg_blocking_pids(waiter.pid)) AS by(pid) \
      JOIN pg_stat_activity blocker ON blocker.pid = by.pid \
      WHERE waiter.wait_event_type = 'Lock' AND cardinality(pg_blocking_pids(blocker.pid)) = 0 \
-       AND waiter.query_start < clock_timestamp() - interval '5 seconds' \
-     GROUP BY 1, 2, 3, 4, 5 ORDER BY waiting DESC LIMIT 5";
+     GROUP BY 1, 2, 3, 4, 5 ORDER BY longest DESC LIMIT 5";
 
+const WARNING_SECONDS: i64 = 5;
 const CRITICAL_SECONDS: i64 = 60;
 
 #[derive(Row)]
@@ -41,11 +41,14 @@ pub(super) async fn look(visit: &mut Visit<'_>, server: &Server) -> Result<Vec<F
         visit.is_unseen(NAME);
         return Ok(Vec::new());
     }
-    Ok(visit.fetch(all::<Blocker>(SQL, params![])).await?.iter().map(judge).collect())
+    Ok(visit.fetch(all::<Blocker>(SQL, params![])).await?.iter().filter_map(judge).collect())
 }
 
-fn judge(blocker: &Blocker) -> Finding {
+fn judge(blocker: &Blocker) -> Option<Finding> {
     let Blocker { pid, user_name, program, state, age, waiting, longest } = blocker;
+    if *longest < WARNING_SECONDS {
+        return None;
+    }
     let waiters = counted(*waiting as usize, "session");
     let what = format!(
         "{waiters} waited up to {} for a lock of process {pid} ({user_name}, {program:?}, {state}, its transaction \
@@ -59,7 +62,32 @@ fn judge(blocker: &Blocker) -> Finding {
     } else {
         Finding::warning(NAME, what, why)
     };
-    finding
-        .sql(format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}; -- what it does"))
-        .sql(format!("SELECT pg_terminate_backend({pid}); -- ends it: its transaction is rolled back"))
+    Some(
+        finding
+            .sql(format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}; -- what it does"))
+            .sql(format!("SELECT pg_terminate_backend({pid}); -- ends it: its transaction is rolled back")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::severity::Severity;
+
+    #[test]
+    fn a_wait_is_a_warning_from_five_seconds_and_critical_from_a_minute_on() {
+        let severity = |longest| {
+            let [user_name, program, state] = ["ada", "x", "active"].map(str::to_owned);
+            let blocker = Blocker { pid: 7, user_name, program, state, age: 9_000, waiting: 1, longest };
+            judge(&blocker).map(|finding| finding.severity)
+        };
+        for (longest, expected) in [
+            (4, None),
+            (5, Some(Severity::Warning)),
+            (59, Some(Severity::Warning)),
+            (60, Some(Severity::Critical)),
+        ] {
+            assert_eq!(severity(longest), expected, "{longest} s");
+        }
+    }
 }

@@ -41,8 +41,11 @@ mod tests {
 
     #[test]
     fn the_default_is_for_small_databases() {
-        assert!(judge(DEFAULT, 20 * GIB).is_some());
-        assert!(judge(DEFAULT, 20 << 20).is_none());
-        assert!(judge(4 * GIB, 20 * GIB).is_none());
+        const DEFAULT_BYTES: i64 = 134_217_728;
+        const GIGABYTE: i64 = 1_073_741_824;
+        assert!(judge(DEFAULT_BYTES, GIGABYTE).is_some());
+        assert!(judge(DEFAULT_BYTES, GIGABYTE - 1).is_none());
+        assert!(judge(DEFAULT_BYTES + 1, GIGABYTE).is_none());
+        assert!(judge(DEFAULT_BYTES / 2, GIGABYTE).is_some());
     }
 }

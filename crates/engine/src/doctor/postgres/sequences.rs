@@ -90,8 +90,13 @@ mod tests {
             .map(|finding| finding.severity)
         };
         assert_eq!(at(None), None);
-        assert_eq!(at(Some(1_000_000_000)), None);
-        assert_eq!(at(Some(1_600_000_000)), Some(Severity::Warning));
-        assert_eq!(at(Some(2_100_000_000)), Some(Severity::Critical));
+        for (last, expected) in [
+            (1_503_238_552, None),
+            (1_503_238_553, Some(Severity::Warning)),
+            (1_932_735_282, Some(Severity::Warning)),
+            (1_932_735_283, Some(Severity::Critical)),
+        ] {
+            assert_eq!(at(Some(last)), expected, "{last}");
+        }
     }
 }

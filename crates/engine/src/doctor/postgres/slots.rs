@@ -93,3 +93,26 @@ fn unbounded() -> Finding {
     .sql("ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; -- less than the disk has free")
     .sql("SELECT pg_reload_conf();")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_slot_keeps_matters_from_ten_gigabytes_on() {
+        let severity = |is_active, kept| {
+            let (name, kind, status) = ("s".to_owned(), "physical".to_owned(), "extended".to_owned());
+            judge(&Slot { name, kind, is_active, status, kept, is_fresh: false, is_temporary: false })
+                .map(|finding| finding.severity)
+        };
+        for (is_active, kept, expected) in [
+            (true, 10_737_418_239, None),
+            (true, 10_737_418_240, Some(Severity::Warning)),
+            (false, 0, Some(Severity::Warning)),
+            (false, 10_737_418_239, Some(Severity::Warning)),
+            (false, 10_737_418_240, Some(Severity::Critical)),
+        ] {
+            assert_eq!(severity(is_active, kept), expected, "active: {is_active}, {kept} bytes");
+        }
+    }
+}

@@ -13,7 +13,7 @@ pub(super) const NAME: &str = "tables";
 
 /// Dead rows from which it matters, if they are a fifth of all.
 const DEAD: i64 = 10_000;
-/// Rows from which guesses of the planner go wrong.
+/// Rows from which guesses of the planner go wrong; smaller tables are not looked at.
 const MANY: i64 = 10_000;
 /// Tables that are told of, of each kind.
 const MOST: usize = 10;
@@ -22,7 +22,7 @@ const SQL: &str = "SELECT relid::regclass::text AS name, n_live_tup AS live, n_d
        last_analyze IS NULL AND last_autoanalyze IS NULL AS is_unknown, \
        coalesce(to_char(greatest(last_vacuum, last_autovacuum) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), \
        'never') AS vacuumed \
-     FROM pg_stat_user_tables WHERE n_live_tup + n_dead_tup >= 10000 ORDER BY n_dead_tup DESC, 1";
+     FROM pg_stat_user_tables WHERE n_live_tup + n_dead_tup >= $1 ORDER BY n_dead_tup DESC, 1";
 
 #[derive(Row)]
 struct Table {
@@ -34,15 +34,18 @@ struct Table {
 }
 
 pub(super) async fn look(visit: &mut Visit<'_>, _server: &Server) -> Result<Vec<Finding>> {
-    let tables = visit.fetch(all::<Table>(SQL, params![])).await?;
+    let tables = visit.fetch(all::<Table>(SQL, params![MANY.min(DEAD)])).await?;
     let full = tables.iter().filter(|table| is_full(table)).take(MOST).map(full_of_dead);
-    let unknown =
-        tables.iter().filter(|table| table.is_unknown && table.live >= MANY).take(MOST).map(never_analyzed);
+    let unknown = tables.iter().filter(|table| is_unknown(table)).take(MOST).map(never_analyzed);
     Ok(full.chain(unknown).collect())
 }
 
 fn is_full(table: &Table) -> bool {
     table.dead >= DEAD && table.dead * 5 >= table.live + table.dead
+}
+
+fn is_unknown(table: &Table) -> bool {
+    table.is_unknown && table.live >= MANY
 }
 
 fn full_of_dead(table: &Table) -> Finding {
@@ -70,4 +73,33 @@ fn never_analyzed(table: &Table) -> Finding {
         "the planner guesses what is in it, and may read all of it where an index would do",
     )
     .sql(format!("ANALYZE {name};"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(live: i64, dead: i64) -> Table {
+        Table { name: "t".to_owned(), live, dead, is_unknown: true, vacuumed: "never".to_owned() }
+    }
+
+    #[test]
+    fn ten_thousand_dead_rows_that_are_a_fifth_are_many() {
+        for (live, dead, expected) in [
+            (0, 9_999, false),
+            (0, 10_000, true),
+            (40_000, 10_000, true),
+            (40_001, 10_000, false),
+            (400_000, 100_000, true),
+        ] {
+            assert_eq!(is_full(&table(live, dead)), expected, "{live} live, {dead} dead");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_rows_should_have_been_analyzed() {
+        assert!(!is_unknown(&table(9_999, 50_000)));
+        assert!(is_unknown(&table(10_000, 0)));
+        assert!(!is_unknown(&Table { is_unknown: false, ..table(10_000, 0) }));
+    }
 }

@@ -90,14 +90,26 @@ mod tests {
             let (user_name, program) = ("ada".to_owned(), "x".to_owned());
             judge(&Open { pid: 7, user_name, program, is_idle, age }).map(|finding| finding.severity)
         };
-        assert_eq!(open(true, 59), None);
-        assert_eq!(open(true, 61), Some(Severity::Warning));
-        assert_eq!(open(false, 61), None);
-        assert_eq!(open(false, 1_000), Some(Severity::Note));
-        assert_eq!(open(false, 4_000), Some(Severity::Warning));
+        for (is_idle, age, expected) in [
+            (true, 59, None),
+            (true, 60, Some(Severity::Warning)),
+            (true, 3_600, Some(Severity::Warning)),
+            (false, 899, None),
+            (false, 900, Some(Severity::Note)),
+            (false, 3_599, Some(Severity::Note)),
+            (false, 3_600, Some(Severity::Warning)),
+        ] {
+            assert_eq!(open(is_idle, age), expected, "idle: {is_idle}, {age} s");
+        }
         let prepared = |age| judge_prepared(&("o'".to_owned(), "ada".to_owned(), age));
-        assert!(prepared(59).is_none());
-        assert!(prepared(61).unwrap().next[0].to_string().starts_with("ROLLBACK PREPARED 'o''';"));
-        assert_eq!(prepared(4_000).map(|finding| finding.severity), Some(Severity::Critical));
+        for (age, expected) in [
+            (59, None),
+            (60, Some(Severity::Warning)),
+            (3_599, Some(Severity::Warning)),
+            (3_600, Some(Severity::Critical)),
+        ] {
+            assert_eq!(prepared(age).map(|finding| finding.severity), expected, "{age} s");
+        }
+        assert!(prepared(60).unwrap().next[0].to_string().starts_with("ROLLBACK PREPARED 'o''';"));
     }
 }

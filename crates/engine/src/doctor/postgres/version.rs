@@ -69,8 +69,10 @@ mod tests {
     fn a_version_is_told_of_before_and_after_its_end() {
         for (major, today, expected) in [
             (9, (2025, 1, 1), Some(Severity::Warning)),
-            (15, (2027, 1, 1), None),
-            (15, (2027, 9, 1), Some(Severity::Note)),
+            (12, (2025, 1, 1), Some(Severity::Warning)),
+            (15, (2027, 5, 15), None),
+            (15, (2027, 5, 16), Some(Severity::Note)),
+            (15, (2027, 11, 11), Some(Severity::Note)),
             (15, (2027, 11, 12), Some(Severity::Warning)),
             (99, (2027, 1, 1), None),
         ] {

@@ -57,8 +57,14 @@ mod tests {
     #[test]
     fn it_warns_long_before_the_ids_run_out() {
         let severity = |age| judge("book", age).map(|finding| finding.severity);
-        assert_eq!(severity(200_000_000), None);
-        assert_eq!(severity(600_000_000), Some(Severity::Warning));
-        assert_eq!(severity(2_000_000_000), Some(Severity::Critical));
+        for (age, expected) in [
+            (499_999_999, None),
+            (500_000_000, Some(Severity::Warning)),
+            (1_499_999_999, Some(Severity::Warning)),
+            (1_500_000_000, Some(Severity::Critical)),
+        ] {
+            assert_eq!(severity(age), expected, "{age}");
+        }
+        assert!(judge("book", 2_000_000_000).unwrap().what.ends_with("147,483,648 are left"));
     }
 }

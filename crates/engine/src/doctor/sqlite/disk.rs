@@ -84,7 +84,10 @@ fn log(path: &Path) -> Option<Finding> {
 
 fn room(path: &Path) -> Option<Finding> {
     let disk = rustix::fs::statvfs(path).ok()?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    little_room(disk.f_bavail.saturating_mul(disk.f_frsize), path)
+}
+
+fn little_room(free: u64, path: &Path) -> Option<Finding> {
     if free >= LITTLE_ROOM {
         return None;
     }
@@ -97,7 +100,7 @@ fn room(path: &Path) -> Option<Finding> {
 mod tests {
     use std::fs::File;
 
-    use super::look;
+    use super::{little_room, look};
 
     #[test]
     fn a_log_that_is_never_moved_into_the_file_is_told_of() {
@@ -105,11 +108,17 @@ mod tests {
         let path = directory.path().join("a.db");
         let log = File::create(directory.path().join("a.db-wal")).unwrap();
         File::create(&path).unwrap();
-        log.set_len(super::LONG_LOG - 1).unwrap();
+        log.set_len(67_108_863).unwrap();
         assert!(look(&path).iter().all(|finding| !finding.what.contains("log")));
-        log.set_len(super::LONG_LOG).unwrap();
+        log.set_len(67_108_864).unwrap();
         assert!(
             look(&path).iter().any(|finding| finding.what.starts_with("the log beside the file has 64 MB"))
         );
+    }
+
+    #[test]
+    fn a_disk_with_less_than_100_megabytes_is_told_of() {
+        assert!(little_room(104_857_600, "a.db".as_ref()).is_none());
+        assert!(little_room(104_857_599, "a.db".as_ref()).is_some());
     }
 }

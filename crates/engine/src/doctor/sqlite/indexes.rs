@@ -77,11 +77,16 @@ fn duplicate(index: &Index, other: &Index, file: &str) -> Finding {
     } else {
         Finding::note(NAME, what("the beginning of"), why)
     };
-    finding.run(format!("sqlite3 {file} {}", shell(&format!("DROP INDEX \"{name}\""))))
+    finding.run(format!("sqlite3 {file} {}", shell(&format!("DROP INDEX {}", quoted(name)))))
 }
 
 fn without_index((table, column, parent): &(String, String, String), file: &str) -> Finding {
-    let create = format!("CREATE INDEX {} ON \"{table}\" (\"{column}\")", identifier(table, column));
+    let create = format!(
+        "CREATE INDEX {} ON {} ({})",
+        quoted(&format!("ix_{table}_{column}")),
+        quoted(table),
+        quoted(column)
+    );
     Finding::note(
         NAME,
         format!("no index begins with the foreign key {table}.{column}"),
@@ -90,6 +95,7 @@ fn without_index((table, column, parent): &(String, String, String), file: &str)
     .run(format!("sqlite3 {file} {}", shell(&create)))
 }
 
-fn identifier(table: &str, column: &str) -> String {
-    format!("\"ix_{table}_{column}\"")
+/// A name as SQL has it: whoever chose it may have put a quotation mark into it, and a statement behind that.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -25,9 +25,9 @@ const KEYS: &str =
 pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
     let size = visit.seen.node.facts.as_ref().and_then(|facts| facts.bytes).unwrap_or_default();
     let file = shell(&visit.seat.name);
-    if size > LARGE {
+    if let Some(finding) = too_large(size, &file) {
         visit.is_unseen(NAME);
-        return Ok(vec![left_out(&format!("it has {}", bytes(size)), &file)]);
+        return Ok(vec![finding]);
     }
     let checks = (all::<(String,)>(QUICK, params![]), all::<(String, String, i64)>(KEYS, params![]));
     let Ok(outcome) = timeout(LIMIT, visit.fetch(checks)).await else {
@@ -43,6 +43,10 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Result<Vec<Finding>> {
         findings.push(damaged(&errors, &file));
     }
     Ok(findings)
+}
+
+fn too_large(size: i64, file: &str) -> Option<Finding> {
+    (size > LARGE).then(|| left_out(&format!("it has {}", bytes(size)), file))
 }
 
 fn damaged(errors: &[String], file: &str) -> Finding {
@@ -74,4 +78,15 @@ fn left_out(reason: &str, file: &str) -> Finding {
         "the check reads all of it",
     )
     .run(format!("sqlite3 {file} 'PRAGMA quick_check' 'PRAGMA foreign_key_check'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_more_than_a_gigabyte_is_not_read_whole() {
+        assert!(too_large(1_073_741_824, "f").is_none());
+        assert!(too_large(1_073_741_825, "f").unwrap().what.ends_with("it has 1.0 GB"));
+    }
 }

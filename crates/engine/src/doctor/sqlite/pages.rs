@@ -52,8 +52,10 @@ mod tests {
 
     #[test]
     fn many_free_pages_are_told_of() {
-        assert!(judge_free(MANY, 2 * MANY, "f").is_some());
-        assert!(judge_free(MANY, 10 * MANY, "f").is_none());
-        assert!(judge_free(MANY / 2, MANY, "f").is_none());
+        const MEGABYTES_64: i64 = 67_108_864;
+        assert!(judge_free(MEGABYTES_64, MEGABYTES_64, "f").is_some());
+        assert!(judge_free(MEGABYTES_64 - 1, MEGABYTES_64, "f").is_none());
+        assert!(judge_free(MEGABYTES_64, 4 * MEGABYTES_64, "f").is_some());
+        assert!(judge_free(MEGABYTES_64, 4 * MEGABYTES_64 + 1, "f").is_none());
     }
 }

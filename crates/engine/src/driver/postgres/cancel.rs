@@ -3,14 +3,19 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::CancelToken;
 use tokio_postgres::config::Host;
+use tokio_postgres::{CancelToken, NoTls};
 
+use super::local::Local;
 use super::tls::Tls;
 use crate::settings::Server;
+
+/// What connecting for a request through the file system may take.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Asks to end what runs on a connection. The request may arrive late.
 pub(super) async fn cancel(
@@ -20,7 +25,12 @@ pub(super) async fn cancel(
     is_pooled: bool,
 ) -> Result<(), tokio_postgres::Error> {
     if !is_pooled {
-        return token.cancel_query(tls.clone()).await;
+        return match &server.host {
+            Host::Tcp(_) => token.cancel_query(tls.clone()).await,
+            Host::Unix(directory) => {
+                token.cancel_query_raw(Local::connect(directory, server.port, Some(LIMIT)).await, NoTls).await
+            }
+        };
     }
     let (token, server, tls) = (token.clone(), server.clone(), tls.clone());
     let sending = tokio::spawn(async move {

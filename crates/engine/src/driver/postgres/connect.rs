@@ -2,25 +2,28 @@
 
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
 
 use super::Connection;
 use super::backends::Backends;
+use super::bounded::Bounded;
 use super::clear::ClearWarning;
 use super::cut::Cut;
+use super::local::Local;
 use super::notices::Notices;
+use super::reported::{Carried, Reported};
 use super::startup::Startup;
 use super::tls::{self, Tls};
 use crate::driver::Role;
 use crate::error::{Error, Result};
-use crate::settings::{PostgresTarget, Server, Wanted};
+use crate::settings::{PostgresTarget, Server, Wanted, shown_name};
 
 /// Session defaults. Every transaction is read only unless it says otherwise, so a single read needs no
 /// BEGIN to be one; as start-up options they survive `RESET ALL` and `DISCARD ALL`.
@@ -125,7 +128,8 @@ impl Connector {
 
     async fn connect_uncut(&self, role: Role) -> Result<Connection> {
         let target = &self.0.target;
-        let tls = self.0.tls.get_or_try_init(|| Tls::load(&target.ssl)).await;
+        let tls =
+            self.0.tls.get_or_try_init(|| Tls::load(&target.ssl, target.config.get_ssl_negotiation())).await;
         let tls = tls.map_err(|problem| Error::connect(self.target(), problem))?;
         let passes: &[Wanted] = match target.wanted {
             Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
@@ -177,10 +181,12 @@ impl Inner {
             config.options(startup.options());
         }
         locate(&mut config, server);
-        // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
-        let is_socket = matches!(server.host, Host::Unix(_));
-        config.ssl_mode(if is_socket { SslMode::Disable } else { self.target.ssl.mode });
-        let tls = tls.fresh();
+        match server.host {
+            // The kernel carries what goes through a socket in the file system; libpq doesn't encrypt it either.
+            Host::Unix(_) => config.ssl_mode(SslMode::Disable),
+            Host::Tcp(_) => config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct),
+        };
+        let mut tls = tls.fresh(self.target.ssl.mode);
         let mut opened = self.open(&config, server, &tls).await;
         let mut reason = "the server offers no TLS".to_owned();
         if self.target.ssl.mode == SslMode::Prefer
@@ -188,20 +194,26 @@ impl Inner {
             && is_of_tls(error, &tls)
         {
             reason = problem(error);
-            opened = self.open(config.ssl_mode(SslMode::Disable), server, &tls.fresh()).await;
+            tls = tls.fresh(SslMode::Disable);
+            opened = self.open(&config, server, &tls).await;
         }
         let mut connection = opened?;
-        let greeting = connection.identify(startup).await?;
+        let greeting = connection.identify(startup).await.map_err(|error| match tls.watched().problem() {
+            Some(problem) => Refusal::new(problem.to_owned()),
+            None => error.into(),
+        })?;
         check(greeting.identity.standby, wanted)?;
         // Each of its statements runs once.
         connection.prepares = role != Role::Migrate;
         if connection.names_process().await != Some(greeting.identity.pid) || !greeting.lost.is_empty() {
-            let second = async || self.open(&config, server, &tls.fresh()).await.ok();
+            let second = async || self.open(&config, server, &tls.again()).await.ok();
             connection
                 .go_through_pooler(startup, &greeting, &self.keeps_sessions, &self.described, second)
                 .await?;
         }
         connection.backend = Some(self.backends.add(greeting.identity.pid));
+        connection.reported.remember();
+        tls.watched().open();
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
             // `prefer` does not hide that it came to nothing.
             self.clear.connected(server, &self.described, &reason);
@@ -215,18 +227,40 @@ impl Inner {
         server: &Server,
         tls: &Tls,
     ) -> Result<Connection, tokio_postgres::Error> {
-        let (client, connection) = config.connect(tls.clone()).await?;
-        // Ends by itself when the client is dropped or the server goes away.
+        let (client, carried): (Client, Arc<Mutex<dyn Carried>>) = if let Host::Unix(directory) = &server.host
+        {
+            let socket = Local::connect(directory, server.port, config.get_connect_timeout().copied()).await;
+            let stream = Bounded::new(socket, tls.watched().clone());
+            let (client, connection) = config.connect_raw(stream, NoTls).await?;
+            (client, Arc::new(Mutex::new(connection)))
+        } else {
+            let (client, connection) = config.connect(tls.clone()).await?;
+            (client, Arc::new(Mutex::new(connection)))
+        };
+        let reported = Reported::new(&carried);
         let notices = Notices::default();
-        let carried = notices.clone().carry(connection);
+        self.carry(notices.clone().carry(carried));
+        let answers = Arc::clone(&self.answers);
+        Ok(Connection::new(client, notices, reported, server.clone(), tls.clone(), answers))
+    }
+
+    /// Carries a connection in a task of its own, which ends when the client is dropped or the server goes away.
+    fn carry(&self, carried: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+        let server = self.described.clone();
         let task = tokio::spawn(async move {
-            if let Err(error) = carried.await {
-                tracing::debug!(target: "tallybook::pool", %error, "connection ended");
+            let Err(error) = carried.await else { return };
+            match error.source().filter(|cause| is_of_bounds(*cause)) {
+                Some(cause) => {
+                    let reason = cause.to_string();
+                    tracing::warn!(target: "tallybook::pool", server, reason, "gave a connection up");
+                }
+                None => {
+                    let error = error.to_string();
+                    tracing::debug!(target: "tallybook::pool", error, "connection ended");
+                }
             }
         });
         self.cut.add(task.abort_handle());
-        let answers = Arc::clone(&self.answers);
-        Ok(Connection::new(client, notices, server.clone(), tls.clone(), answers))
     }
 
     fn refused(&self, refusals: Vec<(&Server, Refusal)>) -> Error {
@@ -249,6 +283,11 @@ impl Inner {
 fn is_of_tls(error: &tokio_postgres::Error, tls: &Tls) -> bool {
     let turned_away = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
     tls.has_failed() || (tls.is_done() && turned_away)
+}
+
+/// Whether the server sent more than is taken.
+fn is_of_bounds(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::InvalidData)
 }
 
 /// Whether a server will do. tokio-postgres would ask whether transactions are read only, which by our own start-up
@@ -291,6 +330,7 @@ fn problem(error: &tokio_postgres::Error) -> String {
             _ => db.message().to_owned(),
         },
         (None, Some(cause)) => tls::explain(cause).unwrap_or_else(|| match cause.is::<io::Error>() {
+            true if is_of_bounds(cause) => cause.to_string(),
             true => format!("{cause}; is a server running there?"),
             false => cause.to_string(),
         }),
@@ -320,7 +360,7 @@ fn locate(config: &mut Config, server: &Server) {
 
 fn describe(target: &PostgresTarget) -> String {
     let hosts = target.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let user = target.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let user = target.config.get_user().map(|user| format!("{}@", shown_name(user))).unwrap_or_default();
     let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
-    format!("postgresql://{user}{hosts}/{database}")
+    format!("postgresql://{user}{hosts}/{}", shown_name(database))
 }

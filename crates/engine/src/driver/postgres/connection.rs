@@ -17,6 +17,7 @@ use super::error::convert;
 use super::notices::Notices;
 use super::observe::{Greeting, identify};
 use super::pooler::Pooler;
+use super::reported::Reported;
 use super::startup::Startup;
 use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
@@ -57,6 +58,7 @@ pub(crate) struct Connection {
     answers: Arc<AtomicU64>,
     /// That the server's process serves it.
     pub(super) backend: Option<Backend>,
+    pub(super) reported: Reported,
 }
 
 /// A statement that is kept prepared.
@@ -66,11 +68,20 @@ pub(super) struct Prepared {
     pub(super) fits: Option<&'static [Column]>,
 }
 
+/// Undoes what a session can leave on its connection. Not `DISCARD ALL`: that takes the statements along which the
+/// driver has prepared, and the next sessions go on using.
+const RESET: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; \
+     SELECT pg_advisory_unlock_all(); \
+     DO 'DECLARE own text; BEGIN \
+         FOR own IN SELECT name FROM pg_prepared_statements WHERE from_sql LOOP EXECUTE format(''DEALLOCATE %I'', own); \
+     END LOOP; END'";
+
 impl Connection {
     /// `server` and `tls` are what the client was connected to, and by; `answers` counts those of all connections.
     pub(super) fn new(
         client: Client,
         notices: Notices,
+        reported: Reported,
         server: Server,
         tls: Tls,
         answers: Arc<AtomicU64>,
@@ -92,6 +103,7 @@ impl Connection {
             address,
             answers,
             backend: None,
+            reported,
         }
     }
 
@@ -105,6 +117,25 @@ impl Connection {
     /// The process that the server said would serve the connection.
     pub(super) async fn names_process(&self) -> Option<i64> {
         cancel_key::process(&self.client).await
+    }
+
+    /// Whether transactions only read unless they say otherwise, as far as the server has said: not where it does not
+    /// tell (before PostgreSQL 14), and not behind a pooler, which may pass the next one to another server's process.
+    pub(crate) fn is_read_only_by_default(&self) -> bool {
+        !self.is_pooled() && self.reported.is_read_only()
+    }
+
+    /// Whether a setting is another than at the start, of those that the server reports.
+    pub(crate) fn has_changed_settings(&self) -> bool {
+        self.reported.have_changed()
+    }
+
+    /// Undoes what a session left on it: settings, role, locks, cursors, temporary tables, and what it listens to.
+    pub(crate) async fn reset(&mut self) -> Result<()> {
+        match timeout(CANCEL_LIMIT, self.client.batch_execute(RESET)).await {
+            Ok(outcome) => outcome.map_err(convert),
+            Err(_) => Err(Error::new(Kind::Lost)),
+        }
     }
 
     /// Whether a pooler is in between.

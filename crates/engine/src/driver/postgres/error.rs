@@ -17,6 +17,7 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
             code: db.code().code().to_owned(),
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
+            constraint: constraint(db),
         };
         let row = copied_row(db);
         let converted = Error::new(kind).with_source(error);
@@ -55,6 +56,7 @@ fn class(db: &DbError) -> Class {
         SqlState::UNIQUE_VIOLATION => Class::Unique,
         SqlState::FOREIGN_KEY_VIOLATION => Class::ForeignKey,
         SqlState::NOT_NULL_VIOLATION => Class::NotNull,
+        SqlState::CHECK_VIOLATION => Class::Check,
         SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE => Class::TooLong,
         SqlState::READ_ONLY_SQL_TRANSACTION => Class::ReadOnly,
         SqlState::LOCK_NOT_AVAILABLE => Class::Busy,
@@ -65,6 +67,15 @@ fn class(db: &DbError) -> Class {
         // Cancelled by request in plain English; whatever else is said, statement_timeout is the usual reason.
         SqlState::QUERY_CANCELED if !db.message().contains("user request") => Class::StatementTimeout,
         _ => Class::Other,
+    }
+}
+
+/// The constraint that was broken. Of a column that is not null, it is the column that counts.
+fn constraint(db: &DbError) -> Option<String> {
+    match (db.constraint(), db.table(), db.column()) {
+        (Some(name), ..) => Some(name.to_owned()),
+        (None, Some(table), Some(column)) => Some(format!("{table}.{column}")),
+        _ => None,
     }
 }
 

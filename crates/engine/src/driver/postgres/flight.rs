@@ -15,6 +15,7 @@ use std::time::Instant;
 use futures_util::future::{MaybeDone, join, maybe_done};
 use futures_util::{StreamExt, pin_mut};
 use smallvec::{SmallVec, smallvec};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
@@ -23,7 +24,7 @@ use super::error::convert;
 use super::observe::replay_position;
 use super::param::{Param, type_of};
 use super::pooler::Pooler;
-use crate::driver::{Begin, Bounds, Flown};
+use crate::driver::{Begin, Bounds, Flown, MAX_PREPARED_BYTES};
 use crate::error::{Error, Result};
 use crate::query::{Batch, Query, queries};
 use crate::row::postgres::{PgRow, check_columns};
@@ -79,11 +80,7 @@ impl Connection {
             let found = self.find_prepared(*query).map_err(|error| error.at_position(position))?;
             forms.push(match found {
                 Some(statement) => Form::Prepared(statement),
-                None if self.prepares
-                    && new.insert(query.request().statement.sql(Engine::Postgres).to_owned()) =>
-                {
-                    Form::Preparing
-                }
+                None if self.prepares && is_kept(*query) && new.insert(sql_of(*query)) => Form::Preparing,
                 None => Form::Unnamed,
             });
         }
@@ -131,18 +128,46 @@ enum Form {
     Unnamed,
 }
 
-/// Refuses parameters that the statement has no place for, which PostgreSQL would ignore.
-fn check_count(sql: &str, given: usize) -> Result<()> {
-    // Every `$7` of the text counts, also one within quotes: too few is for PostgreSQL to report.
+/// Whether a query's text is short enough to be kept.
+fn is_kept(query: &mut dyn Query) -> bool {
+    query.request().statement.sql(Engine::Postgres).len() <= MAX_PREPARED_BYTES
+}
+
+fn sql_of(query: &mut dyn Query) -> String {
+    query.request().statement.sql(Engine::Postgres).to_owned()
+}
+
+/// The highest `$7` of a text, also of one within quotes or a comment.
+fn most_used(sql: &str) -> usize {
     let numbers = sql.split('$').skip(1).filter_map(|behind| {
         let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
         behind[..end].parse().ok()
     });
-    let used: usize = numbers.max().unwrap_or(0);
+    numbers.max().unwrap_or(0)
+}
+
+/// What PostgreSQL says, in several ways, of a statement that was given too few parameters.
+fn with_count(error: Error, sql: &str, given: usize) -> Error {
+    let used = most_used(sql);
+    let is_of_parameters =
+        [SqlState::UNDEFINED_PARAMETER, SqlState::INDETERMINATE_DATATYPE, SqlState::PROTOCOL_VIOLATION]
+            .iter()
+            .any(|state| error.code() == Some(state.code()));
+    if given < used && is_of_parameters {
+        Error::parameter_count(given, used).with_source(error)
+    } else {
+        error
+    }
+}
+
+/// Refuses parameters that the statement has no place for, which PostgreSQL would ignore.
+fn check_count(sql: &str, given: usize) -> Result<()> {
+    // Too few is for PostgreSQL to report, which knows what is within quotes.
+    let used = most_used(sql);
     if given <= used {
         return Ok(());
     }
-    Err(Error::invalid_value("parameters", format!("{given} were given, the statement uses {used}")))
+    Err(Error::parameter_count(given, used))
 }
 
 /// How a statement ended: its times, and its prepared form if that is new.
@@ -221,7 +246,7 @@ async fn send_all(
     if let Some(pooler) = pooler {
         outcome = outcome.map_err(|error| pooler.judge(error));
     }
-    if bounds.begin == Some(Begin::Write) {
+    if bounds.begin.is_some_and(Begin::is_write) {
         outcome = outcome.map_err(Error::into_refused_write);
     }
     let mut ends = Few::with_capacity(running.len());
@@ -299,7 +324,8 @@ async fn run(
             }
         }
     };
-    (watch, outcome.map_err(|error| error.with_statement(sql)))
+    let given = query.request().values().len();
+    (watch, outcome.map_err(|error| with_count(error, sql, given).with_statement(sql)))
 }
 
 async fn run_prepared(
@@ -336,19 +362,33 @@ fn checked(
 async fn drain(rows: RowStream, query: &mut dyn Query, watch: &mut Stopwatch) -> Result<()> {
     pin_mut!(rows);
     let mut notes = None;
+    let mut outcome = Ok(());
+    // To the end, also behind a row that does not fit: only then is it known what the server reported of it.
     while let Some(row) = rows.next().await {
         let row = row.map_err(convert)?;
-        let notes = match &mut notes {
-            Some(notes) => notes,
-            None => notes.insert(know_columns(row.columns(), query)?),
-        };
-        watch.decode(|| query.postgres_row(&PgRow::new(row, notes)))?;
+        if outcome.is_ok() {
+            outcome = take_row(row, query, &mut notes, watch);
+        }
     }
+    outcome?;
     if let Some(notes) = notes {
         query.request().noted(notes);
     }
     query.touched(rows.rows_affected().unwrap_or(0));
     Ok(())
+}
+
+fn take_row(
+    row: tokio_postgres::Row,
+    query: &mut dyn Query,
+    notes: &mut Option<Notes>,
+    watch: &mut Stopwatch,
+) -> Result<()> {
+    let notes = match notes {
+        Some(notes) => notes,
+        None => notes.insert(know_columns(row.columns(), query)?),
+    };
+    watch.decode(|| query.postgres_row(&PgRow::new(row, notes)))
 }
 
 /// Checks the columns of a result, and finds those whose values are wanted.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use futures_util::{Sink, SinkExt};
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
@@ -38,8 +38,16 @@ impl Connection {
         // Binary COPY converts nothing, so the widths of the columns are asked for first.
         let probe = format!("SELECT {list} FROM {table}");
         let copy = format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)");
-        let prepared = try_join(self.client.prepare(&probe), self.client.prepare(&copy)).await;
-        let (probe, copy) = prepared.map_err(convert)?;
+        // The client loses count of the answers if COPY itself is refused, and its connection with it. So an insert is
+        // planned first, which finds what is missing: rights, or a table to insert into.
+        let insert = format!(
+            "EXPLAIN INSERT INTO {table} ({list}) VALUES ({})",
+            vec!["DEFAULT"; columns.len()].join(", ")
+        );
+        let client = &self.client;
+        let sent =
+            try_join3(client.prepare(&probe), client.prepare(&copy), client.batch_execute(&insert)).await;
+        let (probe, copy, ()) = sent.map_err(convert)?;
         let types = probe.columns().iter().map(|column| column.type_().clone());
         let sink = self.client.copy_in::<_, Bytes>(&copy).await.map_err(convert)?;
         Ok(Load {
@@ -101,7 +109,7 @@ impl Load {
         let start = Instant::now();
         self.sink.close().await.map_err(convert)?;
         let busy = self.busy + start.elapsed();
-        // Both were prepared in one flight; then COPY began, and ended.
+        // All three were sent in one flight; then COPY began, and ended.
         Ok(Loaded { rows: self.rows as u64, statements: 1, round_trips: 3, busy })
     }
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL, by tokio-postgres.
 
 mod backends;
+mod bounded;
 mod cancel;
 mod cancel_key;
 mod certificates;
@@ -11,10 +12,12 @@ mod cut;
 mod error;
 mod flight;
 mod load;
+mod local;
 mod notices;
 mod observe;
 mod param;
 mod pooler;
+mod reported;
 mod startup;
 mod tls;
 mod verifier;

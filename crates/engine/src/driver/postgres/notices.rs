@@ -1,14 +1,15 @@
 //! What a server says beside its answers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::ready;
 
 use std::future::poll_fn;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Connection, Error};
+use tokio_postgres::{AsyncMessage, Error};
+
+use super::reported::{Carried, lock};
 
 /// What the server of a connection said that matters.
 #[derive(Clone, Debug, Default)]
@@ -19,19 +20,19 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Carries a connection to its end, and takes its notices.
-    pub(super) async fn carry<S, T>(self, mut connection: Connection<S, T>) -> Result<(), Error>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-        T: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub(super) async fn carry(self, connection: Arc<Mutex<dyn Carried>>) -> Result<(), Error> {
         poll_fn(|context| {
             loop {
-                match ready!(connection.poll_message(context)) {
+                // Locked while answers are handed out: whoever has one, and then locks, sees what came before it.
+                let message = lock(&connection).poll_message(context);
+                match ready!(message) {
                     Some(Ok(AsyncMessage::Notice(notice))) => {
                         if *notice.code() == SqlState::NO_ACTIVE_SQL_TRANSACTION {
                             self.no_transaction.store(true, Ordering::Release);
                         }
-                        tracing::debug!(target: "tallybook::pool", %notice, "the server says");
+                        // Its text may quote values: a function chooses what it raises.
+                        let (severity, code) = (notice.severity(), notice.code().code());
+                        tracing::debug!(target: "tallybook::pool", severity, code, "the server gave notice");
                     }
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error).into(),

@@ -64,7 +64,7 @@ impl Connection {
             lsn: lsn.map(|lsn| if standby { lsn } else { end_of_log(lsn) }).ok_or_else(|| missing("lsn"))?,
             timeline: number(&row, "timeline")?,
             paused: flag(&row, "paused"),
-            system: number(&row, "system")?,
+            system: system(&row)?,
             started: number(&row, "started")?,
         })
     }
@@ -91,7 +91,7 @@ pub(super) async fn identify(client: &Client, startup: &Startup) -> Result<Greet
     Ok(Greeting {
         identity: Identity {
             standby: flag(&row, "in_recovery"),
-            system: number(&row, "system").unwrap_or_default(),
+            system: system(&row).unwrap_or_default(),
             started: number(&row, "started").unwrap_or_default(),
             pid: number(&row, "pid").unwrap_or_default(),
         },
@@ -131,6 +131,12 @@ fn flag(row: &Row, column: &str) -> bool {
 
 fn number<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T> {
     text(row, column).and_then(|text| text.parse().ok()).ok_or_else(|| missing(column))
+}
+
+/// The identifier of the cluster, which PostgreSQL shows as a number with a sign: it is below zero if the cluster was made
+/// after January 2038.
+fn system(row: &Row) -> Result<u64> {
+    number(row, "system").map(i64::cast_unsigned)
 }
 
 fn missing(column: &str) -> Error {

@@ -87,7 +87,7 @@ impl Connector {
             Connector::File { file, .. } => Some(Arc::clone(file)),
         };
         let wants_log = file.is_some() && !self.is_read_only();
-        Connection::spawn(file, wants_log, self.busy_timeout(role), move || connector.open(role)).await
+        Connection::spawn(file, wants_log, self.busy_timeout(role), role, move || connector.open(role)).await
     }
 
     /// The file, and whether it is opened to be written.

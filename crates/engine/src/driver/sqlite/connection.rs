@@ -15,9 +15,10 @@ use super::connect::{left_log, use_log};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::flight::{check_transaction, run_all};
+use super::guard::Guard;
 use super::leash::{Leash, LongFlights, is_small};
 use super::log::{Log, Sync};
-use crate::driver::Bounds;
+use crate::driver::{Bounds, Role};
 use crate::error::{Error, Kind, Result};
 use crate::query::Query;
 
@@ -32,6 +33,7 @@ pub(crate) struct Connection {
     /// For what runs on the caller's thread; the connection's own holds it while it works.
     sqlite: Weak<Mutex<Sqlite>>,
     leash: Arc<Leash>,
+    guard: Guard,
     long: LongFlights,
     /// Shared with the flights on the connection's own thread.
     checked: Arc<CheckedResults>,
@@ -60,6 +62,7 @@ pub(super) struct Durability {
 struct Opened {
     sqlite: Weak<Mutex<Sqlite>>,
     leash: Arc<Leash>,
+    guard: Guard,
     interrupt: InterruptHandle,
 }
 
@@ -69,13 +72,14 @@ impl Connection {
         file: Option<Arc<DatabaseFile>>,
         wants_log: bool,
         busy_timeout: Duration,
+        role: Role,
         open: impl FnOnce() -> Result<Sqlite> + Send + 'static,
     ) -> Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>();
         let (ready, opened) = oneshot::channel();
         let join = thread::Builder::new()
             .name("tallybook-sqlite".to_owned())
-            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout)) {
+            .spawn(move || match open().and_then(|sqlite| share(sqlite, busy_timeout, role)) {
                 Ok((sqlite, opened)) => {
                     // The receiver is gone if the opening was abandoned; then the inbox is closed too.
                     let _ = ready.send(Ok(opened));
@@ -90,12 +94,14 @@ impl Connection {
             .map_err(|error| {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
-        let Opened { sqlite, leash, interrupt } = opened.await.map_err(|_| Error::new(Kind::Lost))??;
+        let Opened { sqlite, leash, guard, interrupt } =
+            opened.await.map_err(|_| Error::new(Kind::Lost))??;
         let (thread, long) = (Handle(work), LongFlights::default());
         Ok(Self {
             thread,
             sqlite,
             leash,
+            guard,
             long,
             checked: Arc::default(),
             interrupt,
@@ -114,6 +120,11 @@ impl Connection {
         self.join.is_finished()
             || self.log.as_ref().is_some_and(Log::has_failed)
             || self.file.as_ref().is_some_and(|file| file.gone().is_some())
+    }
+
+    /// Whether its session left something on it: settings, temporary tables, attached files.
+    pub(crate) fn has_session_state(&self) -> bool {
+        self.guard.has_session_state()
     }
 
     /// Looks whether its file is still there, unless that was done just before `now`.
@@ -206,6 +217,7 @@ impl Connection {
             self.thread.call(move |sqlite| leave_checkpoints(sqlite, leave).map_err(convert)).await??;
             self.leaves_checkpoints = leave;
         }
+        self.guard.forget();
         Ok(())
     }
 
@@ -314,11 +326,12 @@ impl Durability {
 }
 
 /// What a connection shares with its handle.
-fn share(sqlite: Sqlite, busy_timeout: Duration) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
+fn share(sqlite: Sqlite, busy_timeout: Duration, role: Role) -> Result<(Arc<Mutex<Sqlite>>, Opened)> {
     let leash = Leash::new(&sqlite, busy_timeout).map_err(convert)?;
+    let guard = Guard::watch(&sqlite, role).map_err(convert)?;
     let interrupt = sqlite.get_interrupt_handle();
     let sqlite = Arc::new(Mutex::new(sqlite));
-    let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, interrupt };
+    let opened = Opened { sqlite: Arc::downgrade(&sqlite), leash, guard, interrupt };
     Ok((sqlite, opened))
 }
 
@@ -377,10 +390,79 @@ impl<T> Answer<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::driver::{Begin, Bounds, Connector, End, Role};
+    use std::fs;
+    use std::path::Path;
+    use std::time::Instant;
+
+    use crate::driver::{Begin, Bounds, Connection, Connector, End, Link, Role};
+    use crate::error::{Error, GoneTransaction, Kind};
     use crate::params;
-    use crate::query::execute;
+    use crate::query::{Batch, execute, one};
     use crate::settings::{FileAccess, OpenMode, SqliteLocation, Target};
+
+    /// A connection that has a log, and a moment before its last look at its file: what is said to begin then does not
+    /// look again first.
+    async fn with_log(path: &Path) -> (Connection, Instant) {
+        let access = FileAccess { mode: OpenMode::Create, ..FileAccess::to_look() };
+        let connector = Connector::new(&Target::Sqlite(SqliteLocation::File(path.to_owned())), access);
+        let mut connection = connector.connect(Role::Migrate).await.unwrap();
+        let before = Instant::now();
+        let bounds = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        connection.fly(execute("CREATE TABLE notes (id integer)", params![]), bounds).await.unwrap();
+        // The connection's thread answers before it lets go; only then does the caller's thread do what it may.
+        let Link::Sqlite(sqlite) = &connection.link else { unreachable!("it is SQLite's") };
+        drop(sqlite.sqlite.upgrade().unwrap().lock().unwrap());
+        (connection, before)
+    }
+
+    /// The file was found to be elsewhere by what came after the commit.
+    fn is_of_a_commit(error: Error) -> bool {
+        matches!(error.kind(), Kind::FileGone { transaction: GoneTransaction::WithTheFile, .. })
+    }
+
+    /// A flush looks whether its file is still there, so one that is gone shows whether there was a flush.
+    #[tokio::test]
+    async fn whatever_commits_is_flushed_before_it_is_answered() {
+        let in_a_batch = Bounds { begin: Some(Begin::Write), end: Some(End::Commit), ..Bounds::default() };
+        let by_itself = Bounds::default();
+        let [insert, update] = ["INSERT INTO notes VALUES (1)", "UPDATE notes SET id = 1"];
+        for (sql, bounds) in
+            [(insert, in_a_batch), (update, in_a_batch), (insert, by_itself), (update, by_itself)]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("flushed.db");
+            let (mut connection, before) = with_log(&path).await;
+            fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+            let flown = connection.fly_timed(execute(sql, params![]), bounds, Some(before)).await;
+            assert!(flown.outcome.is_err_and(is_of_a_commit), "{sql}, {bounds:?}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flushed.db");
+        let (mut connection, before) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly_timed(execute(insert, params![]), bounds, Some(before)).await.outcome.unwrap();
+        fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+        let committed = connection.commit().await.unwrap();
+        assert!(committed.is_pending(), "its flush was asked for, and is waited for");
+        assert!(committed.wait().await.is_err_and(is_of_a_commit));
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_log_could_not_be_flushed_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("closed.db");
+        let (mut connection, _) = with_log(&path).await;
+        let bounds = Bounds { begin: Some(Begin::Write), ..Bounds::default() };
+        connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
+        let Link::Sqlite(sqlite) = &connection.link else { unreachable!("it is SQLite's") };
+        // Another connection's flush fails; this one must not go on as if its own would succeed.
+        sqlite.file.as_ref().unwrap().flush_failed();
+        assert!(!connection.is_closed(), "nobody has tried to flush here");
+        let committed = connection.commit().await.unwrap();
+        assert!(connection.is_clean(), "it is given back before the flush");
+        assert!(committed.wait().await.is_err_and(|error| error.is_commit_unknown()));
+        assert!(connection.is_closed() && connection.is_lost(), "so that nobody is lent it");
+    }
 
     #[tokio::test]
     async fn a_text_that_gives_the_file_another_journal_takes_the_log_away_in_order() {
@@ -396,6 +478,8 @@ mod tests {
             assert!(log.exists());
             connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
             assert!(!log.exists());
+            let flushes = connection.fly(one::<(i64,)>("PRAGMA synchronous", params![]), Bounds::default());
+            assert_eq!(flushes.await.unwrap().finish().unwrap(), (2,), "SQLite flushes this journal itself");
             // The next write has a log again.
             connection.fly(execute("INSERT INTO notes VALUES (1)", params![]), bounds).await.unwrap();
         }

@@ -12,9 +12,14 @@ pub(super) fn convert(error: rusqlite::Error) -> Error {
     let Some(failure) = failure else {
         return Error::invalid_value("statement", error.to_string()).with_source(error);
     };
+    // Only what would change the settings of a reader is denied.
+    if failure.code == rusqlite::ErrorCode::AuthorizationForStatementDenied {
+        return Error::new(Kind::WriteInRead).with_source(error);
+    }
     let kind = Kind::Database {
         class: class(failure),
         code: failure.extended_code.to_string(),
+        constraint: constraint(&message(&error)),
         message: message(&error),
         detail: None,
     };
@@ -26,6 +31,7 @@ fn class(failure: &ffi::Error) -> Class {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => Class::Unique,
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Class::ForeignKey,
         ffi::SQLITE_CONSTRAINT_NOTNULL => Class::NotNull,
+        ffi::SQLITE_CONSTRAINT_CHECK => Class::Check,
         _ => match failure.code {
             rusqlite::ErrorCode::ReadOnly => Class::ReadOnly,
             rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked => Class::Busy,
@@ -33,6 +39,13 @@ fn class(failure: &ffi::Error) -> Class {
             _ => Class::Other,
         },
     }
+}
+
+/// What a message names behind its colon: the name or the text of a check, an index, or columns.
+fn constraint(message: &str) -> Option<String> {
+    let (_, name) = message.split_once(" constraint failed: ")?;
+    let index = name.strip_prefix("index '").and_then(|name| name.strip_suffix('\''));
+    Some(index.unwrap_or(name).to_owned())
 }
 
 fn message(error: &rusqlite::Error) -> String {

@@ -12,7 +12,7 @@ use super::checked_results::CheckedResults;
 use super::connect::stable_plans;
 use super::error::convert;
 use super::leash::Taken;
-use crate::driver::{Begin, Bounds, End, Flown};
+use crate::driver::{Begin, Bounds, End, Flown, MAX_PREPARED_BYTES};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
 use crate::row::Notes;
@@ -42,7 +42,7 @@ impl Connection {
         }
         let is_insert = is_insert(&mut queries(&mut batch), bounds);
         // On the heap: it is rare, and would make every flight larger.
-        if bounds.begin == Some(Begin::Write)
+        if bounds.begin.is_some_and(Begin::is_write)
             && self.is_unprepared()
             && let Err(error) = Box::pin(self.prepare_write()).await
         {
@@ -74,7 +74,7 @@ impl Connection {
 /// Whether a flight begins a transaction and only inserts, so that it may be tried where it is asked for.
 fn is_insert(queries: &mut [&mut dyn Query], bounds: Bounds) -> bool {
     let is_insert = |query: &mut &mut dyn Query| query.request().statement.is_insert(Engine::Sqlite);
-    bounds.begin == Some(Begin::Write) && bounds.end.is_none() && queries.iter_mut().all(is_insert)
+    bounds.begin.is_some_and(Begin::is_write) && bounds.end.is_none() && queries.iter_mut().all(is_insert)
 }
 
 /// Runs the statements, with what goes before and behind them; on a leash, as long as that allows.
@@ -140,6 +140,9 @@ fn timed(
 ) -> Result<()> {
     let statement = query.request().statement.clone();
     let sql = statement.sql(Engine::Sqlite);
+    if let Some(cast) = statement.foreign_cast() {
+        return Err(Error::invalid_value("statement", cast.advice(sql)).with_statement(sql));
+    }
     let mut watch = Stopwatch::new(last.is_some());
     let outcome = if statement.is_planned_by_values() {
         planned_by_values(sqlite, || run(sqlite, checked, sql, query, read_only, &mut watch))
@@ -150,7 +153,23 @@ fn timed(
         query.request().timing = Some(timing);
         *last = Some(now);
     }
-    outcome.map_err(|error| error.with_statement(sql))
+    outcome.map_err(|error| with_index(sqlite, error).with_statement(sql))
+}
+
+/// Names the unique index of which SQLite tells the columns only.
+fn with_index(sqlite: &Sqlite, error: Error) -> Error {
+    const INDEX: &str = "SELECT i.name FROM pragma_index_list(substr($1, 1, instr($1, '.') - 1)) i WHERE i.\"unique\" AND $1 = \
+         (SELECT group_concat(substr($1, 1, instr($1, '.')) || name, ', ') FROM \
+         (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno))";
+    if !error.is_unique_violation() {
+        return error;
+    }
+    let index =
+        error.constraint().map(|columns| sqlite.query_row(INDEX, [columns], |row| row.get::<_, String>(0)));
+    match index {
+        Some(Ok(index)) => error.with_constraint(index),
+        _ => error,
+    }
 }
 
 /// Lets SQLite look at the values while it plans what `run` prepares.
@@ -171,6 +190,10 @@ fn run(
 ) -> Result<()> {
     // SQLite does not look whether a plan that was prepared before still fits the schema.
     if sql.starts_with("EXPLAIN") {
+        let mut statement = sqlite.prepare(sql).map_err(convert)?;
+        return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
+    }
+    if sql.len() > MAX_PREPARED_BYTES {
         let mut statement = sqlite.prepare(sql).map_err(convert)?;
         return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
     }
@@ -246,22 +269,21 @@ fn bind_all(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
             values.get(number.checked_sub(1)?)
         });
         let Some(value) = value else {
-            return Err(Error::invalid_value(
-                "parameters",
-                format!(
-                    "{} were given, the statement uses {}",
-                    values.len(),
-                    statement.parameter_name(index).unwrap_or("more")
-                ),
-            ));
+            return Err(Error::parameter_count(values.len(), most_used(statement)));
         };
         bind(statement, index, value).map_err(convert)?;
     }
     if highest < values.len() {
-        let problem = format!("{} were given, the statement uses {highest}", values.len());
-        return Err(Error::invalid_value("parameters", problem));
+        return Err(Error::parameter_count(values.len(), highest));
     }
     Ok(())
+}
+
+/// The highest number of a parameter.
+fn most_used(statement: &Statement<'_>) -> usize {
+    let number =
+        |index| statement.parameter_name(index).and_then(|name| name[1..].parse().ok()).unwrap_or(index);
+    (1..=statement.parameter_count()).map(number).max().unwrap_or(0)
 }
 
 pub(super) fn bind(statement: &mut Statement<'_>, index: usize, value: &Value) -> rusqlite::Result<()> {

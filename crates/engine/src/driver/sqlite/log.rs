@@ -203,6 +203,8 @@ impl Sync {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     /// A log at a path of its own; a pipe, which can't be flushed, if that is wanted.
@@ -214,6 +216,16 @@ mod tests {
         }
         let file = File::options().read(true).write(true).create(can_be_flushed).open(&path).unwrap();
         Log::new(file, path, Arc::new(DatabaseFile::new(directory.path().join("a.db"))), 0).unwrap()
+    }
+
+    impl Log {
+        /// That of a connection to the same database which is made now.
+        fn of_another_connection(&self) -> Self {
+            let Shared { file, database, .. } = &*self.0;
+            let path = database.path().with_extension("db-wal");
+            Log::new(file.try_clone().unwrap(), path, Arc::clone(database), database.failed_flushes())
+                .unwrap()
+        }
     }
 
     #[tokio::test]
@@ -238,6 +250,55 @@ mod tests {
         assert!(log.has_failed());
         assert!(log.written().wait().await.unwrap_err().is_commit_unknown());
         assert!(log.sync_now().unwrap_err().is_commit_unknown());
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_failed_on_one_connection_fails_the_commits_of_those_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(&directory, true);
+        let other = log.of_another_connection();
+        other.written().wait().await.unwrap();
+        log.0.database.flush_failed();
+        assert!(other.written().wait().await.unwrap_err().is_commit_unknown());
+        assert!(log.sync_now().unwrap_err().is_commit_unknown());
+        assert!(log.has_failed() && other.has_failed());
+        log.of_another_connection().written().wait().await.expect("it is opened after the failure");
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_succeeds_beside_one_that_failed_acknowledges_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(&directory, true);
+        let written = log.written();
+        // The system tells one of them only.
+        log.0.synced.send_replace(Synced { commit: 0, failure: Some(Failure::Flush("the other".into())) });
+        log.0.lock().written += 1;
+        log.0.sync_all();
+        assert!(log.has_failed());
+        assert_eq!(log.0.synced.borrow().commit, 0);
+        assert!(written.wait().await.unwrap_err().is_commit_unknown());
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_failed_is_counted_for_all_connections() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(&directory, false);
+        assert!(log.sync_now().is_err());
+        assert_eq!(log.0.database.failed_flushes(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_acknowledged_by_the_flush_that_covers_it_and_by_none_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(&directory, true);
+        let mut waiting = Box::pin(Sync { commit: 2, synced: log.0.synced.subscribe() }.wait());
+        log.0.synced.send_modify(|synced| synced.commit = 1);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        log.0.synced.send_modify(|synced| synced.commit = 2);
+        log.0.synced.send_modify(|synced| synced.fail(Failure::Flush("a later one".into())));
+        waiting.await.expect("its own flush succeeded");
+        let later = Sync { commit: 3, synced: log.0.synced.subscribe() };
+        assert!(later.wait().await.unwrap_err().is_commit_unknown());
     }
 
     #[tokio::test]

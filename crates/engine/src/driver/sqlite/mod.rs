@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod flight;
 mod functions;
+mod guard;
 mod leash;
 mod load;
 mod locks;

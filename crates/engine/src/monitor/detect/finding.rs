@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escaped::Escaped;
 use crate::seconds;
 
 /// How sure a [`Finding`] is.
@@ -49,7 +50,7 @@ impl From<&Location<'_>> for CallSite {
 
 impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", Escaped(&self.file), self.line)
     }
 }
 
@@ -111,14 +112,14 @@ const SHOWN: usize = 120;
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.headline(f)?;
-        write!(f, "\n  {}: {}", self.summary, Shortened(&self.statement))?;
+        write!(f, "\n  {}: {}", Escaped(&self.summary), Shortened(&self.statement))?;
         if let Some(source) = &self.source {
             self.origin(source, f)?;
         }
         if self.examined < self.distinct {
             write!(f, "\n  judged by {} of its {} different parameters", self.examined, self.distinct)?;
         }
-        write!(f, "\n  instead: {}", self.instead)
+        write!(f, "\n  instead: {}", Escaped(&self.instead))
     }
 }
 
@@ -137,6 +138,7 @@ impl Finding {
 
     fn origin(&self, source: &Source, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { statement, at, column, rows, .. } = source;
+        let (column, statement) = (Escaped(column), Escaped(statement));
         let verb = if self.grade == Grade::Suspected { "look like" } else { "are" };
         write!(f, "\n  its parameters {verb} `{column}` of the {rows} rows read at {at} ({statement})")
     }
@@ -155,8 +157,8 @@ struct Shortened<'a>(&'a str);
 impl fmt::Display for Shortened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(SHOWN) {
-            Some((end, _)) => write!(f, "{} …", self.0[..end].trim_end()),
-            None => f.write_str(self.0),
+            Some((end, _)) => write!(f, "{} …", Escaped(self.0[..end].trim_end())),
+            None => Escaped(self.0).fmt(f),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) use role::Role;
 
 /// Characters that are kept of a normalised text.
 const LONGEST_TEXT: usize = 2_000;
+/// Characters that are kept of a name; PostgreSQL's own limit is 63.
+const LONGEST_NAME: usize = 255;
 
 /// What all runs of a statement have in common, whatever their values.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,12 +48,12 @@ impl Fingerprint {
         let subject = subject::subject(&tokens);
         Self {
             hash: fnv(text.as_bytes()),
-            text: cut(text),
+            text: cut(text, LONGEST_TEXT),
             reads: subject.reads(),
-            operation: subject.operation.into(),
-            collection: subject.collection.map(String::into_boxed_str),
+            operation: cut(subject.operation, LONGEST_NAME),
+            collection: subject.collection.map(|name| cut(name, LONGEST_NAME)),
             summary: subject.summary.into(),
-            params: role::roles(&tokens),
+            params: role::roles(&tokens).into_iter().map(Role::shortened).collect(),
         }
     }
 
@@ -72,12 +74,23 @@ impl Fingerprint {
     }
 }
 
-fn cut(mut text: String) -> Box<str> {
-    if text.len() > LONGEST_TEXT {
-        let end = text.char_indices().nth(LONGEST_TEXT).map_or(text.len(), |(end, _)| end);
+/// The first characters of a text.
+fn cut(text: impl Into<String>, longest: usize) -> Box<str> {
+    let mut text = text.into();
+    if text.len() > longest {
+        let end = text.char_indices().nth(longest).map_or(text.len(), |(end, _)| end);
         text.truncate(end);
     }
     text.into()
+}
+
+impl Role {
+    fn shortened(self) -> Self {
+        match self {
+            Self::Column(name) => Self::Column(cut(name, LONGEST_NAME)),
+            other => other,
+        }
+    }
 }
 
 /// FNV-1a of 64 bits.
@@ -103,6 +116,19 @@ mod tests {
     fn a_code_has_16_digits() {
         let small = Fingerprint { hash: 0xab, ..Fingerprint::of("") };
         assert_eq!(small.code(), "00000000000000ab");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_statement_is_bounded_whatever_its_names_and_parameters() {
+        let name = "n".repeat(100_000);
+        let parameters: Vec<_> = (1..=60_000).map(|number| format!("{name} = ${number}")).take(50).collect();
+        let of =
+            Fingerprint::of(&format!("SELECT 1 FROM {name} WHERE {} OR a = $60000", parameters.join(" OR ")));
+        assert_eq!(of.collection.as_deref().map(str::len), Some(LONGEST_NAME));
+        assert_eq!(of.params.len(), 50);
+        let size = |role: &Role| if let Role::Column(name) = role { name.len() } else { 0 };
+        assert!(of.params.iter().all(|role| size(role) <= LONGEST_NAME));
+        assert!(Fingerprint::of(&format!("{name} 1")).operation.len() <= LONGEST_NAME);
     }
 
     #[test]

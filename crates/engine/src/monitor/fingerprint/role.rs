@@ -6,8 +6,8 @@ use super::keyword::Keyword;
 use super::operand::{Relation, begins_operand, casts_end, column_at, columns_before, ends_operand};
 use super::token::{Kind, Token};
 
-/// PostgreSQL's limit; SQLite's is lower.
-const MOST_PARAMETERS: u32 = 65_535;
+/// Roles that are kept of a statement, which bounds what the monitor holds: more parameters than that are a bulk of rows.
+const MOST_PARAMETERS: u32 = 1_024;
 
 /// What a parameter is used for.
 #[derive(Clone, Debug, PartialEq)]
@@ -403,9 +403,9 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_server_takes_are_ignored() {
-        assert_eq!(condition("id = $0 OR id = $65536 OR id = $99999999999"), []);
-        assert_eq!(condition("id = $65535").len(), 65_535);
+    fn numbers_beyond_those_of_a_condition_are_ignored() {
+        assert_eq!(condition("id = $0 OR id = $1025 OR id = $99999999999"), []);
+        assert_eq!(condition("id = $1024").len(), 1_024);
     }
 
     #[test]

@@ -38,6 +38,24 @@ fn fewer_rows_than_the_threshold_are_no_loop() {
 }
 
 #[test]
+fn the_threshold_says_how_many_rows_make_a_loop() {
+    let mut scene = Scene::new();
+    scene.list(Call::here(), "trades", &ids(&[11, 12, 13, 14, 15]));
+    scene.each(Call::here(), &select("executions", "trade_id"), &[11, 12, 13, 14]);
+    for (threshold, found) in [(0, 1), (2, 1), (4, 1), (5, 0)] {
+        assert_eq!(scene.trace.findings(&Rules { threshold }).len(), found, "{threshold}");
+    }
+}
+
+#[test]
+fn one_row_is_no_loop_whatever_the_threshold() {
+    let mut scene = Scene::new();
+    scene.list(Call::here(), "trades", &ids(&[11, 12, 13]));
+    scene.each(Call::here(), &select("executions", "trade_id"), &[11]);
+    assert!(scene.trace.findings(&Rules { threshold: 0 }).is_empty());
+}
+
+#[test]
 fn values_from_elsewhere_are_no_loop() {
     let mut scene = Scene::new();
     scene.list(Call::here(), "trades", &ids(&[11, 12, 13]));

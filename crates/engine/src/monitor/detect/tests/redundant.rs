@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::monitor::detect::Finding;
 use crate::monitor::detect::finding::Grade;
 use crate::monitor::detect::flight::Sent;
+use crate::monitor::detect::rules::Rules;
 use crate::monitor::detect::support::{
     MILLISECOND, Scene, column, ids, list, rows, select, statement, update,
 };
@@ -29,6 +30,15 @@ fn read_again(times: usize, mut before: impl FnMut(&mut Scene, usize)) -> Vec<Gr
 fn the_same_read_three_times_is_redundant_and_twice_is_not() {
     assert_eq!(read_again(3, |_, _| ()), [Grade::Redundant]);
     assert!(read_again(2, |_, _| ()).is_empty());
+}
+
+#[test]
+fn the_threshold_says_how_often_a_read_may_be_repeated() {
+    let mut scene = Scene::new();
+    scene.each(Call::here(), &select("trades", "id"), &[7, 7, 7, 7]);
+    for (threshold, found) in [(0, 1), (2, 1), (4, 1), (5, 0)] {
+        assert_eq!(scene.trace.findings(&Rules { threshold }).len(), found, "{threshold}");
+    }
 }
 
 #[test]
@@ -126,8 +136,8 @@ fn failures_of_more_sessions_than_are_remembered_count_for_all() {
 
 #[test]
 fn polling_is_not_redundant() {
-    assert!(read_again(9, |scene, _| scene.now += Duration::from_millis(30)).is_empty());
-    assert_eq!(read_again(9, |scene, _| scene.now += Duration::from_millis(20)), [Grade::Redundant]);
+    assert!(read_again(9, |scene, _| scene.now += Duration::from_micros(25_001)).is_empty());
+    assert_eq!(read_again(9, |scene, _| scene.now += Duration::from_millis(25)), [Grade::Redundant]);
 }
 
 fn same(statement: &Arc<Statement>, values: &[Value]) -> Vec<Grade> {

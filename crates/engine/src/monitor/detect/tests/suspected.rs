@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::monitor::detect::finding::Grade;
+use crate::monitor::detect::rules::Rules;
 use crate::monitor::detect::support::{Scene, ids, select, statement, words};
 use crate::monitor::fingerprint::Role;
 use crate::value::Value;
@@ -30,6 +31,26 @@ fn few_texts_or_another_name_are_no_suspicion() {
     look_up(&mut scene, "symbol", &SYMBOLS[..4]);
     look_up(&mut scene, "ticker", &SYMBOLS);
     assert!(scene.findings().is_empty());
+}
+
+#[test]
+fn a_higher_threshold_counts_for_suspicions_too() {
+    let mut scene = Scene::new();
+    scene.list(Call::here(), "positions", &words("symbol", &SYMBOLS));
+    look_up(&mut scene, "symbol", &SYMBOLS[..5]);
+    for (threshold, found) in [(0, 1), (3, 1), (5, 1), (6, 0)] {
+        assert_eq!(scene.trace.findings(&Rules { threshold }).len(), found, "{threshold}");
+    }
+}
+
+#[test]
+fn a_higher_threshold_counts_the_values_that_come_from_the_source() {
+    let mut scene = Scene::new();
+    scene.list(Call::here(), "positions", &words("symbol", &SYMBOLS[..5]));
+    look_up(&mut scene, "symbol", &SYMBOLS);
+    for (threshold, found) in [(5, 1), (6, 0)] {
+        assert_eq!(scene.trace.findings(&Rules { threshold }).len(), found, "{threshold}");
+    }
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! Primaries and their standbys, and what can happen to them.
 
-mod client;
-mod process;
-
 use std::path::{Path, PathBuf};
 
-use client::{answers, ask, connect, in_a_while, try_connect};
-use process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
+use crate::client::{answers, ask, connect, in_a_while, try_connect};
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::Cluster;
 use tokio_postgres::Client;
 
@@ -168,7 +165,7 @@ async fn a_full_disk_under_the_log_of_a_standby_stops_its_replay_and_not_its_rea
 
 #[test]
 fn nothing_is_left_of_servers_whose_owner_is_killed() {
-    let owner = Process::start("owner", &std::env::temp_dir());
+    let owner = Process::start("standby::owner", &std::env::temp_dir());
     let directories: Vec<PathBuf> = owner.told.split(' ').map(PathBuf::from).collect();
     assert_eq!(directories.len(), 3);
     assert!(directories.iter().all(|directory| is_in_use(directory)));

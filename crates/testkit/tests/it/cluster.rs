@@ -1,10 +1,9 @@
 //! Servers of one's own.
 
-mod process;
-
 use std::path::Path;
 
-use process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
+use crate::client::{ask, connect};
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::Cluster;
 use tokio_postgres::NoTls;
 
@@ -37,9 +36,20 @@ fn two_clusters_run_side_by_side() {
     assert_ne!(one.directory(), other.directory());
 }
 
+/// They are copies of one prepared directory.
+#[tokio::test]
+async fn two_clusters_are_not_replicas_of_each_other_by_their_identifiers() {
+    let identifier = async |cluster: &Cluster| {
+        let client = connect(&cluster.url("postgres")).await;
+        ask(&client, "SELECT system_identifier FROM pg_control_system()").await.unwrap()
+    };
+    let (one, other) = (Cluster::start().unwrap(), Cluster::start().unwrap());
+    assert_ne!(identifier(&one).await, identifier(&other).await);
+}
+
 #[test]
 fn a_cluster_ends_when_its_owner_is_killed() {
-    let owner = Process::start("owner", &std::env::temp_dir());
+    let owner = Process::start("cluster::owner", &std::env::temp_dir());
     let directory = Path::new(&owner.told).to_owned();
     assert!(directory.join("data/postmaster.pid").exists());
     assert!(is_in_use(&directory));

@@ -1,8 +1,6 @@
 //! The shared server among several processes. Each test has its own directory
 //! for temporary files, and so a shared server of its own.
 
-mod process;
-
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -11,7 +9,7 @@ use std::{
     thread,
 };
 
-use process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::postgres;
 use tempfile::TempDir;
 
@@ -23,7 +21,7 @@ fn directory() -> TempDir {
 }
 
 fn start_user(directory: &TempDir) -> Process {
-    Process::start("user", directory.path())
+    Process::start("shared::user", directory.path())
 }
 
 fn is_empty(directory: &Path) -> bool {

@@ -1,13 +1,11 @@
 //! The ways of a proxy, each with a real server behind it.
 
-mod client;
-
 use std::{
     io::ErrorKind,
     time::{Duration, Instant},
 };
 
-use client::{answers, ask, connect, in_a_while, try_connect};
+use crate::client::{answers, ask, connect, in_a_while, try_connect};
 use tallybook_testkit::{Database, Mode, Proxy, postgres};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_postgres::Client;

@@ -1,0 +1,398 @@
+//! What is concluded from what servers say. The servers are made up, so that what takes a promotion takes no time.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tallybook_testkit::{Database, postgres};
+
+use super::choice::{Choice, Tried};
+use super::need::Need;
+use super::router::Router;
+use super::status::{NodeRole, NodeState};
+use crate::driver::{Bounds, Observation, Position, Role};
+use crate::metrics::Data;
+use crate::observe::Log;
+use crate::params;
+use crate::query::{execute, one};
+use crate::session::WriteSession;
+use crate::settings::Settings;
+
+const OLD: usize = 0;
+const NEW: usize = 1;
+const REPLICA: usize = 2;
+const SYSTEM: u64 = 7;
+
+/// A primary, a replica that may take its place, and one that may not.
+struct Scene(Arc<Router>);
+
+impl Scene {
+    fn new() -> Self {
+        Self::with_staleness("5")
+    }
+
+    fn with_staleness(seconds: &str) -> Self {
+        let settings = Settings::from_lookup(|name| match name {
+            "DB_REPLICA_MAX_STALENESS" => Some(seconds.to_owned()),
+            "DATABASE_URL" => Some("postgresql://old,new/book".to_owned()),
+            "DB_READ_REPLICA_URL" => Some("postgresql://replica/book".to_owned()),
+            "DB_ENABLE_READ_REPLICA" => Some("true".to_owned()),
+            _ => None,
+        });
+        let settings = settings.unwrap();
+        Self(Arc::new(Router::new(&settings, &Log::new(&settings))))
+    }
+
+    /// The old primary has written until 1000, and both others have replayed it.
+    fn with_primary() -> Self {
+        let scene = Self::new();
+        scene.hear(OLD, primary(1, 1000));
+        scene.hear(NEW, standby(1, 1000));
+        scene.hear(REPLICA, standby(1, 1000));
+        assert_eq!(scene.0.primary.now(&scene.0), Some(OLD));
+        assert_eq!([NEW, REPLICA].map(|node| scene.state(node)), [NodeState::Up; 2]);
+        scene
+    }
+
+    /// The new primary has begun timeline 2 at 900: it never had the last of what the old one wrote.
+    fn promoted() -> Self {
+        let scene = Self::with_primary();
+        scene.hear(NEW, primary(2, 900));
+        assert_eq!(scene.0.primary.now(&scene.0), Some(NEW));
+        scene
+    }
+
+    /// A node answers, as its watch does.
+    fn hear(&self, node: usize, seen: Observation) {
+        self.0.heard(node, seen, Instant::now());
+        self.0.elect();
+    }
+
+    fn state(&self, node: usize) -> NodeState {
+        self.0.nodes[node].health.known().state
+    }
+
+    fn reason(&self, node: usize) -> String {
+        self.0.nodes[node].health.known().reason.clone()
+    }
+
+    fn primary(&self) -> Option<usize> {
+        self.0.primary.now(&self.0)
+    }
+
+    /// Transactions that a replaced primary acknowledged and its successor was not seen to have.
+    fn doubtful(&self) -> u64 {
+        let metrics = self.0.metrics();
+        match &metrics.iter().find(|metric| metric.name == "tallybook.transactions.doubtful").unwrap().data {
+            Data::Counter(points) => points[0].value,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The replica that is chosen for a read where only one is left to try, and what is asked of it.
+    fn chosen(&self, need: Need, node: usize) -> Option<Option<u64>> {
+        let mut tried = Tried::default();
+        (0..self.0.nodes.len()).filter(|&other| other != node).for_each(|other| tried.add(other));
+        self.0.choose(need, tried).map(|Choice { needs, .. }| needs)
+    }
+}
+
+fn primary(timeline: u32, lsn: u64) -> Observation {
+    // Each timeline has a server of its own.
+    Observation { standby: false, lsn, timeline, paused: false, system: SYSTEM, started: timeline.into() }
+}
+
+fn standby(timeline: u32, lsn: u64) -> Observation {
+    Observation { standby: true, started: 100, ..primary(timeline, lsn) }
+}
+
+fn after(timeline: u32, lsn: u64) -> Need {
+    Need::After(Position { system: SYSTEM, timeline, lsn })
+}
+
+#[tokio::test]
+async fn a_primary_on_an_older_timeline_is_never_written_to_again() {
+    let scene = Scene::promoted();
+    assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, Some(NEW)));
+    assert!(scene.reason(OLD).contains("timeline 1"), "{}", scene.reason(OLD));
+    scene.0.give_up(NEW, NodeRole::Primary, "it is gone".to_owned());
+    scene.hear(OLD, primary(1, 2000));
+    assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, None), "also when it is the only one");
+    scene.hear(NEW, primary(2, 1000));
+    assert_eq!(scene.primary(), Some(NEW));
+}
+
+#[tokio::test]
+async fn a_replaced_primary_that_answers_is_not_up_for_a_moment_either() {
+    let scene = Scene::promoted();
+    scene.0.heard(OLD, primary(1, 2000), Instant::now());
+    assert_eq!(scene.state(OLD), NodeState::Down, "before anybody decides who is the primary");
+}
+
+#[tokio::test]
+async fn a_primary_that_answered_while_it_was_replaced_is_left() {
+    let scene = Scene::promoted();
+    // Its watch had looked at the timeline just before the other was elected.
+    scene.0.tell(OLD, NodeRole::Primary, NodeState::Up, String::new());
+    scene.0.give_up(NEW, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.elect();
+    assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, None));
+    assert!(scene.reason(OLD).contains("it was replaced as the primary"), "{}", scene.reason(OLD));
+}
+
+#[tokio::test]
+async fn a_primary_of_another_cluster_is_not_written_to() {
+    let scene = Scene::with_primary();
+    scene.hear(NEW, Observation { system: 8, ..primary(5, 9000) });
+    assert_eq!((scene.state(NEW), scene.primary()), (NodeState::Down, Some(OLD)));
+    assert!(scene.reason(NEW).contains("another cluster"), "{}", scene.reason(NEW));
+}
+
+#[tokio::test]
+async fn a_replica_of_another_cluster_is_not_read_from() {
+    let scene = Scene::with_primary();
+    scene.hear(REPLICA, Observation { system: 8, started: 101, ..standby(1, 9000) });
+    assert_eq!(scene.state(REPLICA), NodeState::Down);
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+    assert_eq!(scene.chosen(Need::Within(Duration::from_secs(3600)), REPLICA), None);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_writes_and_is_no_candidate_is_not_used() {
+    let scene = Scene::with_primary();
+    scene.hear(REPLICA, primary(2, 2000));
+    assert_eq!((scene.state(REPLICA), scene.primary()), (NodeState::Down, Some(OLD)));
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+}
+
+#[tokio::test]
+async fn two_primaries_on_one_timeline_are_both_left_until_one_is_none() {
+    let scene = Scene::with_primary();
+    let other = Observation { started: 55, ..primary(1, 1000) };
+    scene.hear(NEW, other);
+    assert_eq!(scene.0.primary.last(), None);
+    let conflict = scene.0.primary.conflict().unwrap();
+    assert!(conflict.contains("old:5432") && conflict.contains("new:5432"), "{conflict}");
+    let write =
+        scene.0.write(Location::caller()).now_or_never().expect("nobody waits for what a person must decide");
+    assert!(write.is_err_and(|error| error.is_no_primary()));
+    scene.hear(NEW, standby(1, 1000));
+    assert_eq!((scene.primary(), scene.0.primary.conflict()), (Some(OLD), None));
+}
+
+#[tokio::test]
+async fn one_server_by_two_names_is_one_primary() {
+    let scene = Scene::with_primary();
+    scene.hear(NEW, primary(1, 1000));
+    assert_eq!((scene.primary(), scene.0.primary.conflict()), (Some(OLD), None));
+    assert!(scene.reason(NEW).contains("the same server as old:5432"), "{}", scene.reason(NEW));
+}
+
+#[tokio::test]
+async fn a_primary_that_became_a_standby_is_left() {
+    let scene = Scene::with_primary();
+    scene.hear(OLD, Observation { started: 1, ..standby(1, 1000) });
+    assert_eq!(scene.0.primary.last(), None);
+}
+
+#[tokio::test]
+async fn a_primary_that_is_out_of_reach_is_still_the_one_to_come_back() {
+    let scene = Scene::with_primary();
+    scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.elect();
+    assert_eq!((scene.0.primary.last(), scene.primary()), (Some(OLD), None));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_replaced_primary_is_told_at_once() {
+    let scene = Scene::with_primary();
+    let mut waiting = Box::pin(scene.0.nodes[OLD].lend_writer(OLD, Location::caller()));
+    assert!(waiting.as_mut().now_or_never().is_none(), "it connects");
+    scene.hear(NEW, primary(2, 900));
+    assert!(waiting.now_or_never().unwrap().is_err_and(|error| error.is_connection_lost()));
+}
+
+#[tokio::test]
+async fn who_asks_for_a_connection_to_a_server_that_is_down_is_told_at_once() {
+    let scene = Scene::with_primary();
+    scene.0.give_up(REPLICA, NodeRole::Replica, "it is gone".to_owned());
+    let lent = scene.0.nodes[REPLICA].lend(REPLICA, Location::caller()).now_or_never();
+    assert!(lent.unwrap().is_err_and(|error| error.is_connection_lost()));
+}
+
+/// The old primary is a real server here, and the new one is nowhere. What the server says of itself.
+async fn real(name: &str) -> (Database, Scene, Observation) {
+    let database = postgres().await.database(name).await;
+    let server = format!("127.0.0.1:{}", database.port());
+    let both = format!("{server},127.0.0.1:1");
+    let settings = Settings::new(&database.url().replace(&server, &both)).unwrap();
+    let scene = Scene(Arc::new(Router::new(&settings, &Log::new(&settings))));
+    let mut connection = scene.0.nodes[OLD].connector.connect(Role::Read).await.unwrap();
+    let seen = connection.observe().await.unwrap().unwrap();
+    scene.hear(OLD, seen);
+    (database, scene, seen)
+}
+
+fn promoted_from(seen: Observation) -> Observation {
+    Observation { timeline: seen.timeline + 1, started: 1, ..seen }
+}
+
+#[tokio::test]
+async fn connections_to_a_replaced_primary_are_cut() {
+    for became_a_standby in [false, true] {
+        let (_database, scene, seen) = real("connections_to_a_replaced").await;
+        let mut session = scene.0.write(Location::caller()).await.unwrap();
+        let sleep = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(60)", params![]);
+        let (asleep, ()) = tokio::join!(session.fly(sleep, Bounds::default()), async {
+            // Both may be heard of before anybody decides.
+            if became_a_standby {
+                scene.0.heard(OLD, Observation { standby: true, ..seen }, Instant::now());
+            }
+            scene.hear(NEW, promoted_from(seen));
+        });
+        assert!(
+            asleep.is_err_and(|error| error.is_connection_lost()),
+            "a standby by then: {became_a_standby}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_on_a_replaced_primary_is_not_committed_and_what_it_acknowledged_may_be_missing() {
+    let (_database, scene, seen) = real("a_transaction_on_a_replaced").await;
+    let begin = async || {
+        let lease = scene.0.write(Location::caller()).await.unwrap();
+        WriteSession::new(lease, Arc::clone(&scene.0), Location::caller(), None)
+    };
+    let mut session = begin().await;
+    session.run(execute("CREATE TABLE notes (id bigint)", params![])).await.unwrap();
+    session.commit().await.unwrap();
+    let mut session = begin().await;
+    session.run(execute("INSERT INTO notes VALUES (1)", params![])).await.unwrap();
+    scene.hear(NEW, promoted_from(seen));
+    let error = session.commit().await.unwrap_err();
+    assert!(error.is_superseded() && error.is_retryable(), "{error:?}");
+    assert_eq!(scene.doubtful(), 1, "the first one was acknowledged");
+}
+
+#[tokio::test]
+async fn a_connection_to_another_start_of_a_replica_is_not_lent() {
+    let (_database, scene, seen) = real("a_connection_to_another_start").await;
+    let lent = async || {
+        let choice = Choice { node: OLD, needs: None };
+        scene.0.lend(choice, Location::caller()).await.unwrap().is_some()
+    };
+    assert!(lent().await);
+    scene.hear(OLD, Observation { started: seen.started - 1, ..seen });
+    assert!(!lent().await, "what is known of the node is known of its last start");
+    assert_eq!(scene.state(OLD), NodeState::Suspect, "it is asked again");
+}
+
+#[tokio::test]
+async fn a_promotion_forgets_where_the_old_primary_was() {
+    let scene = Scene::promoted();
+    assert_eq!(scene.0.history().last(), Some(900), "it ended at 1000 on the old timeline");
+    scene.hear(OLD, primary(1, 2000));
+    assert_eq!(scene.0.history().last(), Some(900), "what it writes now is on no replica's way");
+    scene.hear(REPLICA, standby(2, 950));
+    assert_eq!(scene.state(REPLICA), NodeState::Up, "it has what the new primary had");
+}
+
+#[tokio::test]
+async fn a_replica_that_follows_the_old_timeline_is_not_read_from_though_it_is_farther() {
+    let scene = Scene::promoted();
+    scene.hear(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Lagging);
+    assert!(scene.reason(REPLICA).contains("timeline 1"), "{}", scene.reason(REPLICA));
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+    assert_eq!(scene.chosen(Need::Within(Duration::from_secs(3600)), REPLICA), None);
+    assert_eq!(scene.chosen(after(2, 900), REPLICA), None);
+    scene.hear(REPLICA, standby(2, 1000));
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), Some(None));
+    assert_eq!(scene.chosen(after(2, 900), REPLICA), Some(None));
+}
+
+#[tokio::test]
+async fn a_replica_that_was_fresh_is_left_when_it_may_be_too_old_by_now() {
+    let scene = Scene::with_primary();
+    let hour = Need::Within(Duration::from_secs(3600));
+    assert_eq!([Need::Usual, hour].map(|need| scene.chosen(need, REPLICA)), [Some(None); 2]);
+    assert_eq!(scene.chosen(Need::Within(Duration::ZERO), REPLICA), None, "the primary was not asked since");
+    // It was not asked for as long as it may be old.
+    scene.0.nodes[REPLICA].health.covered_until(None);
+    assert_eq!(scene.state(REPLICA), NodeState::Up);
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+    scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), Some(None), "nothing newer is to be had");
+}
+
+#[tokio::test]
+async fn without_a_primary_a_replica_is_up_if_it_has_all_that_was_ever_seen() {
+    let scene = Scene::with_staleness("0.001");
+    scene.hear(OLD, primary(1, 1000));
+    tokio::time::sleep(Duration::from_millis(2)).await; // older than a replica may be
+    scene.hear(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Lagging, "the primary may have written since");
+    scene.0.give_up(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.hear(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Up);
+    scene.hear(REPLICA, standby(1, 999));
+    assert_eq!(scene.state(REPLICA), NodeState::Lagging, "another one may have more");
+}
+
+#[tokio::test]
+async fn a_token_asks_for_its_own_cluster_timeline_and_position() {
+    let scene = Scene::with_primary();
+    assert_eq!(scene.chosen(after(1, 1000), REPLICA), Some(None), "it is known to have it");
+    assert_eq!(scene.chosen(after(1, 1001), REPLICA), Some(Some(1001)), "it may have it soon");
+    assert_eq!(scene.chosen(after(2, 1000), REPLICA), None, "of another timeline");
+    assert_eq!(scene.chosen(after(0, 1000), REPLICA), None, "of another timeline");
+    let stranger = Need::After(Position { system: 8, timeline: 1, lsn: 1000 });
+    assert_eq!(scene.chosen(stranger, REPLICA), None, "of another cluster");
+    assert_eq!(scene.chosen(Need::Primary, REPLICA), None);
+}
+
+#[tokio::test]
+async fn a_replica_that_started_again_is_not_known_to_have_what_it_had() {
+    let scene = Scene::with_primary();
+    scene.0.give_up(REPLICA, NodeRole::Replica, "it is gone".to_owned());
+    // It comes back from an older state.
+    scene.hear(REPLICA, Observation { started: 101, ..standby(1, 400) });
+    assert_eq!(scene.0.nodes[REPLICA].health.replayed(), 400);
+    assert_eq!(scene.chosen(after(1, 1000), REPLICA).flatten(), None);
+    assert_eq!(scene.chosen(Need::Usual, REPLICA), None);
+}
+
+#[tokio::test]
+async fn a_replica_that_was_waited_for_in_vain_is_asked_again_once_it_moves() {
+    let scene = Scene::with_primary();
+    let health = &scene.0.nodes[REPLICA].health;
+    health.stalls();
+    assert_eq!(scene.chosen(after(1, 1001), REPLICA), None);
+    assert_eq!(scene.chosen(after(1, 1000), REPLICA), Some(None), "what it has it has");
+    scene.hear(REPLICA, standby(1, 1001));
+    assert_eq!(scene.chosen(after(1, 1002), REPLICA), Some(Some(1002)));
+}
+
+#[tokio::test]
+async fn a_commit_at_an_unknown_position_is_not_behind_what_the_log_reached_since() {
+    let scene = Scene::with_primary();
+    scene.0.committed(OLD, None);
+    scene.hear(OLD, primary(1, 1100));
+    scene.hear(NEW, Observation { started: 102, ..standby(1, 1100) });
+    scene.hear(NEW, Observation { started: 102, ..primary(2, 1100) });
+    assert_eq!(scene.doubtful(), 0);
+}
+
+#[tokio::test]
+async fn what_the_new_primary_is_not_seen_to_have_is_counted() {
+    let scene = Scene::with_primary();
+    for lsn in [800, 900, 950, 1000] {
+        scene.0.committed(OLD, Some(Position { system: SYSTEM, timeline: 1, lsn }));
+    }
+    // It is seen as a replica at 900 before it is promoted.
+    scene.hear(NEW, Observation { started: 102, ..standby(1, 900) });
+    scene.hear(NEW, Observation { started: 102, ..primary(2, 905) });
+    assert_eq!(scene.doubtful(), 2);
+}

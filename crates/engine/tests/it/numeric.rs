@@ -1,0 +1,106 @@
+//! Columns of exact numbers: they come back exact, or not at all.
+
+use rust_decimal::Decimal;
+use tallybook_engine::{all, params};
+use tallybook_testkit::postgres;
+
+use crate::support::{open, property, read, try_read, write};
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_numeric_of_postgresql_comes_back_exact() {
+    let database = postgres().await.database("a_numeric_of_postgresql").await;
+    let db = open(database.url()).await;
+    for text in [
+        "0",
+        "1",
+        "-1",
+        "10000",
+        "99999999",
+        "0.1",
+        "-0.0001",
+        "0.00001",
+        "12345678901234567.89",
+        "1e20",
+        "0.000000000000000000000001",
+        "7922816251426433759354395033.5",
+        "79228162514264337593543950335",
+        "1.50",
+        "123456.0000",
+        "0.1234567890123456789012345678",
+    ] {
+        let sql = format!("SELECT '{text}'::numeric, '{text}'::numeric(60, 30)");
+        let expected = Decimal::from_scientific(text).unwrap_or_else(|_| decimal(text));
+        assert_eq!(read::<(Decimal, Decimal)>(&db, &sql).await, [(expected, expected)], "{text}");
+    }
+    property(200, &(proptest::prelude::any::<i64>(), 0..=28_u32), async |(digits, scale)| {
+        let number = Decimal::new(digits, scale);
+        let found = read::<(Decimal,)>(&db, format!("SELECT '{number}'::numeric")).await;
+        proptest::prop_assert_eq!(found, [(number,)]);
+        Ok(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_numeric_that_would_lose_digits_is_an_error_that_names_its_column() {
+    let database = postgres().await.database("a_numeric_that_would_lose").await;
+    let db = open(database.url()).await;
+    write(&db, "CREATE TABLE exact (amount numeric)").await;
+    for (amount, fits_decimal, fits_double) in [
+        ("12345678901234567.89", true, false),
+        ("0.1", true, true),
+        ("123456789012345", true, true),
+        ("79228162514264337593543950336", false, false),
+        ("0.12345678901234567890123456789", false, false),
+        ("1e100", false, false),
+        ("NaN", false, false),
+        ("Infinity", false, false),
+    ] {
+        write(&db, "DELETE FROM exact").await;
+        write(&db, format!("INSERT INTO exact VALUES ('{amount}')")).await;
+        let as_decimal = try_read::<(Decimal,)>(&db, "SELECT amount FROM exact").await;
+        let as_double = try_read::<(f64,)>(&db, "SELECT amount FROM exact").await;
+        assert_eq!((as_decimal.is_ok(), as_double.is_ok()), (fits_decimal, fits_double), "{amount}");
+        for error in [as_decimal.map(drop).err(), as_double.map(drop).err()].into_iter().flatten() {
+            assert!(
+                error.is_decode() && !error.message().contains(amount)
+                    || amount.contains('N')
+                    || amount.contains('I')
+            );
+        }
+    }
+    write(&db, "UPDATE exact SET amount = 12345678901234567.89").await;
+    let error = try_read::<(f64,)>(&db, "SELECT amount FROM exact").await.unwrap_err();
+    assert!(error.message().contains("a numeric that a double would round; read it as a Decimal"), "{error}");
+    let total = read::<(Decimal,)>(&db, "SELECT sum(amount) FROM exact").await;
+    assert_eq!(total, [(decimal("12345678901234567.89"),)]);
+}
+
+#[tokio::test]
+async fn a_number_that_sqlite_may_have_rounded_in_a_column_of_exact_numbers_is_an_error() {
+    let db = open("sqlite::memory:").await;
+    write(&db, "CREATE TABLE amounts (id integer, exact numeric(20, 2), ratio float)").await;
+    write(&db, "INSERT INTO amounts VALUES (1, '12345678901234567.89', '12345678901234567.89')").await;
+    write(&db, "INSERT INTO amounts VALUES (2, '123456789012345.5', 0.1), (3, 0.1, 0.1)").await;
+    let rounded = |id: i64| all::<(Decimal,)>("SELECT exact FROM amounts WHERE id = $1", params![id]);
+    let mut session = db.read().await.unwrap();
+    for (id, why) in [(1, "an integer of more than 53 bits"), (2, "SQLite may have rounded it")] {
+        let error = session.run(rounded(id)).await.unwrap_err();
+        assert!(error.is_decode() && error.message().contains(why), "{error}");
+        assert!(!error.message().contains("12345"), "{error}");
+    }
+    assert_eq!(session.run(rounded(3)).await.unwrap(), [(decimal("0.1"),)]);
+    // Columns of doubles are read as they always were: by their shortest decimal.
+    let ratios = all::<(Decimal,)>("SELECT ratio FROM amounts ORDER BY id", params![]);
+    assert_eq!(session.run(ratios).await.unwrap()[0], (decimal("12345678901234568"),));
+    let double = all::<(f64,)>("SELECT exact FROM amounts WHERE id = 2", params![]);
+    assert_eq!(session.run(double).await.unwrap(), [(123456789012345.5,)]);
+    drop(session);
+    let integers = "INSERT INTO amounts VALUES (4, '1234567890123456', 1)";
+    write(&db, integers).await;
+    let mut session = db.read().await.unwrap();
+    assert_eq!(session.run(rounded(4)).await.unwrap(), [(decimal("1234567890123456"),)]);
+}
