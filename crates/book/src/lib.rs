@@ -5,6 +5,15 @@
 #[doc = include_str!("../../../docs/concurrency.md")]
 struct Concurrency;
 
+/// The engine, `tallybook_engine`, with macros that work for a crate that depends on `tallybook` alone.
+pub mod engine {
+    // These two take the place of those that name the engine's own crate.
+    pub use tallybook_engine::RowOfTheBook as Row;
+    pub use tallybook_engine::max_queries_of_the_book as max_queries;
+
+    pub use tallybook_engine::*;
+}
+
 mod aggregates;
 mod changes;
 mod contents;
@@ -22,8 +31,7 @@ mod table;
 mod unreadable;
 mod words;
 
-pub use tallybook_engine as engine;
-pub use tallybook_engine::max_queries_of_the_book as max_queries;
+pub use engine::max_queries;
 pub use tallybook_engine::{Database, IsolationLevel, ReadSession, Session, Settings, WriteSession, now};
 
 pub use aggregates::{

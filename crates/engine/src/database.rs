@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::call::Call;
 use crate::driver::Connection;
@@ -18,6 +18,7 @@ use crate::metrics::Metric;
 use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
 use crate::observe::{Journal, Log, Observer, Opened};
 use crate::pool::{Pool, PoolStatus};
+use crate::relation::relations;
 use crate::routing::{Lease, Need, NodeStatus, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::{Engine, Settings};
@@ -27,6 +28,10 @@ use crate::waiting::Lookout;
 /// often one is looked for.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(2);
 const EXPLAIN_RETRY: Duration = Duration::from_millis(10);
+/// How long each part of reading the foreign keys may take.
+const RELATIONS_LIMIT: Duration = Duration::from_secs(2);
+/// How often it is looked whether there is still a database whose they are.
+const RELATIONS_WAIT: Duration = Duration::from_secs(5);
 
 /// A database with its pools. Cloning shares it; dropping the last clone closes it.
 ///
@@ -61,6 +66,8 @@ struct Inner {
     monitor: Monitor,
     /// The socket at which its figures are found.
     served: Mutex<Option<Served>>,
+    /// Held while foreign keys are read, over a connection that must not outlast the others.
+    reads_relations: tokio::sync::Mutex<()>,
 }
 
 impl Database {
@@ -75,8 +82,16 @@ impl Database {
         let (monitor, wanted) = Monitor::new(&settings)?;
         let engine = settings.database_url.engine();
         let router = Router::open(&settings, &Log::new(&settings)).await?;
-        let db = Self(Arc::new(Inner { engine, settings, router, monitor, served: Mutex::default() }));
+        let db = Self(Arc::new(Inner {
+            engine,
+            settings,
+            router,
+            monitor,
+            served: Mutex::default(),
+            reads_relations: tokio::sync::Mutex::default(),
+        }));
         tokio::spawn(explain_slow(Arc::downgrade(&db.0), wanted));
+        tokio::spawn(read_relations(Arc::downgrade(&db.0)));
         db.serve_figures().await;
         Ok(db)
     }
@@ -231,7 +246,7 @@ impl Database {
         let inner = &self.0;
         async move {
             refuse_nested_write(self.address(), Some(holder))?;
-            let lease = inner.router.write(holder).await?;
+            let lease = inner.router.write(holder, inner.router.acquire_deadline()).await?;
             let journal = inner.journal(&lease, holder);
             let session = WriteSession::new(lease, Arc::clone(&inner.router), holder, journal);
             Ok(session.with_isolation(isolation))
@@ -319,7 +334,9 @@ impl Database {
     /// Waits for the sessions that are open, at most `DB_POOL_TIMEOUT`, hands out no more, and closes all
     /// connections. A process that ends without it loses nothing, but leaves SQLite's log beside its file.
     pub async fn close(&self) {
-        self.0.router.close().await;
+        let deadline = self.0.router.acquire_deadline();
+        let _unread = timeout_at(deadline.end().into(), self.0.reads_relations.lock()).await;
+        self.0.router.close(deadline).await;
         drop(self.0.served().take());
     }
 
@@ -343,6 +360,13 @@ impl Database {
     /// ways that others can't.
     pub(crate) async fn close_idle(&self) {
         self.0.router.close_idle().await;
+    }
+
+    /// Learns which columns refer to which, over a connection that is at hand.
+    pub(crate) async fn learn_relations(&self, connection: &mut Connection) {
+        if let Ok(relations) = relations(connection).await {
+            self.0.monitor.relations().replace(relations);
+        }
     }
 
     /// What looks for whom its connections wait.
@@ -381,6 +405,26 @@ async fn explain_slow(db: Weak<Inner>, mut wanted: mpsc::Receiver<Wanted>) {
     while let Some(wanted) = wanted.recv().await {
         if let Ok(Some(outline)) = timeout(EXPLAIN_LIMIT, explain(&db, &wanted)).await {
             wanted.explained(outline);
+        }
+    }
+}
+
+/// Reads the foreign keys whenever they are asked for, as long as the database is open. It has a connection of its own
+/// for that moment: nobody finds one of the pool taken.
+async fn read_relations(db: Weak<Inner>) {
+    let Some(wanted) = db.upgrade().map(|db| Arc::clone(db.monitor.relations())) else { return };
+    loop {
+        if timeout(RELATIONS_WAIT, wanted.wanted()).await.is_ok() {
+            let Some(inner) = db.upgrade() else { return };
+            let _reading = inner.reads_relations.lock().await;
+            let db = Database(Arc::clone(&inner));
+            // Where it fails they are asked for again when the schema is changed.
+            if let Ok(Ok(mut connection)) = timeout(RELATIONS_LIMIT, inner.router.connect_to_read()).await {
+                let _ = timeout(RELATIONS_LIMIT, db.learn_relations(&mut connection)).await;
+                connection.close().await;
+            }
+        } else if db.strong_count() == 0 {
+            return;
         }
     }
 }

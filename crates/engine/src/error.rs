@@ -234,6 +234,15 @@ impl Error {
         Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
     }
 
+    /// A result that has another column in the place of one that a struct reads; `place` counts from 0.
+    pub(crate) fn misplaced(column: &str, place: usize, found: &str) -> Self {
+        let expected = format!("in place {} of the result", place + 1);
+        let found = format!(
+            "`{found}`; put the columns in the order of the struct, or call that one `… AS {column}` if it is meant"
+        );
+        Self::new(Kind::Decode { column: format!("column `{column}`"), expected, found })
+    }
+
     /// A standby refuses BEGIN READ WRITE as a feature that it does not have (0A000).
     pub(crate) fn into_refused_write(mut self) -> Self {
         if let Kind::Database { class, code, .. } = &mut self.0.kind

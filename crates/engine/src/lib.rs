@@ -20,6 +20,7 @@ mod pool;
 mod query;
 mod random;
 mod reading;
+mod relation;
 mod routing;
 mod row;
 mod seconds;
@@ -30,9 +31,9 @@ mod stopwatch;
 mod value;
 mod waiting;
 
-#[doc(hidden)]
-pub use tallybook_macros::max_queries_of_the_book;
 pub use tallybook_macros::{Row, max_queries};
+#[doc(hidden)]
+pub use tallybook_macros::{RowOfTheBook, max_queries_of_the_book};
 
 pub use call::Call;
 pub use database::Database;

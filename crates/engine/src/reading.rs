@@ -93,13 +93,14 @@ pub(crate) const fn is_read(sql: &str) -> bool {
         && !mentions(sql, b"set_config")
 }
 
-/// Whether a text inserts values that stand in it, not those of a query.
+/// Whether a text inserts values that stand in it, not those of a query, and replaces nothing.
 pub(crate) const fn is_insert(sql: &str) -> bool {
     let sql = sql.as_bytes();
     is_word(sql, first_word(sql, 0, Engine::Postgres), b"INSERT")
         && is_word(sql, first_word(sql, 0, Engine::Sqlite), b"INSERT")
         && mentions(sql, b"VALUES")
         && !mentions(sql, b"SELECT")
+        && !mentions(sql, b"REPLACE")
 }
 
 /// Whether a text may leave something behind on a connection of PostgreSQL that outlasts its transaction: a setting, a

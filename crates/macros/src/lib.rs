@@ -14,8 +14,19 @@ use max_queries::Promises;
 /// characters of a text.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
+    implement_row(input, &parse_quote!(::tallybook_engine))
+}
+
+/// As `Row`, for crates that know the engine by the name of `tallybook::engine` only.
+#[doc(hidden)]
+#[proc_macro_derive(RowOfTheBook, attributes(row))]
+pub fn derive_row_of_the_book(input: TokenStream) -> TokenStream {
+    implement_row(input, &parse_quote!(::tallybook::engine))
+}
+
+fn implement_row(input: TokenStream, engine: &Path) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    row::expand(&input, engine).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Fails a test, or any async function, that asks more of the database than it may.

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Type};
+use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Path, Result, Type};
 
 /// A field and the column it stands for.
 struct ColumnField<'a> {
@@ -12,14 +12,15 @@ struct ColumnField<'a> {
     max: Option<usize>,
 }
 
-pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+/// The implementation; `engine` is the path to the engine from there.
+pub(crate) fn expand(input: &DeriveInput, engine: &Path) -> Result<TokenStream> {
     let fields = named_fields(input)?;
     let columns = fields.iter().map(column).collect::<Result<Vec<_>>>()?;
     let list = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
 
     let ident = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let descriptions = columns.iter().map(describe);
+    let descriptions = columns.iter().map(|column| describe(column, engine));
     let decodes = columns.iter().enumerate().map(|(index, column)| {
         let field = column.ident;
         quote!(#field: cells.get(Self::COLUMNS, #index)?)
@@ -28,22 +29,22 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let ColumnField { ident, name, .. } = column;
         quote! {
             Self::COLUMNS[#index].check(
-                ::tallybook_engine::Encode::encode(&self.#ident)
-                    .map_err(|problem| ::tallybook_engine::Error::invalid_value(#name, problem))?,
+                #engine::Encode::encode(&self.#ident)
+                    .map_err(|problem| #engine::Error::invalid_value(#name, problem))?,
             )?
         }
     });
 
     Ok(quote! {
-        impl #impl_generics ::tallybook_engine::Row for #ident #type_generics #where_clause {
-            const COLUMNS: &'static [::tallybook_engine::Column] = &[#(#descriptions),*];
+        impl #impl_generics #engine::Row for #ident #type_generics #where_clause {
+            const COLUMNS: &'static [#engine::Column] = &[#(#descriptions),*];
             const COLUMN_LIST: &'static str = #list;
 
-            fn decode<R: ::tallybook_engine::Cells>(cells: &R) -> ::tallybook_engine::Result<Self> {
+            fn decode<R: #engine::Cells>(cells: &R) -> #engine::Result<Self> {
                 Ok(Self { #(#decodes),* })
             }
 
-            fn encode(&self) -> ::tallybook_engine::Result<Vec<::tallybook_engine::Value>> {
+            fn encode(&self) -> #engine::Result<Vec<#engine::Value>> {
                 Ok(vec![#(#encodes),*])
             }
         }
@@ -79,17 +80,17 @@ fn column(field: &Field) -> Result<ColumnField<'_>> {
     Ok(ColumnField { ident, ty: &field.ty, name, max })
 }
 
-fn describe(column: &ColumnField<'_>) -> TokenStream {
+fn describe(column: &ColumnField<'_>, engine: &Path) -> TokenStream {
     let ColumnField { ty, name, max, .. } = column;
     let max = match max {
         Some(max) => quote!(Some(#max)),
         None => quote!(None),
     };
     quote! {
-        ::tallybook_engine::Column {
+        #engine::Column {
             name: #name,
-            kind: <#ty as ::tallybook_engine::Decode>::KIND,
-            nullable: <#ty as ::tallybook_engine::Decode>::NULLABLE,
+            kind: <#ty as #engine::Decode>::KIND,
+            nullable: <#ty as #engine::Decode>::NULLABLE,
             max: #max,
         }
     }

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use tallybook_engine::{
-    Batch, BulkLoad, Call, Engine, Optional, ReadBatch, Row, Session, Statement, WriteSession, all, one,
-    optional, params,
+    Batch, BulkLoad, Call, Engine, Error as EngineError, Optional, ReadBatch, Row, Session, Statement,
+    WriteSession, all, one, optional, params,
 };
 
 use super::update::{Delete, Update};
@@ -136,7 +136,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     /// The first page of all rows, or the one behind a cursor, by an index. One statement.
     ///
     /// # Errors
-    /// What the database reports.
+    /// What the database reports; a `limit` of 0, because behind a page without rows no next one begins.
     #[track_caller]
     pub fn get_page(
         &mut self,
@@ -146,6 +146,11 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         let place = after.map(Cursor::place::<T>).transpose();
         let call = Call::here();
         async move {
+            if limit == 0 {
+                return Err(
+                    EngineError::invalid_value("limit", "is 0, and a page has at least one row").into()
+                );
+            }
             let (rows, more) = self.page(place?, limit, call).await?;
             let next = if more { rows.last().map(Cursor::behind) } else { None };
             Ok(Page { rows, next })

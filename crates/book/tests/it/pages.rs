@@ -170,4 +170,16 @@ both_engines! {
         assert_eq!(session.counts(), before);
         assert_eq!(Trades::new(&mut session).get_page(Some(&cursor), 1).await.unwrap().rows.len(), 1);
     }
+
+    async fn a_page_without_rows_is_refused_because_no_next_one_begins_behind_it(url: &str) {
+        let db = book(url).await;
+        parents(&db).await;
+        let mut session = db.begin().await.unwrap();
+        create::<tallybook::Trade>(&mut session, &[1, 2]).await;
+        let before = session.counts();
+        let error = Trades::new(&mut session).get_page(None, 0).await.unwrap_err();
+        assert!(error.to_string().contains("limit: is 0, and a page has at least one row"), "{error}");
+        assert_eq!(session.counts(), before);
+        assert_eq!(Trades::new(&mut session).get_page(None, 1).await.unwrap().rows.len(), 1);
+    }
 }

@@ -7,8 +7,9 @@ use tallybook_engine::TimesReport;
 /// A time that 99 of 100 runs of all statements took no longer than. Quantiles do not add up, so this is a bound
 /// from above: the least that the statements' own quantiles prove.
 pub(super) fn p99(times: &[TimesReport]) -> Duration {
-    let count: u64 = times.iter().map(|times| times.count).sum();
-    let longer = |bound: Duration| -> u64 { times.iter().map(|times| most_longer(times, bound)).sum() };
+    // Of other programs' reports no number is too large to stand there.
+    let count: u128 = times.iter().map(|times| u128::from(times.count)).sum();
+    let longer = |bound: Duration| -> u128 { times.iter().map(|times| most_longer(times, bound)).sum() };
     let mut bounds: Vec<_> =
         times.iter().flat_map(|times| [times.p50, times.p95, times.p99, times.max]).collect();
     bounds.sort_unstable();
@@ -17,7 +18,7 @@ pub(super) fn p99(times: &[TimesReport]) -> Duration {
 }
 
 /// How many runs may have taken longer than `bound`, in hundredths.
-fn most_longer(times: &TimesReport, bound: Duration) -> u64 {
+fn most_longer(times: &TimesReport, bound: Duration) -> u128 {
     let percent = match bound {
         bound if bound >= times.max => 0,
         bound if bound >= times.p99 => 1,
@@ -25,7 +26,7 @@ fn most_longer(times: &TimesReport, bound: Duration) -> u64 {
         bound if bound >= times.p50 => 50,
         _ => 100,
     };
-    percent * times.count
+    percent * u128::from(times.count)
 }
 
 #[cfg(test)]

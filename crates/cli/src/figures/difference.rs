@@ -42,7 +42,7 @@ fn statements(first: &[StatementReport], last: &[StatementReport]) -> Vec<Statem
             Some(before) if before.times.count <= statement.times.count => statement_since(before, statement),
             _ => statement.clone(),
         })
-        .filter(|statement| statement.calls + statement.errors() > 0)
+        .filter(|statement| statement.calls > 0 || statement.errors() > 0)
         .collect();
     ran.sort_by_key(|statement| std::cmp::Reverse(statement.times.total));
     ran

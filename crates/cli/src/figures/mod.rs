@@ -12,6 +12,8 @@ mod recording;
 pub(crate) mod sample;
 mod shown;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use difference::difference;

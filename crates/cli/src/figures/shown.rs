@@ -71,13 +71,13 @@ impl Shown {
     /// The time of all statements.
     pub(super) fn total(&self) -> Duration {
         let report = &self.report;
-        report.statements.iter().map(|statement| statement.times.total).sum::<Duration>()
-            + report.evicted.total
+        let totals = report.statements.iter().map(|statement| statement.times.total);
+        totals.fold(report.evicted.total, Duration::saturating_add)
     }
 
     pub(super) fn errors(&self) -> u64 {
         let report = &self.report;
-        report.statements.iter().map(StatementReport::errors).sum::<u64>() + report.evicted.errors
+        report.statements.iter().map(StatementReport::errors).fold(report.evicted.errors, u64::saturating_add)
     }
 
     /// How long it was counted.
@@ -94,8 +94,9 @@ impl Shown {
 
 /// Runs of statements, failed ones included.
 pub(super) fn runs(report: &Report) -> u64 {
-    let statements = report.statements.iter().map(|statement| statement.calls + statement.errors());
-    statements.sum::<u64>() + report.evicted.calls
+    let statements =
+        report.statements.iter().map(|statement| statement.calls.saturating_add(statement.errors()));
+    statements.fold(report.evicted.calls, u64::saturating_add)
 }
 
 fn elapsed(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {

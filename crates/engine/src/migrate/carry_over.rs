@@ -7,6 +7,7 @@ use super::needs;
 use super::privileges::Needs;
 use super::rows;
 use super::run::Run;
+use super::step::Recorded;
 use crate::driver::End;
 use crate::error::{Error, Result};
 use crate::params;
@@ -44,7 +45,7 @@ impl Migrator<'_> {
                     && rows.steps.iter().filter(|row| row.revision == revision.id).all(|row| {
                         let step =
                             usize::try_from(row.step - 1).ok().and_then(|step| revision.steps().get(step));
-                        step.is_some_and(|step| step.checksum() == row.checksum)
+                        step.is_some_and(|step| step.compare(&row.checksum) == Recorded::Same)
                     })
             })
             .collect();

@@ -2,8 +2,26 @@
 
 use super::script::tokens;
 
-/// A number for a text, the same whatever its line endings, comments and white space.
+/// A number for a text, the same whatever its line endings, comments and white space: 16 hexadecimal digits.
 pub(super) fn checksum(text: &str) -> String {
+    format!("{:016x}", hash(text))
+}
+
+/// A number for the way there and one for the way back, apart: 7 hexadecimal digits, a point and 8 more.
+pub(super) fn checksum_of_ways(up: &str, back: &str) -> String {
+    let short = |text| {
+        let hash = hash(text);
+        (hash ^ (hash >> 32)) as u32
+    };
+    format!("{:07x}.{:08x}", short(up) >> 4, short(back))
+}
+
+/// Whether a number is one of [`checksum_of_ways`].
+pub(super) fn is_of_ways(recorded: &str) -> bool {
+    recorded.contains('.')
+}
+
+fn hash(text: &str) -> u64 {
     // FNV-1a: it guards against accidents, and is the same in every version of every program.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for token in tokens(text) {
@@ -11,12 +29,25 @@ pub(super) fn checksum(text: &str) -> String {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
-    format!("{hash:016x}")
+    hash
 }
 
 #[cfg(test)]
 mod tests {
-    use super::checksum;
+    use super::{checksum, checksum_of_ways};
+
+    #[test]
+    fn the_ways_count_apart_and_fit_the_column_of_the_record() {
+        let ways = checksum_of_ways("CREATE TABLE a", "DROP TABLE a");
+        assert_eq!(ways.len(), 16);
+        let (up, back) = ways.split_once('.').unwrap();
+        let other_back = checksum_of_ways("CREATE TABLE a -- why", "DROP TABLE b");
+        assert!(other_back.starts_with(up) && !other_back.ends_with(back));
+        let other_up = checksum_of_ways("CREATE TABLE b", "DROP  TABLE a");
+        assert!(!other_up.starts_with(up) && other_up.ends_with(back));
+        // What earlier versions recorded stays what it is.
+        assert_eq!(checksum("a"), "089be207b544f1e4");
+    }
 
     #[test]
     fn line_endings_comments_and_white_space_do_not_count() {

@@ -8,7 +8,7 @@ use super::others::{Other, others};
 use super::patience;
 use super::revision::Revision;
 use super::rows::{self, RevisionRow, Rows};
-use super::step::Direction;
+use super::step::{Direction, Recorded};
 use crate::driver::{Begin, Bounds, Connection, End};
 use crate::error::{Error, Result};
 use crate::params;
@@ -188,30 +188,34 @@ impl History {
 
     /// Whether what is applied still has the text that it was applied with.
     pub(super) fn check_texts(&self, revisions: &[Revision]) -> Result<()> {
-        let Some((revision, number)) = self.changed(revisions).next() else { return Ok(()) };
-        Err(Error::revision(format!(
-            "revision {} ({}) was changed after it was applied: step {} (\"{}\") is not what it was. Give it its old \
-             text back and put the change into a new revision; or, if the database has what the new text says, \
-             accept it with `migrate repair {}`",
-            revision.id,
-            revision.name,
-            number + 1,
-            revision.steps()[number].what(),
-            revision.id
-        )))
+        let Some((revision, number, recorded)) = self.changed(revisions).next() else { return Ok(()) };
+        let (id, name, what) = (revision.id, revision.name, revision.steps()[number].what());
+        let of = format!("revision {id} ({name}) was changed after it was applied:");
+        let step = format!("step {} (\"{what}\")", number + 1);
+        Err(Error::revision(match recorded {
+            Recorded::OtherWayBack => format!(
+                "{of} the way back of {step} is not what it was; what it did is. Give it its old text back; or, if the new \
+                 one takes back what was done, accept it with `migrate repair {id}`"
+            ),
+            Recorded::Other | Recorded::Same => format!(
+                "{of} {step} is not what it was. Give it its old text back and put the change into a new revision; or, \
+                 if the database has what the new text says, accept it with `migrate repair {id}`"
+            ),
+        }))
     }
 
     /// The recorded steps whose text changed.
     pub(super) fn changed<'a>(
         &'a self,
         revisions: &'a [Revision],
-    ) -> impl Iterator<Item = (&'a Revision, usize)> {
+    ) -> impl Iterator<Item = (&'a Revision, usize, Recorded)> {
         revisions.iter().zip(&self.steps).flat_map(|(revision, steps)| {
             let texts = revision.steps().iter().zip(steps).enumerate();
-            let changed = texts.filter(|(_, (step, recorded))| {
-                recorded.as_ref().is_some_and(|(_, checksum)| *checksum != step.checksum())
+            let compared = texts.filter_map(|(number, (step, recorded))| {
+                recorded.as_ref().map(|(_, checksum)| (number, step.compare(checksum)))
             });
-            changed.map(move |(number, _)| (revision, number))
+            let changed = compared.filter(|(_, recorded)| *recorded != Recorded::Same);
+            changed.map(move |(number, recorded)| (revision, number, recorded))
         })
     }
 

@@ -196,8 +196,8 @@ impl<'a> Migrator<'a> {
         if index >= history.traces() {
             return Err(Error::revision(format!("revision {id} is not applied; there is nothing to repair")));
         }
-        let changed = history.changed(self.revisions).filter(|(changed, _)| changed.id == id);
-        let changed: Vec<_> = changed.map(|(_, number)| number).collect();
+        let changed = history.changed(self.revisions).filter(|(changed, ..)| changed.id == id);
+        let changed: Vec<_> = changed.map(|(_, number, _)| number).collect();
         let told: Vec<_> = changed.iter().map(|&number| revision.steps()[number].what()).collect();
         if changed.is_empty() {
             return Ok(told);

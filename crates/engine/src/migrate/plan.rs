@@ -9,6 +9,7 @@ use super::needs;
 use super::pending;
 use super::privileges::{MissingPrivilege, needs_up};
 use super::probe::{Probe, probe};
+use super::rebuild;
 use super::revision::Revision;
 use super::space;
 use super::step::{Action, Direction, Step};
@@ -125,8 +126,12 @@ impl Migrator<'_> {
                     _ => None,
                 };
                 let is_new = makes_its_table(revision, number);
-                let up = way(step, Direction::Up, engine, &found, is_new);
-                let back = way(step, Direction::Down, engine, &Probe::Done, is_new);
+                let mut up = way(step, Direction::Up, engine, &found, is_new);
+                let mut back = way(step, Direction::Down, engine, &Probe::Done, is_new);
+                // SQLite has no statement for it.
+                if engine == Engine::Sqlite && matches!(step.action, Action::Key { .. }) {
+                    [up.sql, back.sql] = rebuild::planned(connection, step, done).await?;
+                }
                 steps.push(PlannedStep { what: step.what(), done, up, back, bytes });
             }
             planned.push(Planned { id: revision.id, name: revision.name, steps });

@@ -121,34 +121,64 @@ impl Run<'_> {
     }
 }
 
+/// The statements that make the table of a step anew, up and back again, for a plan.
+pub(super) async fn planned(
+    connection: &mut Connection,
+    step: &Step,
+    is_done: bool,
+) -> Result<[Vec<String>; 2]> {
+    let table = step.table_name().unwrap_or_default();
+    let Some(found) = catalog::table(connection, table).await? else {
+        let later = format!("-- {table} is not there yet: it is made anew from what it will be then");
+        return Ok([vec![later.clone()], vec![later]]);
+    };
+    let others = others(connection, table).await?;
+    let mut definition = definition(connection, table).await?;
+    let mut made_anew = |direction| {
+        let old = Definition::parse(&definition)?;
+        let Some(items) = items(&old, step, direction)? else { return Ok(Vec::new()) };
+        let create = Definition::create(&items, old.options(), NEW);
+        definition.clone_from(&create);
+        let moves = moves(table, found.columns.iter().map(|column| &*column.name));
+        Ok::<_, Error>([create].into_iter().chain(moves).chain(others.iter().cloned()).collect())
+    };
+    // The way back begins with what the way there made.
+    let up = if is_done { Vec::new() } else { made_anew(Direction::Up)? };
+    Ok([up, made_anew(Direction::Down)?])
+}
+
+/// What the new table consists of; none if there is nothing to change.
+fn items(old: &Definition<'_>, step: &Step, direction: Direction) -> Result<Option<Vec<String>>> {
+    Ok(match (&step.action, step.takes_away(direction)) {
+        (Action::Column { column, .. }, true) => Some(old.without_column(column.name)?),
+        (Action::Column { column, .. }, false) => {
+            column.key.as_ref().map(|key| old.with_key(column.name, key))
+        }
+        (Action::Key { column, key, .. }, false) => Some(old.with_key(column, key)),
+        (Action::Key { column, key, .. }, true) => Some(old.without_key(column, key)?),
+        _ => None,
+    })
+}
+
+/// What belongs to a table and goes with it.
+async fn others(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
+    let sql = "SELECT sql FROM sqlite_master WHERE tbl_name = $1 AND type IN ('index', 'trigger') \
+               AND sql IS NOT NULL ORDER BY type, rowid";
+    let found = fetch(connection, all::<(String,)>(sql, params![table.to_owned()])).await?;
+    Ok(found.into_iter().map(|(sql,)| sql).collect())
+}
+
 async fn rebuild(connection: &mut Connection, step: &Step, direction: Direction) -> Result<()> {
     let table = step.table_name().unwrap_or_default();
     let sql = definition(connection, table).await?;
     let old = Definition::parse(&sql)?;
-    let items = match (&step.action, step.takes_away(direction)) {
-        (Action::Column { column, .. }, true) => old.without_column(column.name)?,
-        (Action::Column { column, .. }, false) => match &column.key {
-            Some(key) => old.with_key(column.name, key),
-            None => return Ok(()),
-        },
-        (Action::Key { column, key, .. }, false) => old.with_key(column, key),
-        (Action::Key { column, key, .. }, true) => old.without_key(column, key)?,
-        _ => return Ok(()),
-    };
+    let Some(items) = items(&old, step, direction)? else { return Ok(()) };
     let (rows, broken) = (count(connection, table).await?, broken_keys(connection).await?);
     let views = broken_views(connection).await?;
-    let others = fetch(
-        connection,
-        all::<(String,)>(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = $1 AND type IN ('index', 'trigger') \
-             AND sql IS NOT NULL ORDER BY type, rowid",
-            params![table],
-        ),
-    )
-    .await?;
+    let others = others(connection, table).await?;
     let counter = counter(connection, table).await?;
     copy(connection, table, &Definition::create(&items, old.options(), NEW)).await?;
-    for (sql,) in others {
+    for sql in others {
         connection.script(&sql).await?;
     }
     if let Some(counter) = counter {
@@ -188,12 +218,21 @@ fn orphaned(step: &Step, count: i64) -> String {
 async fn copy(connection: &mut Connection, table: &str, create: &str) -> Result<()> {
     connection.script(create).await?;
     let found = catalog::table(connection, NEW).await?.unwrap_or_default();
-    let columns: Vec<_> =
-        found.columns.iter().map(|column| format!("\"{}\"", column.name.replace('"', "\"\""))).collect();
-    let columns = columns.join(", ");
-    connection.script(&format!("INSERT INTO {NEW} ({columns}) SELECT {columns} FROM {table}")).await?;
-    connection.script(&format!("DROP TABLE {table}")).await?;
-    connection.script(&format!("ALTER TABLE {NEW} RENAME TO {table}")).await
+    for sql in moves(table, found.columns.iter().map(|column| &*column.name)) {
+        connection.script(&sql).await?;
+    }
+    Ok(())
+}
+
+/// The statements that put the new table in the place of the old one.
+fn moves<'a>(table: &str, columns: impl Iterator<Item = &'a str>) -> [String; 3] {
+    let columns =
+        columns.map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect::<Vec<_>>().join(", ");
+    [
+        format!("INSERT INTO {NEW} ({columns}) SELECT {columns} FROM {table}"),
+        format!("DROP TABLE {table}"),
+        format!("ALTER TABLE {NEW} RENAME TO {table}"),
+    ]
 }
 
 async fn definition(connection: &mut Connection, table: &str) -> Result<String> {

@@ -79,7 +79,11 @@ impl<'a> Run<'a> {
     }
 
     /// Ends it: what a deadline broke off is cancelled, and its connections are closed.
-    pub(super) async fn end_all(self) {
+    pub(super) async fn end_all(mut self) {
+        // The tables may be others now.
+        if self.connection.is_clean() {
+            self.db.learn_relations(&mut self.connection).await;
+        }
         look::end(self.connection).await;
         if let Some(lock) = self.lock {
             lock.release().await;

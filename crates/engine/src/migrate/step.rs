@@ -1,6 +1,6 @@
 //! The steps of revisions.
 
-use super::checksum::checksum;
+use super::checksum::{checksum, checksum_of_ways, is_of_ways};
 use super::column::{Column, Key};
 use super::index::Index;
 use super::table::Table;
@@ -56,6 +56,15 @@ impl Sql {
             Engine::Sqlite => self.sqlite,
         }
     }
+}
+
+/// What a recorded checksum says of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    Same,
+    /// Its way back is another, and what it does is the same.
+    OtherWayBack,
+    Other,
 }
 
 /// Which way a step goes.
@@ -182,8 +191,40 @@ impl Step {
         }
     }
 
-    /// A number for what it says, on both engines, both ways.
+    /// A number for what it says, on both engines, both ways. Only the author of SQL writes the way back; of what else is
+    /// done it follows.
     pub(super) fn checksum(&self) -> String {
+        let up = self.text();
+        match self.text_of_way_back() {
+            Some(back) => checksum_of_ways(&up, &back),
+            None => checksum(&up),
+        }
+    }
+
+    /// Compares it with a recorded checksum. One from before the way back was part of it says nothing of that.
+    pub(super) fn compare(&self, recorded: &str) -> Recorded {
+        let now = self.checksum();
+        let is_same_way_there = || match (now.split_once('.'), recorded.split_once('.')) {
+            (Some((up, _)), Some((recorded, _))) => up == recorded,
+            // It has no way back any more.
+            (None, Some((recorded, _))) => checksum_of_ways(&self.text(), "").starts_with(recorded),
+            (_, None) => false,
+        };
+        match recorded == now || (!is_of_ways(recorded) && recorded == checksum(&self.text())) {
+            true => Recorded::Same,
+            false if is_same_way_there() => Recorded::OtherWayBack,
+            false => Recorded::Other,
+        }
+    }
+
+    fn text_of_way_back(&self) -> Option<String> {
+        let Action::Sql(sql) = &self.action else { return None };
+        let texts = [Engine::Postgres, Engine::Sqlite].map(|engine| sql.texts(engine).back);
+        texts.iter().any(Option::is_some).then(|| texts.map(Option::unwrap_or_default).join("\n"))
+    }
+
+    /// What it says of the way there.
+    fn text(&self) -> String {
         let mut text = format!("{} ", self.is_inverse);
         for engine in [Engine::Postgres, Engine::Sqlite] {
             match &self.action {
@@ -196,6 +237,6 @@ impl Step {
             }
             text.push('\n');
         }
-        checksum(&text)
+        text
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use foldhash::fast::FixedState;
 
 use super::fingerprint::Fingerprint;
+use super::relations::Relations;
 use super::series::Series;
 use super::statement::Statement;
 
@@ -21,6 +22,8 @@ const EVICTED_PART: usize = 8;
 #[derive(Debug)]
 pub(super) struct Catalog {
     known: RwLock<Known>,
+    /// The foreign keys of the database, which its statements carry with them.
+    pub(super) relations: Arc<Relations>,
     /// Statements that are kept.
     limit: usize,
     /// Goes up with every use, to tell who was used last.
@@ -56,7 +59,7 @@ pub(super) struct Snapshot {
 
 impl Catalog {
     pub(super) fn new(limit: usize) -> Self {
-        Self { known: RwLock::default(), limit, clock: AtomicU64::new(0) }
+        Self { known: RwLock::default(), relations: Arc::default(), limit, clock: AtomicU64::new(0) }
     }
 
     /// The statement with this text.
@@ -77,7 +80,7 @@ impl Catalog {
                 if known.by_hash.len() >= self.limit {
                     known.evict(self.limit);
                 }
-                let statement = Arc::new(Statement::new(fingerprint));
+                let statement = Arc::new(Statement::new(fingerprint, Arc::clone(&self.relations)));
                 known.by_hash.insert(statement.fingerprint.hash, Arc::clone(&statement));
                 statement
             }

@@ -15,6 +15,7 @@ use super::line::{Line, Weight};
 use super::noted::Noted;
 use super::place::Place;
 use super::plans::{Plans, Wanted};
+use super::relations::Relations;
 use super::running::Seats;
 use super::scope::Scope;
 use super::statement::Statement;
@@ -73,7 +74,15 @@ impl Monitor {
             parked: Mutex::default(),
         });
         shared.seats.watch(shared.log.slow_threshold);
+        if shared.traces_sessions() {
+            shared.catalog.relations.want();
+        }
         Ok((Self(shared), queue))
+    }
+
+    /// The foreign keys of the database, as far as they are known.
+    pub(crate) fn relations(&self) -> &Arc<Relations> {
+        &self.0.catalog.relations
     }
 }
 
@@ -82,6 +91,9 @@ impl Observer for Monitor {
         let scope = Scope::current();
         if !self.0.is_on() && scope.is_none() {
             return None;
+        }
+        if scope.is_some() {
+            self.0.catalog.relations.want_once();
         }
         let mut journal = self.0.journal();
         journal.open(

@@ -36,6 +36,8 @@ pub(super) struct SessionJournal {
     waited: Duration,
     /// Statements sent.
     statements: u64,
+    /// One of them changed the schema.
+    changed_schema: bool,
     /// What is under way, and the number in its session of the first of it.
     flight: Vec<(Arc<Statement>, Call)>,
     first: u64,
@@ -59,6 +61,7 @@ impl SessionJournal {
             number: 0,
             waited: Duration::ZERO,
             statements: 0,
+            changed_schema: false,
             flight: Vec::new(),
             first: 0,
             since: Instant::now(),
@@ -78,6 +81,7 @@ impl SessionJournal {
         self.number = number;
         self.waited = session.waited;
         self.statements = 0;
+        self.changed_schema = false;
     }
 
     fn monitor(&self) -> &Shared {
@@ -161,6 +165,7 @@ impl SessionJournal {
         let request = query.request();
         let run = Run { call: *call, waited, timing, rows: request.rows, bytes: request.bytes };
         statement.ran(&run);
+        self.changed_schema |= statement.fingerprint.changes_schema();
         if let Some(columns) = request.taken.as_ref().and_then(|taken| taken.columns.as_ref()) {
             statement.keys.get_or_init(|| Arc::clone(columns));
         }
@@ -294,6 +299,9 @@ impl Journal for SessionJournal {
             for scope in self.open.iter().flat_map(|open| open.scope().chain()) {
                 scope.trace().rolled_back(self.number);
             }
+        }
+        if self.changed_schema && kept {
+            monitor.catalog.relations.want();
         }
         self.open = None;
         monitor.judge(&mut self.trace, None);

@@ -14,6 +14,7 @@ mod noted;
 mod parameters;
 mod place;
 mod plans;
+mod relations;
 mod report;
 mod running;
 mod scope;

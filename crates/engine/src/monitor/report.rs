@@ -250,7 +250,7 @@ impl StatementReport {
 
     /// Runs that failed.
     pub fn errors(&self) -> u64 {
-        self.failures.iter().map(|(_, count)| count).sum()
+        self.failures.iter().map(|(_, count)| *count).fold(0, u64::saturating_add)
     }
 }
 

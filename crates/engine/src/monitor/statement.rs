@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
+use super::relations::Relations;
 use crate::call::Call;
 use crate::histogram::{Counted, Histogram};
 use crate::row::KeyColumn;
@@ -25,6 +26,8 @@ pub(crate) struct Statement {
     pub(crate) fingerprint: Fingerprint,
     /// The columns of its result whose values may be parameters later; found with its first rows.
     pub(super) keys: OnceLock<Arc<[KeyColumn]>>,
+    /// The foreign keys of its database.
+    pub(super) relations: Arc<Relations>,
     times: Histogram,
     rows: Histogram,
     /// Nanoseconds.
@@ -70,10 +73,11 @@ pub(super) struct Figures {
 }
 
 impl Statement {
-    pub(super) fn new(fingerprint: Fingerprint) -> Self {
+    pub(super) fn new(fingerprint: Fingerprint, relations: Arc<Relations>) -> Self {
         Self {
             fingerprint,
             keys: OnceLock::new(),
+            relations,
             times: Histogram::times(),
             rows: Histogram::new(ROW_BOUNDS),
             waited: AtomicU64::new(0),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::AcquireDeadline;
 use super::core::{Pool, Shared};
 use super::inventory::Opened;
 use crate::driver::Connection;
@@ -51,7 +52,8 @@ impl Checkout {
     pub(crate) async fn renew(&mut self, holder: &'static Location<'static>) -> Result<()> {
         self.release();
         let pool = Pool(Arc::clone(&self.pool));
-        *self = pool.checkout(holder).await?;
+        let deadline = AcquireDeadline::after(pool.0.settings.timeout);
+        *self = pool.checkout(holder, deadline).await?;
         Ok(())
     }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::inventory::Inventory;
 use super::stats::{CloseReason, Stats};
-use super::{PoolFigures, PoolStatus};
+use super::{AcquireDeadline, PoolFigures, PoolStatus};
 use crate::driver::{Connection, Connector, Identity, Role};
 use crate::error::Result;
 use crate::observe::{Event, Log};
@@ -72,12 +72,17 @@ impl Pool {
         Self(shared)
     }
 
-    /// Stops lending, waits for what is lent, at most as long as a caller would wait for a connection, and
-    /// closes what is at rest.
-    pub(crate) async fn close(&self) {
+    /// Stops lending, except to who waits already.
+    pub(crate) fn stop_lending(&self) {
+        self.0.closing.store(true, Ordering::Release);
+    }
+
+    /// Waits for what is lent, at most until the deadline, and closes what is at rest.
+    pub(crate) async fn close(&self, deadline: AcquireDeadline) {
         let shared = &self.0;
-        shared.closing.store(true, Ordering::Release);
-        let all = timeout(shared.settings.timeout, shared.permits.acquire_many(shared.limit() as u32)).await;
+        self.stop_lending();
+        let all = shared.permits.acquire_many(shared.limit() as u32);
+        let all = timeout_at(deadline.end().into(), all).await;
         // While all are held, so that none goes to who waits behind this.
         shared.permits.close();
         drop(all);
@@ -98,8 +103,7 @@ impl Pool {
     }
 
     /// A connection apart from those that the pool counts.
-    pub(crate) async fn connect(&self, role: Role) -> Result<Connection> {
-        let deadline = Instant::now() + self.0.settings.timeout;
+    pub(crate) async fn connect(&self, role: Role, deadline: AcquireDeadline) -> Result<Connection> {
         Ok(*self.0.connect(role, deadline).await?.connection)
     }
 

@@ -12,7 +12,7 @@ use tokio::time::{timeout, timeout_at};
 use super::core::{Pool, Shared};
 use super::inventory::{Idle, Opened};
 use super::stats::CloseReason;
-use super::{Checkout, PoolStatus, Waiting};
+use super::{AcquireDeadline, Checkout, PoolStatus, Waiting};
 use crate::driver::{Connection, Role};
 use crate::error::{Error, Kind, Result, Step};
 use crate::observe::Event;
@@ -32,16 +32,18 @@ impl Pool {
     ///
     /// # Errors
     /// A time-out that names the step, a queue that is full, or that no connection could be made.
-    pub(crate) async fn checkout(&self, holder: &'static Location<'static>) -> Result<Checkout> {
+    pub(crate) async fn checkout(
+        &self,
+        holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<Checkout> {
         let shared = &self.0;
-        let start = Instant::now();
-        let deadline = start + shared.settings.timeout;
-        let (permit, now) = shared.permit(start, deadline).await?;
+        let (permit, now) = shared.permit(deadline).await?;
         let checkout = match shared.hot(holder, now) {
             Some((opened, loan)) => Checkout::new(Arc::clone(shared), opened, permit, loan, now),
             None => self.warm_up(holder, permit, deadline).await?,
         };
-        let checkout = checkout.waited_from(start);
+        let checkout = checkout.waited_from(deadline.start());
         shared.stats.wait.record_time(checkout.waited());
         shared.log.on(&Event::CheckedOut { pool: &shared.name, waited: checkout.waited() });
         Ok(checkout)
@@ -77,7 +79,7 @@ impl Pool {
         &self,
         holder: &'static Location<'static>,
         permit: OwnedSemaphorePermit,
-        deadline: Instant,
+        deadline: AcquireDeadline,
     ) -> Result<Checkout> {
         let shared = Arc::clone(&self.0);
         let task = self.0.runtime.spawn(async move {
@@ -96,12 +98,12 @@ impl Pool {
 impl Shared {
     /// A permit to hold a connection, at once or in turn, and when it was given: reading the clock is a large
     /// part of what a hot check-out costs, so it is read again only after a wait.
-    async fn permit(&self, start: Instant, deadline: Instant) -> Result<(OwnedSemaphorePermit, Instant)> {
+    async fn permit(&self, deadline: AcquireDeadline) -> Result<(OwnedSemaphorePermit, Instant)> {
         if self.closing.load(Ordering::Acquire) {
             return Err(Error::new(Kind::Closed));
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok((permit, start));
+            return Ok((permit, deadline.start()));
         }
         let waiting = Waiting::new(&self.waiting);
         if waiting.place > self.settings.max_waiting {
@@ -109,10 +111,10 @@ impl Shared {
             return Err(Error::new(Kind::QueueFull { detail: self.status().describe() }));
         }
         let acquire = Arc::clone(&self.permits).acquire_owned();
-        match timeout_at(deadline.into(), acquire).await {
+        match timeout_at(deadline.end().into(), acquire).await {
             Ok(Ok(permit)) => Ok((permit, Instant::now())),
             Ok(Err(_)) => Err(Error::new(Kind::Closed)),
-            Err(_) => Err(self.timed_out(Step::Waiting)),
+            Err(_) => Err(self.timed_out(Step::Waiting, deadline)),
         }
     }
 
@@ -130,7 +132,7 @@ impl Shared {
     }
 
     /// The most recently used connection that is neither gone, too old nor silent.
-    async fn fit_idle(&self, deadline: Instant) -> Result<Option<Opened>> {
+    async fn fit_idle(&self, deadline: AcquireDeadline) -> Result<Option<Opened>> {
         loop {
             let Some(mut idle) = self.inventory().pop() else { return Ok(None) };
             let now = Instant::now();
@@ -166,17 +168,18 @@ impl Shared {
     }
 
     /// Whether the connection answers; an error if the time of the caller ends first.
-    async fn answers(&self, connection: &mut Connection, deadline: Instant) -> Result<bool> {
-        let limit = deadline.min(Instant::now() + PING_TIMEOUT);
+    async fn answers(&self, connection: &mut Connection, deadline: AcquireDeadline) -> Result<bool> {
+        let end = deadline.end_of_connect();
+        let limit = end.min(Instant::now() + PING_TIMEOUT);
         match timeout_at(limit.into(), connection.ping()).await {
             Ok(answer) => Ok(answer.is_ok()),
-            Err(_) if limit < deadline => Ok(false),
-            Err(_) => Err(self.timed_out(Step::Pinging)),
+            Err(_) if limit < end => Ok(false),
+            Err(_) => Err(self.timed_out(Step::Pinging, deadline)),
         }
     }
 
     /// A new connection; one that comes back, if that is earlier and to make one takes long.
-    async fn connect_or_wait(&self, deadline: Instant) -> Result<Opened> {
+    async fn connect_or_wait(&self, deadline: AcquireDeadline) -> Result<Opened> {
         let mut connect = pin!(self.connect(self.role, deadline));
         if let Ok(connected) = timeout(CONNECT_PATIENCE, &mut connect).await {
             return connected;
@@ -196,44 +199,46 @@ impl Shared {
         }
     }
 
-    pub(super) async fn connect(&self, role: Role, deadline: Instant) -> Result<Opened> {
+    pub(super) async fn connect(&self, role: Role, deadline: AcquireDeadline) -> Result<Opened> {
         let start = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
-        let connection = match timeout_at(deadline.into(), self.connector.connect(role)).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                self.failed(error.to_string());
-                return Err(error);
-            }
-            Err(_) => {
-                // Explained before it is remembered: the explanation tells of the failure before this one.
-                let error = self.timed_out(Step::Connecting);
-                self.failed(format!("no answer within {:.1} s", start.elapsed().as_secs_f64()));
-                return Err(error);
-            }
-        };
+        let connection =
+            match timeout_at(deadline.end_of_connect().into(), self.connector.connect(role)).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => {
+                    self.failed(error.to_string());
+                    return Err(error);
+                }
+                Err(_) => {
+                    // Explained before it is remembered: the explanation tells of the failure before this one.
+                    let error = self.timed_out(Step::Connecting, deadline);
+                    self.failed(format!("no answer within {:.1} s", start.elapsed().as_secs_f64()));
+                    return Err(error);
+                }
+            };
         {
             let mut inventory = self.inventory();
             (inventory.encrypted, inventory.identity) = (connection.is_encrypted(), connection.identity());
         }
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: &self.name, took: start.elapsed() });
-        let age = self.settings.recycle.map(|age| age.mul_f64(1.0 - RECYCLE_JITTER * random()));
+        let age = self.settings.recycle.map(|age| age - age.mul_f64(RECYCLE_JITTER * random()).min(age));
         Ok(Opened {
             connection: Box::new(connection),
-            expires: age.map(|age| Instant::now() + age),
+            // An age that no clock reaches is never reached.
+            expires: age.and_then(|age| Instant::now().checked_add(age)),
             generation,
         })
     }
 
     /// What a caller who ran out of time should know.
-    fn timed_out(&self, step: Step) -> Error {
+    fn timed_out(&self, step: Step, deadline: AcquireDeadline) -> Error {
         self.stats.timed_out(step);
         let target = match step {
             Step::Waiting => String::new(),
             Step::Connecting | Step::Pinging => format!("to {}; ", self.connector.target()),
         };
         let detail = format!("{target}{}", PoolStatus::describe(&self.status()));
-        Error::new(Kind::Timeout { step, after: self.settings.timeout, detail })
+        Error::new(Kind::Timeout { step, after: deadline.timeout(), detail })
     }
 }

@@ -5,6 +5,7 @@
 //! holds a permit owns a connection at rest or makes one, so a connection that is handed back reaches the
 //! longest waiter.
 
+mod acquire_deadline;
 mod checkout;
 mod core;
 mod give_back;
@@ -16,6 +17,7 @@ mod stats;
 mod status;
 mod waiting;
 
+pub(crate) use acquire_deadline::{AcquireBudget, AcquireDeadline};
 pub(crate) use checkout::Checkout;
 pub(crate) use core::Pool;
 pub use stats::CloseReason;

@@ -19,7 +19,7 @@ use super::status::{NodeRole, NodeState, NodeStatus};
 use crate::driver::{Connector, Role};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Log;
-use crate::pool::{Checkout, Pool};
+use crate::pool::{AcquireDeadline, Checkout, Pool};
 use crate::settings::{Engine, PoolSettings, Settings};
 
 pub(super) struct Node {
@@ -86,8 +86,13 @@ impl Node {
     }
 
     /// A connection to read with; an error as soon as the node is given up.
-    pub(super) async fn lend(&self, number: usize, holder: &'static Location<'static>) -> Result<Lease> {
-        self.lend_from(&self.reads, number, holder).await
+    pub(super) async fn lend(
+        &self,
+        number: usize,
+        holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<Lease> {
+        self.lend_from(&self.reads, number, holder, deadline).await
     }
 
     /// The same, to write with.
@@ -95,8 +100,9 @@ impl Node {
         &self,
         number: usize,
         holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
     ) -> Result<Lease> {
-        self.lend_from(&self.writes, number, holder).await
+        self.lend_from(&self.writes, number, holder, deadline).await
     }
 
     async fn lend_from(
@@ -104,8 +110,9 @@ impl Node {
         pool: &Pool,
         number: usize,
         holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
     ) -> Result<Lease> {
-        let mut checkout = pin!(pool.checkout(holder));
+        let mut checkout = pin!(pool.checkout(holder, deadline));
         let checkout = match poll_fn(|context| Poll::Ready(checkout.as_mut().poll(context))).await {
             Poll::Ready(checkout) => checkout?,
             Poll::Pending => self.unless_it_falls(checkout).await?,
@@ -151,9 +158,10 @@ impl Node {
 
     /// Closes its pools, the writer's last: whoever closes an SQLite file last moves its log into it, and two that
     /// close at the same time each take the other for the last.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(&self, deadline: AcquireDeadline) {
+        self.pools().for_each(Pool::stop_lending);
         for pool in self.pools().collect::<Vec<_>>().into_iter().rev() {
-            pool.close().await;
+            pool.close(deadline).await;
         }
     }
 

@@ -12,6 +12,7 @@ use super::need::Need;
 use super::router::Router;
 use crate::driver::Flown;
 use crate::error::{Error, Kind, Result};
+use crate::pool::{AcquireBudget, AcquireDeadline};
 
 /// Between two looks at a replica that is waited for; doubled each time.
 const FIRST_LOOK: Duration = Duration::from_micros(500);
@@ -29,6 +30,8 @@ pub(crate) struct Route {
     tried: Tried,
     /// How often it was sent to the primary.
     on_primary: u32,
+    /// The time that is left to wait for connections until something succeeds.
+    budget: AcquireBudget,
 }
 
 /// What comes of a flight.
@@ -43,18 +46,34 @@ pub(crate) enum Next {
 
 impl Route {
     pub(super) fn new(router: Arc<Router>, need: Need, holder: &'static Location<'static>) -> Self {
-        Self { router, need, holder, node: 0, needs: None, tried: Tried::default(), on_primary: 0 }
+        let budget = router.acquire_budget();
+        Self { router, need, holder, node: 0, needs: None, tried: Tried::default(), on_primary: 0, budget }
+    }
+
+    /// The first connection.
+    pub(super) async fn first(&mut self) -> Result<Lease> {
+        let lease = self.lease().await?.ok_or_else(|| Error::new(Kind::Lost))?;
+        // What runs on it may have to go elsewhere, and waits for itself then.
+        self.budget = self.router.acquire_budget();
+        Ok(lease)
     }
 
     /// A connection to the next node that may do: each fit replica once, then the primary. None when all were tried.
-    pub(super) async fn lease(&mut self) -> Result<Option<Lease>> {
+    async fn lease(&mut self) -> Result<Option<Lease>> {
+        let deadline = self.budget.deadline();
+        let lease = self.lease_by(deadline).await;
+        self.budget.spend(deadline);
+        lease
+    }
+
+    async fn lease_by(&mut self, deadline: AcquireDeadline) -> Result<Option<Lease>> {
         let router = Arc::clone(&self.router);
         while router.replica.enabled
             && let Some(choice) = router.choose(self.need, self.tried)
         {
             let Choice { node, needs } = choice;
             self.tried.add(node);
-            if let Some(lease) = router.lend(choice, self.holder).await? {
+            if let Some(lease) = router.lend(choice, self.holder, deadline.leaving_time()).await? {
                 (self.node, self.needs) = (node, needs);
                 return Ok(Some(lease));
             }
@@ -63,15 +82,20 @@ impl Route {
             return Ok(None);
         }
         self.on_primary += 1;
-        let lease = router.lend_primary(self.need, self.holder).await?;
+        let lease = router.lend_primary(self.need, self.holder, deadline).await?;
         (self.node, self.needs) = (lease.node(), None);
         Ok(Some(lease))
     }
 
     /// Begins again after a failure: what failed then may be well by now.
     pub(crate) async fn anew(&mut self) -> Result<Lease> {
-        (self.tried, self.on_primary) = (Tried::default(), 0);
+        self.reset();
         self.lease().await?.ok_or_else(|| Error::new(Kind::Lost))
+    }
+
+    fn reset(&mut self) {
+        (self.tried, self.on_primary) = (Tried::default(), 0);
+        self.budget = self.router.acquire_budget();
     }
 
     /// Whether the next flight has to ask how far its node has replayed.
@@ -91,7 +115,7 @@ impl Route {
         }
         match &flown.outcome {
             Ok(()) => {
-                (self.tried, self.on_primary) = (Tried::default(), 0);
+                self.reset();
                 Next::Done
             }
             Err(error) if error.is_of_node() => {
@@ -153,7 +177,7 @@ impl Route {
         let mut tried = self.tried;
         tried.add(self.node);
         let choice = self.router.choose(self.need, tried).filter(|choice| choice.needs.is_none())?;
-        self.router.lend(choice, self.holder).await.ok()?
+        self.router.lend(choice, self.holder, self.router.acquire_budget().deadline()).await.ok()?
     }
 
     /// Notes that the session goes on where the second was.

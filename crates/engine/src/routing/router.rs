@@ -25,7 +25,7 @@ use crate::driver::{Connection, Connector, Position, Role};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Metric;
 use crate::observe::Log;
-use crate::pool::Pool;
+use crate::pool::{AcquireBudget, AcquireDeadline, Pool};
 use crate::settings::{ReplicaSettings, Settings};
 
 /// How long the start waits at most until it is known how old replicas are: before that is known, reads are for the
@@ -64,7 +64,7 @@ impl Router {
             epoch,
             timeout: settings.pool.timeout,
             history: Mutex::default(),
-            spill: Spill::new(settings.replica.spill, settings.pool.timeout),
+            spill: Spill::new(settings.replica.spill),
             doubtful: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
@@ -82,7 +82,7 @@ impl Router {
         } else {
             router.meet().await?;
         }
-        drop(router.write(Location::caller()).await?);
+        drop(router.write(Location::caller(), router.acquire_deadline()).await?);
         if is_single {
             let standby = router.nodes[0].writes.identity().standby;
             router.nodes[0].health.set(role(standby), NodeState::Up, String::new());
@@ -143,23 +143,35 @@ impl Router {
         holder: &'static Location<'static>,
     ) -> Result<(Lease, Option<Route>)> {
         if let [only] = &*self.nodes {
-            return Ok((only.lend(0, holder).await?, None));
+            return Ok((only.lend(0, holder, self.acquire_deadline()).await?, None));
         }
         let mut route = Route::new(Arc::clone(self), need, holder);
-        let lease = route.lease().await?.ok_or_else(|| Error::new(Kind::Lost))?;
-        Ok((lease, Some(route)))
+        Ok((route.first().await?, Some(route)))
+    }
+
+    /// The deadline of a caller who begins to wait for a connection now.
+    pub(crate) fn acquire_deadline(&self) -> AcquireDeadline {
+        AcquireDeadline::after(self.timeout)
+    }
+
+    /// What a call may wait for connections in all.
+    pub(crate) fn acquire_budget(&self) -> AcquireBudget {
+        AcquireBudget::new(self.timeout)
     }
 
     /// A connection to the primary.
-    pub(crate) async fn write(&self, holder: &'static Location<'static>) -> Result<Lease> {
+    pub(crate) async fn write(
+        &self,
+        holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<Lease> {
         if let [only] = &*self.nodes {
-            return only.lend_writer(0, holder).await;
+            return only.lend_writer(0, holder, deadline).await;
         }
-        let deadline = Instant::now() + self.timeout;
         loop {
             let node = self.find_primary(deadline).await?;
-            match self.nodes[node].lend_writer(node, holder).await {
-                Err(error) if error.is_of_node() && Instant::now() < deadline => {
+            match self.nodes[node].lend_writer(node, holder, deadline).await {
+                Err(error) if error.is_of_node() && !deadline.is_over() => {
                     self.fails(node, &error);
                     // It will be found to be down, or to be up.
                     sleep(LOOK_AGAIN).await;
@@ -174,9 +186,10 @@ impl Router {
         &self,
         choice: Choice,
         holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
     ) -> Result<Option<Lease>> {
         let Choice { node, .. } = choice;
-        match self.nodes[node].lend(node, holder).await {
+        match self.nodes[node].lend(node, holder, deadline).await {
             Ok(lease) if self.nodes[node].health.is_of(lease.identity().started) => Ok(Some(lease)),
             Ok(_) => {
                 self.suspect(node, "it was started anew".to_owned());
@@ -193,20 +206,25 @@ impl Router {
     }
 
     /// A connection to the primary for a read; for one that no replica is fit for, out of the budget for such reads.
-    pub(super) async fn lend_primary(&self, need: Need, holder: &'static Location<'static>) -> Result<Lease> {
+    pub(super) async fn lend_primary(
+        &self,
+        need: Need,
+        holder: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<Lease> {
         let permit = match self.replica.enabled && need != Need::Primary {
-            true => Some(self.spill.take().await?),
+            true => Some(self.spill.take(deadline).await?),
             false => None,
         };
-        let lease = self.write(holder).await?;
+        let lease = self.write(holder, deadline).await?;
         Ok(match permit {
             Some(permit) => lease.spilled(permit),
             None => lease,
         })
     }
 
-    /// The primary; waits for one, as long as a caller waits for a connection.
-    async fn find_primary(&self, deadline: Instant) -> Result<usize> {
+    /// The primary; waits for one.
+    async fn find_primary(&self, deadline: AcquireDeadline) -> Result<usize> {
         loop {
             let changed = self.primary.changed.notified();
             tokio::pin!(changed);
@@ -221,8 +239,8 @@ impl Router {
                 return Err(Error::new(Kind::Closed));
             }
             self.nodes.iter().filter(|node| node.is_candidate).for_each(|node| node.prod.notify_one());
-            if timeout_at(deadline.into(), changed).await.is_err() {
-                return Err(self.no_primary(self.timeout));
+            if timeout_at(deadline.end().into(), changed).await.is_err() {
+                return Err(self.no_primary(deadline.timeout()));
             }
         }
     }
@@ -257,9 +275,9 @@ impl Router {
     }
 
     /// Waits until a node that failed was asked how it is, so that nobody goes back to one that is going down.
-    pub(crate) async fn settled(&self, node: usize) {
-        let deadline = Instant::now() + SETTLE;
-        while Instant::now() < deadline && self.nodes[node].health.known().state == NodeState::Suspect {
+    pub(crate) async fn settled(&self, node: usize, deadline: AcquireDeadline) {
+        let end = deadline.end().min(Instant::now() + SETTLE);
+        while Instant::now() < end && self.nodes[node].health.known().state == NodeState::Suspect {
             sleep(LOOK_AGAIN).await;
         }
     }
@@ -326,9 +344,19 @@ impl Router {
 
     /// A connection to the primary apart from the pools, for revisions.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.acquire_deadline();
         let node = if self.has_others() { self.find_primary(deadline).await? } else { 0 };
-        self.nodes[node].writes.connect(Role::Migrate).await
+        self.nodes[node].writes.connect(Role::Migrate, deadline).await
+    }
+
+    /// A connection to the primary apart from the pools, to read with; none while there is no primary.
+    ///
+    /// # Errors
+    /// When it can't be made, or the pools are closed.
+    pub(crate) async fn connect_to_read(&self) -> Result<Connection> {
+        let node =
+            self.primary.last().filter(|_| !self.is_closed()).ok_or_else(|| Error::new(Kind::Closed))?;
+        self.nodes[node].connector.connect(Role::Read).await
     }
 
     /// Closes the connections of all pools that are at rest.
@@ -336,10 +364,10 @@ impl Router {
         join_all(self.nodes.iter().map(Node::close_idle)).await;
     }
 
-    /// Closes all pools, and ends the watch.
-    pub(crate) async fn close(&self) {
+    /// Closes all pools, and ends the watch; waits for what is lent until the deadline.
+    pub(crate) async fn close(&self, deadline: AcquireDeadline) {
         self.close_watch();
-        join_all(self.nodes.iter().map(Node::close)).await;
+        join_all(self.nodes.iter().map(|node| node.close(deadline))).await;
     }
 
     pub(super) fn is_closed(&self) -> bool {

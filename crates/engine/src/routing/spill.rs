@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time;
+use tokio::time::timeout_at;
 
 use crate::error::{Error, Kind, Result, Step};
-use crate::pool::Waiting;
+use crate::pool::{AcquireDeadline, Waiting};
 
 /// For each read that runs there, so many may wait.
 const QUEUE: usize = 8;
@@ -17,25 +16,23 @@ const QUEUE: usize = 8;
 pub(super) struct Spill {
     permits: Arc<Semaphore>,
     limit: usize,
-    timeout: Duration,
     waiting: AtomicUsize,
     refused: AtomicU64,
 }
 
 impl Spill {
-    /// `limit` of them may run at the same time, and others wait so long at most.
-    pub(super) fn new(limit: usize, timeout: Duration) -> Self {
+    /// `limit` of them may run at the same time.
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(limit)),
             limit,
-            timeout,
             waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         }
     }
 
-    /// A part of the budget, at once or in turn; an error as soon as too many wait, or when it took too long.
-    pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit> {
+    /// A part of the budget, at once or in turn; an error as soon as too many wait, or at the deadline.
+    pub(super) async fn take(&self, deadline: AcquireDeadline) -> Result<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
@@ -44,16 +41,16 @@ impl Spill {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::new(Kind::SpillRefused { limit: self.limit }));
         }
-        let turn = time::timeout(self.timeout, Arc::clone(&self.permits).acquire_owned()).await;
-        turn.map_err(|_| self.timed_out())?.map_err(|_| Error::new(Kind::Closed))
+        let turn = timeout_at(deadline.end().into(), Arc::clone(&self.permits).acquire_owned()).await;
+        turn.map_err(|_| self.timed_out(deadline))?.map_err(|_| Error::new(Kind::Closed))
     }
 
-    fn timed_out(&self) -> Error {
+    fn timed_out(&self, deadline: AcquireDeadline) -> Error {
         let detail = format!(
             "no replica is fit for this read, and {} such reads run on the primary already (DB_REPLICA_SPILL)",
             self.limit
         );
-        Error::new(Kind::Timeout { step: Step::Waiting, after: self.timeout, detail })
+        Error::new(Kind::Timeout { step: Step::Waiting, after: deadline.timeout(), detail })
     }
 
     /// How many were refused.

@@ -1,8 +1,9 @@
-//! Rows as structs, by position, the same from both drivers.
+//! Rows as structs, by position and checked by name, the same from both drivers.
 
 mod cell;
 mod decode;
 mod keys;
+mod names;
 mod numeric;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
@@ -12,6 +13,8 @@ pub use cell::{Cell, Misfit};
 pub use decode::Decode;
 pub use postgres::PgRow;
 pub use sqlite::SqliteRow;
+
+pub(crate) use names::{check_names, is_named_on_postgres, is_named_on_sqlite};
 
 pub(crate) use keys::{Key, KeyColumn, Notes, Taken, is_key, parameter};
 
@@ -23,7 +26,8 @@ use crate::value::{Encode, Kind, Value};
 /// A column as a struct sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in the table.
+    /// Its name in the result, which is compared without regard to the case of ASCII letters. In a tuple it is the
+    /// place, from 0 on, and compared with nothing.
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
@@ -34,6 +38,12 @@ pub struct Column {
 }
 
 /// A struct that is read from a row and written to one, column by column in the order of its fields.
+///
+/// The result must have a column for each field, in the same order and of the same name, without regard to the case of
+/// ASCII letters; that is checked once for each statement on a connection. Of two columns with the same name, as in
+/// `SELECT t.id, p.id`, one needs another: `p.id AS portfolio_id`. An expression that was given no name (`count(*)`)
+/// is read by its place; PostgreSQL calls it by its function, so that it is refused where another field has that name.
+/// A tuple is read by its places only.
 ///
 /// Derive it. `#[row(max = 20)]` on a text field refuses longer texts before the database sees them.
 ///
@@ -91,6 +101,11 @@ pub trait Cells {
 }
 
 impl Column {
+    /// Whether it is known by its place only.
+    pub(crate) fn is_positional(&self) -> bool {
+        self.name.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     /// Reads a value as what the column holds.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tokio_postgres::{Column as PgColumn, Row};
 use super::cell::decimal_of_double;
 use super::keys::{KeyValue, Notes};
 use super::numeric::decimal_from_numeric;
-use super::{Cell, Cells, Column, Misfit, misfit};
+use super::{Cell, Cells, Column, Misfit, check_names, is_named_on_postgres, misfit};
 use crate::error::{Error, Result};
 use crate::value::{Kind, POSTGRES_EPOCH, RANGE, f64_from_decimal};
 
@@ -131,9 +131,8 @@ impl<'r> Cell<'r> for PgCell<'r> {
     }
 }
 
-/// Checks once per result that its columns have the types that the struct reads, so that its cells need not.
-pub(crate) fn check_columns(found: &[PgColumn], expected: Option<&[Column]>) -> Result<()> {
-    let Some(expected) = expected else { return Ok(()) };
+/// Checks that the columns of a result have the names and the types that the struct reads, so that its cells need not.
+pub(crate) fn check_columns(sql: &str, found: &[PgColumn], expected: &[Column]) -> Result<()> {
     if found.len() != expected.len() {
         return Err(Error::misfit(
             "the result",
@@ -141,6 +140,9 @@ pub(crate) fn check_columns(found: &[PgColumn], expected: Option<&[Column]>) -> 
             format!("{} columns where the struct has {}", found.len(), expected.len()),
         ));
     }
+    let is_named =
+        |place: usize, name: &str| found[place].table_oid().is_some() || is_named_on_postgres(sql, name);
+    check_names(expected, |place| found[place].name(), is_named)?;
     for (found, expected) in found.iter().zip(expected) {
         if !reads(expected.kind, found.type_()) {
             let name = format!("column `{}`", expected.name);

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::cell::decimal_of_double;
 use super::keys::{KeyValue, Notes};
-use super::{Cell, Cells, Column, Misfit, misfit};
+use super::{Cell, Cells, Column, Misfit, check_names, is_named_on_sqlite, misfit};
 use crate::error::{Error, Result};
 use crate::value::{Kind, is_canonical, parse_timestamp, unreadable};
 
@@ -157,10 +157,12 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 }
 
+/// Checks that a statement has as many columns as a struct reads, with their names.
 pub(crate) fn check_columns(statement: &Statement<'_>, expected: &[Column]) -> Result<()> {
     let found = statement.column_count();
     if found == expected.len() {
-        return Ok(());
+        let name = |place| statement.column_name(place).unwrap_or_default();
+        return check_names(expected, name, |_, name| is_named_on_sqlite(name));
     }
     let kind = expected.first().map_or(Kind::Int, |column| column.kind);
     Err(Error::misfit("the result", kind, format!("{found} columns where the struct has {}", expected.len())))

@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::driver::{Begin, Bounds, Flown, IsolationLevel, Load};
 use crate::error::{Error, Kind, Result};
 use crate::observe::Journal;
+use crate::pool::AcquireBudget;
 use crate::query::{Batch, ReadBatch, check, queries, reset};
 use crate::routing::{Lease, Router};
 use crate::settings::Engine;
@@ -109,6 +110,7 @@ impl WriteSession {
         }
         self.has_written |= !only_reads;
         let mut is_second = false;
+        let mut budget = self.router.acquire_budget();
         loop {
             let begin = self.enter()?;
             let bounds = Bounds { begin, continues: begin.is_none(), ..Bounds::default() };
@@ -119,7 +121,7 @@ impl WriteSession {
                 is_second = true;
                 self.begin_again(flown).await?
             } else if self.is_for_another(&flown) {
-                Box::pin(self.begin_elsewhere(flown)).await?
+                Box::pin(self.begin_elsewhere(flown, &mut budget)).await?
             } else {
                 return self.leave(flown.finish());
             };
@@ -146,7 +148,7 @@ impl WriteSession {
     }
 
     /// Connects to the primary of now, once the server that failed was asked how it is.
-    async fn begin_elsewhere<B: Batch>(&mut self, flown: Flown<B>) -> Result<B> {
+    async fn begin_elsewhere<B: Batch>(&mut self, flown: Flown<B>, budget: &mut AcquireBudget) -> Result<B> {
         let Flown { batch: Some(batch), outcome: Err(error), .. } = flown else {
             return Err(Error::new(Kind::Lost));
         };
@@ -154,9 +156,11 @@ impl WriteSession {
         self.moves += 1;
         let node = self.lane.connection.node();
         self.router.fails(node, &error);
-        self.router.settled(node).await;
+        let deadline = budget.deadline();
+        self.router.settled(node, deadline).await;
         self.lane.connection.give_up();
-        self.lane.connection = self.router.write(self.holder).await?;
+        self.lane.connection = self.router.write(self.holder, deadline).await?;
+        budget.spend(deadline);
         self.state = State::NotBegun;
         Ok(batch)
     }

@@ -35,6 +35,8 @@ const PASSED: [(&str, &str); 14] = [
 /// A way to a server that is dead is noticed within a minute, where the system's own settings take two hours, or a
 /// quarter of one where something was sent. It says nothing of a server or a proxy that is silent.
 const ALIVE: &str = "keepalives_idle=30&keepalives_interval=10&keepalives_retries=3&tcp_user_timeout=60";
+/// Hosts that a URL may name. Together with as many replicas they have a bit each in a word of 64.
+const MAX_HOSTS: usize = 32;
 /// Signs of another program's list of parameters, such as `;Pwd=…`. As a part of a name it would be quoted in messages,
 /// by the server as well.
 const PAIRS: [char; 5] = [';', '=', '{', '"', '\n'];
@@ -71,11 +73,11 @@ pub(crate) struct Server {
 impl Server {
     /// Whether what is sent to it stays on this machine.
     pub(crate) fn is_local(&self) -> bool {
-        let is_loopback = |name: &str| name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
         match (&self.host, self.address) {
             (Host::Unix(_), _) => true,
-            (_, Some(address)) => address.is_loopback(),
-            (Host::Tcp(name), None) => name == "localhost" || is_loopback(name),
+            (_, Some(address)) => is_loopback(address),
+            (Host::Tcp(name), None) => name == "localhost" || name.parse().is_ok_and(is_loopback),
         }
     }
 }
@@ -220,6 +222,9 @@ fn servers(hosts: &str, parameters: &[String]) -> Result<Vec<Server>, Problem> {
     if count == 0 {
         return Err("it names no host".into());
     }
+    if count > MAX_HOSTS {
+        return Err(format!("it names {count} hosts, and at most {MAX_HOSTS} are taken").into());
+    }
     if !fits(names.len()) || !fits(addresses.len()) || !(fits(ports.len()) || ports.len() == 1) {
         return Err("it does not name as many ports or addresses as hosts".into());
     }
@@ -311,6 +316,14 @@ mod tests {
         ] {
             assert_eq!(read(rest).servers, servers, "{rest}");
         }
+    }
+
+    #[test]
+    fn more_hosts_than_a_router_can_tell_apart_are_refused() {
+        let hosts = |count: usize| (0..count).map(|host| format!("h{host}")).collect::<Vec<_>>().join(",");
+        assert_eq!(read(&format!("//{}/d", hosts(32))).servers.len(), 32);
+        let problem = PostgresTarget::read(&format!("//{}/d", hosts(71))).map(drop).unwrap_err();
+        assert_eq!(problem, "it names 71 hosts, and at most 32 are taken");
     }
 
     #[test]

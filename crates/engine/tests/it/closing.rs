@@ -37,6 +37,31 @@ fn assert_nothing_is_open(db: &Database) {
     }
 }
 
+/// A file has a pool of readers and one for its writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_a_file_waits_once_for_all_its_pools() {
+    const LIMIT: Duration = Duration::from_secs(3);
+    let db = open_with("sqlite::memory:", |settings| settings.pool.timeout = LIMIT).await;
+    let held = (db.read().await.unwrap(), db.begin().await.unwrap());
+    let start = Instant::now();
+    db.close().await;
+    let took = start.elapsed();
+    assert!(took >= LIMIT - Duration::from_millis(10) && took < LIMIT * 2, "{took:?}");
+    drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closing_file_lends_its_writer_no_more_while_a_reader_is_out() {
+    let db = open_with("sqlite::memory:", |_| {}).await;
+    let held = db.read().await.unwrap();
+    let closing = begin_to_close(&db);
+    eventually("it hands out no writer", async || db.begin().await.is_err_and(|error| error.is_closed()))
+        .await;
+    assert!(!closing.is_finished());
+    drop(held);
+    closing.await.unwrap();
+}
+
 tallybook_testkit::both_engines! {
     async fn a_closing_pool_lends_no_more_but_waits_for_what_is_lent(url: &str) {
         let db = open_with(url, |settings| settings.pool.size = 4).await;

@@ -1,5 +1,6 @@
 //! The engine on real SQLite files and a real PostgreSQL.
 
+mod acquire_deadline;
 mod budget;
 mod cancel;
 mod closing;
@@ -30,6 +31,7 @@ mod pooler;
 mod queue;
 mod random_cancel;
 mod read;
+mod relations;
 mod restart;
 mod rogue;
 mod routing;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::{Engine, Params, Row, Statement, all, execute, one, params};
+use tallybook_engine::{Database, Engine, Params, Row, Statement, all, execute, one, params};
 
 use crate::support::{open, read, try_read, write};
 
@@ -55,6 +55,24 @@ struct Stars {
     stars: i32,
 }
 
+#[derive(Debug, PartialEq, Row)]
+struct Quote {
+    bid: f64,
+    ask: f64,
+}
+
+#[derive(Debug, PartialEq, Row)]
+struct Spread {
+    ask: f64,
+    bid: f64,
+}
+
+#[derive(Debug, PartialEq, Row)]
+struct Counted {
+    title: String,
+    trades: i64,
+}
+
 const CREATE: &str = "CREATE TABLE things (flag boolean, small integer, big bigint, ratio double precision, \
                       amount double precision, title varchar(8), at timestamp, raw bytea)";
 const INSERT: &str = "INSERT INTO things VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -97,6 +115,14 @@ const NOTHING: Perhaps = Perhaps {
     raw: None,
 };
 
+async fn with_quotes(url: &str) -> Database {
+    let db = open(url).await;
+    write(&db, "CREATE TABLE quotes (bid double precision, ask double precision, middle double precision)")
+        .await;
+    write(&db, "INSERT INTO quotes VALUES (1, 2, 1.5)").await;
+    db
+}
+
 tallybook_testkit::both_engines! {
     async fn a_struct_of_every_type_comes_back_as_it_went(url: &str) {
         let db = open(url).await;
@@ -121,6 +147,101 @@ tallybook_testkit::both_engines! {
         assert_eq!(Renamed::COLUMN_LIST, "small, big");
         let list = format!("SELECT {} FROM things", Renamed::COLUMN_LIST);
         assert_eq!(read::<Renamed>(&db, list).await, [Renamed { kind: 1, big: 2 }]);
+    }
+
+    async fn columns_in_another_order_are_refused_and_both_are_named(url: &str) {
+        let db = with_quotes(url).await;
+        let right = "SELECT bid, ask FROM quotes";
+        assert_eq!(read::<Quote>(&db, right).await, [Quote { bid: 1.0, ask: 2.0 }]);
+        let mut session = db.read().await.unwrap();
+        for sql in ["SELECT ask, bid FROM quotes", "SELECT ask, bid FROM quotes WHERE bid > 5", "SELECT * FROM (SELECT ask, bid FROM quotes) AS q"] {
+            // Cold and warm.
+            for _ in 0..3 {
+                let error = session.run(all::<Quote>(sql, params![])).await.expect_err(sql);
+                let told = "column `bid`: expected in place 1 of the result, found `ask`; put the columns in the order of the \
+                            struct, or call that one `… AS bid` if it is meant";
+                assert!(error.is_decode() && error.to_string().contains(told), "{sql}: {error}");
+                assert_eq!(error.column(), Some("bid"));
+                assert!(error.to_string().contains(sql), "{error}");
+            }
+        }
+    }
+
+    async fn another_column_of_the_same_type_is_refused(url: &str) {
+        let db = with_quotes(url).await;
+        for (sql, found) in [
+            ("SELECT bid, middle FROM quotes", "middle"),
+            ("SELECT bid, ask AS price FROM quotes", "price"),
+            ("SELECT bid, sum(ask) AS price FROM quotes GROUP BY bid", "price"),
+            ("WITH q(one, two) AS (SELECT bid, ask FROM quotes) SELECT one AS bid, two FROM q", "two"),
+        ] {
+            let error = try_read::<Quote>(&db, sql).await.expect_err(sql);
+            let told = format!("column `ask`: expected in place 2 of the result, found `{found}`");
+            assert!(error.to_string().contains(&told), "{sql}: {error}");
+        }
+    }
+
+    async fn a_column_that_is_named_for_it_is_read_whatever_the_case(url: &str) {
+        let db = with_quotes(url).await;
+        for sql in [
+            "SELECT ask AS bid, bid AS ask FROM quotes",
+            "SELECT ask AS \"BID\", bid AS Ask FROM quotes",
+            "SELECT sum(ask) AS bid, max(bid) AS ask FROM quotes",
+        ] {
+            assert_eq!(read::<Quote>(&db, sql).await, [Quote { bid: 2.0, ask: 1.0 }], "{sql}");
+        }
+    }
+
+    async fn an_expression_without_a_name_is_read_by_its_place(url: &str) {
+        let db = with_quotes(url).await;
+        for sql in [
+            "SELECT max(bid), min(ask) FROM quotes",
+            "SELECT bid + 0.0, coalesce(ask, 0.0) FROM quotes",
+            "SELECT CASE WHEN bid > 0 THEN bid END, ask * 1 FROM quotes",
+            "SELECT CAST(bid AS double precision) AS bid, CAST('2' AS double precision) FROM quotes",
+        ] {
+            assert_eq!(read::<Quote>(&db, sql).await, [Quote { bid: 1.0, ask: 2.0 }], "{sql}");
+        }
+        let sql = "SELECT 'one' AS title, count(*) FROM quotes";
+        assert_eq!(read::<Counted>(&db, sql).await, [Counted { title: "one".to_owned(), trades: 1 }]);
+        assert_eq!(read::<(f64, f64)>(&db, "SELECT ask, bid FROM quotes").await, [(2.0, 1.0)], "a tuple has places");
+    }
+
+    async fn a_statement_that_two_structs_are_read_by_fits_each_or_not(url: &str) {
+        let db = with_quotes(url).await;
+        let mut session = db.read().await.unwrap();
+        for _ in 0..3 {
+            let query = || Statement::new("SELECT bid, ask FROM quotes");
+            assert_eq!(session.run(all::<Quote>(query(), params![])).await.unwrap(), [Quote { bid: 1.0, ask: 2.0 }]);
+            assert!(session.run(all::<Spread>(query(), params![])).await.is_err_and(|error| error.is_decode()));
+        }
+    }
+
+    async fn a_table_that_is_made_anew_under_a_known_statement_is_noticed(url: &str) {
+        let db = with_quotes(url).await;
+        let all_of_it = "SELECT * FROM narrow";
+        write(&db, "CREATE TABLE narrow (bid double precision, ask double precision)").await;
+        for _ in 0..3 {
+            assert_eq!(read::<Quote>(&db, all_of_it).await, []);
+        }
+        write(&db, "DROP TABLE narrow").await;
+        write(&db, "CREATE TABLE narrow (ask double precision, bid double precision)").await;
+        write(&db, "INSERT INTO narrow (bid, ask) VALUES (1, 2)").await;
+        for _ in 0..3 {
+            let error = try_read::<Quote>(&db, all_of_it).await.unwrap_err();
+            assert!(error.is_decode() && error.to_string().contains("found `ask`"), "{error}");
+        }
+    }
+
+    async fn what_an_insert_returns_in_another_order_is_refused_and_not_kept(url: &str) {
+        let db = with_quotes(url).await;
+        for _ in 0..3 {
+            let mut session = db.begin().await.unwrap();
+            let insert = one::<Quote>("INSERT INTO quotes (bid, ask) VALUES (3, 4) RETURNING ask, bid", params![]);
+            assert!(session.run(insert).await.unwrap_err().is_decode());
+            assert!(session.commit().await.is_err());
+        }
+        assert_eq!(read::<(i64,)>(&db, "SELECT count(*) FROM quotes").await, [(1,)]);
     }
 
     async fn whole_numbers_of_any_width_are_read(url: &str) {

@@ -94,6 +94,82 @@ both_engines! {
         assert_eq!(migrator.current().await.unwrap(), Some("0001"));
     }
 
+    async fn a_plan_of_a_key_is_in_the_words_of_its_engine(url: &str) {
+        const NAMED: Key = Key::new("fk_notes_writer", "authors");
+        const STEPS: &[Step] = &[
+            Step::column("notes", Column::new("writer", Type::Integer).null()),
+            Step::key("notes", "writer", NAMED),
+        ];
+        let all = [NOTES, Revision::new("0002", "writers", STEPS)];
+        let db = open(url).await;
+        let migrator = Migrator::new(&db, &all);
+        migrator.upgrade(&Goal::Steps(1)).await.unwrap();
+        write(&db, "ALTER TABLE notes ADD COLUMN writer integer").await;
+        let plan = migrator.plan(&Goal::Head).await.unwrap();
+        let key = &plan[0].steps[1];
+        match db.engine() {
+            Engine::Postgres => {
+                assert_eq!(key.up.sql, ["ALTER TABLE notes ADD CONSTRAINT fk_notes_writer FOREIGN KEY (writer) REFERENCES authors (id) NOT VALID"]);
+                assert_eq!(key.back.sql, ["ALTER TABLE notes DROP CONSTRAINT fk_notes_writer"]);
+            }
+            Engine::Sqlite => {
+                let create = |key: &str| format!(
+                    "CREATE TABLE tallybook_new_table (\n\tid INTEGER NOT NULL PRIMARY KEY,\n\ttitle TEXT,\n\twriter integer{key}\n) "
+                );
+                let others = [
+                    "INSERT INTO tallybook_new_table (\"id\", \"title\", \"writer\") SELECT \"id\", \"title\", \"writer\" FROM notes",
+                    "DROP TABLE notes",
+                    "ALTER TABLE tallybook_new_table RENAME TO notes",
+                    "CREATE INDEX ix_notes_title ON notes (title)",
+                ];
+                assert_eq!(key.up.sql[0], create(" CONSTRAINT fk_notes_writer REFERENCES authors (id)"));
+                assert_eq!(key.back.sql[0], create(""));
+                assert_eq!((&key.up.sql[1..], &key.back.sql[1..]), (&others.map(str::to_owned)[..], &others.map(str::to_owned)[..]));
+            }
+        }
+        // What was planned is what is done, and SQLite understands it.
+        let planned = key.up.sql.clone();
+        migrator.upgrade(&Goal::Head).await.unwrap();
+        if db.engine() == Engine::Sqlite {
+            let [(sql,)] = &read::<(String,)>(&db, "SELECT sql FROM sqlite_master WHERE name = 'notes'").await[..] else { panic!() };
+            let items = |sql: &str| sql.split_once('(').unwrap().1.trim_end().to_owned();
+            assert_eq!(items(sql), items(&planned[0]));
+        }
+    }
+
+    async fn a_way_back_that_was_changed_is_told_and_can_be_accepted(url: &str) {
+        let db = open(url).await;
+        let step = |back| Revision::from_sql("0001_stars.up.sql", "CREATE TABLE stars (note integer)", back).unwrap();
+        let first = [step(Some("DROP TABLE stars"))];
+        Migrator::new(&db, &first).upgrade(&Goal::Head).await.unwrap();
+        assert_eq!(Migrator::new(&db, &[step(Some("DROP TABLE stars -- all of them"))]).upgrade(&Goal::Head).await.unwrap(), []);
+        for changed in [[step(Some("DROP TABLE moons"))], [step(None)]] {
+            let error = told(Migrator::new(&db, &changed).upgrade(&Goal::Head)).await;
+            let way_back = "the way back of step 1 (\"stars\") is not what it was; what it did is";
+            assert!(error.contains(way_back) && error.contains("`migrate repair 0001`"), "{error}");
+        }
+        let changed = [step(Some("DROP TABLE IF EXISTS stars"))];
+        assert_eq!(Migrator::new(&db, &changed).repair("0001").await.unwrap(), ["stars"]);
+        assert_eq!(Migrator::new(&db, &changed).upgrade(&Goal::Head).await.unwrap(), []);
+        assert!(told(Migrator::new(&db, &first).upgrade(&Goal::Head)).await.contains("the way back of step 1"));
+        // That the way there was changed says so, whatever became of the way back.
+        let other = [Revision::from_sql("0001_stars.up.sql", "CREATE TABLE stars (note bigint)", None).unwrap()];
+        assert!(told(Migrator::new(&db, &other).upgrade(&Goal::Head)).await.contains("step 1 (\"stars\") is not what it was"));
+    }
+
+    async fn what_was_recorded_before_the_way_back_counted_still_fits(url: &str) {
+        let db = open(url).await;
+        let step = |up, back| [Revision::from_sql("0001_stars.up.sql", up, Some(back)).unwrap()];
+        let (up, back) = ("CREATE TABLE stars (note integer)", "DROP TABLE stars");
+        Migrator::new(&db, &step(up, back)).upgrade(&Goal::Head).await.unwrap();
+        // As the version before recorded it.
+        write(&db, "UPDATE tallybook_steps SET checksum = 'e20f5e96fc569108'").await;
+        assert_eq!(Migrator::new(&db, &step(up, back)).upgrade(&Goal::Head).await.unwrap(), []);
+        assert_eq!(Migrator::new(&db, &step(up, "DROP TABLE moons")).upgrade(&Goal::Head).await.unwrap(), [], "it is not known");
+        let other = step("CREATE TABLE stars (note bigint)", back);
+        assert!(told(Migrator::new(&db, &other).upgrade(&Goal::Head)).await.contains("is not what it was"));
+    }
+
     async fn a_revision_from_files_goes_up_and_down_and_may_change_its_comments(url: &str) {
         let db = open(url).await;
         let down = Some("DROP TABLE stars;");

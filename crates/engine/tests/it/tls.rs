@@ -179,7 +179,8 @@ async fn require_fails_where_the_server_has_no_tls() {
 async fn prefer_says_once_that_it_went_on_in_clear() {
     let (kept, _guard) = keep();
     let database = postgres().await.database("prefer_without_tls").await;
-    let db = open(database.url()).await;
+    // It leads to this machine, and is no address of the loopback.
+    let db = open(&database.url().replace("127.0.0.1", "0.0.0.0")).await;
     let (one, other) = (db.read().await.unwrap(), db.read().await.unwrap());
     drop((one, other));
     assert!(!is_encrypted(&db).await);
@@ -188,6 +189,17 @@ async fn prefer_says_once_that_it_went_on_in_clear() {
     assert!(text.contains("the server offers no TLS"), "{text}");
     let password = database.url().split(['@', ':']).nth(2).unwrap();
     assert!(!text.contains(password), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_connection_in_clear_that_stays_on_this_machine() {
+    let (kept, _guard) = keep();
+    let database = postgres().await.database("prefer_on_this_machine").await;
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let db = open(&database.url().replace("127.0.0.1", host)).await;
+        assert!(!is_encrypted(&db).await);
+    }
+    assert!(!kept.text().contains("in clear"), "{}", kept.text());
 }
 
 #[tokio::test]
@@ -204,7 +216,7 @@ async fn nothing_is_said_where_it_is_encrypted_or_was_meant_to_be_in_clear() {
 async fn prefer_goes_on_in_clear_where_the_server_wants_it_and_require_does_not() {
     let (kept, _guard) = keep();
     let server = Server::shared().await;
-    let db = open(&server.url("127.0.0.1", "in_clear", "sslmode=prefer")).await;
+    let db = open(&server.url("0.0.0.0", "in_clear", "sslmode=prefer")).await;
     assert!(!is_encrypted(&db).await);
     let text = kept.text();
     assert!(text.contains("connected in clear") && text.contains("pg_hba.conf rejects"), "{text}");

@@ -108,7 +108,9 @@ pub(super) fn detail(shown: &Shown, order: Order, index: usize) -> Option<String
 }
 
 fn mean(statement: &StatementReport) -> Duration {
-    Duration::from_secs_f64(statement.times.total.as_secs_f64() / statement.times.count.max(1) as f64)
+    let total = statement.times.total;
+    // The largest of all times is none any more as a double.
+    Duration::try_from_secs_f64(total.as_secs_f64() / statement.times.count.max(1) as f64).unwrap_or(total)
 }
 
 fn errors(statement: &StatementReport) -> String {

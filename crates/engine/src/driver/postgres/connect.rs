@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::Connection;
 use super::backends::Backends;
 use super::bounded::Bounded;
-use super::clear::Notice;
+use super::clear::ClearWarning;
 use super::cut::Cut;
 use super::local::Local;
 use super::notices::Notices;
@@ -51,8 +51,7 @@ struct Inner {
     described: String,
     /// Its files are read when the first connection is made, and again until that succeeds.
     tls: OnceCell<Tls>,
-    /// Said once that a connection is in clear.
-    noticed: AtomicBool,
+    clear: ClearWarning,
     cut: Cut,
     /// How many requests were answered on all connections.
     answers: Arc<AtomicU64>,
@@ -85,7 +84,7 @@ impl Connector {
             keeps_sessions: Arc::default(),
             described,
             tls: OnceCell::new(),
-            noticed: AtomicBool::new(false),
+            clear: ClearWarning::default(),
             cut: Cut::default(),
             answers: Arc::default(),
             backends: Backends::default(),
@@ -216,7 +215,8 @@ impl Inner {
         connection.reported.remember();
         tls.watched().open();
         if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
-            self.notice(server, &reason);
+            // `prefer` does not hide that it came to nothing.
+            self.clear.connected(server, &self.described, &reason);
         }
         Ok(connection)
     }
@@ -261,14 +261,6 @@ impl Inner {
             }
         });
         self.cut.add(task.abort_handle());
-    }
-
-    /// `prefer` does not hide that it came to nothing.
-    fn notice(&self, server: &Server, reason: &str) {
-        let notice = Notice::of(server);
-        if notice != Notice::Needless && !self.noticed.swap(true, Ordering::Relaxed) {
-            notice.log(&self.described, reason);
-        }
     }
 
     fn refused(&self, refusals: Vec<(&Server, Refusal)>) -> Error {

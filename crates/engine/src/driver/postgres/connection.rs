@@ -23,6 +23,7 @@ use super::tls::Tls;
 use crate::driver::position::{end_of_log, parse_lsn, timeline_of};
 use crate::driver::{Identity, Position};
 use crate::error::{Error, Kind, Result};
+use crate::row::Column;
 use crate::settings::Server;
 
 /// Statements kept prepared on a connection.
@@ -36,7 +37,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) notices: Notices,
-    pub(super) prepared: LruCache<String, Statement>,
+    pub(super) prepared: LruCache<String, Prepared>,
     /// False for one that goes through a pooler, where names of statements may belong to other programs.
     pub(super) prepares: bool,
     /// Something on it was cancelled. A cancel request has no answer and may arrive late, when the
@@ -58,6 +59,13 @@ pub(crate) struct Connection {
     /// That the server's process serves it.
     pub(super) backend: Option<Backend>,
     pub(super) reported: Reported,
+}
+
+/// A statement that is kept prepared.
+pub(super) struct Prepared {
+    pub(super) statement: Statement,
+    /// The columns of the struct that its result was last found to fit.
+    pub(super) fits: Option<&'static [Column]>,
 }
 
 /// Undoes what a session can leave on its connection. Not `DISCARD ALL`: that takes the statements along which the

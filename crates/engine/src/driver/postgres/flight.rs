@@ -19,6 +19,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
 use super::Connection;
+use super::connection::Prepared;
 use super::error::convert;
 use super::observe::replay_position;
 use super::param::{Param, type_of};
@@ -61,8 +62,8 @@ impl Connection {
         for (query, Ended { timing, prepared }) in queries.iter_mut().zip(sent.ends.drain(..)) {
             let request = query.request();
             request.timing = timing;
-            if let Some(statement) = prepared {
-                self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), statement);
+            if let Some(prepared) = prepared {
+                self.prepared.put(request.statement.sql(Engine::Postgres).to_owned(), prepared);
             }
         }
         if bounds.end.is_some() && sent.outcome.is_ok() {
@@ -75,8 +76,9 @@ impl Connection {
     fn find_forms(&mut self, queries: &mut [&mut dyn Query]) -> Result<Few<Form>> {
         let mut forms = Few::with_capacity(queries.len());
         let mut new = HashSet::new();
-        for query in queries {
-            forms.push(match self.find_prepared(*query)? {
+        for (position, query) in queries.iter_mut().enumerate() {
+            let found = self.find_prepared(*query).map_err(|error| error.at_position(position))?;
+            forms.push(match found {
                 Some(statement) => Form::Prepared(statement),
                 None if self.prepares && is_kept(*query) && new.insert(sql_of(*query)) => Form::Preparing,
                 None => Form::Unnamed,
@@ -86,16 +88,28 @@ impl Connection {
     }
 
     /// The prepared statement for a query, unless it was prepared for parameters of other types.
+    ///
+    /// # Errors
+    /// When there are too many parameters, or the result is none for the struct of the query. Nothing was sent then.
     fn find_prepared(&mut self, query: &mut dyn Query) -> Result<Option<Statement>> {
+        let columns = query.columns();
         let request = query.request();
         let sql = request.statement.sql(Engine::Postgres);
         let values = request.values();
-        let fits = |statement: &&mut Statement| {
+        let fits = |Prepared { statement, .. }: &&mut Prepared| {
             statement.params().len() == values.len()
                 && statement.params().iter().zip(values).all(|(ty, value)| *ty == type_of(value.kind()))
         };
-        if let Some(statement) = self.prepared.get_mut(sql).filter(fits) {
-            return Ok(Some(statement.clone()));
+        if let Some(prepared) = self.prepared.get_mut(sql).filter(fits) {
+            // It is looked at once for a struct: its result stays the same as long as it is prepared.
+            if let Some(columns) = columns
+                && !prepared.fits.is_some_and(|fits| std::ptr::eq(fits, columns))
+            {
+                check_columns(sql, prepared.statement.columns(), columns)
+                    .map_err(|error| error.with_statement(sql))?;
+                prepared.fits = Some(columns);
+            }
+            return Ok(Some(prepared.statement.clone()));
         }
         check_count(sql, values.len()).map_err(|error| error.with_statement(sql)).map(|()| None)
     }
@@ -159,7 +173,7 @@ fn check_count(sql: &str, given: usize) -> Result<()> {
 /// How a statement ended: its times, and its prepared form if that is new.
 struct Ended {
     timing: Option<Timing>,
-    prepared: Option<Statement>,
+    prepared: Option<Prepared>,
 }
 
 /// How a flight went.
@@ -242,10 +256,13 @@ async fn send_all(
         let timing = watch.stop(last);
         last = timing.map(|(_, now)| now);
         let result = result.map_err(|error| error.at_position(position));
-        let prepared = result.as_ref().ok().cloned().flatten();
+        let (result, prepared) = match result {
+            Ok(prepared) => (Ok(()), prepared),
+            Err(error) => (Err(error), None),
+        };
         ends.push(Ended { timing: timing.map(|(timing, _)| timing), prepared });
         // Later failures only say that the transaction is aborted: the first one is the reason.
-        outcome = outcome.and(result.map(drop));
+        outcome = outcome.and(result);
     }
     let ended = finished(&mut end).await;
     drop(running);
@@ -289,7 +306,7 @@ async fn run(
     query: &mut dyn Query,
     form: Form,
     timed: bool,
-) -> (Stopwatch, Result<Option<Statement>>) {
+) -> (Stopwatch, Result<Option<Prepared>>) {
     let mut watch = Stopwatch::new(timed);
     let statement = query.request().statement.clone();
     let sql = statement.sql(Engine::Postgres);
@@ -302,7 +319,7 @@ async fn run(
             let types: Vec<_> = values.iter().map(|value| type_of(value.kind())).collect();
             let prepared = client.prepare_typed(sql, &types);
             match join(run_unnamed(client, query, sql, &mut watch), prepared).await {
-                (Ok(()), statement) => checked(statement, columns).map(Some),
+                (Ok(()), statement) => checked(sql, statement, columns).map(Some),
                 (Err(error), _) => Err(error),
             }
         }
@@ -317,7 +334,6 @@ async fn run_prepared(
     statement: &Statement,
     watch: &mut Stopwatch,
 ) -> Result<()> {
-    check_columns(statement.columns(), query.columns())?;
     let params = query.request().values().iter().map(Param);
     let rows = client.query_raw(statement, params).await.map_err(convert)?;
     drain(rows, query, watch).await
@@ -332,12 +348,15 @@ async fn run_unnamed(client: &Client, query: &mut dyn Query, sql: &str, watch: &
 /// A statement that was prepared behind its first run. A failure matters although it ran: it aborts the
 /// transaction. Its columns are known now even if there were no rows.
 fn checked(
+    sql: &str,
     statement: Result<Statement, tokio_postgres::Error>,
-    columns: Option<&[Column]>,
-) -> Result<Statement> {
+    columns: Option<&'static [Column]>,
+) -> Result<Prepared> {
     let statement = statement.map_err(convert)?;
-    check_columns(statement.columns(), columns)?;
-    Ok(statement)
+    if let Some(columns) = columns {
+        check_columns(sql, statement.columns(), columns)?;
+    }
+    Ok(Prepared { statement, fits: columns })
 }
 
 async fn drain(rows: RowStream, query: &mut dyn Query, watch: &mut Stopwatch) -> Result<()> {
@@ -375,7 +394,7 @@ fn take_row(
 /// Checks the columns of a result, and finds those whose values are wanted.
 fn know_columns(found: &[PgColumn], query: &mut dyn Query) -> Result<Notes> {
     let Some(expected) = query.columns() else { return Ok(Notes::default()) };
-    check_columns(found, Some(expected))?;
+    check_columns(query.request().statement.sql(Engine::Postgres), found, expected)?;
     let mut taken = query.request().taken.take();
     if let Some(taken) = &mut taken {
         taken.know(expected, |index| found[index].name());

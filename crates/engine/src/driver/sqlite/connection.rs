@@ -9,13 +9,14 @@ use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::checked_results::CheckedResults;
 use super::checkpoint::leave_checkpoints;
 use super::connect::{left_log, use_log};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::flight::{check_transaction, run_all};
 use super::guard::Guard;
-use super::leash::{Leash, LongFlights};
+use super::leash::{Leash, LongFlights, is_small};
 use super::log::{Log, Sync};
 use crate::driver::{Bounds, Role};
 use crate::error::{Error, Kind, Result};
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     leash: Arc<Leash>,
     guard: Guard,
     long: LongFlights,
+    /// Shared with the flights on the connection's own thread.
+    checked: Arc<CheckedResults>,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
     /// None for a database in memory.
@@ -100,6 +103,7 @@ impl Connection {
             leash,
             guard,
             long,
+            checked: Arc::default(),
             interrupt,
             join,
             busy_timeout,
@@ -135,20 +139,23 @@ impl Connection {
         bounds: Bounds,
         since: Option<Instant>,
     ) -> Option<Result<()>> {
-        if self.long.skips(queries) {
+        if self.long.skips(queries) || !is_small(queries) {
             return None;
         }
         let shared = self.sqlite.upgrade()?;
         // What was abandoned may still run.
         let mut sqlite = shared.try_lock().ok()?;
         let taken = self.leash.take(&sqlite, since).ok()?;
-        let outcome = run_all(&sqlite, queries, bounds, since);
+        let outcome = run_all(&sqlite, &self.checked, queries, bounds, since, Some(&taken));
         if outcome.is_ok() {
+            if taken.is_over() {
+                self.long.suspect(queries);
+            }
             return Some(outcome);
         }
         // Whatever failed is tried again where it may wait for locks: SQLite says "no such table" too, when it
         // could not look whether its schema is still the right one.
-        if taken.was_pulled() {
+        if taken.was_pulled(&outcome) {
             self.long.add(queries);
         }
         drop(taken);
@@ -159,29 +166,38 @@ impl Connection {
         }
     }
 
-    /// Runs inserts of a few rows on this thread; none if they have to wait for another process's lock, or are in
-    /// no transaction, so that they would commit.
+    /// Runs inserts on this thread if they are short, and the first of their transaction; none if they have to go to the
+    /// connection's own, because they take long or have to wait for another process's lock. What was written before
+    /// could not be written again.
     pub(super) fn insert_here(
         &mut self,
         queries: &mut [&mut dyn Query],
         bounds: Bounds,
         since: Option<Instant>,
     ) -> Option<Result<()>> {
+        if self.long.skips(queries) || !is_small(queries) {
+            return None;
+        }
         let shared = self.sqlite.upgrade()?;
-        let sqlite = shared.try_lock().ok()?;
-        if bounds.begin.is_none() && sqlite.is_autocommit() {
-            return None;
+        let mut sqlite = shared.try_lock().ok()?;
+        let taken = self.leash.take(&sqlite, since).ok()?;
+        let outcome = run_all(&sqlite, &self.checked, queries, bounds, since, Some(&taken));
+        if outcome.is_ok() {
+            if taken.is_over() {
+                self.long.suspect(queries);
+            }
+            return Some(outcome);
         }
-        sqlite.busy_timeout(Duration::ZERO).ok()?;
-        let outcome = run_all(&sqlite, queries, bounds, since);
-        // It fails only for a connection that is closed.
-        let _ = sqlite.busy_timeout(self.busy_timeout);
-        let has_not_begun = bounds.begin.is_some() && sqlite.is_autocommit();
-        if outcome.is_err() && has_not_begun {
-            queries.iter_mut().for_each(|query| query.reset());
-            return None;
+        let was_pulled = taken.was_pulled(&outcome);
+        if was_pulled {
+            self.long.add(queries);
+        } else if !sqlite.is_autocommit() {
+            return Some(outcome);
         }
-        Some(outcome)
+        drop(taken);
+        queries.iter_mut().for_each(|query| query.reset());
+        // Where SQLite has not done so.
+        roll_back(&mut sqlite).err().map(Err)
     }
 
     /// Whether there is something to do before a write.
@@ -212,6 +228,10 @@ impl Connection {
             self.wants_log = false;
         }
         Ok(())
+    }
+
+    pub(super) fn checked(&self) -> Arc<CheckedResults> {
+        Arc::clone(&self.checked)
     }
 
     pub(super) fn durability(&self) -> Durability {

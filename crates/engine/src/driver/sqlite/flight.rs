@@ -4,23 +4,22 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use rusqlite::types::Value as SqliteValue;
-use rusqlite::{Connection as Sqlite, Statement};
+use rusqlite::{Connection as Sqlite, Statement, StatementStatus};
 use tokio::task::coop::consume_budget;
 
 use super::Connection;
+use super::checked_results::CheckedResults;
 use super::connect::stable_plans;
 use super::error::convert;
+use super::leash::Taken;
 use crate::driver::{Begin, Bounds, End, Flown, MAX_PREPARED_BYTES};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Batch, Query, queries};
 use crate::row::Notes;
-use crate::row::sqlite::{SqliteRow, check_columns};
+use crate::row::sqlite::SqliteRow;
 use crate::settings::Engine;
 use crate::stopwatch::Stopwatch;
 use crate::value::{Value, format_timestamp};
-
-/// Statements that insert a row each, some 10 microseconds.
-const FEW_ROWS: usize = 4;
 
 impl Connection {
     pub(crate) async fn fly<B: Batch>(
@@ -41,7 +40,7 @@ impl Connection {
                 return Flown::new(Some(batch), outcome);
             }
         }
-        let is_insert = is_short_insert(&mut queries(&mut batch), bounds);
+        let is_insert = is_insert(&mut queries(&mut batch), bounds);
         // On the heap: it is rare, and would make every flight larger.
         if bounds.begin.is_some_and(Begin::is_write)
             && self.is_unprepared()
@@ -57,9 +56,10 @@ impl Connection {
             }
         }
         let durability = (!bounds.read_only).then(|| self.durability());
+        let checked = self.checked();
         self.thread()
             .call(move |sqlite| {
-                let outcome = run_all(sqlite, &mut queries(&mut batch), bounds, since);
+                let outcome = run_all(sqlite, &checked, &mut queries(&mut batch), bounds, since, None);
                 let outcome = outcome.and_then(|()| match durability {
                     Some(durability) => durability.settle(sqlite),
                     None => Ok(()),
@@ -71,21 +71,20 @@ impl Connection {
     }
 }
 
-/// Whether a flight in a transaction inserts so few rows that it may run where it is asked for.
-fn is_short_insert(queries: &mut [&mut dyn Query], bounds: Bounds) -> bool {
+/// Whether a flight begins a transaction and only inserts, so that it may be tried where it is asked for.
+fn is_insert(queries: &mut [&mut dyn Query], bounds: Bounds) -> bool {
     let is_insert = |query: &mut &mut dyn Query| query.request().statement.is_insert(Engine::Sqlite);
-    !bounds.read_only
-        && bounds.end.is_none()
-        && queries.len() <= FEW_ROWS
-        && queries.iter_mut().all(is_insert)
+    bounds.begin.is_some_and(Begin::is_write) && bounds.end.is_none() && queries.iter_mut().all(is_insert)
 }
 
-/// Runs the statements, with what goes before and behind them.
+/// Runs the statements, with what goes before and behind them; on a leash, as long as that allows.
 pub(super) fn run_all(
     sqlite: &Sqlite,
+    checked: &CheckedResults,
     queries: &mut [&mut dyn Query],
     bounds: Bounds,
     since: Option<Instant>,
+    leash: Option<&Taken<'_>>,
 ) -> Result<()> {
     if let Some(begin) = bounds.begin {
         control(sqlite, begin.sql(Engine::Sqlite))?;
@@ -97,7 +96,10 @@ pub(super) fn run_all(
     let mut last = since;
     let mut outcome = Ok(());
     for (position, query) in queries.iter_mut().enumerate() {
-        outcome = timed(sqlite, *query, bounds.read_only, &mut last);
+        if let Some(leash) = leash.filter(|_| position > 0) {
+            outcome = leash.check();
+        }
+        outcome = outcome.and_then(|()| timed(sqlite, checked, *query, bounds.read_only, &mut last));
         if outcome.is_ok() && is_within {
             let ended = |error: Error| error.with_statement(query.request().statement.sql(Engine::Sqlite));
             outcome = check_transaction(sqlite).map_err(ended);
@@ -129,7 +131,13 @@ fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
 }
 
 /// Runs a query and times it, from the end of the one before it on.
-fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool, last: &mut Option<Instant>) -> Result<()> {
+fn timed(
+    sqlite: &Sqlite,
+    checked: &CheckedResults,
+    query: &mut dyn Query,
+    read_only: bool,
+    last: &mut Option<Instant>,
+) -> Result<()> {
     let statement = query.request().statement.clone();
     let sql = statement.sql(Engine::Sqlite);
     if let Some(cast) = statement.foreign_cast() {
@@ -137,9 +145,9 @@ fn timed(sqlite: &Sqlite, query: &mut dyn Query, read_only: bool, last: &mut Opt
     }
     let mut watch = Stopwatch::new(last.is_some());
     let outcome = if statement.is_planned_by_values() {
-        planned_by_values(sqlite, || run(sqlite, sql, query, read_only, &mut watch))
+        planned_by_values(sqlite, || run(sqlite, checked, sql, query, read_only, &mut watch))
     } else {
-        run(sqlite, sql, query, read_only, &mut watch)
+        run(sqlite, checked, sql, query, read_only, &mut watch)
     };
     if let Some((timing, now)) = watch.stop(*last) {
         query.request().timing = Some(timing);
@@ -174,6 +182,7 @@ fn planned_by_values(sqlite: &Sqlite, run: impl FnOnce() -> Result<()>) -> Resul
 
 fn run(
     sqlite: &Sqlite,
+    checked: &CheckedResults,
     sql: &str,
     query: &mut dyn Query,
     read_only: bool,
@@ -182,18 +191,20 @@ fn run(
     // SQLite does not look whether a plan that was prepared before still fits the schema.
     if sql.starts_with("EXPLAIN") {
         let mut statement = sqlite.prepare(sql).map_err(convert)?;
-        return run_prepared(sqlite, &mut statement, query, read_only, watch);
+        return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
     }
     if sql.len() > MAX_PREPARED_BYTES {
         let mut statement = sqlite.prepare(sql).map_err(convert)?;
-        return run_prepared(sqlite, &mut statement, query, read_only, watch);
+        return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
     }
     let mut statement = sqlite.prepare_cached(sql).map_err(convert)?;
-    run_prepared(sqlite, &mut statement, query, read_only, watch)
+    run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch)
 }
 
 fn run_prepared(
     sqlite: &Sqlite,
+    checked: &CheckedResults,
+    sql: &str,
     statement: &mut Statement<'_>,
     query: &mut dyn Query,
     read_only: bool,
@@ -212,12 +223,17 @@ fn run_prepared(
         query.touched(if sqlite.total_changes() == before { 0 } else { sqlite.changes() });
         return Ok(());
     };
-    check_columns(statement, columns)?;
+    checked.check(statement, sql, columns)?;
     if let Some(taken) = &mut query.request().taken {
         taken.know(columns, |index| statement.column_name(index).unwrap_or_default());
     }
     let notes = Notes::new(query.request().taken.take());
-    let outcome = fetch(statement, query, &notes, watch);
+    let prepared_again = statement.get_status(StatementStatus::RePrepare);
+    let recheck = |statement: &Statement<'_>| match statement.get_status(StatementStatus::RePrepare) {
+        same if same == prepared_again => Ok(()),
+        _ => checked.check(statement, sql, columns),
+    };
+    let outcome = fetch(statement, query, recheck, &notes, watch);
     query.request().noted(notes);
     outcome?;
     query.touched(0);
@@ -227,11 +243,17 @@ fn run_prepared(
 fn fetch(
     statement: &mut Statement<'_>,
     query: &mut dyn Query,
+    recheck: impl FnOnce(&Statement<'_>) -> Result<()>,
     notes: &Notes,
     watch: &mut Stopwatch,
 ) -> Result<()> {
     let mut rows = statement.raw_query();
+    // With the first row it is known whether SQLite had to prepare it again, which may give it other columns.
+    let mut recheck = Some(recheck);
     while let Some(row) = rows.next().map_err(convert)? {
+        if let Some(recheck) = recheck.take() {
+            recheck(row.as_ref())?;
+        }
         watch.decode(|| query.sqlite_row(&SqliteRow::new(row, notes)))?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! SQLite, by rusqlite: each connection has a thread of its own, so that one hop runs a whole flight; short reads
 //! need none.
 
+mod checked_results;
 mod checkpoint;
 mod connect;
 mod connection;
@@ -13,6 +14,8 @@ mod leash;
 mod load;
 mod locks;
 mod log;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connect::Connector;
 pub(crate) use connection::Connection;

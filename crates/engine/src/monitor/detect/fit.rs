@@ -1,12 +1,13 @@
 //! Whether a parameter's column may hold what a result's column held, by their names.
 //!
-//! Small numbers coincide easily, so equal values alone prove nothing.
+//! Small numbers coincide easily, so equal values alone prove nothing. Foreign keys tell it too; see
+//! [`Relations`](crate::monitor::relations::Relations).
 
 /// A column and the table of its statement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Named<'a> {
-    pub(super) column: &'a str,
-    pub(super) table: Option<&'a str>,
+pub(in crate::monitor) struct Named<'a> {
+    pub(in crate::monitor) column: &'a str,
+    pub(in crate::monitor) table: Option<&'a str>,
 }
 
 /// Whether a key that was read fits what a parameter is compared with: `portfolio_id` the same and the `id`
@@ -58,7 +59,7 @@ fn is_tail(name: &str, tail: &str) -> bool {
 }
 
 /// Without the schema and quotes.
-fn bare(table: &str) -> String {
+pub(in crate::monitor) fn bare(table: &str) -> String {
     let name = table.rsplit('.').next().unwrap_or(table);
     name.trim_matches('"').to_ascii_lowercase()
 }

@@ -92,7 +92,9 @@ impl<'t> Judge<'t> {
         let wanted = Named { column, table: group.fingerprint(one.slot).collection.as_deref() };
         let origins = provenance.origins(&one.asked, |source, column| {
             let table = source.statement.fingerprint.collection.as_deref();
-            column.is_key() && fits(wanted, Named { column: &column.name, table })
+            let read = Named { column: &column.name, table };
+            let relations = &source.statement.relations;
+            relations.join(wanted, read) || column.is_key() && fits(wanted, read)
         });
         let served = |origin: &Origin<'t>| match self.is_looped(origin.source) {
             true => origin.served(),

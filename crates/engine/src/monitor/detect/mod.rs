@@ -27,6 +27,7 @@ pub use finding::{CallSite, Finding, Grade, Source};
 
 pub(crate) use allow::Allowed;
 pub(crate) use findings::Findings;
+pub(super) use fit::{Named, bare};
 pub(crate) use flight::{Answered, Sent, Ticket};
 pub(crate) use rules::Rules;
 pub(crate) use trace::Trace;

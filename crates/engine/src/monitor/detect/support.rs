@@ -19,14 +19,15 @@ pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) fn statement(operation: &str, table: Option<&str>, text: &str, params: &[Role]) -> Arc<Statement> {
     let summary = format!("{operation} {}", table.unwrap_or_default());
     // The hash and whether it reads are those of a real text; the roles are given.
-    Arc::new(Statement::new(Fingerprint {
+    let fingerprint = Fingerprint {
         text: text.into(),
         operation: operation.into(),
         collection: table.map(Into::into),
         summary: summary.into(),
         params: params.into(),
         ..Fingerprint::of(&format!("{operation} {text} {}", table.unwrap_or_default()))
-    }))
+    };
+    Arc::new(Statement::new(fingerprint, Arc::default()))
 }
 
 pub(super) fn column(name: &str) -> Role {

@@ -63,6 +63,11 @@ impl Fingerprint {
         self.reads
     }
 
+    /// Whether the statement changes the schema.
+    pub(crate) fn changes_schema(&self) -> bool {
+        !self.reads && matches!(&*self.operation, "CREATE" | "ALTER" | "DROP")
+    }
+
     /// The hash in 16 hexadecimal digits.
     pub(crate) fn code(&self) -> String {
         format!("{:016x}", self.hash)
