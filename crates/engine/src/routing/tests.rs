@@ -286,7 +286,7 @@ async fn a_connection_to_another_start_of_a_replica_is_not_lent() {
     let (_database, scene, seen) = real("a_connection_to_another_start").await;
     let lent = async || {
         let choice = Choice { node: OLD, needs: None };
-        scene.0.lend(choice, Location::caller()).await.unwrap().is_some()
+        scene.0.lend(choice, Location::caller(), scene.0.acquire_deadline()).await.unwrap().is_some()
     };
     assert!(lent().await);
     scene.hear(OLD, Observation { started: seen.started - 1, ..seen });
