@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn eight_kinds_of_failure_are_kept_and_the_eighth_is_all_others() {
-        let statement = Statement::new(Fingerprint::of("SELECT 1"));
+        let statement = Statement::new(Fingerprint::of("SELECT 1"), Arc::default());
         for code in (0..20).chain([3, 19]) {
             statement.failed(&format!("{code:05}"), true, Duration::from_millis(1), Call::here());
         }

@@ -174,8 +174,11 @@ async fn two_primaries_on_one_timeline_are_both_left_until_one_is_none() {
     assert_eq!(scene.0.primary.last(), None);
     let conflict = scene.0.primary.conflict().unwrap();
     assert!(conflict.contains("old:5432") && conflict.contains("new:5432"), "{conflict}");
-    let write =
-        scene.0.write(Location::caller()).now_or_never().expect("nobody waits for what a person must decide");
+    let write = scene
+        .0
+        .write(Location::caller(), scene.0.acquire_deadline())
+        .now_or_never()
+        .expect("nobody waits for what a person must decide");
     assert!(write.is_err_and(|error| error.is_no_primary()));
     scene.hear(NEW, standby(1, 1000));
     assert_eq!((scene.primary(), scene.0.primary.conflict()), (Some(OLD), None));
@@ -207,7 +210,8 @@ async fn a_primary_that_is_out_of_reach_is_still_the_one_to_come_back() {
 #[tokio::test]
 async fn who_waits_for_a_replaced_primary_is_told_at_once() {
     let scene = Scene::with_primary();
-    let mut waiting = Box::pin(scene.0.nodes[OLD].lend_writer(OLD, Location::caller()));
+    let mut waiting =
+        Box::pin(scene.0.nodes[OLD].lend_writer(OLD, Location::caller(), scene.0.acquire_deadline()));
     assert!(waiting.as_mut().now_or_never().is_none(), "it connects");
     scene.hear(NEW, primary(2, 900));
     assert!(waiting.now_or_never().unwrap().is_err_and(|error| error.is_connection_lost()));
@@ -217,7 +221,8 @@ async fn who_waits_for_a_replaced_primary_is_told_at_once() {
 async fn who_asks_for_a_connection_to_a_server_that_is_down_is_told_at_once() {
     let scene = Scene::with_primary();
     scene.0.give_up(REPLICA, NodeRole::Replica, "it is gone".to_owned());
-    let lent = scene.0.nodes[REPLICA].lend(REPLICA, Location::caller()).now_or_never();
+    let lent =
+        scene.0.nodes[REPLICA].lend(REPLICA, Location::caller(), scene.0.acquire_deadline()).now_or_never();
     assert!(lent.unwrap().is_err_and(|error| error.is_connection_lost()));
 }
 
@@ -242,7 +247,7 @@ fn promoted_from(seen: Observation) -> Observation {
 async fn connections_to_a_replaced_primary_are_cut() {
     for became_a_standby in [false, true] {
         let (_database, scene, seen) = real("connections_to_a_replaced").await;
-        let mut session = scene.0.write(Location::caller()).await.unwrap();
+        let mut session = scene.0.write(Location::caller(), scene.0.acquire_deadline()).await.unwrap();
         let sleep = one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(60)", params![]);
         let (asleep, ()) = tokio::join!(session.fly(sleep, Bounds::default()), async {
             // Both may be heard of before anybody decides.
@@ -262,7 +267,7 @@ async fn connections_to_a_replaced_primary_are_cut() {
 async fn a_transaction_on_a_replaced_primary_is_not_committed_and_what_it_acknowledged_may_be_missing() {
     let (_database, scene, seen) = real("a_transaction_on_a_replaced").await;
     let begin = async || {
-        let lease = scene.0.write(Location::caller()).await.unwrap();
+        let lease = scene.0.write(Location::caller(), scene.0.acquire_deadline()).await.unwrap();
         WriteSession::new(lease, Arc::clone(&scene.0), Location::caller(), None)
     };
     let mut session = begin().await;
@@ -291,7 +296,7 @@ async fn a_connection_to_another_start_of_a_replica_is_not_lent() {
     let (_database, scene, seen) = real("a_connection_to_another_start").await;
     let lent = async || {
         let choice = Choice { node: OLD, needs: None };
-        scene.0.lend(choice, Location::caller()).await.unwrap().is_some()
+        scene.0.lend(choice, Location::caller(), scene.0.acquire_deadline()).await.unwrap().is_some()
     };
     assert!(lent().await);
     scene.hear(OLD, Observation { started: seen.started - 1, ..seen });
