@@ -365,7 +365,7 @@ impl Database {
     /// Learns which columns refer to which, over a connection that is at hand.
     pub(crate) async fn learn_relations(&self, connection: &mut Connection) {
         if let Ok(relations) = relations(connection).await {
-            self.0.monitor.relations().replace(relations);
+            self.0.monitor.relations().replace(&relations);
         }
     }
 

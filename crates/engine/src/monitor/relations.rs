@@ -26,7 +26,7 @@ type Column = (Box<str>, Box<str>);
 
 impl Relations {
     /// Takes those that the database has now in place of those it had.
-    pub(crate) fn replace(&self, relations: Vec<Relation>) {
+    pub(crate) fn replace(&self, relations: &[Relation]) {
         let column = |table: &str, column: &str| (bare(table).into(), column.to_ascii_lowercase().into());
         let known = relations.iter().map(|relation| {
             let Relation { table, column: own, to_table, to_column } = relation;
@@ -86,7 +86,7 @@ mod tests {
             to_table: to_table.to_owned(),
             to_column: to_column.to_owned(),
         };
-        known.replace(relations.iter().map(relation).collect());
+        known.replace(&relations.iter().map(relation).collect::<Vec<_>>());
         known
     }
 

@@ -284,7 +284,7 @@ async fn a_transaction_on_a_replaced_primary_is_not_committed_and_what_it_acknow
 #[tokio::test]
 async fn a_batch_of_two_reads_is_one_snapshot() {
     let (_database, scene, _) = real("a_batch_of_two_reads").await;
-    let lease = scene.0.write(Location::caller()).await.unwrap();
+    let lease = scene.0.write(Location::caller(), scene.0.acquire_deadline()).await.unwrap();
     let level = || one::<(String,)>("SELECT current_setting('transaction_isolation')", params![]);
     let mut session = ReadSession::new(lease, None, Location::caller(), None);
     let levels = session.run((level(), level())).await.unwrap();

@@ -11,7 +11,6 @@ use crate::driver::{Begin, Bounds, Role};
 use crate::params;
 use crate::query::{Batch, all, execute, one};
 use crate::settings::{FileAccess, SqliteLocation};
-use crate::value::Params;
 
 const BEGINS: Bounds =
     Bounds { begin: Some(Begin::Write), end: None, continues: false, asks_replayed: false, read_only: false };
@@ -93,7 +92,7 @@ async fn a_large_parameter_or_text_is_bound_on_the_connections_thread() {
     let one_text = "x".repeat(1 << 20);
     let many: Vec<i64> = (0..100_000).collect();
     let texts: Vec<String> = many.iter().map(ToString::to_string).collect();
-    for value in [Params::from(params![vec![0_u8; 4 << 20]]), params![one_text.clone()]] {
+    for value in [params![vec![0_u8; 4 << 20]], params![one_text.clone()]] {
         let (touched, calls) = watched.run(execute("INSERT INTO t VALUES (here(), $1)", value), BEGINS).await;
         assert_eq!((touched, calls), (1, 0));
         watched.connection.roll_back().await.unwrap();
