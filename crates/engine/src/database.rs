@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use crate::call::Call;
 use crate::driver::Connection;
@@ -18,7 +18,7 @@ use crate::metrics::Metric;
 use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
 use crate::observe::{Journal, Log, Observer, Opened};
 use crate::pool::{Pool, PoolStatus};
-use crate::relation::relations;
+use crate::relation::{Relation, foreign_keys, relations};
 use crate::routing::{Lease, Need, NodeStatus, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::{Engine, Settings};
@@ -28,7 +28,7 @@ use crate::waiting::Lookout;
 /// often one is looked for.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(2);
 const EXPLAIN_RETRY: Duration = Duration::from_millis(10);
-/// How long each part of reading the foreign keys may take.
+/// How long reading the foreign keys may take, the wait for a connection at rest included.
 const RELATIONS_LIMIT: Duration = Duration::from_secs(2);
 /// How often it is looked whether there is still a database whose they are.
 const RELATIONS_WAIT: Duration = Duration::from_secs(5);
@@ -66,8 +66,6 @@ struct Inner {
     monitor: Monitor,
     /// The socket at which its figures are found.
     served: Mutex<Option<Served>>,
-    /// Held while foreign keys are read, over a connection that must not outlast the others.
-    reads_relations: tokio::sync::Mutex<()>,
 }
 
 impl Database {
@@ -82,14 +80,7 @@ impl Database {
         let (monitor, wanted) = Monitor::new(&settings)?;
         let engine = settings.database_url.engine();
         let router = Router::open(&settings, &Log::new(&settings)).await?;
-        let db = Self(Arc::new(Inner {
-            engine,
-            settings,
-            router,
-            monitor,
-            served: Mutex::default(),
-            reads_relations: tokio::sync::Mutex::default(),
-        }));
+        let db = Self(Arc::new(Inner { engine, settings, router, monitor, served: Mutex::default() }));
         tokio::spawn(explain_slow(Arc::downgrade(&db.0), wanted));
         tokio::spawn(read_relations(Arc::downgrade(&db.0)));
         db.serve_figures().await;
@@ -335,7 +326,6 @@ impl Database {
     /// connections. A process that ends without it loses nothing, but leaves SQLite's log beside its file.
     pub async fn close(&self) {
         let deadline = self.0.router.acquire_deadline();
-        let _unread = timeout_at(deadline.end().into(), self.0.reads_relations.lock()).await;
         self.0.router.close(deadline).await;
         drop(self.0.served().take());
     }
@@ -398,6 +388,14 @@ impl Inner {
         let mut session = ReadSession::new(connection, None, wanted.call.at(), None);
         Some(session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await)
     }
+
+    /// The foreign keys, read as the outline of a plan is.
+    async fn relations(&self) -> Option<Result<Vec<Relation>>> {
+        let here = Location::caller();
+        let mut session = ReadSession::new(self.router.idle(here)?, None, here, None);
+        let found = session.run(foreign_keys()).await;
+        Some(found.map(|keys| keys.into_iter().map(Relation::from).collect()))
+    }
 }
 
 /// Asks for the plans of slow statements, one after the other, as long as the database is open.
@@ -409,22 +407,17 @@ async fn explain_slow(db: Weak<Inner>, mut wanted: mpsc::Receiver<Wanted>) {
     }
 }
 
-/// Reads the foreign keys whenever they are asked for, as long as the database is open. It has a connection of its own
-/// for that moment: nobody finds one of the pool taken.
+/// Reads the foreign keys whenever they are asked for, as long as the database is open.
 async fn read_relations(db: Weak<Inner>) {
-    let Some(wanted) = db.upgrade().map(|db| Arc::clone(db.monitor.relations())) else { return };
-    loop {
-        if timeout(RELATIONS_WAIT, wanted.wanted()).await.is_ok() {
-            let Some(inner) = db.upgrade() else { return };
-            let _reading = inner.reads_relations.lock().await;
-            let db = Database(Arc::clone(&inner));
-            // Where it fails they are asked for again when the schema is changed.
-            if let Ok(Ok(mut connection)) = timeout(RELATIONS_LIMIT, inner.router.connect_to_read()).await {
-                let _ = timeout(RELATIONS_LIMIT, db.learn_relations(&mut connection)).await;
-                connection.close().await;
-            }
-        } else if db.strong_count() == 0 {
-            return;
+    let Some(relations) = db.upgrade().map(|db| Arc::clone(db.monitor.relations())) else { return };
+    while db.strong_count() > 0 {
+        if timeout(RELATIONS_WAIT, relations.wanted()).await.is_err() {
+            continue;
+        }
+        match timeout(RELATIONS_LIMIT, known_relations(&db)).await {
+            Ok(Some(found)) => relations.replace(&found),
+            // Whoever needs them next asks again.
+            _ => relations.forget_wish(),
         }
     }
 }
@@ -434,6 +427,16 @@ async fn explain(db: &Weak<Inner>, wanted: &Wanted) -> Option<String> {
     loop {
         if let Some(outline) = db.upgrade()?.outline(wanted).await {
             return outline.ok();
+        }
+        sleep(EXPLAIN_RETRY).await;
+    }
+}
+
+/// The same for the foreign keys.
+async fn known_relations(db: &Weak<Inner>) -> Option<Vec<Relation>> {
+    loop {
+        if let Some(found) = db.upgrade()?.relations().await {
+            return found.ok();
         }
         sleep(EXPLAIN_RETRY).await;
     }

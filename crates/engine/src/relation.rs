@@ -3,7 +3,7 @@
 use crate::driver::{Bounds, Connection};
 use crate::error::Result;
 use crate::params;
-use crate::query::all;
+use crate::query::{Batch, ReadBatch, all};
 use crate::statement::Statement;
 
 /// More are not read.
@@ -34,10 +34,22 @@ const FOREIGN_KEYS: Statement = Statement::per_engine(
      WHERE m.type = 'table' ORDER BY m.name, k.id, k.seq LIMIT $1",
 );
 
+/// A foreign key's column, and the one that it refers to: table and column of each.
+type Key = (String, String, String, String);
+
+/// Asks for all foreign keys.
+pub(crate) fn foreign_keys() -> impl ReadBatch<Output = Vec<Key>> {
+    all::<Key>(FOREIGN_KEYS, params![MAX_RELATIONS as i64])
+}
+
+impl From<Key> for Relation {
+    fn from((table, column, to_table, to_column): Key) -> Self {
+        Self { table, column, to_table, to_column }
+    }
+}
+
 /// The foreign keys of the database that a connection leads to.
 pub(crate) async fn relations(connection: &mut Connection) -> Result<Vec<Relation>> {
-    let query = all::<(String, String, String, String)>(FOREIGN_KEYS, params![MAX_RELATIONS as i64]);
-    let found = connection.fly(query, Bounds { read_only: true, ..Bounds::default() }).await?;
-    let relation = |(table, column, to_table, to_column)| Relation { table, column, to_table, to_column };
-    Ok(crate::query::Batch::finish(found)?.into_iter().map(relation).collect())
+    let found = connection.fly(foreign_keys(), Bounds { read_only: true, ..Bounds::default() }).await?;
+    Ok(Batch::finish(found)?.into_iter().map(Relation::from).collect())
 }

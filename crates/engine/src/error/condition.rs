@@ -68,7 +68,7 @@ mod tests {
             ("23505", "unique violation"),
             ("22007", "data exception"),
             ("ZZ001", "the database refused it"),
-            ("2067", "A UNIQUE constraint failed"),
+            ("2067", "constraint failed"),
             ("1", "SQL logic error"),
         ] {
             assert!(condition(code).starts_with(told), "{code}: {}", condition(code));

@@ -74,9 +74,6 @@ impl Monitor {
             parked: Mutex::default(),
         });
         shared.seats.watch(shared.log.slow_threshold);
-        if shared.traces_sessions() {
-            shared.catalog.relations.want();
-        }
         Ok((Self(shared), queue))
     }
 
@@ -91,9 +88,6 @@ impl Observer for Monitor {
         let scope = Scope::current();
         if !self.0.is_on() && scope.is_none() {
             return None;
-        }
-        if scope.is_some() {
-            self.0.catalog.relations.want_once();
         }
         let mut journal = self.0.journal();
         journal.open(

@@ -301,7 +301,7 @@ impl Journal for SessionJournal {
             }
         }
         if self.changed_schema && kept {
-            monitor.catalog.relations.want();
+            monitor.catalog.relations.may_have_changed();
         }
         self.open = None;
         monitor.judge(&mut self.trace, None);

@@ -36,16 +36,22 @@ impl Relations {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    /// Asks for them to be read, now or again: the schema was changed, or somebody looks for loops.
-    pub(crate) fn want(&self) {
-        self.is_wanted.store(true, Ordering::Release);
-        self.wanted.notify_one();
+    /// The schema was changed: asks for them to be read again, if anybody ever needed them.
+    pub(super) fn may_have_changed(&self) {
+        if self.is_wanted.load(Ordering::Acquire) {
+            self.wanted.notify_one();
+        }
     }
 
-    /// The same, unless they were asked for before.
-    pub(super) fn want_once(&self) {
-        if !self.is_wanted.load(Ordering::Acquire) {
-            self.want();
+    /// They could not be read.
+    pub(crate) fn forget_wish(&self) {
+        self.is_wanted.store(false, Ordering::Release);
+    }
+
+    /// Asks for them to be read, unless they were asked for before.
+    fn want(&self) {
+        if !self.is_wanted.swap(true, Ordering::AcqRel) {
+            self.wanted.notify_one();
         }
     }
 
@@ -54,10 +60,12 @@ impl Relations {
         self.wanted.notified().await;
     }
 
-    /// Whether two columns hold the same keys: one refers to the other, or both to a third.
+    /// Whether two columns hold the same keys: one refers to the other, or both to a third. The first time that anybody
+    /// asks, nothing is known yet, and they are asked for: a database whose statements repeat nothing is never read.
     pub(super) fn join(&self, one: Named<'_>, other: Named<'_>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
+            self.want();
             return false;
         }
         let origin = |named: Named<'_>| {

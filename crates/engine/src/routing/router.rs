@@ -349,16 +349,6 @@ impl Router {
         self.nodes[node].writes.connect(Role::Migrate, deadline).await
     }
 
-    /// A connection to the primary apart from the pools, to read with; none while there is no primary.
-    ///
-    /// # Errors
-    /// When it can't be made, or the pools are closed.
-    pub(crate) async fn connect_to_read(&self) -> Result<Connection> {
-        let node =
-            self.primary.last().filter(|_| !self.is_closed()).ok_or_else(|| Error::new(Kind::Closed))?;
-        self.nodes[node].connector.connect(Role::Read).await
-    }
-
     /// Closes the connections of all pools that are at rest.
     pub(crate) async fn close_idle(&self) {
         join_all(self.nodes.iter().map(Node::close_idle)).await;

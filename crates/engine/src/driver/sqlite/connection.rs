@@ -155,7 +155,7 @@ impl Connection {
         }
         // Whatever failed is tried again where it may wait for locks: SQLite says "no such table" too, when it
         // could not look whether its schema is still the right one.
-        if taken.was_pulled(&outcome) {
+        if taken.was_pulled() {
             self.long.add(queries);
         }
         drop(taken);
@@ -188,7 +188,7 @@ impl Connection {
             }
             return Some(outcome);
         }
-        let was_pulled = taken.was_pulled(&outcome);
+        let was_pulled = taken.was_pulled();
         if was_pulled {
             self.long.add(queries);
         } else if !sqlite.is_autocommit() {

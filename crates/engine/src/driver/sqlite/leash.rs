@@ -2,10 +2,11 @@
 //! what a short read does. A leash breaks off what is not short, and it runs again, whole, on the connection's thread.
 //!
 //! So only that runs on a leash which can be run again: reads, and inserts of which the whole transaction is in the
-//! flight, because SQLite rolls back a transaction in which a write is interrupted. Three things bound the time:
+//! flight, because SQLite rolls back a transaction in which a write is interrupted. Two things bound the time:
 //! SQLite's progress handler looks at the clock every thousand steps of its virtual machine, and so does the flight
-//! between two statements; SQLite refuses every text, blob or row of more than [`MAX_BYTES`], which one step could
-//! take long to make or read; and what is longer than that itself, its text with its parameters, is not tried.
+//! between two statements; and a flight whose texts and parameters have more than [`MAX_BYTES`] is not tried. One step
+//! that makes or reads a value of megabytes is bounded by neither: after the second time its flight is not tried either.
+//! (SQLite's own limit of lengths would refuse such values, but `printf` and `format` return NULL at that limit.)
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection as Sqlite, Error as SqliteError, ffi};
 
 use super::error::convert;
@@ -26,15 +26,12 @@ use crate::value::Value;
 const LIMIT: Duration = Duration::from_micros(100);
 /// Steps of SQLite's virtual machine between two looks at the clock: some 20 microseconds.
 const STEPS: i32 = 1_000;
-/// The size of a text, a blob or a row, and of a flight's texts and parameters together. To copy so much takes a few
-/// microseconds.
+/// The size of a flight's texts and parameters together. To copy so much takes a few microseconds.
 const MAX_BYTES: usize = 16 << 10;
 /// What a value takes beside its bytes.
 const VALUE_BYTES: usize = 16;
 /// How often a flight that was too long goes to the connection's thread at once, before it is tried again.
 const REST: u8 = 32;
-/// SQLite's code for what is longer than its limit.
-const TOO_BIG: &str = "18";
 /// Flights that are known to be long.
 const MOST: usize = 1_024;
 
@@ -82,8 +79,7 @@ impl Leash {
         let end = since.unwrap_or_else(Instant::now) + LIMIT - self.origin;
         self.was_pulled.store(false, Ordering::Relaxed);
         self.end.store(end.as_nanos() as u64, Ordering::Relaxed);
-        let max_length = sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_BYTES as i32)?;
-        let taken = Taken { leash: self, sqlite, max_length };
+        let taken = Taken { leash: self, sqlite };
         sqlite.busy_timeout(Duration::ZERO)?;
         Ok(taken)
     }
@@ -93,15 +89,12 @@ impl Leash {
 pub(super) struct Taken<'a> {
     leash: &'a Leash,
     sqlite: &'a Sqlite,
-    /// The limit of before.
-    max_length: i32,
 }
 
 impl Taken<'_> {
-    /// Whether it ended something, by the clock or by its size.
-    pub(super) fn was_pulled(&self, outcome: &Result<()>) -> bool {
+    /// Whether it ended something.
+    pub(super) fn was_pulled(&self) -> bool {
         self.leash.was_pulled.load(Ordering::Relaxed)
-            || outcome.as_ref().is_err_and(|error| error.code() == Some(TOO_BIG))
     }
 
     /// Whether the time is over.
@@ -124,8 +117,7 @@ impl Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.leash.end.store(0, Ordering::Relaxed);
-        // They fail only for a connection that is closed.
-        let _ = self.sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, self.max_length);
+        // It fails only for a connection that is closed.
         let _ = self.sqlite.busy_timeout(self.leash.busy_timeout);
     }
 }
