@@ -111,7 +111,8 @@ impl Outcome {
     pub(crate) fn assert_reads(&self) {
         let failures = &self.reads.failures;
         assert!(failures.is_empty(), "{} reads failed:\n{}", failures.len(), some(failures));
-        assert!(self.reads.count(Phase::Before) > 0, "something is read");
+        let count = |phase| self.reads.count(phase);
+        assert!(count(Phase::Before) + count(Phase::During) + count(Phase::After) > 0, "something is read");
     }
 
     /// No write failed either.

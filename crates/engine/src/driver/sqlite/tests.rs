@@ -113,19 +113,17 @@ async fn after_the_second_time_a_large_value_is_made_and_read_on_the_connections
         "CREATE TABLE t (here integer, b); CREATE TABLE large (b); INSERT INTO large VALUES (zeroblob({BYTES}))",
     ))
     .await;
-    let sql: &'static str = "INSERT INTO t VALUES (here(), randomblob(16000000)) RETURNING here";
-    for _ in 0..2 {
-        watched.run(one::<(i64,)>(sql, params![]), BEGINS).await;
+    let (make, read) =
+        ("INSERT INTO t VALUES (here(), randomblob(16000000)) RETURNING here", "SELECT here(), b FROM large");
+    let (mut made_here, mut read_here) = (0, 0);
+    for _ in 0..6 {
+        made_here += watched.run(one::<(i64,)>(make, params![]), BEGINS).await.1;
         watched.connection.roll_back().await.unwrap();
+        let ((_, bytes), here) = watched.run(one::<(i64, Vec<u8>)>(read, params![]), READS).await;
+        assert_eq!(bytes.len(), BYTES);
+        read_here += here;
     }
-    assert_eq!(watched.run(one::<(i64,)>(sql, params![]), BEGINS).await, ((0,), 0));
-    watched.connection.roll_back().await.unwrap();
-    let sql: &'static str = "SELECT here(), b FROM large";
-    for _ in 0..2 {
-        watched.run(one::<(i64, Vec<u8>)>(sql, params![]), READS).await;
-    }
-    let ((here, bytes), calls) = watched.run(one::<(i64, Vec<u8>)>(sql, params![]), READS).await;
-    assert_eq!((here, bytes.len(), calls), (0, BYTES, 0));
+    assert!(made_here <= 2 && read_here <= 2, "{made_here}, {read_here}");
 }
 
 #[tokio::test]
