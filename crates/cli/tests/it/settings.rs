@@ -129,7 +129,7 @@ fn tallybook_pg_bin_is_where_the_tests_look_for_postgres_and_nowhere_else() {
     };
     let (empty, linked) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let real = Binaries::find().unwrap();
-    for name in ["initdb", "pg_basebackup", "pg_ctl", "pg_rewind", "postgres"] {
+    for name in ["initdb", "pg_basebackup", "pg_ctl", "pg_resetwal", "pg_rewind", "postgres"] {
         symlink(real.program(name), linked.path().join(name)).unwrap();
     }
     let printed = print(linked.path());

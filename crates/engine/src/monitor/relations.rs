@@ -68,17 +68,22 @@ impl Relations {
             self.want();
             return false;
         }
-        let origin = |named: Named<'_>| {
-            let mut column = (bare(named.table?).into(), named.column.to_ascii_lowercase().into());
+        let column = |named: Named<'_>| -> Option<Column> {
+            Some((bare(named.table?).into(), named.column.to_ascii_lowercase().into()))
+        };
+        let origin = |mut column: Column| {
             for _ in 0..MAX_DEPTH {
                 match known.get(&column) {
                     Some(next) => column = next.clone(),
                     None => break,
                 }
             }
-            Some(column)
+            column
         };
-        origin(one).is_some_and(|one| Some(one) == origin(other))
+        let (Some(one), Some(other)) = (column(one), column(other)) else { return false };
+        // A column that no key has to do with is like any other value, compared with itself as well.
+        let is_key = |column: &Column| known.contains_key(column) || known.values().any(|to| to == column);
+        (one != other || is_key(&one)) && origin(one) == origin(other)
     }
 }
 

@@ -66,14 +66,6 @@ pub struct SqliteCell<'r> {
 }
 
 impl SqliteCell<'_> {
-    /// Whether its column was declared to hold exact numbers, which SQLite keeps as doubles where they are no integers.
-    fn is_of_numeric(self) -> bool {
-        let columns = self.row.as_ref().columns();
-        let declared = columns.get(self.index).and_then(|column| column.decl_type()).unwrap_or_default();
-        let declared = declared.trim_start().to_ascii_uppercase();
-        declared.starts_with("NUMERIC") || declared.starts_with("DECIMAL")
-    }
-
     /// What it is, without its value: an error may end up in a log.
     fn found(self) -> Misfit {
         match self.value {
@@ -118,18 +110,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 
     fn decimal(self) -> Result<Decimal, Misfit> {
-        /// The least whole number of 16 digits.
-        const SIXTEEN_DIGITS: i128 = 1_000_000_000_000_000;
-        let decimal = decimal_of_double(self.float()?)?;
-        let may_be_rounded =
-            matches!(self.value, ValueRef::Real(_)) && decimal.mantissa().abs() >= SIXTEEN_DIGITS;
-        if may_be_rounded && self.is_of_numeric() {
-            return Err(misfit(
-                "a double of more than 15 digits in a column of exact numbers, so SQLite may have rounded it; keep such \
-                 numbers as text, or read it as f64",
-            ));
-        }
-        Ok(decimal)
+        decimal_of_double(self.float()?)
     }
 
     fn text(self) -> Result<&'r str, Misfit> {

@@ -105,8 +105,9 @@ async fn a_survivor_that_answers_is_kept_and_checked_once() {
         assert!(answers(&db).await);
         let alone = proxy.turns();
         let status = status(&db);
-        assert_eq!((status.idle, status.totals.created, status.totals.closed.total()), (3, 4, 1));
+        let kept = (status.idle, status.totals.created, status.totals.closed.total());
         if proxy.counts().connections == KEPT as u64 {
+            assert_eq!(kept, (3, 4, 1));
             assert_eq!(checked, 2, "a ping and the read");
             assert_eq!(alone, 1, "the read alone");
             return;

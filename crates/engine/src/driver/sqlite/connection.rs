@@ -238,9 +238,13 @@ impl Connection {
         Durability { file: self.file.clone(), log: self.log.clone() }
     }
 
-    /// Closes it and waits until it is closed: the last connection to a file moves its log into it.
+    /// Closes it and waits until it is closed: the last connection to a file moves its log into it, and deletes that,
+    /// which a commit whose flush is under way would take for a loss.
     pub(crate) async fn close(self) {
-        let Self { thread, join, .. } = self;
+        let Self { thread, join, log, .. } = self;
+        if let Some(log) = log {
+            log.settled().await;
+        }
         drop(thread);
         let _ = tokio::task::spawn_blocking(move || join.join()).await;
     }

@@ -103,6 +103,12 @@ impl Log {
         sync
     }
 
+    /// Waits until nothing that was written is left to flush, whatever comes of it.
+    pub(super) async fn settled(&self) {
+        let commit = self.0.lock().written;
+        let _ = Sync { commit, synced: self.0.synced.subscribe() }.wait().await;
+    }
+
     /// Makes all that was written last, on this thread.
     pub(super) fn sync_now(&self) -> Result<()> {
         self.0.flush().map_err(|failure| {
