@@ -41,7 +41,7 @@ impl Cells for SqliteRow<'_> {
             ValueRef::Text(text) => Some(KeyValue::Text(text)),
             _ => None,
         });
-        SqliteCell { value, row: self.row, index }
+        SqliteCell(value)
     }
 
     fn is_foreign_timestamp(&self, index: usize) -> bool {
@@ -59,16 +59,12 @@ fn size(value: ValueRef<'_>) -> u64 {
 
 /// One value. SQLite types values, not columns, so each read checks.
 #[derive(Clone, Copy, Debug)]
-pub struct SqliteCell<'r> {
-    value: ValueRef<'r>,
-    row: &'r Row<'r>,
-    index: usize,
-}
+pub struct SqliteCell<'r>(ValueRef<'r>);
 
 impl SqliteCell<'_> {
     /// What it is, without its value: an error may end up in a log.
     fn found(self) -> Misfit {
-        match self.value {
+        match self.0 {
             ValueRef::Null => misfit("NULL"),
             ValueRef::Integer(_) => misfit("an integer"),
             ValueRef::Real(_) => misfit("a double"),
@@ -80,11 +76,11 @@ impl SqliteCell<'_> {
 
 impl<'r> Cell<'r> for SqliteCell<'r> {
     fn is_null(self) -> bool {
-        matches!(self.value, ValueRef::Null)
+        matches!(self.0, ValueRef::Null)
     }
 
     fn bool(self) -> Result<bool, Misfit> {
-        match self.value {
+        match self.0 {
             ValueRef::Integer(0) => Ok(false),
             ValueRef::Integer(1) => Ok(true),
             _ => Err(self.found()),
@@ -92,7 +88,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 
     fn int(self) -> Result<i64, Misfit> {
-        match self.value {
+        match self.0 {
             ValueRef::Integer(value) => Ok(value),
             _ => Err(self.found()),
         }
@@ -101,7 +97,7 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     fn float(self) -> Result<f64, Misfit> {
         /// Whole numbers up to here are doubles too, without rounding.
         const EXACT: i64 = 1 << 53;
-        match self.value {
+        match self.0 {
             ValueRef::Real(value) => Ok(value),
             ValueRef::Integer(value) if (-EXACT..=EXACT).contains(&value) => Ok(value as f64),
             ValueRef::Integer(_) => Err(misfit("an integer of more than 53 bits")),
@@ -114,21 +110,21 @@ impl<'r> Cell<'r> for SqliteCell<'r> {
     }
 
     fn text(self) -> Result<&'r str, Misfit> {
-        match self.value {
+        match self.0 {
             ValueRef::Text(text) => std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8")),
             _ => Err(self.found()),
         }
     }
 
     fn bytes(self) -> Result<&'r [u8], Misfit> {
-        match self.value {
+        match self.0 {
             ValueRef::Blob(bytes) => Ok(bytes),
             _ => Err(self.found()),
         }
     }
 
     fn timestamp(self) -> Result<DateTime<Utc>, Misfit> {
-        match self.value {
+        match self.0 {
             ValueRef::Text(text) => {
                 let text = std::str::from_utf8(text).map_err(|_| misfit("a text that is not UTF-8"))?;
                 parse_timestamp(text).ok_or_else(|| misfit(unreadable(text)))
