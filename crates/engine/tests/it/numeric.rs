@@ -1,7 +1,7 @@
 //! Columns of exact numbers: they come back exact, or not at all.
 
 use rust_decimal::Decimal;
-use tallybook_engine::{all, one, params};
+use tallybook_engine::{one, params};
 use tallybook_testkit::postgres;
 
 use crate::support::{open, property, read, try_read, write};
