@@ -143,9 +143,18 @@ async fn writes_go_on_when_the_server_is_full() {
 async fn statements_that_run_are_not_cut_when_nothing_else_can_be_asked() {
     let family = Family::with_replicas(1);
     let (db, admin) = opened(&family).await;
+    // It runs until all others are ended, and four seconds more, in which the server is asked in vain.
+    const LONG: &str = "SELECT 1::bigint FROM pg_advisory_xact_lock(77), pg_sleep(4)";
+    let mut holder = admin.begin().await.unwrap();
+    holder.run(one::<(bool,)>("SELECT true FROM pg_advisory_xact_lock(77)", params![])).await.unwrap();
     let mut session = db.begin().await.unwrap();
-    let long = session.run(one::<(i64,)>("SELECT 1::bigint FROM pg_sleep(4)", params![]));
+    let long = session.run(one::<(i64,)>(LONG, params![]));
     let trouble = async {
+        eventually("it runs", async || {
+            let runs = "SELECT true FROM pg_stat_activity WHERE usename = 'app' AND wait_event = 'advisory'";
+            !read::<(bool,)>(&admin, runs).await.is_empty()
+        })
+        .await;
         write(&admin, "ALTER ROLE app CONNECTION LIMIT 0").await;
         eventually("all others are ended", async || {
             let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
@@ -153,6 +162,7 @@ async fn statements_that_run_are_not_cut_when_nothing_else_can_be_asked() {
             read::<(bool,)>(&admin, ended).await.is_empty()
         })
         .await;
+        holder.commit().await.unwrap();
     };
     let (outcome, ()) = tokio::join!(long, trouble);
     assert_eq!(outcome.unwrap(), (1,));
