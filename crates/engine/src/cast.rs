@@ -2,6 +2,8 @@
 //! names: `CAST($1 AS uuid)` is one to a number there, and leaves `Inf` or 7 of the text. Looked for when a program is
 //! compiled, in constant statements.
 
+use crate::reading::{is_whole_word, matches};
+
 /// The name of a type in a text, by its first and last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ForeignCast {
@@ -15,7 +17,7 @@ impl ForeignCast {
         let sql = sql.as_bytes();
         let mut at = 0;
         while at < sql.len() {
-            if is_word(sql, at, b"CAST") {
+            if is_whole_word(sql, at, b"CAST") {
                 if let Some(found) = type_of_cast(sql, at + b"CAST".len())
                     && is_foreign(sql, found)
                 {
@@ -56,7 +58,7 @@ const fn type_of_cast(sql: &[u8], mut at: usize) -> Option<ForeignCast> {
     at += 1;
     let (mut depth, mut start) = (1, 0);
     while at < sql.len() {
-        if depth == 1 && is_word(sql, at, b"AS") {
+        if depth == 1 && is_whole_word(sql, at, b"AS") {
             start = at + b"AS".len();
         }
         if sql[at] == b'(' {
@@ -109,33 +111,6 @@ const fn after(sql: &[u8], at: usize) -> usize {
         next += 1;
     }
     sql.len()
-}
-
-/// Whether `word` stands at this place as a word of its own.
-const fn is_word(sql: &[u8], at: usize, word: &[u8]) -> bool {
-    let end = at + word.len();
-    matches(sql, at, word)
-        && (at == 0 || !is_of_word(sql[at - 1]))
-        && (end >= sql.len() || !is_of_word(sql[end]))
-}
-
-const fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
-}
-
-/// Whether `word` stands at this place, in letters of either case.
-const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
-    if at + word.len() > sql.len() {
-        return false;
-    }
-    let mut index = 0;
-    while index < word.len() {
-        if !sql[at + index].eq_ignore_ascii_case(&word[index]) {
-            return false;
-        }
-        index += 1;
-    }
-    true
 }
 
 #[cfg(test)]

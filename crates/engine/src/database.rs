@@ -11,8 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::call::Call;
-use crate::driver::Connection;
-use crate::driver::IsolationLevel;
+use crate::driver::{Connection, IsolationLevel};
 use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::monitor::{Finding, Monitor, Report, Served, Wanted, serve};
@@ -381,21 +380,6 @@ impl Inner {
     fn journal(&self, connection: &Lease, at: &'static Location<'static>) -> Option<Box<dyn Journal>> {
         self.monitor.opened(Opened { at, waited: connection.waited() })
     }
-
-    /// The outline of a statement's plan, by a session that nobody listens to; none while no connection is at rest.
-    async fn outline(&self, wanted: &Wanted) -> Option<Result<String>> {
-        let connection = self.router.idle(wanted.call.at())?;
-        let mut session = ReadSession::new(connection, None, wanted.call.at(), None);
-        Some(session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await)
-    }
-
-    /// The foreign keys, read as the outline of a plan is.
-    async fn relations(&self) -> Option<Result<Vec<Relation>>> {
-        let here = Location::caller();
-        let mut session = ReadSession::new(self.router.idle(here)?, None, here, None);
-        let found = session.run(foreign_keys()).await;
-        Some(found.map(|keys| keys.into_iter().map(Relation::from).collect()))
-    }
 }
 
 /// Asks for the plans of slow statements, one after the other, as long as the database is open.
@@ -422,22 +406,30 @@ async fn read_relations(db: Weak<Inner>) {
     }
 }
 
-/// Waits for a connection at rest: monitoring opens none, and stands in nobody's way.
+/// The outline of a statement's plan.
 async fn explain(db: &Weak<Inner>, wanted: &Wanted) -> Option<String> {
-    loop {
-        if let Some(outline) = db.upgrade()?.outline(wanted).await {
-            return outline.ok();
-        }
-        sleep(EXPLAIN_RETRY).await;
-    }
+    let (_open, mut session) = unheard_session(db, wanted.call.at()).await?;
+    session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await.ok()
 }
 
-/// The same for the foreign keys.
 async fn known_relations(db: &Weak<Inner>) -> Option<Vec<Relation>> {
+    let (_open, mut session) = unheard_session(db, Location::caller()).await?;
+    let keys = session.run(foreign_keys()).await.ok()?;
+    Some(keys.into_iter().map(Relation::from).collect())
+}
+
+/// A session that nobody listens to, and the database that stays open meanwhile. Waits for a connection at rest:
+/// monitoring opens none, and stands in nobody's way.
+async fn unheard_session(
+    db: &Weak<Inner>,
+    at: &'static Location<'static>,
+) -> Option<(Arc<Inner>, ReadSession)> {
     loop {
-        if let Some(found) = db.upgrade()?.relations().await {
-            return found.ok();
+        let inner = db.upgrade()?;
+        if let Some(connection) = inner.router.idle(at) {
+            return Some((inner, ReadSession::new(connection, None, at, None)));
         }
+        drop(inner);
         sleep(EXPLAIN_RETRY).await;
     }
 }

@@ -234,9 +234,7 @@ const fn mentions(sql: &[u8], word: &[u8]) -> bool {
 const fn mentions_word(sql: &[u8], word: &[u8]) -> bool {
     let mut at = 0;
     while at + word.len() <= sql.len() {
-        let begins =
-            at == 0 || !(sql[at - 1].is_ascii_alphanumeric() || matches!(sql[at - 1], b'_' | b'$' | 0x80..));
-        if begins && is_word(sql, at, word) {
+        if is_whole_word(sql, at, word) {
             return true;
         }
         at += 1;
@@ -244,16 +242,23 @@ const fn mentions_word(sql: &[u8], word: &[u8]) -> bool {
     false
 }
 
+/// Whether `word` stands at this place as a word of its own.
+pub(crate) const fn is_whole_word(sql: &[u8], at: usize, word: &[u8]) -> bool {
+    (at == 0 || !is_of_word(sql[at - 1])) && is_word(sql, at, word)
+}
+
 /// Whether `word` stands at this place and ends there.
 const fn is_word(sql: &[u8], at: usize, word: &[u8]) -> bool {
     let end = at + word.len();
-    matches(sql, at, word)
-        && (end == sql.len()
-            || !(sql[end].is_ascii_alphanumeric() || matches!(sql[end], b'_' | b'$' | 0x80..)))
+    matches(sql, at, word) && (end == sql.len() || !is_of_word(sql[end]))
+}
+
+const fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
 /// Whether `word` stands at this place, in letters of either case.
-const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
+pub(crate) const fn matches(sql: &[u8], at: usize, word: &[u8]) -> bool {
     if at + word.len() > sql.len() {
         return false;
     }

@@ -132,7 +132,9 @@ impl Connection {
         self.file.as_ref().map_or(Ok(()), |file| file.check_at(now))
     }
 
-    /// Runs reads on this thread, if they are short; none if they have to go to the connection's own.
+    /// Runs reads, or inserts that are the first of their transaction, on this thread, if they are short; none if they have
+    /// to go to the connection's own, because they take long or have to wait for another process's lock. What was written
+    /// before could not be written again.
     pub(super) fn run_here(
         &mut self,
         queries: &mut [&mut dyn Query],
@@ -153,51 +155,20 @@ impl Connection {
             }
             return Some(outcome);
         }
-        // Whatever failed is tried again where it may wait for locks: SQLite says "no such table" too, when it
-        // could not look whether its schema is still the right one.
+        // A read that failed is tried again where it may wait for locks: SQLite says "no such table" too, when it could
+        // not look whether its schema is still the right one.
         if taken.was_pulled() {
             self.long.add(queries);
+        } else if !bounds.read_only && !sqlite.is_autocommit() {
+            return Some(outcome);
         }
         drop(taken);
         queries.iter_mut().for_each(|query| query.reset());
         match bounds.begin {
+            // Where SQLite has not done so.
             Some(_) => roll_back(&mut sqlite).err().map(Err),
             None => None,
         }
-    }
-
-    /// Runs inserts on this thread if they are short, and the first of their transaction; none if they have to go to the
-    /// connection's own, because they take long or have to wait for another process's lock. What was written before
-    /// could not be written again.
-    pub(super) fn insert_here(
-        &mut self,
-        queries: &mut [&mut dyn Query],
-        bounds: Bounds,
-        since: Option<Instant>,
-    ) -> Option<Result<()>> {
-        if self.long.skips(queries) || !is_small(queries) {
-            return None;
-        }
-        let shared = self.sqlite.upgrade()?;
-        let mut sqlite = shared.try_lock().ok()?;
-        let taken = self.leash.take(&sqlite, since).ok()?;
-        let outcome = run_all(&sqlite, &self.checked, queries, bounds, since, Some(&taken));
-        if outcome.is_ok() {
-            if taken.is_over() {
-                self.long.suspect(queries);
-            }
-            return Some(outcome);
-        }
-        let was_pulled = taken.was_pulled();
-        if was_pulled {
-            self.long.add(queries);
-        } else if !sqlite.is_autocommit() {
-            return Some(outcome);
-        }
-        drop(taken);
-        queries.iter_mut().for_each(|query| query.reset());
-        // Where SQLite has not done so.
-        roll_back(&mut sqlite).err().map(Err)
     }
 
     /// Whether there is something to do before a write.

@@ -50,7 +50,7 @@ impl Connection {
         }
         if is_insert {
             consume_budget().await;
-            let outcome = self.insert_here(&mut queries(&mut batch), bounds, since);
+            let outcome = self.run_here(&mut queries(&mut batch), bounds, since);
             if let Some(outcome) = outcome {
                 return Flown::new(Some(batch), outcome);
             }
