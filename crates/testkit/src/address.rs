@@ -27,12 +27,21 @@ impl Address {
         format!("host=127.0.0.1 port={} user={USER}", self.port)
     }
 
-    /// Connects to the database that holds no test's data. Every operation
-    /// opens its own connection: one that is kept would die with the runtime
-    /// of the test that opened it.
+    /// Connects to the database that holds no test's data. The connection
+    /// ends with the runtime of the test that opened it.
     pub(crate) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&self.url("postgres"), NoTls).await?;
-        tokio::spawn(connection);
+        self.connect_within(&runtime::Handle::current()).await
+    }
+
+    /// The same; the connection ends with that runtime.
+    pub(crate) async fn connect_within(
+        &self,
+        runtime: &runtime::Handle,
+    ) -> Result<Client, tokio_postgres::Error> {
+        let (url, connect) = (self.url("postgres"), tokio_postgres::connect);
+        let opened = runtime.spawn(async move { connect(&url, NoTls).await }).await;
+        let (client, connection) = opened.expect("connecting does not panic")?;
+        runtime.spawn(connection);
         Ok(client)
     }
 

@@ -54,6 +54,7 @@
 
 mod account;
 mod address;
+mod administrator;
 mod alembic;
 mod authority;
 mod binaries;

@@ -12,6 +12,7 @@ use crate::{
 };
 
 const SETTINGS: &str = include_str!("server.conf");
+const SHARED_SETTINGS: &str = include_str!("shared.conf");
 const TLS_SETTINGS: &str = include_str!("tls.conf");
 const TLS_ACCESS: &str = include_str!("tls_hba.conf");
 const ATTEMPTS: u32 = 10;
@@ -83,6 +84,11 @@ impl Server {
     /// Adds the settings of all servers of the kit.
     pub(crate) fn configure_for_tests(&self) -> Result<(), Error> {
         self.configure(SETTINGS)
+    }
+
+    /// Saves what only servers need that are killed, or that have standbys.
+    pub(crate) fn make_shared(&self) -> Result<(), Error> {
+        self.configure(SHARED_SETTINGS)
     }
 
     /// Makes the server offer TLS from its start on.

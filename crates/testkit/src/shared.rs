@@ -5,6 +5,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     Cluster, Database, Error, Template,
     address::Address,
+    administrator::Administrator,
     identifier::identifier,
     random,
     server::Server,
@@ -17,7 +18,7 @@ use crate::{
 /// processes; see [`postgres()`].
 #[derive(Debug)]
 pub struct Postgres {
-    address: Address,
+    administrator: Administrator,
     /// Tells, by being locked, that this process uses the server.
     _use: File,
 }
@@ -68,7 +69,7 @@ impl Postgres {
     /// If the server refuses, and where `setup` panics. The next test then
     /// starts over with an empty database.
     pub async fn template(&self, name: &str, setup: impl AsyncFnOnce(String)) -> Template {
-        match Template::find_or_build(&self.address, name, setup).await {
+        match Template::find_or_build(self.administrator.address(), name, setup).await {
             Ok(template) => template,
             Err(error) => panic!("cannot build the template {name}: {error:?}"),
         }
@@ -77,7 +78,7 @@ impl Postgres {
     async fn copy(&self, template: &str, name: &str) -> Database {
         let suffix = random::hex::<4>().expect("/dev/urandom can be read");
         let name = identifier(name, &suffix);
-        match Database::create(&self.address, name, template).await {
+        match Database::create(&self.administrator, name, template).await {
             Ok(database) => database,
             Err(error) => panic!("cannot create a database from {template}: {error:?}"),
         }
@@ -90,7 +91,7 @@ impl Postgres {
             Some(record) if Server::runs_in(&record.directory) => record.address,
             dead => start(&state, dead)?,
         };
-        Ok(Self { address, _use: state.lock_use()? })
+        Ok(Self { administrator: Administrator::of(address), _use: state.lock_use()? })
     }
 }
 
@@ -100,7 +101,7 @@ fn start(state: &State, dead: Option<Record>) -> Result<Address, Error> {
     if let Some(dead) = dead {
         Supervisor::clean(&dead.directory)?;
     }
-    let cluster = Cluster::start()?;
+    let cluster = Cluster::start_shared()?;
     let record = Record { address: cluster.address().clone(), directory: cluster.directory().into() };
     state.write_record(&record)?;
     state.keep(cluster.into_supervisor())?;

@@ -38,6 +38,11 @@ impl Cluster {
         Self::start_prepared(|server| server.offer_tls(authority))
     }
 
+    /// Starts the server that all tests share.
+    pub(crate) fn start_shared() -> Result<Self, Error> {
+        Self::start_prepared(Server::make_shared)
+    }
+
     fn start_prepared(prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
         watchdog::watch();
         let binaries = Binaries::find()?;
