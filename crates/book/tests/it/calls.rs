@@ -9,8 +9,9 @@ use tallybook::{
 };
 use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
-use crate::support::{book, for_each_table, open, time};
+use crate::support::{for_each_table, open, time};
 
 const ALL: Window = Window::first(100);
 
@@ -82,112 +83,96 @@ async fn aligns_here<T: Sample>(db: &Database) {
     assert_here!(db, Repository::<_, T>::new(&mut session).align_ids()).unwrap();
 }
 
-both_engines! {
-    async fn a_read_of_any_table_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(reads_here(&db));
+on_copies! { of EMPTY:
+    async fn a_read_of_any_table_is_recorded_at_its_caller(db: &Database) {
+        parents(db).await;
+        for_each_table!(reads_here(db));
     }
 
-    async fn a_write_to_any_table_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(writes_here(&db));
+    async fn a_write_to_any_table_is_recorded_at_its_caller(db: &Database) {
+        parents(db).await;
+        for_each_table!(writes_here(db));
     }
 
-    async fn a_bulk_load_is_recorded_where_it_begins(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(loads_here(&db));
+    async fn a_bulk_load_is_recorded_where_it_begins(db: &Database) {
+        parents(db).await;
+        for_each_table!(loads_here(db));
     }
 
-    async fn aligning_identifiers_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
+    async fn aligning_identifiers_is_recorded_at_its_caller(db: &Database) {
         if db.engine() == Engine::Postgres {
-            for_each_table!(aligns_here(&db));
+            for_each_table!(aligns_here(db));
         }
     }
 
-    async fn an_update_is_recorded_at_its_caller_with_and_without_changes(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn an_update_is_recorded_at_its_caller_with_and_without_changes(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
-        assert_here!(&db, portfolios.update(PORTFOLIO, PortfolioChanges::new().currency("EUR"))).unwrap();
-        assert_here!(&db, portfolios.update(PORTFOLIO, PortfolioChanges::new())).unwrap();
+        assert_here!(db, portfolios.update(PORTFOLIO, PortfolioChanges::new().currency("EUR"))).unwrap();
+        assert_here!(db, portfolios.update(PORTFOLIO, PortfolioChanges::new())).unwrap();
     }
 
-    async fn the_safe_ways_to_change_a_row_are_recorded_at_their_caller(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn the_safe_ways_to_change_a_row_are_recorded_at_their_caller(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
-        let read = assert_here!(&db, portfolios.get_for_update(PORTFOLIO)).unwrap().unwrap().updated_at;
+        let read = assert_here!(db, portfolios.get_for_update(PORTFOLIO)).unwrap().unwrap().updated_at;
         let changes = || PortfolioChanges::new().currency("EUR");
-        assert_here!(&db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap();
-        assert_here!(&db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap_err();
-        assert_here!(&db, portfolios.delete(PORTFOLIO).expecting(read)).unwrap_err();
-        assert_here!(&db, portfolios.add_current_capital(PORTFOLIO, 1)).unwrap();
+        assert_here!(db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap();
+        assert_here!(db, portfolios.update(PORTFOLIO, changes()).expecting(read)).unwrap_err();
+        assert_here!(db, portfolios.delete(PORTFOLIO).expecting(read)).unwrap_err();
+        assert_here!(db, portfolios.add_current_capital(PORTFOLIO, 1)).unwrap();
     }
 
-    async fn every_read_of_portfolios_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
+    async fn every_read_of_portfolios_is_recorded_at_its_caller(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
-        assert_here!(&db, portfolios.get_by_name("parent")).unwrap();
-        assert_here!(&db, portfolios.get_with_positions(PORTFOLIO)).unwrap();
-        assert_here!(&db, portfolios.get_with_trades(PORTFOLIO)).unwrap();
-        assert_here!(&db, portfolios.get_with_all_relations(PORTFOLIO)).unwrap();
-        assert_here!(&db, portfolios.get_many_with_positions(&[PORTFOLIO])).unwrap();
-        assert_here!(&db, portfolios.get_many_with_trades(&[PORTFOLIO])).unwrap();
-        assert_here!(&db, portfolios.get_many_with_all_relations(&[PORTFOLIO])).unwrap();
+        assert_here!(db, portfolios.get_by_name("parent")).unwrap();
+        assert_here!(db, portfolios.get_with_positions(PORTFOLIO)).unwrap();
+        assert_here!(db, portfolios.get_with_trades(PORTFOLIO)).unwrap();
+        assert_here!(db, portfolios.get_with_all_relations(PORTFOLIO)).unwrap();
+        assert_here!(db, portfolios.get_many_with_positions(&[PORTFOLIO])).unwrap();
+        assert_here!(db, portfolios.get_many_with_trades(&[PORTFOLIO])).unwrap();
+        assert_here!(db, portfolios.get_many_with_all_relations(&[PORTFOLIO])).unwrap();
     }
 
-    async fn every_read_of_trades_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
+    async fn every_read_of_trades_is_recorded_at_its_caller(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut trades = Trades::new(&mut session);
         let status = TradeStatus::Filled;
-        assert_here!(&db, trades.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
-        assert_here!(&db, trades.get_by_status(&status, ALL)).unwrap();
-        assert_here!(&db, trades.get_by_portfolio_and_status(PORTFOLIO, &status, ALL)).unwrap();
-        assert_here!(&db, trades.get_by_session(SESSION)).unwrap();
-        assert_here!(&db, trades.get_by_session_with_executions(SESSION)).unwrap();
-        assert_here!(&db, trades.get_many_by_session_with_executions(&[SESSION])).unwrap();
-        assert_here!(&db, trades.get_with_executions(TRADE)).unwrap();
-        assert_here!(&db, trades.get_many_with_executions(&[TRADE])).unwrap();
-        assert_here!(&db, trades.get_by_portfolio_with_executions(PORTFOLIO, 9)).unwrap();
-        assert_here!(&db, trades.get_many_by_portfolio_with_executions(&[PORTFOLIO], 9)).unwrap();
+        assert_here!(db, trades.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
+        assert_here!(db, trades.get_by_status(&status, ALL)).unwrap();
+        assert_here!(db, trades.get_by_portfolio_and_status(PORTFOLIO, &status, ALL)).unwrap();
+        assert_here!(db, trades.get_by_session(SESSION)).unwrap();
+        assert_here!(db, trades.get_by_session_with_executions(SESSION)).unwrap();
+        assert_here!(db, trades.get_many_by_session_with_executions(&[SESSION])).unwrap();
+        assert_here!(db, trades.get_with_executions(TRADE)).unwrap();
+        assert_here!(db, trades.get_many_with_executions(&[TRADE])).unwrap();
+        assert_here!(db, trades.get_by_portfolio_with_executions(PORTFOLIO, 9)).unwrap();
+        assert_here!(db, trades.get_many_by_portfolio_with_executions(&[PORTFOLIO], 9)).unwrap();
     }
 
-    async fn every_read_of_positions_executions_and_sessions_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
+    async fn every_read_of_positions_executions_and_sessions_is_recorded_at_its_caller(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut positions = Positions::new(&mut session);
-        assert_here!(&db, positions.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
-        assert_here!(&db, positions.get_by_symbol(PORTFOLIO, "A")).unwrap();
-        assert_here!(&db, Executions::new(&mut session).get_by_trade(TRADE)).unwrap();
+        assert_here!(db, positions.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
+        assert_here!(db, positions.get_by_symbol(PORTFOLIO, "A")).unwrap();
+        assert_here!(db, Executions::new(&mut session).get_by_trade(TRADE)).unwrap();
         let mut sessions = TradingSessions::new(&mut session);
-        assert_here!(&db, sessions.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
-        assert_here!(&db, sessions.get_by_status(&SessionStatus::Active, ALL)).unwrap();
-        assert_here!(&db, sessions.get_active(ALL)).unwrap();
+        assert_here!(db, sessions.get_by_portfolio(PORTFOLIO, ALL)).unwrap();
+        assert_here!(db, sessions.get_by_status(&SessionStatus::Active, ALL)).unwrap();
+        assert_here!(db, sessions.get_active(ALL)).unwrap();
     }
 
-    async fn a_look_at_the_contents_is_recorded_at_its_caller(url: &str) {
-        let db = open(url).await;
-        assert_here!(&db, contents(&db)).unwrap();
-    }
-
-    async fn a_call_that_fails_is_recorded_at_its_caller(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_call_that_fails_is_recorded_at_its_caller(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         let taken = NewPortfolio::new("parent");
-        assert_here!(&db, Portfolios::new(&mut session).create(&taken)).unwrap_err();
+        assert_here!(db, Portfolios::new(&mut session).create(&taken)).unwrap_err();
     }
 
-    async fn a_repository_that_is_kept_records_the_line_of_each_call(url: &str) {
-        let db = book(url).await;
+    async fn a_repository_that_is_kept_records_the_line_of_each_call(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
         let first = (line!(), portfolios.get(PORTFOLIO).await.unwrap()).0;
@@ -196,19 +181,25 @@ both_engines! {
             let get = report.statements.iter().find(|statement| statement.calls > 0).unwrap();
             get.at.as_ref().unwrap().line
         };
-        assert_eq!(line(&db), first);
+        assert_eq!(line(db), first);
         let later = (line!(), portfolios.get(PORTFOLIO).await.unwrap()).0;
         assert_ne!(first, later);
-        assert_eq!(line(&db), later);
+        assert_eq!(line(db), later);
     }
 
-    async fn a_future_that_is_awaited_later_records_the_line_that_made_it(url: &str) {
-        let db = book(url).await;
+    async fn a_future_that_is_awaited_later_records_the_line_that_made_it(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
-        let before = runs(&db);
+        let before = runs(db);
         let (line, future) = (line!(), portfolios.get_with_trades(PORTFOLIO));
         future.await.unwrap();
-        assert_eq!(lines_since(&db, &before), BTreeSet::from([format!("{}:{line}", file!())]));
+        assert_eq!(lines_since(db, &before), BTreeSet::from([format!("{}:{line}", file!())]));
+    }
+}
+
+both_engines! {
+    async fn a_look_at_the_contents_is_recorded_at_its_caller(url: &str) {
+        let db = open(url).await;
+        assert_here!(&db, contents(&db)).unwrap();
     }
 }

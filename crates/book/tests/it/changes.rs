@@ -6,10 +6,10 @@ use tallybook::{
     PositionChanges, PositionType, Repository, SessionId, SessionStatus, Trade, TradeChanges, TradeStatus,
     TradingSession, TradingSessionChanges, now,
 };
-use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
-use crate::support::{book, decimal, fields, time, write};
+use crate::support::{decimal, fields, time, write};
 
 async fn create<T: Sample>(db: &Database) -> T {
     // Never the same names, whatever was created before.
@@ -65,9 +65,8 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
-both_engines! {
-    async fn each_field_of_a_portfolio_changes_alone(url: &str) {
-        let db = &book(url).await;
+on_copies! { of EMPTY:
+    async fn each_field_of_a_portfolio_changes_alone(db: &Database) {
         one_by_one!(db, Portfolio by PortfolioChanges {
             name = text("renamed"),
             description = text("anew"),
@@ -78,8 +77,7 @@ both_engines! {
         });
     }
 
-    async fn each_field_of_a_position_changes_alone(url: &str) {
-        let db = &book(url).await;
+    async fn each_field_of_a_position_changes_alone(db: &Database) {
         parents(db).await;
         one_by_one!(db, Position by PositionChanges {
             quantity = decimal("1.5"),
@@ -93,8 +91,7 @@ both_engines! {
         });
     }
 
-    async fn each_field_of_a_trade_changes_alone(url: &str) {
-        let db = &book(url).await;
+    async fn each_field_of_a_trade_changes_alone(db: &Database) {
         parents(db).await;
         create::<TradingSession>(db).await;
         one_by_one!(db, Trade by TradeChanges {
@@ -112,8 +109,7 @@ both_engines! {
         });
     }
 
-    async fn each_field_of_an_execution_changes_alone(url: &str) {
-        let db = &book(url).await;
+    async fn each_field_of_an_execution_changes_alone(db: &Database) {
         parents(db).await;
         one_by_one!(db, Execution by ExecutionChanges {
             quantity = decimal("1.5"),
@@ -128,8 +124,7 @@ both_engines! {
         });
     }
 
-    async fn each_field_of_a_trading_session_changes_alone(url: &str) {
-        let db = &book(url).await;
+    async fn each_field_of_a_trading_session_changes_alone(db: &Database) {
         parents(db).await;
         one_by_one!(db, TradingSession by TradingSessionChanges {
             status = SessionStatus::Stopped,
@@ -149,8 +144,7 @@ both_engines! {
         });
     }
 
-    async fn several_fields_change_together_and_the_last_word_counts(url: &str) {
-        let db = &book(url).await;
+    async fn several_fields_change_together_and_the_last_word_counts(db: &Database) {
         parents(db).await;
         let changes = TradeChanges::new()
             .status(TradeStatus::Rejected)
@@ -162,14 +156,12 @@ both_engines! {
         assert_eq!(after.status, TradeStatus::Cancelled);
     }
 
-    async fn no_changes_leave_the_row_as_it_is_untouched(url: &str) {
-        let db = &book(url).await;
+    async fn no_changes_leave_the_row_as_it_is_untouched(db: &Database) {
         let before = create::<Portfolio>(db).await;
         assert_eq!(update::<Portfolio>(db, before.id, PortfolioChanges::new()).await, before);
     }
 
-    async fn an_update_of_an_unknown_row_says_which_and_leaves_the_transaction_usable(url: &str) {
-        let db = &book(url).await;
+    async fn an_update_of_an_unknown_row_says_which_and_leaves_the_transaction_usable(db: &Database) {
         let mut session = db.begin().await.unwrap();
         for changes in [PortfolioChanges::new(), PortfolioChanges::new().name("nobody")] {
             let mut portfolios = Repository::<_, Portfolio>::new(&mut session);
@@ -181,8 +173,7 @@ both_engines! {
         session.commit().await.unwrap();
     }
 
-    async fn other_rows_do_not_change(url: &str) {
-        let db = &book(url).await;
+    async fn other_rows_do_not_change(db: &Database) {
         parents(db).await;
         let (one, other) = (create::<Position>(db).await, create::<Position>(db).await);
         update::<Position>(db, one.id, PositionChanges::new().quantity(7)).await;

@@ -1,10 +1,10 @@
 //! Rows come, are found and go: the same for each table.
 
 use tallybook::{Database, Repository};
-use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
-use crate::support::{book, fields, for_each_table, time, write};
+use crate::support::{fields, for_each_table, time, write};
 
 const UNKNOWN: i64 = 999_999;
 
@@ -73,33 +73,28 @@ async fn deletes<T: Sample>(db: &Database) {
     assert_eq!(repository.get(created[1].id()).await.unwrap(), Some(created[1].clone()));
 }
 
-both_engines! {
-    async fn a_created_row_is_read_back_as_it_was_given(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(creates(&db));
+on_copies! { of EMPTY:
+    async fn a_created_row_is_read_back_as_it_was_given(db: &Database) {
+        parents(db).await;
+        for_each_table!(creates(db));
     }
 
-    async fn many_rows_are_created_in_the_order_given_a_thousand_to_a_round_trip(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(creates_many(&db));
+    async fn many_rows_are_created_in_the_order_given_a_thousand_to_a_round_trip(db: &Database) {
+        parents(db).await;
+        for_each_table!(creates_many(db));
     }
 
-    async fn nothing_is_sent_to_create_nothing(url: &str) {
-        let db = book(url).await;
-        for_each_table!(creates_none(&db));
+    async fn nothing_is_sent_to_create_nothing(db: &Database) {
+        for_each_table!(creates_none(db));
     }
 
-    async fn rows_are_found_in_the_order_of_their_identifiers(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(finds_by_identifiers(&db));
+    async fn rows_are_found_in_the_order_of_their_identifiers(db: &Database) {
+        parents(db).await;
+        for_each_table!(finds_by_identifiers(db));
     }
 
-    async fn a_deleted_row_is_gone_and_no_other(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(deletes(&db));
+    async fn a_deleted_row_is_gone_and_no_other(db: &Database) {
+        parents(db).await;
+        for_each_table!(deletes(db));
     }
 }

@@ -1,8 +1,9 @@
 //! Identifiers: given by the database, also behind rows that were loaded with theirs.
 
-use tallybook::{NewPortfolio, Portfolio, PortfolioId, Portfolios, WriteSession};
-use tallybook_testkit::{both_engines, postgres};
+use tallybook::{Database, NewPortfolio, Portfolio, PortfolioId, Portfolios, WriteSession};
+use tallybook_testkit::postgres;
 
+use crate::original::{EMPTY, on_copies};
 use crate::support::{book, time, write};
 
 /// Bulk loads a portfolio that has its identifier.
@@ -30,10 +31,9 @@ async fn create(session: &mut WriteSession, name: &str) -> PortfolioId {
     Portfolios::new(session).create(&NewPortfolio::new(name)).await.unwrap().id
 }
 
-both_engines! {
-    async fn new_rows_come_behind_those_that_were_loaded(url: &str) {
-        let db = book(url).await;
-        let created = write(&db, async |session| {
+on_copies! { of EMPTY:
+    async fn new_rows_come_behind_those_that_were_loaded(db: &Database) {
+        let created = write(db, async |session| {
             load(session, 1_000).await;
             Ok(create(session, "next").await)
         })
@@ -41,9 +41,8 @@ both_engines! {
         assert_eq!(created, PortfolioId(1_001));
     }
 
-    async fn a_load_of_lower_identifiers_takes_none_back(url: &str) {
-        let db = book(url).await;
-        let created = write(&db, async |session| {
+    async fn a_load_of_lower_identifiers_takes_none_back(db: &Database) {
+        let created = write(db, async |session| {
             load(session, 1_000).await;
             load(session, 10).await;
             Ok(create(session, "next").await)
@@ -52,9 +51,8 @@ both_engines! {
         assert_eq!(created, PortfolioId(1_001));
     }
 
-    async fn an_empty_table_begins_with_one(url: &str) {
-        let db = book(url).await;
-        let created = write(&db, async |session| {
+    async fn an_empty_table_begins_with_one(db: &Database) {
+        let created = write(db, async |session| {
             Portfolios::new(session).align_ids().await?;
             Ok(create(session, "first").await)
         })

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use tallybook::Database;
-use tallybook_testkit::{Database as PostgresDatabase, SqliteFile, postgres};
+use tallybook_testkit::{Database as PostgresDatabase, SqliteFile, Template, postgres};
 use tokio::sync::OnceCell;
 
 use crate::support::{book, open};
+
+/// A book without a row.
+pub(crate) static EMPTY: Original = Original::new("empty", |_| -> Filling { Box::pin(async {}) });
 
 /// A book to copy.
 pub(crate) struct Original {
     name: &'static str,
     fill: fn(Database) -> Filling,
     sqlite: OnceCell<Vec<u8>>,
+    postgres: OnceCell<Template>,
 }
 
 pub(crate) type Filling = Pin<Box<dyn Future<Output = ()>>>;
@@ -24,7 +28,7 @@ pub(crate) type Copy<T> = (Database, T);
 
 impl Original {
     pub(crate) const fn new(name: &'static str, fill: fn(Database) -> Filling) -> Self {
-        Self { name, fill, sqlite: OnceCell::const_new() }
+        Self { name, fill, sqlite: OnceCell::const_new(), postgres: OnceCell::const_new() }
     }
 
     pub(crate) async fn on_sqlite(&self, name: &str) -> Copy<SqliteFile> {
@@ -37,8 +41,8 @@ impl Original {
     pub(crate) async fn on_postgres(&self, name: &str) -> Copy<PostgresDatabase> {
         let server = postgres().await;
         let fill = async |url: String| (self.fill)(book(&url).await).await;
-        let template = server.template(self.name, fill).await;
-        let database = server.database_from(&template, name).await;
+        let template = self.postgres.get_or_init(|| server.template(self.name, fill)).await;
+        let database = server.database_from(template, name).await;
         (open(database.url()).await, database)
     }
 

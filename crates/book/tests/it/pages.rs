@@ -7,12 +7,12 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use tallybook::{Cursor, Database, Executions, Id, Page, Repository, Table, Trades, Window, WriteSession};
-use tallybook_testkit::both_engines;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
-use crate::support::{book, for_each_table, time};
+use crate::support::{for_each_table, time};
 
 const ALL: Window = Window::first(u32::MAX);
 
@@ -144,22 +144,19 @@ async fn pages_bear_changes<T: Sample>(db: &Database) {
     .await;
 }
 
-both_engines! {
-    async fn pages_put_together_are_the_list_in_its_order(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(pages_are_the_list(&db));
+on_copies! { of EMPTY:
+    async fn pages_put_together_are_the_list_in_its_order(db: &Database) {
+        parents(db).await;
+        for_each_table!(pages_are_the_list(db));
     }
 
-    async fn rows_that_come_or_go_neither_shift_nor_repeat_others(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(pages_bear_changes(&db));
+    async fn rows_that_come_or_go_neither_shift_nor_repeat_others(db: &Database) {
+        parents(db).await;
+        for_each_table!(pages_bear_changes(db));
     }
 
-    async fn the_cursor_of_another_table_is_refused_before_anything_is_sent(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn the_cursor_of_another_table_is_refused_before_anything_is_sent(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         create::<tallybook::Trade>(&mut session, &[1, 2]).await;
         let cursor = get_page::<tallybook::Trade>(&mut session, None, 1).await.next.unwrap();
@@ -171,9 +168,8 @@ both_engines! {
         assert_eq!(Trades::new(&mut session).get_page(Some(&cursor), 1).await.unwrap().rows.len(), 1);
     }
 
-    async fn a_page_without_rows_is_refused_because_no_next_one_begins_behind_it(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_page_without_rows_is_refused_because_no_next_one_begins_behind_it(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         create::<tallybook::Trade>(&mut session, &[1, 2]).await;
         let before = session.counts();

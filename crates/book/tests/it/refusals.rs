@@ -8,10 +8,10 @@ use tallybook::{
     Portfolios, Position, PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType,
     Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessions, WriteSession,
 };
-use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
-use crate::support::{book, decimal, fields, sql, time};
+use crate::support::{decimal, fields, sql, time};
 
 /// Tries to create and to create many: refused, with the name of the field, and nothing sent.
 async fn refused<T: Sample>(session: &mut WriteSession, field: &str, new: T::New) -> Error {
@@ -81,33 +81,29 @@ macro_rules! words {
 
 words!(String, Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus);
 
-both_engines! {
-    async fn a_text_of_a_portfolio_fits_to_its_last_character_and_not_one_more(url: &str) {
-        let db = book(url).await;
+on_copies! { of EMPTY:
+    async fn a_text_of_a_portfolio_fits_to_its_last_character_and_not_one_more(db: &Database) {
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, Portfolio as NewPortfolio { name: 255, description: 1000, currency: 3, });
         assert_usable(session).await;
     }
 
-    async fn a_text_of_a_position_fits_to_its_last_character_and_not_one_more(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_text_of_a_position_fits_to_its_last_character_and_not_one_more(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, Position as NewPosition { symbol: 20, position_type: 10, });
         assert_usable(session).await;
     }
 
-    async fn a_text_of_a_trade_fits_to_its_last_character_and_not_one_more(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_text_of_a_trade_fits_to_its_last_character_and_not_one_more(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, Trade as NewTrade { symbol: 20, action: 10, order_type: 20, status: 20, });
         assert_usable(session).await;
     }
 
-    async fn a_text_of_an_execution_fits_to_its_last_character_and_not_one_more(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_text_of_an_execution_fits_to_its_last_character_and_not_one_more(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, Execution as NewExecution {
             symbol: 20, execution_type: 20, exchange: 50, execution_id: 100,
@@ -115,9 +111,8 @@ both_engines! {
         assert_usable(session).await;
     }
 
-    async fn a_text_of_a_trading_session_fits_to_its_last_character_and_not_one_more(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_text_of_a_trading_session_fits_to_its_last_character_and_not_one_more(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, TradingSession as NewTradingSession {
             session_type: 20, status: 20, name: 255, description: 1000,
@@ -125,9 +120,8 @@ both_engines! {
         assert_usable(session).await;
     }
 
-    async fn a_change_that_does_not_fit_is_refused_before_anything_is_sent(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_change_that_does_not_fit_is_refused_before_anything_is_sent(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         let before = session.counts();
 
@@ -146,9 +140,8 @@ both_engines! {
         assert_usable(session).await;
     }
 
-    async fn a_decimal_that_would_be_rounded_is_refused_by_column_and_value(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_decimal_that_would_be_rounded_is_refused_by_column_and_value(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         for digits in ["0.12345678901234567", "9007199254740993", "79228162514264337593543950335"] {
             let value: Decimal = decimal(digits);
@@ -161,9 +154,8 @@ both_engines! {
         assert_usable(session).await;
     }
 
-    async fn a_moment_finer_than_a_microsecond_is_refused(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_moment_finer_than_a_microsecond_is_refused(db: &Database) {
+        parents(db).await;
         let mut session = db.begin().await.unwrap();
         let moment = time(1) + chrono::TimeDelta::nanoseconds(1);
         let new = NewExecution { executed_at: moment, ..Execution::full(1, time(1)) };
@@ -174,17 +166,15 @@ both_engines! {
         assert_usable(session).await;
     }
 
-    async fn a_text_with_a_zero_character_is_refused(url: &str) {
-        let db = book(url).await;
+    async fn a_text_with_a_zero_character_is_refused(db: &Database) {
         let mut session = db.begin().await.unwrap();
         let new = NewPortfolio { metadata_json: Some("a\0b".to_owned()), ..Portfolio::full(1, time(1)) };
         refused::<Portfolio>(&mut session, "metadata_json", new).await;
         assert_usable(session).await;
     }
 
-    async fn the_name_of_a_portfolio_is_taken_once(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn the_name_of_a_portfolio_is_taken_once(db: &Database) {
+        parents(db).await;
         let create = async |session: &mut WriteSession| {
             Portfolios::new(session).create(&NewPortfolio::new("parent")).await
         };
@@ -198,9 +188,8 @@ both_engines! {
         assert_eq!(Portfolios::new(&mut session).count().await.unwrap(), 1);
     }
 
-    async fn the_identifier_of_an_execution_is_taken_once_and_no_identifier_often(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn the_identifier_of_an_execution_is_taken_once_and_no_identifier_often(db: &Database) {
+        parents(db).await;
         let nameless = async |session: &mut WriteSession| {
             Executions::new(session).create_many(&[Execution::bare(1), Execution::bare(2)]).await
         };
@@ -214,15 +203,14 @@ both_engines! {
         assert_eq!(Executions::new(&mut session).count().await.unwrap(), 2);
     }
 
-    async fn a_row_without_its_parent_is_refused(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        orphaned::<Position>(&db, NewPosition { portfolio_id: 404.into(), ..Position::bare(1) }).await;
-        orphaned::<Trade>(&db, NewTrade { portfolio_id: 404.into(), ..Trade::bare(1) }).await;
-        orphaned::<Trade>(&db, NewTrade { session_id: Some(404.into()), ..Trade::bare(1) }).await;
-        orphaned::<Execution>(&db, NewExecution { trade_id: 404.into(), ..Execution::bare(1) }).await;
+    async fn a_row_without_its_parent_is_refused(db: &Database) {
+        parents(db).await;
+        orphaned::<Position>(db, NewPosition { portfolio_id: 404.into(), ..Position::bare(1) }).await;
+        orphaned::<Trade>(db, NewTrade { portfolio_id: 404.into(), ..Trade::bare(1) }).await;
+        orphaned::<Trade>(db, NewTrade { session_id: Some(404.into()), ..Trade::bare(1) }).await;
+        orphaned::<Execution>(db, NewExecution { trade_id: 404.into(), ..Execution::bare(1) }).await;
         let new = NewTradingSession { portfolio_id: 404.into(), ..TradingSession::bare(1) };
-        orphaned::<TradingSession>(&db, new).await;
+        orphaned::<TradingSession>(db, new).await;
 
         let moved = async |session: &mut WriteSession| {
             Trades::new(session).update(TRADE, TradeChanges::new().session_id(tallybook::SessionId(404))).await
@@ -230,9 +218,8 @@ both_engines! {
         assert!(db.write(moved).await.unwrap_err().is_foreign_key_violation());
     }
 
-    async fn a_parent_is_not_deleted_from_under_its_rows(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_parent_is_not_deleted_from_under_its_rows(db: &Database) {
+        parents(db).await;
         let tie = async |session: &mut WriteSession| {
             Executions::new(session).create(&Execution::bare(1)).await?;
             Trades::new(session).update(TRADE, TradeChanges::new().session_id(SESSION)).await
@@ -252,15 +239,14 @@ both_engines! {
         assert!(Trades::new(&mut session).get(TRADE).await.unwrap().is_some());
     }
 
-    async fn a_number_that_no_decimal_holds_is_named_by_row_and_column(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
+    async fn a_number_that_no_decimal_holds_is_named_by_row_and_column(db: &Database) {
+        parents(db).await;
         // SQLite keeps no NaN; infinity is as bad.
         let number = match db.engine() {
             Engine::Postgres => "'NaN'",
             Engine::Sqlite => "9e999",
         };
-        sql(&db, format!("UPDATE trades SET filled_quantity = {number}")).await;
+        sql(db, format!("UPDATE trades SET filled_quantity = {number}")).await;
         let mut session = db.read().await.unwrap();
         let error = Trades::new(&mut session).get(TRADE).await.unwrap_err();
         assert!(error.engine().unwrap().is_decode(), "{error}");

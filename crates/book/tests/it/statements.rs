@@ -2,10 +2,10 @@
 
 use tallybook::engine::{Engine, Kind, Row, Statement};
 use tallybook::{Database, Repository, Table, Window};
-use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
-use crate::support::{book, fields, for_each_table, load, rows, time, write};
+use crate::support::{fields, for_each_table, load, rows, time, write};
 
 const ALL: Window = Window::first(100);
 
@@ -104,27 +104,23 @@ async fn agrees_with_the_catalog<T: Table>(db: &Database) {
     assert_eq!(T::COLUMNS[0].name, "id");
 }
 
-both_engines! {
-    async fn every_field_comes_back_as_it_was_created(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(keeps_every_field(&db));
+on_copies! { of EMPTY:
+    async fn every_field_comes_back_as_it_was_created(db: &Database) {
+        parents(db).await;
+        for_each_table!(keeps_every_field(db));
     }
 
-    async fn every_field_comes_back_as_it_was_loaded(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(keeps_every_loaded_field(&db));
+    async fn every_field_comes_back_as_it_was_loaded(db: &Database) {
+        parents(db).await;
+        for_each_table!(keeps_every_loaded_field(db));
     }
 
-    async fn the_columns_of_models_are_those_of_the_catalog(url: &str) {
-        let db = book(url).await;
-        for_each_table!(agrees_with_the_catalog(&db));
+    async fn the_columns_of_models_are_those_of_the_catalog(db: &Database) {
+        for_each_table!(agrees_with_the_catalog(db));
     }
 
-    async fn created_rows_are_counted_found_and_deleted(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        for_each_table!(creates_and_deletes(&db));
+    async fn created_rows_are_counted_found_and_deleted(db: &Database) {
+        parents(db).await;
+        for_each_table!(creates_and_deletes(db));
     }
 }

@@ -9,10 +9,10 @@ use tallybook::{
     SessionId, SessionType, TradeChanges, TradeId, TradeWithExecutions, Trades, TradingSessions,
     WriteSession,
 };
-use tallybook_testkit::both_engines;
 use tokio::task::JoinHandle;
 
-use crate::support::{book, write};
+use crate::original::{EMPTY, on_copies};
+use crate::support::write;
 
 const PORTFOLIO: PortfolioId = PortfolioId(1);
 const POSITION: PositionId = PositionId(1);
@@ -81,33 +81,33 @@ fn filled(found: &TradeWithExecutions) -> (Decimal, Decimal) {
     (found.trade.filled_quantity, found.executions.iter().map(|execution| execution.quantity).sum())
 }
 
-both_engines! {
-    async fn a_portfolio_and_its_positions_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+on_copies! { of EMPTY:
+    async fn a_portfolio_and_its_positions_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             let found = Portfolios::new(session).get_with_positions(PORTFOLIO).await.unwrap().unwrap();
             (found.portfolio.current_capital, found.positions[0].quantity)
         })
         .await;
     }
 
-    async fn many_portfolios_and_their_positions_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn many_portfolios_and_their_positions_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             let found = Portfolios::new(session).get_many_with_positions(&[PORTFOLIO]).await.unwrap();
             (found[0].portfolio.current_capital, found[0].positions[0].quantity)
         })
         .await;
     }
 
-    async fn a_portfolio_and_its_trades_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn a_portfolio_and_its_trades_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             let found = Portfolios::new(session).get_with_trades(PORTFOLIO).await.unwrap().unwrap();
             (found.portfolio.current_capital, found.trades[0].filled_quantity)
         })
         .await;
     }
 
-    async fn a_portfolio_and_all_its_relations_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn a_portfolio_and_all_its_relations_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             let found = Portfolios::new(session).get_with_all_relations(PORTFOLIO).await.unwrap().unwrap();
             assert_eq!(found.positions[0].quantity, found.trades[0].filled_quantity);
             (found.portfolio.current_capital, found.trades[0].filled_quantity)
@@ -115,22 +115,22 @@ both_engines! {
         .await;
     }
 
-    async fn a_trade_and_its_executions_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn a_trade_and_its_executions_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             filled(&Trades::new(session).get_with_executions(TRADE).await.unwrap().unwrap())
         })
         .await;
     }
 
-    async fn the_trades_of_a_session_and_their_executions_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn the_trades_of_a_session_and_their_executions_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             filled(&Trades::new(session).get_by_session_with_executions(SESSION).await.unwrap()[0])
         })
         .await;
     }
 
-    async fn the_trades_of_a_portfolio_and_their_executions_are_of_one_moment(url: &str) {
-        is_never_torn(&book(url).await, async |session| {
+    async fn the_trades_of_a_portfolio_and_their_executions_are_of_one_moment(db: &Database) {
+        is_never_torn(db, async |session| {
             filled(&Trades::new(session).get_by_portfolio_with_executions(PORTFOLIO, 10).await.unwrap()[0])
         })
         .await;

@@ -1,13 +1,13 @@
 //! Words that another program wrote stay as they are.
 
 use tallybook::{
-    Execution, ExecutionChanges, Position, PositionChanges, Repository, SessionStatus, Table, Trade,
-    TradeChanges, TradeStatus, Trades, TradingSession, TradingSessionChanges, Window, WriteSession,
+    Database, Execution, ExecutionChanges, Position, PositionChanges, Repository, SessionStatus, Table,
+    Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessionChanges, Window, WriteSession,
 };
-use tallybook_testkit::both_engines;
 
+use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
-use crate::support::{book, fields, sql, time, write};
+use crate::support::{fields, sql, time, write};
 
 /// Writes `word` into a column of every row, as another program does.
 async fn overwrite(db: &tallybook::Database, table: &str, column: &str, word: &str) {
@@ -21,15 +21,14 @@ async fn copy<T: Table>(session: &mut WriteSession, new: &T::New) -> T {
     copy
 }
 
-both_engines! {
-    async fn unknown_words_of_a_trade_are_read_and_written_back(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        overwrite(&db, "trades", "status", "WAITING_FOR_GODOT").await;
-        overwrite(&db, "trades", "action", "SHORT_SELL").await;
-        overwrite(&db, "trades", "order_type", "pegged").await;
+on_copies! { of EMPTY:
+    async fn unknown_words_of_a_trade_are_read_and_written_back(db: &Database) {
+        parents(db).await;
+        overwrite(db, "trades", "status", "WAITING_FOR_GODOT").await;
+        overwrite(db, "trades", "action", "SHORT_SELL").await;
+        overwrite(db, "trades", "order_type", "pegged").await;
 
-        write(&db, async |session| {
+        write(db, async |session| {
             let status = TradeStatus::from("WAITING_FOR_GODOT");
             let found = Trades::new(session).get_by_status(&status, Window::first(2)).await?;
             let [read] = &found[..] else { panic!("{found:?}") };
@@ -53,10 +52,9 @@ both_engines! {
         .await;
     }
 
-    async fn an_unknown_position_type_is_read_and_written_back(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        write(&db, async |session| {
+    async fn an_unknown_position_type_is_read_and_written_back(db: &Database) {
+        parents(db).await;
+        write(db, async |session| {
             let new = tallybook::NewPosition { position_type: "HEDGE".into(), ..Position::full(1, time(1)) };
             let row = copy::<Position>(session, &new).await;
             let changes = PositionChanges::new().quantity(5);
@@ -67,10 +65,9 @@ both_engines! {
         .await;
     }
 
-    async fn an_unknown_execution_type_is_read_and_written_back(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        write(&db, async |session| {
+    async fn an_unknown_execution_type_is_read_and_written_back(db: &Database) {
+        parents(db).await;
+        write(db, async |session| {
             let new = tallybook::NewExecution { execution_type: "BUST".into(), ..Execution::full(1, time(1)) };
             let row = copy::<Execution>(session, &new).await;
             let changes = ExecutionChanges::new().fees(5);
@@ -81,12 +78,11 @@ both_engines! {
         .await;
     }
 
-    async fn unknown_words_of_a_trading_session_are_read_and_written_back(url: &str) {
-        let db = book(url).await;
-        parents(&db).await;
-        overwrite(&db, "trading_sessions", "status", "active").await;
-        overwrite(&db, "trading_sessions", "session_type", "SHADOW").await;
-        write(&db, async |session| {
+    async fn unknown_words_of_a_trading_session_are_read_and_written_back(db: &Database) {
+        parents(db).await;
+        overwrite(db, "trading_sessions", "status", "active").await;
+        overwrite(db, "trading_sessions", "session_type", "SHADOW").await;
+        write(db, async |session| {
             let mut sessions = Repository::<_, TradingSession>::new(session);
             // Words are compared as they are written.
             assert_eq!(sessions.get_active(Window::first(2)).await?, []);
