@@ -2,7 +2,9 @@
 
 use tallybook_engine::{Engine, Error, Kind, Result, Row, Value, execute, params};
 
-use crate::support::{at_rest, count_notes, open, read, try_write, with_notes, write};
+use crate::support::{
+    at_rest, count_notes, create_notes, eventually, open, open_with, read, try_write, with_notes, write,
+};
 
 #[derive(Debug, PartialEq, Row)]
 struct Note {
@@ -225,7 +227,13 @@ async fn a_load_from_a_failing_source_returns_its_error() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_that_is_refused_costs_no_connection() {
     let database = tallybook_testkit::postgres().await.database("a_load_that_is_refused").await;
-    let db = with_notes(database.url()).await;
+    // With another connection in the pool it could be the one that is asked.
+    let db = open_with(database.url(), |settings| {
+        settings.pool.size = 1;
+        settings.pool.max_overflow = 0;
+    })
+    .await;
+    create_notes(&db).await;
     let process = async || {
         at_rest(&db).await;
         read::<(i64,)>(&db, "SELECT pg_backend_pid()").await[0].0
@@ -263,9 +271,19 @@ async fn a_load_that_is_refused_costs_no_connection() {
     // One that is dropped half-way.
     let mut session = db.begin().await.unwrap();
     let mut load = session.load("notes", &COLUMNS).await.unwrap();
-    for id in 2..=5_000 {
+    for id in 2..=2_000 {
         load.write(&note(id)).await.unwrap();
     }
+    // Of these rows 64 KiB were sent. A server that is busy with them would be stopped, at the cost of the connection.
+    let watcher = open(database.url()).await;
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_progress_copy JOIN pg_stat_activity USING (pid) \
+         WHERE pid = {before} AND bytes_processed > 60000 AND wait_event = 'ClientRead'"
+    );
+    eventually("the server waits for more rows", async || {
+        read::<(i64,)>(&watcher, waits.clone()).await == [(1,)]
+    })
+    .await;
     drop(load);
     drop(session);
     assert_eq!(process().await, before);
