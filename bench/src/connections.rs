@@ -1,6 +1,6 @@
 //! How many connections a contestant has.
 
-use tallybook_engine::Settings;
+use tallybook::Settings;
 
 /// Connections of every contestant.
 pub(crate) const CONNECTIONS: usize = 4;
@@ -9,7 +9,7 @@ pub(crate) const CONNECTIONS: usize = 4;
 ///
 /// # Errors
 /// When the URL is none.
-pub(crate) fn settings(url: &str) -> tallybook_engine::Result<Settings> {
+pub(crate) fn settings(url: &str) -> tallybook::Result<Settings> {
     let mut settings = Settings::new(url)?;
     settings.pool.size = CONNECTIONS;
     settings.pool.max_overflow = 0;

@@ -6,7 +6,7 @@ use std::fs::read_to_string;
 
 use anyhow::Result;
 use serde::Serialize;
-use tallybook_engine::{Database, Settings, one, params};
+use tallybook::{Database, Settings, one, params};
 use tokio::runtime::Builder;
 
 const LOCK: &str = include_str!("../Cargo.lock");

@@ -9,13 +9,12 @@
 
 #[path = "../../crates/cli/src/csv/mod.rs"]
 mod csv_files;
-#[path = "../../crates/engine/src/monitor/fingerprint/mod.rs"]
-mod fingerprint;
-#[path = "../../crates/engine/src/migrate/script.rs"]
+#[path = "../../crates/migrate/src/steps/tokens.rs"]
 mod script;
 
-use tallybook::{Cursor, Portfolio, Table, Trade};
-use tallybook_engine::{CommitToken, Escaped, Report, Row, Settings};
+use tallybook::book::{Cursor, Portfolio, Table, Trade};
+use tallybook::{CommitToken, Escaped, Report, Row, Settings};
+use tallybook_sql::fingerprint;
 
 /// A reader of texts that others write.
 #[derive(Clone, Copy)]
@@ -82,7 +81,7 @@ fn rows<T: Table>(data: &[u8]) {
     assert_eq!((again, same), (columns, read));
 }
 
-fn csv_rows<T: Table>(data: &[u8]) -> anyhow::Result<(Vec<&'static str>, Vec<Vec<tallybook_engine::Value>>)> {
+fn csv_rows<T: Table>(data: &[u8]) -> anyhow::Result<(Vec<&'static str>, Vec<Vec<tallybook::Value>>)> {
     let mut reader = csv_files::Reader::new::<T>(data)?;
     let mut rows = Vec::new();
     while let Some(row) = reader.next()? {

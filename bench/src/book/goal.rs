@@ -20,9 +20,9 @@ struct Promise {
 }
 
 /// The time on the largest book over that on the smallest, for the same rows.
-const MOST_GROWTH: f64 = 1.5;
+const MAX_GROWTH: f64 = 1.5;
 /// The time of a deep page over that of the first; a tenth is what can't be told apart.
-const MOST_DEPTH: f64 = 1.1;
+const MAX_DEPTH: f64 = 1.1;
 
 const PROMISES: [Promise; 13] = [
     Promise {
@@ -184,7 +184,7 @@ fn growth(target: Target, grown: &[Grown]) -> Option<Goal> {
             Target::Sqlite => "SQLite, growth: the same rows from a larger book, at most 1.5 times the time",
         },
         measured: format!("{:.2}: {}, {} trades", worst.ratio.median, worst.read, count(worst.trades.into())),
-        kept: worst.ratio.median <= MOST_GROWTH,
+        kept: worst.ratio.median <= MAX_GROWTH,
     })
 }
 
@@ -198,7 +198,7 @@ fn depth(depths: &[Depth]) -> Option<Goal> {
             worst.target,
             count(worst.trades.into())
         ),
-        kept: worst.ratio.median <= MOST_DEPTH,
+        kept: worst.ratio.median <= MAX_DEPTH,
     })
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use tallybook::{Execution, ExecutionId, Trade, TradeId};
-use tallybook_engine::{Database, Row, Settings, Statement, all, params};
+use tallybook::book::{Execution, ExecutionId, Trade, TradeId};
+use tallybook::{Database, Row, Settings, Statement, all, params};
 
 use super::checksum::Loaded;
 

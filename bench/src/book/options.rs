@@ -19,9 +19,9 @@ pub struct Options {
     /// A smaller book and shorter turns: less than three minutes.
     #[arg(long)]
     quick: bool,
-    /// Only on this engine.
+    /// Only on this dialect.
     #[arg(long, value_name = "ENGINE")]
-    engine: Option<Target>,
+    dialect: Option<Target>,
     /// Only this work; may be given several times.
     #[arg(long, value_name = "WORK")]
     work: Vec<Work>,
@@ -64,7 +64,7 @@ Examples:
   python/install.sh                                             once, for SQLAlchemy
   cargo run --release --bin book -- --quick                     a look
   cargo run --release --bin book -- --markdown book.md          the full table
-  cargo run --release --bin book -- --engine sqlite --work relations --peer rusqlite --rounds 15
+  cargo run --release --bin book -- --dialect sqlite --work relations --peer rusqlite --rounds 15
   cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json
   cargo run --release --bin book -- --work load                 bulk load beside the databases' shells
   cargo run --release --bin book -- --growth                    how the cost grows with the book";
@@ -113,7 +113,7 @@ impl Options {
             slice: Duration::from_millis(self.slice.unwrap_or(slice)),
             targets: Target::ALL
                 .into_iter()
-                .filter(|target| self.engine.is_none_or(|only| only == *target))
+                .filter(|target| self.dialect.is_none_or(|only| only == *target))
                 .collect(),
             // Writes come last whatever the order of the options: they make the book larger.
             works: Work::ALL

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tallybook_engine::{Database, Settings, Statement, all, params};
+use tallybook::{Database, Settings, Statement, all, params};
 
 use super::work::{PAGE, Question, TOGETHER, Work};
 

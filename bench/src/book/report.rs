@@ -20,7 +20,7 @@ use crate::table::{count, quartiles, table};
 
 /// Whose versions are named.
 const CRATES: [&str; 10] = [
-    "tallybook-engine",
+    "tallybook",
     "deadpool-postgres",
     "diesel",
     "diesel-async",

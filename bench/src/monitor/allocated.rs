@@ -1,7 +1,7 @@
 //! Allocations of a statement, once everything is warm.
 
 use anyhow::Result;
-use tallybook_engine::Database;
+use tallybook::Database;
 
 use super::case::Case;
 use super::mode::Mode;

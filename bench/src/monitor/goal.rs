@@ -8,11 +8,11 @@ use super::work::Work;
 use crate::goal::Goal;
 use crate::table::{bytes, time};
 
-const MOST_NANOSECONDS: f64 = 1_000.0;
-const LEAST_KEPT: f64 = 0.99;
+const MAX_NANOSECONDS: f64 = 1_000.0;
+const MIN_KEPT: f64 = 0.99;
 /// What is allocated a few times in seconds, by a timer, is not allocated by statements.
 const NONE: f64 = 0.001;
-const MOST_BYTES: i64 = 8 << 20;
+const MAX_BYTES: i64 = 8 << 20;
 
 /// Each on its worst case.
 pub(super) fn goals(costs: &[Cost], memory: &Memory) -> Vec<Goal> {
@@ -45,7 +45,7 @@ pub(super) fn goals(costs: &[Cost], memory: &Memory) -> Vec<Goal> {
     goals.push(Goal {
         promise: "full: less than 8 MiB, however many statements there are",
         measured: format!("{} after {}", bytes(memory.most()), memory.statements),
-        kept: memory.most() < MOST_BYTES,
+        kept: memory.most() < MAX_BYTES,
     });
     goals
 }
@@ -67,7 +67,7 @@ fn nanoseconds<'c>(
             time(again(worst.case)?.more.median),
             worst.case
         ),
-        kept: worst.more.median <= MOST_NANOSECONDS,
+        kept: worst.more.median <= MAX_NANOSECONDS,
     })
 }
 
@@ -89,7 +89,7 @@ fn throughput<'c>(
             again(worst.case)?.kept.median,
             worst.case
         ),
-        kept: worst.kept.median >= LEAST_KEPT,
+        kept: worst.kept.median >= MIN_KEPT,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use tallybook_engine::{One, one, params};
+use tallybook::{One, one, params};
 
 use super::mode::Mode;
 use crate::allocations::Count;

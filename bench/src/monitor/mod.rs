@@ -23,7 +23,7 @@ pub use options::Options;
 use stage::Stage;
 
 /// Whose versions are named.
-const CRATES: [&str; 4] = ["tallybook-engine", "rusqlite", "tokio", "tokio-postgres"];
+const CRATES: [&str; 4] = ["tallybook", "rusqlite", "tokio", "tokio-postgres"];
 
 /// Measures every mode of the monitor in turns, and prints what came out.
 ///

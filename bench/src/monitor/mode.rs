@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
-use tallybook_engine::{Database, MonitorMode};
+use tallybook::{Database, MonitorMode};
 
 use crate::connections::settings;
 

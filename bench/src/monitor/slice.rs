@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
-use tallybook_engine::Database;
+use tallybook::Database;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 

@@ -1,7 +1,7 @@
 //! The databases that are read.
 
 use anyhow::Result;
-use tallybook_engine::{Database, Error, Settings, Statement, execute, params};
+use tallybook::{Database, Error, Settings, Statement, execute, params};
 use tallybook_testkit::{Cluster, SqliteFile};
 
 use super::case::Target;
@@ -9,11 +9,11 @@ use super::case::Target;
 /// Rows of each table.
 pub(super) const ROWS: i64 = 10_000;
 
-const ACCOUNTS: Statement = Statement::per_engine(
+const ACCOUNTS: Statement = Statement::per_dialect(
     "CREATE TABLE accounts (id bigint primary key, owner text NOT NULL, cents bigint NOT NULL, opened text NOT NULL)",
     "CREATE TABLE accounts (id integer primary key, owner text NOT NULL, cents integer NOT NULL, opened text NOT NULL)",
 );
-const NOTES: Statement = Statement::per_engine(
+const NOTES: Statement = Statement::per_dialect(
     "CREATE TABLE notes (id bigint primary key, account_id bigint NOT NULL, body text NOT NULL)",
     "CREATE TABLE notes (id integer primary key, account_id integer NOT NULL, body text NOT NULL)",
 );

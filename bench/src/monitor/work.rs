@@ -1,7 +1,7 @@
 //! What a task does, again and again.
 
 use anyhow::{Result, ensure};
-use tallybook_engine::{Database, ReadSession, Scope, Statement, all, one, params};
+use tallybook::{Database, ReadSession, Scope, Statement, all, one, params};
 
 use super::mode::Mode;
 use super::stage::ROWS;
@@ -14,7 +14,7 @@ const PAGE: i64 = 100;
 const ACCOUNT: Statement = Statement::new("SELECT id, owner, cents, opened FROM accounts WHERE id = $1");
 const ACCOUNTS: Statement =
     Statement::new("SELECT id, owner, cents, opened FROM accounts WHERE id >= $1 ORDER BY id LIMIT 100");
-const NOTES: Statement = Statement::per_engine(
+const NOTES: Statement = Statement::per_dialect(
     "SELECT id, account_id, body FROM notes WHERE account_id = ANY($1)",
     "SELECT id, account_id, body FROM notes WHERE account_id IN rarray($1)",
 );

@@ -23,7 +23,7 @@ pub use options::Options;
 
 /// Whose versions are named.
 const CRATES: [&str; 8] = [
-    "tallybook-engine",
+    "tallybook",
     "deadpool-postgres",
     "deadpool",
     "bb8",

@@ -4,7 +4,7 @@ mod options;
 mod trial;
 
 use anyhow::{Context, Result};
-use tallybook_engine::{CommitToken, Database, Settings, execute, params};
+use tallybook::{CommitToken, Database, Settings, execute, params};
 use tallybook_testkit::Cluster;
 
 use crate::goal::{self, Goal};
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<()> {
     let primary = Cluster::start()?;
     let replicas = [primary.standby()?, primary.standby()?];
     let urls = replicas.each_ref().map(|replica| replica.url("postgres"));
-    let machine = Machine::look(&primary.url("postgres"), &["tallybook-engine", "tokio", "tokio-postgres"])?;
+    let machine = Machine::look(&primary.url("postgres"), &["tallybook", "tokio", "tokio-postgres"])?;
     let outcomes = runtime()?.block_on(async {
         let one_of_two = routed(&primary.url("postgres"), &urls.join(",")).await?;
         let the_same = routed(&primary.url("postgres"), &urls[0]).await?;

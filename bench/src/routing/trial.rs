@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
-use tallybook_engine::{CommitToken, Database, ReadSession, one, params};
+use tallybook::{CommitToken, Database, ReadSession, one, params};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, Serialize)]

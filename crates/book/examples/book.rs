@@ -1,21 +1,22 @@
-//! The book from opening a database to an eager load.
+//! The book, from opening a database to an eager load.
 //!
 //! `cargo run --example book`
 
 #![allow(clippy::print_stdout)]
 
-use tallybook::{
-    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions,
-    Result, Settings, TradeChanges, TradeStatus, Trades, upgrade,
+use tallybook::book::{
+    Action, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, Portfolios, Positions, Result,
+    TradeChanges, TradeStatus, Trades, upgrade,
 };
+use tallybook::{Database, Settings};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // An embedded file needs no set-up: "sqlite:///./tallybook.db". This one is gone with the program.
+    // An embedded file needs no set-up: "sqlite:///./tallybook.db". This database lives in memory.
     let db = Database::open(Settings::new("sqlite::memory:")?).await?;
     upgrade(&db).await?;
 
-    // One transaction: all of it or nothing.
+    // One transaction: both rows or none.
     let (portfolio, trade) = db
         .write(async |session| -> Result<_> {
             let portfolio = Portfolios::new(session).create(&NewPortfolio::new("Pension")).await?;
@@ -30,7 +31,7 @@ async fn main() -> Result<()> {
         .await?
         .into_value();
 
-    // Fills that arrive at the same time: none is lost, on either database.
+    // Concurrent fills: none is lost, in either dialect.
     for quantity in [60, 40] {
         let fill = NewExecution::new(trade, "AAPL", quantity.into(), "187.23".parse().expect("a decimal"));
         db.write(async |session| -> Result<_> {
@@ -38,7 +39,7 @@ async fn main() -> Result<()> {
             let mut trades = Trades::new(session);
             let filled = trades.add_filled_quantity(trade, fill.quantity).await?;
             if filled.filled_quantity == filled.quantity {
-                // The row is this transaction's until it ends.
+                // The row is locked until the transaction ends.
                 trades.update(trade, TradeChanges::new().status(TradeStatus::Filled)).await?;
             }
             Ok(())

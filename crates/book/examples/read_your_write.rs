@@ -1,10 +1,11 @@
-//! A write that reads its own result: inside the transaction, and after it.
+//! Reads a write's own result, inside the transaction and after it.
 //!
 //! `cargo run --example read_your_write`
 
 #![allow(clippy::print_stdout)]
 
-use tallybook::{Database, NewPortfolio, PortfolioChanges, Portfolios, Result, Settings, upgrade};
+use tallybook::book::{NewPortfolio, PortfolioChanges, Portfolios, Result, upgrade};
+use tallybook::{Database, Settings};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -17,13 +18,13 @@ async fn main() -> Result<()> {
             let created = portfolios.create(&NewPortfolio::new("Growth")).await?;
             let changes = PortfolioChanges::new().current_capital(112_500);
             portfolios.update(created.id, changes).await?;
-            // The transaction sees what it wrote, and nobody else does yet.
+            // The transaction sees what it wrote; others do not yet.
             assert_eq!(portfolios.get(created.id).await?.expect("written").current_capital, 112_500.into());
             Ok(created.id)
         })
         .await?;
 
-    // Whatever this session reads is not older than that commit.
+    // All reads of this session are at least as recent as that commit.
     let mut session = db.read_after(&committed.token()).await?;
     let portfolio = Portfolios::new(&mut session).get(*committed.value()).await?.expect("committed");
     println!("{} now has {} {}", portfolio.name, portfolio.current_capital, portfolio.currency);

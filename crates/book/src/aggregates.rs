@@ -1,11 +1,12 @@
-//! Rows with their relations, each a type of its own: what was not loaded can't be read.
+//! Rows with their relations, each combination a type of its own: reading a relation that was not loaded does not
+//! compile.
 //!
 //! ```compile_fail,E0609
-//! # async fn example(session: &mut tallybook::ReadSession) -> tallybook::Result<()> {
-//! use tallybook::Portfolios;
+//! # async fn example(session: &mut tallybook_core::ReadSession) -> tallybook::book::Result<()> {
+//! use tallybook::book::Portfolios;
 //!
 //! let loaded = Portfolios::new(session).get_with_positions(7.into()).await?.unwrap();
-//! let trades = loaded.trades; // was not loaded, so it is not there
+//! let trades = loaded.trades; // not loaded: no such field
 //! # Ok(())
 //! # }
 //! ```
@@ -14,8 +15,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
-use crate::newest::newest_first;
 use crate::table::Table;
+use crate::time_order::newest_first;
 
 /// A portfolio with its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +36,7 @@ pub struct PortfolioWithTrades {
     pub trades: Vec<Trade>,
 }
 
-/// A portfolio with all that refers to it.
+/// A portfolio with all rows that refer to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortfolioWithRelations {
     /// The portfolio.
@@ -57,7 +58,7 @@ pub struct TradeWithExecutions {
     pub executions: Vec<Execution>,
 }
 
-/// Children by their parent, newest first.
+/// Child rows grouped by parent, newest first.
 pub(crate) struct Children<K, T>(HashMap<K, Vec<T>>);
 
 impl<K: Eq + Hash, T: Table> Children<K, T> {
@@ -74,7 +75,7 @@ impl<K: Eq + Hash, T: Table> Children<K, T> {
     }
 }
 
-/// Gives each trade its executions.
+/// Adds its executions to each trade.
 pub(crate) fn with_executions(trades: Vec<Trade>, executions: Vec<Execution>) -> Vec<TradeWithExecutions> {
     let mut executions = Children::new(executions, |execution| execution.trade_id);
     trades

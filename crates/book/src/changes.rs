@@ -1,22 +1,22 @@
-//! Changes to a row: only the columns that are given.
+//! Changesets: updates of only the columns that are given.
 
-use tallybook_engine::{Column, Error, Result, Row, Value};
+use tallybook_core::{Column, Error, Result, Row, Value};
 
-/// Values by column, in the order given.
+/// Values by column, in the order in which they were first set.
 #[derive(Clone, Debug, Default)]
 pub struct Assignments(Vec<(&'static str, Encoded)>);
 
-/// An encoded value, or what is wrong with it.
+/// An encoded value, or the reason why it cannot be encoded.
 type Encoded = std::result::Result<Value, String>;
 
-/// A set of changes to rows of a table.
+/// A changeset for rows of a table.
 pub trait Changes: Send + 'static {
-    /// The columns to set, with their values.
+    /// Returns the columns to set, with their values.
     fn into_assignments(self) -> Assignments;
 }
 
 impl Assignments {
-    /// Sets a column; setting it again replaces the earlier value.
+    /// Sets a column. A later value replaces an earlier one.
     pub fn set(&mut self, column: &'static str, value: Encoded) {
         self.0.retain(|(name, _)| *name != column);
         self.0.push((column, value));
@@ -26,7 +26,7 @@ impl Assignments {
         self.0.is_empty()
     }
 
-    /// `a = $1, b = $2`, and the values, checked against the columns of the table.
+    /// Returns `a = $1, b = $2` and its values, checked against the columns of the table.
     pub(crate) fn into_set_clause<T: Row>(self) -> Result<(String, Vec<Value>)> {
         let mut clause = String::new();
         let mut values = Vec::with_capacity(self.0.len() + 1);
@@ -44,7 +44,7 @@ fn column<T: Row>(name: &str) -> Option<&'static Column> {
     T::COLUMNS.iter().find(|column| column.name == name)
 }
 
-/// Declares the changes of a table: a method for each column that may change.
+/// Declares the changeset of a table: a method for each column that may change.
 macro_rules! changes {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -53,7 +53,7 @@ macro_rules! changes {
         pub struct $name($crate::changes::Assignments);
 
         impl $name {
-            /// No changes yet.
+            /// Creates an empty changeset.
             pub fn new() -> Self {
                 Self::default()
             }
@@ -62,7 +62,7 @@ macro_rules! changes {
                 $(#[$field_doc])*
                 pub fn $field(mut self, value: impl Into<$type>) -> Self {
                     let value: $type = value.into();
-                    self.0.set(stringify!($field), ::tallybook_engine::Encode::encode(&value));
+                    self.0.set(stringify!($field), ::tallybook_core::Encode::encode(&value));
                     self
                 }
             )*

@@ -1,32 +1,32 @@
-//! The one error type of the book.
+//! The error type of the book.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-/// What went wrong with the book: what the [engine](tallybook_engine::Error) reports, or a row that is not
-/// there.
+/// An error of the book: one that the [database layer](tallybook_core::Error) reports, a missing or changed row,
+/// or an invalid cursor.
 pub struct Error(Box<Kind>);
 
-/// The result of anything the book does.
+/// The result of a call to the book.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
     #[error(transparent)]
-    Engine(#[from] tallybook_engine::Error),
+    Database(#[from] tallybook_core::Error),
     #[error("there is no {noun} {id}")]
     NotFound { noun: &'static str, id: i64 },
     #[error(
-        "{noun} {id} was changed since it was read: its updated_at is {found}, not {expected}; read it again, and decide \
+        "{noun} {id} was changed since it was read: its updated_at is {found}, not {expected}; read it again and decide \
          again"
     )]
     Stale { noun: &'static str, id: i64, expected: DateTime<Utc>, found: DateTime<Utc> },
-    #[error("{0:?} is no cursor here; pass on one that a page of the same list returned, unchanged")]
+    #[error("{0:?} is not a cursor of this list; pass the cursor of one of its pages unchanged")]
     Cursor(String),
 }
 
-/// Characters of a text that is no cursor.
+/// Maximum number of characters quoted of an invalid cursor.
 const MAX_QUOTED: usize = 100;
 
 impl Error {
@@ -39,64 +39,65 @@ impl Error {
     }
 
     pub(crate) fn cursor(text: &str) -> Self {
-        // It may come from anywhere, at any length.
+        // The text may come from anywhere and have any length.
         Self(Box::new(Kind::Cursor(text.chars().take(MAX_QUOTED).collect())))
     }
 
-    /// The engine's error, if it is one: for its other predicates.
-    pub fn engine(&self) -> Option<&tallybook_engine::Error> {
+    /// Returns the error of the database layer, if it is one.
+    pub fn database(&self) -> Option<&tallybook_core::Error> {
         match &*self.0 {
-            Kind::Engine(error) => Some(error),
+            Kind::Database(error) => Some(error),
             _ => None,
         }
     }
 
-    /// The row to update is not there.
+    /// Returns whether the row to update does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(*self.0, Kind::NotFound { .. })
     }
 
-    /// The row was changed since it was read, so an update or a deletion that was
-    /// [`expecting`](crate::Update::expecting) what was read did nothing. Read it again, and decide again.
+    /// Returns whether an update or deletion did nothing because the row was changed after the version that it was
+    /// [`expecting`](crate::Update::expecting). Read it again and decide again.
     pub fn is_stale(&self) -> bool {
         matches!(*self.0, Kind::Stale { .. })
     }
 
-    /// A text that is no cursor was given as one, or the cursor of another list.
+    /// Returns whether a text is not a cursor, or the cursor of another list.
     pub fn is_cursor(&self) -> bool {
         matches!(*self.0, Kind::Cursor(_))
     }
 
-    /// The name of a portfolio or the identifier of an execution is taken.
+    /// Returns whether the name of a portfolio or the identifier of an execution is taken.
     pub fn is_unique_violation(&self) -> bool {
-        self.engine().is_some_and(tallybook_engine::Error::is_unique_violation)
+        self.database().is_some_and(tallybook_core::Error::is_unique_violation)
     }
 
-    /// A row refers to one that does not exist, or one that others refer to was deleted.
+    /// Returns whether a row refers to one that does not exist, or a row that others refer to was to be deleted.
     pub fn is_foreign_key_violation(&self) -> bool {
-        self.engine().is_some_and(tallybook_engine::Error::is_foreign_key_violation)
+        self.database().is_some_and(tallybook_core::Error::is_foreign_key_violation)
     }
 
-    /// The constraint that a write broke, by its name, where the database tells: on SQLite a `CHECK` or a unique index.
+    /// Returns the name of the violated constraint, if the database reports it; SQLite does so for `CHECK`
+    /// constraints and unique indexes.
     pub fn constraint(&self) -> Option<&str> {
-        self.engine().and_then(tallybook_engine::Error::constraint)
+        self.database().and_then(tallybook_core::Error::constraint)
     }
 
-    /// A value can't be stored unchanged: too long, too many digits, nanoseconds. The message names the
-    /// field.
+    /// Returns whether a value cannot be stored unchanged: it is too long, has too many digits, or has
+    /// nanoseconds. The message names the field.
     pub fn is_invalid_value(&self) -> bool {
-        self.engine().is_some_and(tallybook_engine::Error::is_invalid_value)
+        self.database().is_some_and(tallybook_core::Error::is_invalid_value)
     }
 
-    /// The same call may succeed when tried again.
+    /// Returns whether the same call may succeed if repeated.
     pub fn is_retryable(&self) -> bool {
-        self.engine().is_some_and(tallybook_engine::Error::is_retryable)
+        self.database().is_some_and(tallybook_core::Error::is_retryable)
     }
 }
 
-impl From<tallybook_engine::Error> for Error {
-    fn from(error: tallybook_engine::Error) -> Self {
-        Self(Box::new(Kind::Engine(error)))
+impl From<tallybook_core::Error> for Error {
+    fn from(error: tallybook_core::Error) -> Self {
+        Self(Box::new(Kind::Database(error)))
     }
 }
 
@@ -109,7 +110,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Engine(error) => error.fmt(f),
+            Kind::Database(error) => error.fmt(f),
             kind => write!(f, "Error({kind})"),
         }
     }

@@ -1,12 +1,12 @@
-//! Identifiers, a type for each table, so that one can't be taken for another.
+//! Identifiers, with a type for each table, so that they cannot be mixed up.
 
 use std::fmt;
 
-use tallybook_engine::{Cell, Decode, Encode, Kind, Misfit, Value};
+use tallybook_core::{Decode, DecodeError, Encode, SqlType, Value, ValueRef};
 
-/// What all identifiers have in common.
+/// The common interface of all identifiers.
 pub trait Id: Copy + Eq + std::hash::Hash + fmt::Display + Encode + Send + Sync + 'static {
-    /// The number in the column.
+    /// Returns the integer in the column.
     fn get(self) -> i64;
 }
 
@@ -35,15 +35,15 @@ macro_rules! ids {
         }
 
         impl Decode for $name {
-            const KIND: Kind = Kind::Int;
+            const KIND: SqlType = SqlType::Int;
 
-            fn decode<'r, C: Cell<'r>>(cell: C) -> Result<Self, Misfit> {
-                cell.int().map(Self)
+            fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
+                value.int().map(Self)
             }
         }
 
         impl Encode for $name {
-            const KIND: Kind = Kind::Int;
+            const KIND: SqlType = SqlType::Int;
 
             fn encode(&self) -> Result<Value, String> {
                 Ok(Value::Int(self.0))
@@ -53,14 +53,14 @@ macro_rules! ids {
 }
 
 ids! {
-    /// Identifies a portfolio.
+    /// The identifier of a portfolio.
     PortfolioId;
-    /// Identifies a position.
+    /// The identifier of a position.
     PositionId;
-    /// Identifies a trade.
+    /// The identifier of a trade.
     TradeId;
-    /// Identifies an execution.
+    /// The identifier of an execution.
     ExecutionId;
-    /// Identifies a trading session.
-    SessionId;
+    /// The identifier of a trading session.
+    TradingSessionId;
 }

@@ -1,90 +1,90 @@
-//! Parts of long lists.
+//! Pagination: by offset and by cursor.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-
-use tallybook_engine::Encode;
+use tallybook_core::Encode;
 
 use crate::error::{Error, Result};
 use crate::ids::Id;
 use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
 use crate::table::Table;
 
-/// A window on a list: how many rows to leave out, and how many to return at most.
+/// A window of a list: the number of rows to skip, and the maximum number to return.
 ///
-/// Skipping reads what it skips: for pages deep in a long list use a [`Cursor`].
+/// The database reads the rows that it skips. For pages deep in a long list use a [`Cursor`].
 ///
 /// ```
-/// use tallybook::Window;
+/// use tallybook::book::LimitOffset;
 ///
-/// assert_eq!(Window::first(20).skip(40), Window { skip: 40, limit: 20 });
+/// assert_eq!(LimitOffset::first(20).skip(40), LimitOffset { skip: 40, limit: 20 });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Rows to leave out.
+pub struct LimitOffset {
+    /// Number of rows to skip.
     pub skip: u32,
-    /// Rows to return at most.
+    /// Maximum number of rows to return.
     pub limit: u32,
 }
 
-impl Window {
-    /// The first rows.
+impl LimitOffset {
+    /// Selects the first `limit` rows.
     pub const fn first(limit: u32) -> Self {
         Self { skip: 0, limit }
     }
 
-    /// The same number of rows behind `skip` others.
+    /// Selects the same number of rows after skipping `skip`.
     #[must_use]
     pub const fn skip(self, skip: u32) -> Self {
         Self { skip, ..self }
     }
 }
 
-/// A page of a list, and where the next one begins.
+/// A page of a list, with the cursor of the next one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
-    /// Its rows.
+    /// The rows of the page.
     pub rows: Vec<T>,
-    /// Where the next page begins; `None` on the last.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// A place in a list: behind the last row of a page. The page behind it is found by an index, however deep
-/// it lies, and rows that come or go meanwhile neither shift nor repeat the others.
+/// A position in a list: after the last row of a page. An index finds the next page at any depth, and concurrent
+/// inserts and deletes neither skip nor repeat other rows.
 ///
-/// It travels as a text, by `to_string` and `parse`, and leads on only in the list of its own table.
+/// It converts to text with `to_string` and back with `parse`, for example for a URL. It is valid only for the
+/// table that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     table: &'static str,
-    /// In the column [`Table::ORDER`], where the table has one.
+    /// The value of the column [`Table::ORDER`], if the table has one.
     time: Option<DateTime<Utc>>,
     id: i64,
 }
 
 impl Cursor {
-    pub(crate) fn behind<T: Table>(row: &T) -> Self {
+    pub(crate) fn after<T: Table>(row: &T) -> Self {
         Self { table: T::NAME, time: row.time(), id: row.id().get() }
     }
 
-    /// The time and the identifier, for the table that it was made for.
-    pub(crate) fn place<T: Table>(&self) -> Result<(Option<DateTime<Utc>>, i64)> {
+    /// Returns the time and the identifier, if the cursor was made for this table.
+    pub(crate) fn position<T: Table>(&self) -> Result<(Option<DateTime<Utc>>, i64)> {
         if self.table == T::NAME { Ok((self.time, self.id)) } else { Err(Error::cursor(&self.to_string())) }
     }
 
-    fn parse<T: Table>(place: &str) -> Option<Self> {
+    fn parse<T: Table>(position: &str) -> Option<Self> {
         let (time, id) = if T::ORDER.is_some() {
-            let (micros, id) = place.split_once('.')?;
+            let (micros, id) = position.split_once('.')?;
             (Some(moment(micros)?), id)
         } else {
-            (None, place)
+            (None, position)
         };
         Some(Self { table: T::NAME, time, id: id.parse().ok()? })
     }
 }
 
-/// A moment that a column may hold.
+/// Parses a time that a column can hold.
 fn moment(micros: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros.parse().ok()?).filter(|moment| moment.encode().is_ok())
 }
@@ -104,13 +104,13 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
-            let (table, place) = text.split_once('.')?;
+            let (table, position) = text.split_once('.')?;
             match table {
-                Portfolio::NAME => Self::parse::<Portfolio>(place),
-                Position::NAME => Self::parse::<Position>(place),
-                Trade::NAME => Self::parse::<Trade>(place),
-                Execution::NAME => Self::parse::<Execution>(place),
-                TradingSession::NAME => Self::parse::<TradingSession>(place),
+                Portfolio::NAME => Self::parse::<Portfolio>(position),
+                Position::NAME => Self::parse::<Position>(position),
+                Trade::NAME => Self::parse::<Trade>(position),
+                Execution::NAME => Self::parse::<Execution>(position),
+                TradingSession::NAME => Self::parse::<TradingSession>(position),
                 _ => None,
             }
         };
@@ -140,7 +140,7 @@ mod tests {
             "trades.1.",
             "portfolios.1700000000000000.42",
             "portfolios.99999999999999999999",
-            // Behind the year 9999, which no column keeps on both engines.
+            // Beyond the year 9999, which not both databases can store.
             "trades.999999999999999999.1",
         ] {
             assert!(text.parse::<Cursor>().unwrap_err().is_cursor(), "{text}");

@@ -1,27 +1,27 @@
-//! The texts that all tables share, made from their columns.
+//! The SQL that all tables share, generated from their columns.
 
-use tallybook_engine::Statement;
+use tallybook_core::Statement;
 
-/// `SELECT <columns> FROM <table> <rest>`.
+/// Builds `SELECT <columns> FROM <table> <rest>`.
 ///
-/// `rest` is PostgreSQL's text; its `= ANY($n)` is SQLite's `IN rarray($n)`.
+/// `rest` is written for PostgreSQL; its `= ANY($n)` becomes `IN rarray($n)` on SQLite.
 pub(crate) fn select(table: &str, columns: &str, rest: &str) -> Statement {
     Statement::with_lists(text(table, columns, rest))
 }
 
-/// The text of [`select`].
+/// Returns the text of [`select`].
 pub(crate) fn text(table: &str, columns: &str, rest: &str) -> String {
     format!("SELECT {columns} FROM {table} {rest}")
 }
 
-/// `INSERT INTO <table> (<given>) VALUES (…) RETURNING <columns>`.
+/// Builds `INSERT INTO <table> (<given>) VALUES (…) RETURNING <columns>`.
 pub(crate) fn insert(table: &str, given: &str, columns: &str) -> Statement {
     let marks = (1..=given.split(',').count()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
     format!("INSERT INTO {table} ({given}) VALUES ({marks}) RETURNING {columns}").into()
 }
 
-/// The first `most` rows of a statement. The number stands in the text: PostgreSQL takes one that is bound for a tenth
-/// of all rows when it looks for a plan to keep, finds none worth it, and plans the statement each time it runs.
+/// Appends an inlined `LIMIT`. With a bound parameter PostgreSQL's planner assumes 10 % of the table, never keeps
+/// a generic plan, and plans the statement on every execution.
 pub(crate) fn limited(sql: &str, most: u64) -> Statement {
     format!("{sql} LIMIT {most}").into()
 }
@@ -33,7 +33,7 @@ macro_rules! statements {
         static $name: std::sync::LazyLock<$crate::sql::statements!(@type $($list)?)> =
             std::sync::LazyLock::new(|| $statement);
     )*};
-    (@type) => { tallybook_engine::Statement };
+    (@type) => { tallybook_core::Statement };
     (@type $list:ty) => { $list };
 }
 

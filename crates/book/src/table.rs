@@ -1,71 +1,72 @@
-//! What the repositories need to know of a table.
+//! The metadata of a table that its repository uses.
 
 use chrono::{DateTime, Utc};
-use tallybook_engine::{Row, Statement};
+use tallybook_core::{Row, Statement};
 
 use crate::changes::Changes;
 use crate::ids::Id;
-use crate::newest::{List, Pages};
 use crate::sql;
+use crate::time_order::{ListStatements, PageStatements};
 
 /// A table of the book. Sealed: the book has five.
 pub trait Table: Row + Clone + Sync + sealed::Sealed {
     /// The type of its identifiers.
     type Id: Id;
-    /// What is given to create a row.
+    /// The type that creates a row.
     type New: Row + Sync;
-    /// What may be changed of a row.
+    /// The type that changes a row.
     type Changes: Changes;
-    /// Its name in the database.
+    /// The table's name in the database.
     const NAME: &'static str;
-    /// What one of its rows is called in an error.
+    /// The name of a single row in error messages, for example `trade`.
     const NOUN: &'static str;
-    /// The indexed time by which its rows are ordered, newest first. Tables without one are ordered by their
-    /// identifiers, which the database gives in the order of creation.
+    /// The indexed time column that orders the rows, newest first. Tables without one are ordered by identifier,
+    /// which the database generates in the order of creation.
     const ORDER: Option<&'static str>;
-    /// Whether its rows say when they were last changed.
+    /// Set if the table has the column `updated_at`.
     const TOUCH: bool;
-    /// What to call instead of a loop of [`Repository::get`](crate::Repository::get).
+    /// The call that replaces a loop of [`Repository::get`](crate::Repository::get).
     #[doc(hidden)]
     const GET_MANY: &'static str;
-    /// What to call instead of a loop of `create`.
+    /// The call that replaces a loop of `create`.
     #[doc(hidden)]
     const CREATE_MANY: &'static str;
 
-    /// The row's identifier.
+    /// Returns the row's identifier.
     fn id(&self) -> Self::Id;
-    /// The row's time in the column [`Table::ORDER`].
+    /// Returns the row's time in the column [`Table::ORDER`].
     fn time(&self) -> Option<DateTime<Utc>>;
-    /// When the row was last changed, where [`Table::TOUCH`] says so.
+    /// Returns the time of the row's last change, if [`Table::TOUCH`] is set.
     fn updated_at(&self) -> Option<DateTime<Utc>>;
-    /// The statements that every table has, built once.
+    /// Returns the statements that every table has, built once.
     #[doc(hidden)]
     fn statements() -> &'static Statements;
 }
 
-/// A table whose rows say when they were last changed, so that an update can find that they were.
+/// A table with the column `updated_at`, which permits optimistic locking.
 pub trait Touched: Table {}
 
 pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// `SELECT <all columns> FROM <the table> <rest>`; see [`sql::select`].
+/// Builds `SELECT <all columns> FROM <the table> <rest>`; see [`sql::select`].
 pub(crate) fn select<T: Table>(rest: &str) -> Statement {
     sql::select(T::NAME, T::COLUMN_LIST, rest)
 }
 
-/// The rows of one parent: those with `$1` in `column`.
+/// Selects the rows of one parent: those with `$1` in `column`.
 ///
-/// PostgreSQL keeps a plan only if it takes it for no worse than those it made for the values themselves, and where some
-/// parents have many more rows than most, that for the average looks worse: then it plans the statement each time it
-/// runs, which takes longer than finding some fifty rows. So the value is hidden from its planner.
+/// On PostgreSQL the value is hidden in a subquery. PostgreSQL keeps a generic plan only if it seems no worse than
+/// the custom plans before it. Where some parents have many more rows than most, the plan for the average seems
+/// worse, so PostgreSQL would plan the statement on every execution, which takes longer than finding some fifty
+/// rows.
 pub(crate) fn children<T: Table>(column: &str, rest: &str) -> Statement {
     let text = |value| text::<T>(&format!("WHERE {column} = {value} {rest}"));
-    Statement::of_each(text("(SELECT $1)"), text("$1"))
+    Statement::per_dialect_owned(text("(SELECT $1)"), text("$1"))
 }
 
-/// The text of [`select`].
+/// Returns the text of [`select`].
 pub(crate) fn text<T: Table>(rest: &str) -> String {
     sql::text(T::NAME, T::COLUMN_LIST, rest)
 }
@@ -76,11 +77,11 @@ pub(crate) fn text<T: Table>(rest: &str) -> String {
 pub struct Statements {
     pub(crate) by_id: Statement,
     pub(crate) by_ids: Statement,
-    pub(crate) list: List,
-    pub(crate) pages: Pages,
-    /// As `by_id`, and nobody else writes to the row before the transaction ends.
+    pub(crate) list: ListStatements,
+    pub(crate) pages: PageStatements,
+    /// As `by_id`, and locks the row until the transaction ends.
     pub(crate) for_update: Statement,
-    /// Without their `LIMIT`; see [`limited`](crate::sql::limited).
+    /// Without `LIMIT`; see [`limited`](crate::sql::limited).
     pub(crate) first_scan: String,
     pub(crate) next_scan: String,
     pub(crate) count: Statement,
@@ -93,11 +94,12 @@ impl Statements {
         Self {
             by_id: select::<T>("WHERE id = $1"),
             by_ids: select::<T>("WHERE id = ANY($1)"),
-            list: List::new::<T>("", 0),
-            pages: Pages::new::<T>(),
-            // Unlike FOR UPDATE it lets others add rows that refer to this one; two transactions that did so, and then
-            // locked it, would deadlock. On SQLite a transaction that writes is the only one.
-            for_update: Statement::of_each(
+            list: ListStatements::new::<T>("", 0),
+            pages: PageStatements::new::<T>(),
+            // Unlike FOR UPDATE this lets other transactions insert rows that refer to this one. Two transactions
+            // that did so and then locked the row would deadlock. On SQLite the writing transaction is the only
+            // one.
+            for_update: Statement::per_dialect_owned(
                 text::<T>("WHERE id = $1 FOR NO KEY UPDATE"),
                 text::<T>("WHERE id = $1"),
             ),
@@ -110,7 +112,7 @@ impl Statements {
     }
 }
 
-/// Makes a model a table.
+/// Implements [`Table`] for a model.
 macro_rules! table {
     (
         $row:ident, $new:ident, $changes:ident, $id:ident, $repository:ident, $name:literal, $noun:literal,
@@ -120,7 +122,7 @@ macro_rules! table {
 
         $crate::table::table!(@touched $touch $row);
 
-        // The repository is that of this table.
+        // Checks that the repository is the one of this table.
         const _: fn($crate::$repository<'_, ()>) -> $crate::Repository<'_, (), $row> = |same| same;
 
         impl $crate::table::Table for $row {
@@ -131,8 +133,8 @@ macro_rules! table {
             const NOUN: &'static str = $noun;
             const ORDER: Option<&'static str> = $crate::table::table!(@column $order);
             const TOUCH: bool = $touch;
-            const GET_MANY: &'static str = $crate::loader::loader!($repository::get_by_ids, "&ids");
-            const CREATE_MANY: &'static str = $crate::loader::loader!($repository::create_many, "&new");
+            const GET_MANY: &'static str = $crate::advice::advice!($repository::get_by_ids, "&ids");
+            const CREATE_MANY: &'static str = $crate::advice::advice!($repository::create_many, "&new");
 
             fn id(&self) -> $id {
                 self.id

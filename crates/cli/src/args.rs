@@ -1,8 +1,8 @@
-//! What can be typed.
+//! The command line.
 
 mod bench;
-mod echo;
 mod migrate;
+mod redact;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::figures::Order;
 pub(crate) use bench::{Bench, Indexes, Load, Pace};
 pub(crate) use migrate::Migrate;
 
-/// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on
-/// SQLite and PostgreSQL.
+/// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on SQLite
+/// and PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "tallybook", version, about, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,23 +31,23 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// What was typed; ends the program if it is wrong, or if it asks for help.
+/// Parses the command line. Exits the program if it is wrong or asks for help.
 pub(crate) fn read() -> Args {
-    Args::try_parse().unwrap_or_else(|error| echo::without_secrets(error).exit())
+    Args::try_parse().unwrap_or_else(|error| redact::without_secrets(error).exit())
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  tallybook demo                                  see it work, on an SQLite file it makes
+  tallybook demo                                  try it, on an SQLite file that it creates
   tallybook demo --database postgresql://ada@localhost/scratch
   tallybook migrate upgrade                       bring DATABASE_URL to the newest revision
   tallybook migrate plan                          what that would do, and which locks it takes
   tallybook migrate downgrade -1                  take the last revision back
   tallybook migrate adopt --dry-run               look at a database that Alembic made
-  tallybook seed --portfolios 100 --trades 20000  fill an empty book with made-up trading
+  tallybook seed --portfolios 100 --trades 20000  fill an empty book with generated trades
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
-  tallybook bench indexes                         what indexes bring and cost, on a scratch copy
+  tallybook bench indexes                         benefit and cost of the indexes, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
   tallybook doctor                                what is wrong with a database and its replicas
@@ -57,29 +57,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage; doctor: 3 warnings, 4 critical find
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a book, fill it, and measure its reads: statements, round trips, times, indexes, N+1
+    /// Create a book, fill it, and measure its reads: statements, round trips, times, indexes, N+1
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
-    /// Apply revisions, roll them back, show and check what is applied, adopt what Alembic made
+    /// Apply revisions, roll them back, show and check what is applied, adopt databases that Alembic made
     #[command(subcommand, after_help = MIGRATE_HELP)]
     Migrate(Migrate),
-    /// Fill an empty book with made-up trading: the same seed gives the same book. Takes about 1 KB of memory a
-    /// trade
+    /// Fill an empty book with generated trading data; the same seed gives the same book. Takes about 1 KB of
+    /// memory a trade
     #[command(after_help = SEED_HELP)]
     Seed(Seed),
-    /// Measure: what the indexes bring and cost, and how a database bears load
+    /// Measure the benefit and cost of the indexes, and how a database handles load
     #[command(subcommand, after_help = BENCH_HELP)]
     Bench(Bench),
-    /// Load a CSV file into a table: all of it or nothing
+    /// Import a CSV file into a table, in one transaction
     #[command(after_help = CSV_HELP)]
     Import(Import),
-    /// Write a table as CSV, all rows of one snapshot
+    /// Export a table as CSV, all rows from one snapshot
     #[command(after_help = EXPORT_HELP)]
     Export(Export),
-    /// Watch a program that uses the engine: its statements, what runs now, what is slow, N+1 loops, pools
+    /// Watch a program that uses Tallybook: its statements, running and slow ones, N+1 loops, pools
     #[command(after_help = WATCH_HELP)]
     Watch(Watch),
-    /// Look at the settings and at every node they name: what is wrong, why it matters, what to run next
+    /// Check the settings and every node they name: problems, why they matter, and the command to run next
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
     /// Print what happened while `tallybook watch --record` ran
@@ -88,15 +88,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it reports all that it meets itself, so that the log has nothing to add.
+    /// Returns whether the command reports all problems itself, so that the log has nothing to add.
     pub(crate) fn is_report(&self) -> bool {
         matches!(self, Self::Doctor(_))
     }
 }
 
 const DEMO_HELP: &str = "\
-Without --database it uses sqlite:///./tallybook-demo.db, never DATABASE_URL. It refuses a database that holds
-tables and no book, and fills only an empty book.
+Without --database it uses sqlite:///./tallybook-demo.db, never DATABASE_URL. It refuses a database with other
+tables than a book, and fills only an empty book.
 
 Examples:
   tallybook demo
@@ -107,7 +107,7 @@ const MIGRATE_HELP: &str = "\
 Examples:
   tallybook migrate plan                          what an upgrade would do
   tallybook migrate upgrade
-  tallybook migrate check                         is the database as its revisions say?
+  tallybook migrate check                         does the database match its revisions?
   tallybook migrate adopt --dry-run               a database that Alembic made";
 
 const SEED_HELP: &str = "\
@@ -124,8 +124,8 @@ Examples:
 const CSV_HELP: &str = "\
 The first line names the columns, in any order. Money has a decimal point and no thousands separators; times are
 YYYY-MM-DD HH:MM:SS.ffffff in UTC. An empty field is NULL; an empty text in a column that may be NULL is written as
-two quote characters. Without a column `id`, the database gives identifiers. A row has at most 16 MiB. Texts are taken
-as they are: the apostrophes of export --escape-formulas stay.
+two quote characters. Without a column `id`, the database generates identifiers. A row has at most 16 MiB. Texts are
+imported as they are: the apostrophes of export --escape-formulas stay.
 
 Examples:
   tallybook export portfolios portfolios.csv
@@ -133,15 +133,15 @@ Examples:
   tallybook export trades - | head";
 
 const EXPORT_HELP: &str = "\
-Rows come by their identifiers. The first line names the columns. Money has a decimal point and no thousands separators;
+Rows are ordered by identifier. The first line names the columns. Money has a decimal point and no thousands separators;
 times are YYYY-MM-DD HH:MM:SS.ffffff in UTC. An empty field is NULL; an empty text in a column that may be NULL is
-written as two quote characters. The file appears under its name when it is whole and on disk; until then it is a
-hidden one beside it, which ends in .part. Values that other programs wrote and that the book can't read, such as NaN or
-a date without a time, end the export, unless --skip-unreadable lists their rows. No list and no message tells a value.
-Texts are written as they are, so that an import brings them back. A spreadsheet runs those that look like formulas: for
-people who open the file in one, there is --escape-formulas.
+written as two quote characters. The file appears under its name once it is complete and on disk; until then it is a
+hidden file next to it that ends in .part. Values of other programs that the book cannot read, such as NaN or
+a date without a time, fail the export, unless --skip-unreadable lists their rows. Lists and messages contain no values.
+Texts are written as they are, so that an import restores them. Spreadsheets execute those that look like formulas;
+--escape-formulas prevents that.
 
-Exit codes: 0 every row was written; 3 rows were left out; 1 it failed, and the file is as it was; 2 wrong usage.
+Exit codes: 0 every row was written; 3 rows were left out; 1 failed, the file is unchanged; 2 wrong usage.
 
 Examples:
   tallybook export portfolios portfolios.csv
@@ -150,11 +150,11 @@ Examples:
   tallybook export trades for-excel.csv --escape-formulas";
 
 const WATCH_HELP: &str = "\
-The program to watch serves its figures at the socket that its DB_MONITOR_SOCKET names; only its own user may read
-it. When the program ends, this waits for it to return. On no terminal it prints the figures once, as text.
---json prints a report a line, which `tallybook report` reads as well. Times in it are in seconds.
+The program to watch serves its figures at the socket that its DB_MONITOR_SOCKET names; only the same user may read
+it. When the program ends, watch waits for it to return. Without a terminal it prints the figures once, as text.
+--json prints one report a line, which `tallybook report` reads as well. Times in it are in seconds.
 
-Keys: q quits, tab and shift-tab change the panel, arrows and page keys select, enter shows an entry whole with its
+Keys: q quits, tab and shift-tab change the panel, arrows and page keys select, enter shows an entry with its
 plan and call site, esc goes back, s changes the order of the statements.
 
 Examples:
@@ -166,12 +166,12 @@ Examples:
   tallybook watch --json --interval 60 > day.jsonl";
 
 const DOCTOR_HELP: &str = "\
-It changes nothing. All nodes are looked at at the same time: each host of DATABASE_URL, which are the candidates for
+The doctor changes nothing. It checks all nodes concurrently: each host of DATABASE_URL, which are the candidates for
 the primary, and each host of DB_READ_REPLICA_URL. A node that does not answer is a finding. A statement of the doctor
-runs for 3 s at most and waits 1 s for a lock. Nothing that it prints is a password. A user that is no member of
-pg_monitor does not see all; then it says what is left out. docs/doctor.md lists the checks.
+runs for 3 s at most and waits 1 s for a lock. It prints no password. A user who is not a member of
+pg_monitor does not see everything; the report says what is left out. docs/doctor.md lists the checks.
 
-Exit codes: 0 nothing, or notes; 3 warnings; 4 critical findings; 1 it failed itself; 2 wrong usage.
+Exit codes: 0 no findings, or notes; 3 warnings; 4 critical findings; 1 the doctor failed; 2 wrong usage.
 
 Examples:
   tallybook doctor
@@ -181,36 +181,36 @@ Examples:
   tallybook doctor > /tmp/report; [ $? -lt 4 ] || mail -s 'book: critical' oncall < /tmp/report";
 
 const REPORT_HELP: &str = "\
-Of several reports it prints what happened between the first and the last: counts, totals, means, and what was slow or
-found in that time. Quantiles and maxima are marked with * there: they are of all the time since the program opened its
-database. If the program was started again in between, it is the last run.
+For several reports it prints the difference between the first and the last: counts, totals, means, and what was slow
+or found in that time. Quantiles and maxima are marked with *: they cover all the time since the program opened its
+database. If the program was restarted in between, only its last run counts.
 
 Examples:
   tallybook report monday.jsonl
   tallybook report monday.jsonl --sort errors
-  tallybook report monday.jsonl --totals          as in the last report
+  tallybook report monday.jsonl --totals          the last report alone
   tallybook report monday.jsonl --json | jq '.statements[] | {summary, calls}'";
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
     /// The socket, instead of DB_MONITOR_SOCKET
-    #[arg(value_parser = echo::path())]
+    #[arg(value_parser = redact::path())]
     pub(crate) socket: Option<PathBuf>,
-    /// Seconds from one report to the next, from 0.1
+    /// Seconds between reports, from 0.1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) interval: Duration,
-    /// Print the figures once, and end
+    /// Print one report and exit
     #[arg(long)]
     pub(crate) once: bool,
-    /// Which statements come first
+    /// The order of statements
     #[arg(long, default_value = "time")]
     pub(crate) sort: Order,
     /// Append each report to a file, as a line of JSON: about 1 KB a statement
-    #[arg(long, value_name = "FILE", value_parser = echo::path())]
+    #[arg(long, value_name = "FILE", value_parser = redact::path())]
     pub(crate) record: Option<PathBuf>,
 }
 
-/// A time between two reports.
+/// Parses the time between two reports.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "it is a number from 0.1 to 86400".to_owned())
@@ -218,7 +218,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
-    /// Seconds for each node; what was seen until then is reported
+    /// Time limit for each node, in seconds; what was found until then is reported
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3_600))]
     pub(crate) within: u64,
 }
@@ -226,12 +226,12 @@ pub(crate) struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Report {
     /// A file of reports, one a line
-    #[arg(value_parser = echo::path())]
+    #[arg(value_parser = redact::path())]
     pub(crate) file: PathBuf,
-    /// Print the last report: all since the program opened its database
+    /// Print the last report, which covers everything since the program opened its database
     #[arg(long)]
     pub(crate) totals: bool,
-    /// Which statements come first
+    /// The order of statements
     #[arg(long, default_value = "time")]
     pub(crate) sort: Order,
 }
@@ -240,30 +240,30 @@ pub(crate) struct Report {
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) size: Size,
-    /// Times that each read is measured
+    /// Number of times to measure each read
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: u32,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Limits {
-    /// Seconds after which the run ends; what is done stays, and the next run goes on
+    /// Time limit of the run, in seconds; completed steps stay, and the next run continues there
     #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) within: u64,
 }
 
-/// The time of what looks, or changes little.
+/// The time limit of commands that only read, or change little.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct ShortLimits {
-    /// Seconds after which it gives up; it names who holds the lock that it waits for
+    /// Time limit in seconds; an error names who holds the lock that the command waits for
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) within: u64,
 }
 
-/// The time of what is done as a whole or not at all.
+/// The time limit of commands that do everything or nothing.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct WholeLimits {
-    /// Seconds after which it gives up; it names who holds the lock that it waits for
+    /// Time limit in seconds; an error names who holds the lock that the command waits for
     #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) within: u64,
 }
@@ -278,23 +278,23 @@ pub(crate) struct Seed {
 
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct Size {
-    /// Portfolios to make
+    /// Number of portfolios
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) portfolios: u32,
-    /// Trades to make
+    /// Number of trades
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub(crate) trades: u32,
-    /// The seed: the same one gives the same book
+    /// The seed; the same one gives the same book
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Import {
-    /// The table to load
+    /// The table to import into
     pub(crate) table: TableName,
     /// The file; - is standard input
-    #[arg(value_parser = echo::path())]
+    #[arg(value_parser = redact::path())]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) limits: WholeLimits,
@@ -302,16 +302,16 @@ pub(crate) struct Import {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Export {
-    /// The table to write
+    /// The table to export
     pub(crate) table: TableName,
     /// The file; - is standard output
-    #[arg(default_value = "-", value_parser = echo::path())]
+    #[arg(default_value = "-", value_parser = redact::path())]
     pub(crate) file: PathBuf,
-    /// Leave out the rows that can't be read, and list them in this file: table, id, column, reason
-    #[arg(long, value_name = "FILE", value_parser = echo::path())]
+    /// Leave out rows that cannot be read, and list them in this file: table, id, column, reason
+    #[arg(long, value_name = "FILE", value_parser = redact::path())]
     pub(crate) skip_unreadable: Option<PathBuf>,
-    /// Write an apostrophe in front of texts that begin with = + - @, a tab or a carriage return, which spreadsheets take
-    /// for formulas. An import does not take it away
+    /// Prefix texts that begin with = + - @, a tab or a carriage return with an apostrophe, since spreadsheets
+    /// take them for formulas. An import does not remove it
     #[arg(long)]
     pub(crate) escape_formulas: bool,
     #[command(flatten)]
@@ -334,7 +334,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands below `Examples:` in the help of a command and of those within it.
+    /// Returns the lines below `Examples:` in the help of a command and its subcommands.
     fn examples(command: &mut clap::Command) -> Vec<String> {
         let help = command.render_long_help().to_string();
         let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
@@ -344,7 +344,7 @@ mod tests {
         own.iter().cloned().chain(inner.flat_map(examples)).collect()
     }
 
-    /// The words of a `tallybook` command: up to what a shell takes, or to a remark behind two spaces.
+    /// Returns the words of a `tallybook` command, up to shell syntax or a remark after two spaces.
     fn words(example: &str) -> Option<Vec<&str>> {
         let command = &example[example.find("tallybook ")?..];
         let end = command.find(" | ").into_iter().chain(command.find("  "));

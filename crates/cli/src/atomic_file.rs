@@ -1,4 +1,4 @@
-//! Files that appear under their name only when they are whole.
+//! Files that appear under their name only when they are complete.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
-/// What a new file may be used for, before the umask.
+/// The permissions of a new file, before the umask.
 const MODE: u32 = 0o666;
 
-/// A file under a name of its own in the directory of its target, made for it alone: no file or link that is there is
-/// written through. Dropping it removes it; [`AtomicFile::finish`] gives it the target's name.
+/// A new temporary file in the directory of its target; it never writes through an existing file or link. Dropping
+/// it removes it; [`AtomicFile::finish`] renames it to the target.
 pub(crate) struct AtomicFile {
     target: PathBuf,
     output: Output,
@@ -20,7 +20,7 @@ pub(crate) struct AtomicFile {
 
 enum Output {
     Temporary(NamedTempFile),
-    /// A device or a pipe, which can't be replaced by a file.
+    /// A device or a pipe, which cannot be replaced by a file.
     Direct(File),
 }
 
@@ -30,12 +30,12 @@ impl AtomicFile {
         Ok(Self { target: target.to_owned(), output })
     }
 
-    /// Whether there is something to remove when the work is broken off.
+    /// Returns whether there is a file to remove if the work is interrupted.
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.output, Output::Temporary(_))
     }
 
-    /// Puts the file in the place of its target, on disk. A link there is replaced, not followed.
+    /// Flushes the file and renames it to its target. A link there is replaced, not followed.
     pub(crate) fn finish(self) -> Result<()> {
         let Output::Temporary(file) = self.output else { return Ok(()) };
         let named = || -> io::Result<()> {
@@ -57,7 +57,7 @@ fn create(target: &Path) -> Result<Output> {
         Some(found) => Some(found.permissions().mode()),
         None => None,
     };
-    let Some(name) = target.file_name() else { bail!("it names no file") };
+    let Some(name) = target.file_name() else { bail!("it does not name a file") };
     let file = tempfile::Builder::new()
         .prefix(&format!(".{}.", name.display()))
         .suffix(".part")
@@ -69,7 +69,7 @@ fn create(target: &Path) -> Result<Output> {
     Ok(Output::Temporary(file))
 }
 
-/// Whether it is a name such as `/dev/stdout`, even where that leads to a file.
+/// Returns whether the path is one such as `/dev/stdout`, even where that leads to a file.
 fn is_device(target: &Path) -> bool {
     directory(target).canonicalize().is_ok_and(|directory| directory == Path::new("/dev"))
 }

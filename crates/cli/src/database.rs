@@ -1,38 +1,39 @@
-//! Opening the database that a command works on.
+//! Opens the database of a command.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tallybook::engine::{LogSettings, OpenMode};
-use tallybook::{Contents, Database, REVISIONS, Settings, contents, migrator};
+use tallybook::book::{Inspection, REVISIONS, inspect, migrator};
+use tallybook::{Database, Settings};
+use tallybook::{LogSettings, OpenMode};
 
-use crate::bound::Bound;
+use crate::deadline::Deadline;
 
-/// From when on a statement of a load is slow.
+/// The threshold for slow statements of a load.
 const SLOW_TO_FILL: Duration = Duration::from_secs(60);
 
-/// Which database was asked for: one on the command line, or that of the environment.
-pub(crate) struct Target(Option<String>);
+/// The requested database: from the command line, or from the environment.
+pub(crate) struct Endpoint(Option<String>);
 
-impl Target {
+impl Endpoint {
     pub(crate) fn new(url: Option<String>) -> Self {
         Self(url)
     }
 
-    /// The one that the command line names.
+    /// Returns the URL from the command line.
     pub(crate) fn named(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// The one asked for, else that of the environment, with the environment's other settings.
-    pub(crate) async fn open(self, mode: OpenMode, bound: &Bound) -> Result<Database> {
+    /// Opens the requested database, else that of the environment, with the environment's other settings.
+    pub(crate) async fn open(self, mode: OpenMode, deadline: &Deadline) -> Result<Database> {
         let mut settings = self.settings_of_one()?;
         settings.open_mode = mode;
-        bound.open(settings).await
+        deadline.open(settings).await
     }
 
-    /// The one asked for, else `default`; never that of the environment. To be filled with much at once: that this
-    /// takes a while is no news, unless the environment has a limit of its own.
+    /// Opens the requested database, else `default`, but never that of the environment. For bulk loads: slow
+    /// statements are expected, so the threshold is high unless the environment sets one.
     pub(crate) async fn open_to_fill(self, default: &str) -> Result<Database> {
         let mut settings = Self(Some(self.0.unwrap_or_else(|| default.to_owned()))).settings_of_one()?;
         if settings.log.slow_threshold == LogSettings::default().slow_threshold {
@@ -41,14 +42,14 @@ impl Target {
         Ok(Database::open(settings).await?)
     }
 
-    /// A database that holds the whole book.
-    pub(crate) async fn open_book(self, mode: OpenMode, bound: &Bound) -> Result<Database> {
-        let db = self.open(mode, bound).await?;
-        bound.run(&db, check_is_book(&db)).await?;
+    /// Opens a database and checks that it holds the whole book.
+    pub(crate) async fn open_book(self, mode: OpenMode, deadline: &Deadline) -> Result<Database> {
+        let db = self.open(mode, deadline).await?;
+        deadline.run(&db, check_is_book(&db)).await?;
         Ok(db)
     }
 
-    /// The settings of the environment, with the database that was asked for.
+    /// Returns the settings of the environment, with the requested database.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut settings = Settings::from_env()?;
         if let Some(url) = self.0 {
@@ -57,7 +58,7 @@ impl Target {
         Ok(settings)
     }
 
-    /// The same without replicas: most commands look at what was just done, and at one database.
+    /// Returns the same without replicas: most commands read what was just written, from one database.
     fn settings_of_one(self) -> Result<Settings> {
         let mut settings = self.settings()?;
         settings.replica.enabled = false;
@@ -70,7 +71,7 @@ async fn check_is_book(db: &Database) -> Result<()> {
     if !migrator(db).unrecorded().await?.is_empty() {
         bail!("{url} holds the tables of a book and is not adopted\nnext: tallybook migrate adopt --dry-run");
     }
-    if contents(db).await? != Contents::Book {
+    if inspect(db).await? != Inspection::Book {
         bail!("{url} holds no book yet\nnext: tallybook migrate upgrade");
     }
     let head = REVISIONS.last().map(|revision| revision.id);

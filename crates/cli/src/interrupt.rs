@@ -1,11 +1,11 @@
-//! Ctrl-C and its like, so that what was made is removed.
+//! Handles Ctrl-C and similar signals, so that temporary objects are removed.
 
 use std::future::Future;
 
 use anyhow::{Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that ask the program to end. While it lives they don't end it at once.
+/// The signals that ask the program to end. While this exists they do not end it at once.
 pub(crate) struct Interrupt([Signal; 3]);
 
 impl Interrupt {
@@ -17,14 +17,14 @@ impl Interrupt {
         ]))
     }
 
-    /// Waits for `work`; a signal drops it and is an error.
+    /// Waits for `work`. A signal drops it and returns an error.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let [interrupted, terminated, hung_up] = &mut self.0;
         tokio::select! {
             done = work => done,
             _ = interrupted.recv() => bail!("interrupted"),
             _ = terminated.recv() => bail!("terminated"),
-            _ = hung_up.recv() => bail!("the terminal is gone"),
+            _ = hung_up.recv() => bail!("the terminal was closed"),
         }
     }
 }

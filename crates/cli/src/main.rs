@@ -1,12 +1,12 @@
-//! The program `tallybook`: migrates, fills, moves and tries a book, looks what is wrong with its database, and
-//! watches programs that use the engine.
+//! The program `tallybook`: migrates, fills, exports, imports and measures a book, diagnoses its database, and
+//! watches programs that use Tallybook.
 
 mod args;
 mod atomic_file;
-mod bound;
 mod commands;
 mod csv;
 mod database;
+mod deadline;
 mod doctor;
 mod figures;
 mod interrupt;
@@ -14,8 +14,8 @@ mod load;
 mod output;
 mod progress;
 mod samples;
-mod scratch;
 mod seed;
+mod temp_database;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What is printed: results to standard output, everything else to standard error.
+//! Output: results go to standard output, everything else to standard error.
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
-use tallybook_engine::Escaped;
+use tallybook::Escaped;
 use tracing_subscriber::EnvFilter;
 
-/// Sends the log to standard error, from warnings on and the engine's own from info on; RUST_LOG changes
-/// that. What the monitor finds in this program's own code is no news for who runs it. A command that reports all
-/// itself logs errors only.
+/// Logs to standard error, from level warn on and Tallybook's own events from info on; RUST_LOG changes that.
+/// Findings about this program's own code are left out. For a command that reports all problems itself only errors
+/// are logged.
 pub(crate) fn start_log(reports_all: bool) {
     let usual = if reports_all { "error" } else { "warn,tallybook=info,tallybook::finding=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
@@ -22,39 +22,39 @@ pub(crate) fn start_log(reports_all: bool) {
         .init();
 }
 
-/// Whether what is written there may have colours: on a terminal, unless `NO_COLOR` holds anything.
+/// Returns whether output may be coloured: on a terminal, unless `NO_COLOR` is set.
 pub(crate) fn is_coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|held| held.is_empty())
 }
 
-/// Says what failed, with its causes down to the book's or the engine's own error, which tells all.
+/// Prints an error with its causes, down to the book's or the database layer's error, which says everything.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // A closed pipe (`| head`) is no failure worth a message.
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::FAILURE;
     }
     let whole = |cause: &(dyn Error + 'static)| {
-        cause.is::<tallybook::Error>() || cause.is::<tallybook_engine::Error>()
+        cause.is::<tallybook::book::Error>() || cause.is::<tallybook::Error>()
     };
     let last = error.chain().position(whole).unwrap_or(usize::MAX);
     let causes: Vec<_> = error.chain().take(last.saturating_add(1)).map(ToString::to_string).collect();
-    say(format!("error: {}", causes.join("\n  because: ")));
+    stderr_line(format!("error: {}", causes.join("\n  because: ")));
     ExitCode::FAILURE
 }
 
-/// Prints a line, or several. Line ends in it are this program's own: what comes from elsewhere goes into it through
-/// [`Escaped`]. Nothing else that a terminal would obey gets through.
+/// Prints one or several lines. Line breaks in it are this program's own: external text has to pass through
+/// [`Escaped`]. Removes all other terminal control characters.
 pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
     writeln!(io::stdout(), "{}", safe(text.as_ref()))
 }
 
-/// As [`line()`], behind words of this program's own that may be coloured.
+/// As [`line()`], after words of this program's own that may be coloured.
 pub(crate) fn styled(words: &str, text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{words}{}", safe(text))
 }
 
-/// As [`line()`], on standard error. That nobody reads it is no reason to stop.
-pub(crate) fn say(text: impl AsRef<str>) {
+/// As [`line()`], on standard error. Ignores errors, since a closed standard error is no reason to stop.
+pub(crate) fn stderr_line(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", safe(text.as_ref()));
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     writeln!(io::stdout(), "{}", safe_json(&serde_json::to_string_pretty(value)?))
 }
 
-/// Prints a value as one JSON object in one line.
+/// Prints a value as one JSON object on one line.
 pub(crate) fn json_line(value: &impl Serialize) -> io::Result<()> {
     writeln!(io::stdout(), "{}", safe_json(&serde_json::to_string(value)?))
 }
 
-/// The same JSON, in which what a terminal would obey is spelled by JSON's escapes: serde_json does so for the characters
-/// below a blank only. Strings are the only place where others can be.
+/// Escapes terminal control characters in JSON: serde_json does so only for those below the space character. They
+/// can occur only in strings.
 fn safe_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for symbol in json.chars() {
@@ -87,7 +87,7 @@ fn safe_json(json: &str) -> String {
     safe
 }
 
-/// Prints a table; the columns named in `numbers` are aligned right.
+/// Prints a table; the columns in `numbers` are aligned right.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).remove_style(TableComponent::VerticalLines);
@@ -103,7 +103,7 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) 
     line(table.trim_fmt())
 }
 
-/// A number of microseconds as people read it.
+/// Formats a number of microseconds.
 pub(crate) fn micros(micros: u64) -> String {
     match micros {
         0..10_000 => format!("{micros} µs"),
@@ -112,7 +112,7 @@ pub(crate) fn micros(micros: u64) -> String {
     }
 }
 
-/// A number with a comma at each thousand.
+/// Formats a number with thousands separators.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,26 +1,26 @@
-//! Progress of long work, on a terminal only.
+//! Progress bars, on a terminal only.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tallybook::engine::migrate::{Blocker, Place, Progress};
+use tallybook::migrate::{Blocker, Place, Progress};
 
-/// A bar of `total` items, on standard error.
+/// Returns a bar of `total` items, on standard error.
 pub(crate) fn items(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} eta {eta}")
 }
 
-/// A bar of `total` bytes.
+/// Returns a bar of `total` bytes.
 pub(crate) fn bytes(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} {wide_bar} {bytes}/{total_bytes} eta {eta}")
 }
 
-/// A bar of a time that is known; its position is in milliseconds.
+/// Returns a bar of a known duration; its position is in milliseconds.
 pub(crate) fn time(lasts: Duration) -> ProgressBar {
     bar("", lasts.as_millis() as u64, "{elapsed} {wide_bar} {msg}")
 }
 
-/// Something that takes a while, of which nothing can be counted.
+/// Returns a spinner, for work of unknown extent.
 pub(crate) fn waiting(what: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.set_style(style("{spinner} {msg} {elapsed}"));
@@ -28,7 +28,7 @@ pub(crate) fn waiting(what: &'static str) -> ProgressBar {
     spinner
 }
 
-/// A count of items whose number is not known.
+/// Returns a counter of items whose total is unknown.
 pub(crate) fn count(what: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.set_style(style("{spinner} {msg} {human_pos} {per_sec}"));
@@ -43,7 +43,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates are constants")
 }
 
-/// A bar for the steps of revisions, with what is waited for above it.
+/// A bar for the steps of revisions, with blockers shown above it.
 pub(crate) struct Steps(ProgressBar);
 
 impl Steps {
@@ -54,12 +54,12 @@ impl Steps {
         Self(bar)
     }
 
-    /// Whether there is a terminal that shows it.
+    /// Returns whether a terminal shows it.
     pub(crate) fn is_shown(&self) -> bool {
         !self.0.is_hidden()
     }
 
-    /// Takes the bar away, so that something else can be printed.
+    /// Removes the bar, so that other output can be printed.
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }

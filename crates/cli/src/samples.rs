@@ -1,17 +1,18 @@
-//! Which rows of a book reads are measured with.
+//! The rows with which reads are measured.
 
 use anyhow::{Result, bail};
-use tallybook::engine::{Row, all, one, optional, params};
-use tallybook::{Database, PortfolioId, ReadSession, SessionId, TradeId};
+use tallybook::book::{PortfolioId, TradeId, TradingSessionId};
+use tallybook::{Database, ReadSession};
+use tallybook::{Row, all, one, optional, params};
 
-/// Rows to take of each table.
+/// Number of sampled rows of each table.
 const SAMPLES: i64 = 500;
 
-/// Rows spread over the book, to take in turn: one read again and again would only show a warm cache.
+/// Rows spread over the book, used in turn: reading one row repeatedly would measure only a warm cache.
 pub(crate) struct Samples {
     pub(crate) portfolios: Vec<PortfolioId>,
     pub(crate) positions: Vec<(PortfolioId, String)>,
-    pub(crate) sessions: Vec<SessionId>,
+    pub(crate) sessions: Vec<TradingSessionId>,
     pub(crate) trades: Vec<TradeId>,
     /// The portfolio with the most trades.
     pub(crate) busiest: PortfolioId,
@@ -39,7 +40,7 @@ pub(crate) async fn take(db: &Database) -> Result<Samples> {
     Ok(samples)
 }
 
-/// Every n-th row of a table: the same ones in each run.
+/// Selects every n-th row of a table: the same ones in each run.
 async fn spread<T: Row>(session: &mut ReadSession, table: &str, columns: &str) -> Result<Vec<T>> {
     let (rows,) = session.run(one::<(i64,)>(format!("SELECT count(*) FROM {table}"), params![])).await?;
     let sql = format!("SELECT {columns} FROM {table} WHERE id % $1 = 0 ORDER BY id LIMIT {SAMPLES}");

@@ -1,41 +1,49 @@
-//! The macros of `tallybook_engine` and `tallybook`; use them from there.
+//! The macros of Tallybook, which the crate `tallybook` exports:
+//!
+//! ```
+//! use tallybook::Row;
+//!
+//! #[derive(Row)]
+//! struct Trade {
+//!     id: i64,
+//!     #[row(max = 20)]
+//!     symbol: String,
+//!     #[row(name = "average_fill_price")]
+//!     price: Option<f64>,
+//! }
+//!
+//! assert_eq!(Trade::COLUMN_LIST, "id, symbol, average_fill_price");
+//! ```
+//!
+//! The generated code names the crate `::tallybook`. A crate below the facade that uses a macro declares `extern crate
+//! tallybook_sql as tallybook;`.
 
 mod max_queries;
 mod row;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, ItemFn, Path, parse_macro_input, parse_quote};
+use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 use max_queries::Promises;
 
-/// Derives `tallybook_engine::Row` for a struct with named fields: a column per field, in their order.
+/// Derives `tallybook::Row` for a struct with named fields: one column for each field, in their order.
 ///
-/// A column has the name of its field unless `#[row(name = "…")]` says otherwise. `#[row(max = 20)]` limits the
+/// `#[row(name = "…")]` sets the name of a column, by default that of the field. `#[row(max = 20)]` limits the
 /// characters of a text.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
-    implement_row(input, &parse_quote!(::tallybook_engine))
-}
-
-/// As `Row`, for crates that know the engine by the name of `tallybook::engine` only.
-#[doc(hidden)]
-#[proc_macro_derive(RowOfTheBook, attributes(row))]
-pub fn derive_row_of_the_book(input: TokenStream) -> TokenStream {
-    implement_row(input, &parse_quote!(::tallybook::engine))
-}
-
-fn implement_row(input: TokenStream, engine: &Path) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    row::expand(&input, engine).unwrap_or_else(syn::Error::into_compile_error).into()
+    row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Fails a test, or any async function, that asks more of the database than it may.
+/// Sets a query budget for a test, or for any async function: it panics with the list of its statements if it exceeds
+/// it.
 ///
-/// `#[max_queries(3)]` allows three statements; further promises are `round_trips = 1`, `no_n_plus_one`,
-/// `no_redundant` and `no_leaks`. It stands above `#[tokio::test]` and stands for
-/// `Budget::new()….enforce(…)` around the body: the function panics with the list of what ran.
+/// `#[max_queries(3)]` allows three statements. Further limits, separated by commas, are `round_trips = 1`,
+/// `no_n_plus_one`, `no_redundant` and `no_leaks`. Put it above `#[tokio::test]`. It wraps the body of the function in
+/// `Budget::new()….enforce(…)`.
 ///
-/// Only an async function asks anything of a database:
+/// The function must be async:
 ///
 /// ```compile_fail
 /// #[tallybook_macros::max_queries(1)]
@@ -45,18 +53,7 @@ fn implement_row(input: TokenStream, engine: &Path) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn max_queries(promises: TokenStream, function: TokenStream) -> TokenStream {
-    within_budget(promises, function, &parse_quote!(::tallybook_engine))
-}
-
-/// As `max_queries`, for crates that know the engine by the name of `tallybook::engine` only.
-#[doc(hidden)]
-#[proc_macro_attribute]
-pub fn max_queries_of_the_book(promises: TokenStream, function: TokenStream) -> TokenStream {
-    within_budget(promises, function, &parse_quote!(::tallybook::engine))
-}
-
-fn within_budget(promises: TokenStream, function: TokenStream, engine: &Path) -> TokenStream {
     let promises = parse_macro_input!(promises as Promises);
     let function = parse_macro_input!(function as ItemFn);
-    max_queries::expand(&promises, function, engine).unwrap_or_else(syn::Error::into_compile_error).into()
+    max_queries::expand(&promises, function).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -1,12 +1,12 @@
-//! What `#[max_queries(…)]` expands to.
+//! Expansion of `#[max_queries(…)]`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, ItemFn, LitInt, Path, Result, Token};
+use syn::{Error, Ident, ItemFn, LitInt, Result, Token};
 
-/// The promises between the parentheses, as calls on a budget.
+/// The limits between the parentheses, as calls on a `Budget`.
 pub(crate) struct Promises(Vec<TokenStream>);
 
 enum Promise {
@@ -55,8 +55,8 @@ impl Promise {
     }
 }
 
-/// The function with its body run within the budget; `engine` is the path to the engine from there.
-pub(crate) fn expand(promises: &Promises, mut function: ItemFn, engine: &Path) -> Result<TokenStream> {
+/// Wraps the body of the function in the budget.
+pub(crate) fn expand(promises: &Promises, mut function: ItemFn) -> Result<TokenStream> {
     if function.sig.asyncness.is_none() {
         return Err(Error::new_spanned(
             function.sig.fn_token,
@@ -67,7 +67,7 @@ pub(crate) fn expand(promises: &Promises, mut function: ItemFn, engine: &Path) -
     let name = function.sig.ident.to_string();
     let body = &function.block;
     function.block = syn::parse_quote!({
-        #engine::Budget::new()#(#calls)*.enforce(#name, async move #body).await
+        ::tallybook::Budget::new()#(#calls)*.enforce(#name, async move #body).await
     });
     Ok(quote!(#function))
 }

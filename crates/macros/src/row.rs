@@ -1,10 +1,10 @@
-//! What `#[derive(Row)]` expands to.
+//! Expansion of `#[derive(Row)]`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Path, Result, Type};
+use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Type};
 
-/// A field and the column it stands for.
+/// A field and its column.
 struct ColumnField<'a> {
     ident: &'a Ident,
     ty: &'a Type,
@@ -12,39 +12,39 @@ struct ColumnField<'a> {
     max: Option<usize>,
 }
 
-/// The implementation; `engine` is the path to the engine from there.
-pub(crate) fn expand(input: &DeriveInput, engine: &Path) -> Result<TokenStream> {
+/// Returns the implementation of `Row`.
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(input)?;
     let columns = fields.iter().map(column).collect::<Result<Vec<_>>>()?;
     let list = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
 
     let ident = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let descriptions = columns.iter().map(|column| describe(column, engine));
+    let descriptions = columns.iter().map(|column| describe(column));
     let decodes = columns.iter().enumerate().map(|(index, column)| {
         let field = column.ident;
-        quote!(#field: cells.get(Self::COLUMNS, #index)?)
+        quote!(#field: row.get(Self::COLUMNS, #index)?)
     });
     let encodes = columns.iter().enumerate().map(|(index, column)| {
         let ColumnField { ident, name, .. } = column;
         quote! {
             Self::COLUMNS[#index].check(
-                #engine::Encode::encode(&self.#ident)
-                    .map_err(|problem| #engine::Error::invalid_value(#name, problem))?,
+                ::tallybook::Encode::encode(&self.#ident)
+                    .map_err(|problem| ::tallybook::Error::invalid_value(#name, problem))?,
             )?
         }
     });
 
     Ok(quote! {
-        impl #impl_generics #engine::Row for #ident #type_generics #where_clause {
-            const COLUMNS: &'static [#engine::Column] = &[#(#descriptions),*];
+        impl #impl_generics ::tallybook::Row for #ident #type_generics #where_clause {
+            const COLUMNS: &'static [::tallybook::Column] = &[#(#descriptions),*];
             const COLUMN_LIST: &'static str = #list;
 
-            fn decode<R: #engine::Cells>(cells: &R) -> #engine::Result<Self> {
+            fn decode(row: ::tallybook::RowRef<'_>) -> ::tallybook::Result<Self> {
                 Ok(Self { #(#decodes),* })
             }
 
-            fn encode(&self) -> #engine::Result<Vec<#engine::Value>> {
+            fn encode(&self) -> ::tallybook::Result<Vec<::tallybook::Value>> {
                 Ok(vec![#(#encodes),*])
             }
         }
@@ -80,17 +80,17 @@ fn column(field: &Field) -> Result<ColumnField<'_>> {
     Ok(ColumnField { ident, ty: &field.ty, name, max })
 }
 
-fn describe(column: &ColumnField<'_>, engine: &Path) -> TokenStream {
+fn describe(column: &ColumnField<'_>) -> TokenStream {
     let ColumnField { ty, name, max, .. } = column;
     let max = match max {
         Some(max) => quote!(Some(#max)),
         None => quote!(None),
     };
     quote! {
-        #engine::Column {
+        ::tallybook::Column {
             name: #name,
-            kind: <#ty as #engine::Decode>::KIND,
-            nullable: <#ty as #engine::Decode>::NULLABLE,
+            kind: <#ty as ::tallybook::Decode>::KIND,
+            nullable: <#ty as ::tallybook::Decode>::NULLABLE,
             max: #max,
         }
     }

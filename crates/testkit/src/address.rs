@@ -5,10 +5,10 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::Error;
 
-/// The superuser of every server that the test kit starts.
+/// The superuser of every server that the testkit starts.
 pub(crate) const USER: &str = "tallybook";
 
-/// How to reach a server.
+/// The port and password of a server.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
     pub(crate) port: u16,
@@ -21,19 +21,19 @@ impl Address {
         format!("postgresql://{USER}:{password}@127.0.0.1:{port}/{database}")
     }
 
-    /// The same in the words of PostgreSQL's own programs, without the
-    /// password, which anybody could read in the list of processes.
+    /// Returns the connection parameters for PostgreSQL's own programs, without the password, which the process
+    /// list would show.
     pub(crate) fn parameters(&self) -> String {
         format!("host=127.0.0.1 port={} user={USER}", self.port)
     }
 
-    /// Connects to the database that holds no test's data. The connection
-    /// ends with the runtime of the test that opened it.
+    /// Connects to the database `postgres`, which holds no test data. The connection ends with the runtime of the
+    /// calling test.
     pub(crate) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
         self.connect_within(&runtime::Handle::current()).await
     }
 
-    /// The same; the connection ends with that runtime.
+    /// As [`connect`](Self::connect), on the given runtime.
     pub(crate) async fn connect_within(
         &self,
         runtime: &runtime::Handle,
@@ -45,7 +45,7 @@ impl Address {
         Ok(client)
     }
 
-    /// The first value of what `sql` returns.
+    /// Returns the first value of the result of `sql`.
     async fn ask(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
         let messages = self.connect().await?.simple_query(sql).await?;
         let value = messages.iter().find_map(|message| match message {
@@ -55,7 +55,7 @@ impl Address {
         Ok(value.unwrap_or_default().to_owned())
     }
 
-    /// The same from where nothing can be awaited, inside of a runtime or not.
+    /// As [`ask`](Self::ask), callable inside and outside of an async runtime.
     pub(crate) fn ask_blocking(&self, sql: &str) -> Result<String, Error> {
         let attempt = || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();

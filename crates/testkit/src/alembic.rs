@@ -1,4 +1,4 @@
-//! Databases that Alembic and SQLAlchemy made.
+//! Databases as Alembic and SQLAlchemy leave them.
 
 use rusqlite::Connection;
 use tokio_postgres::NoTls;
@@ -13,10 +13,10 @@ pub const ALEMBIC_VERSIONS: [&str; 6] = [
     "5951c803aff7",
 ];
 
-/// The dump that earlier versions are taken from.
+/// The dump from which earlier versions are derived.
 const DUMPED: &str = "c1e38cfe113f";
 
-/// What each version made, from the newest to the oldest, and how to take it away.
+/// Alembic's versions from newest to oldest, each with the SQL that reverts it.
 const BACK: [(&str, &str); 4] = [
     ("add_auth_tables", "DROP TABLE agent_llm_configs;"),
     ("add_trading_session_risk", "DROP TABLE api_keys; DROP TABLE audit_logs; DROP TABLE users;"),
@@ -41,24 +41,25 @@ macro_rules! dump {
     };
 }
 
-/// Fills an empty database with what Alembic or SQLAlchemy left, rows and all.
+/// Fills an empty database with the schema and rows that Alembic or SQLAlchemy left.
 ///
-/// `state` is one of [`ALEMBIC_VERSIONS`]; `half`, what the last version leaves on SQLite when it fails half-way;
-/// or `create-all` and `create-all-early`, what SQLAlchemy's `create_all` makes, with and without the columns and
+/// `state` is one of [`ALEMBIC_VERSIONS`]; `half`, which the last version leaves on SQLite when it fails half-way;
+/// or `create-all` and `create-all-early`, made by SQLAlchemy's `create_all` with and without the columns and
 /// indexes of the last version. `fixtures/alembic/README.md` says how they were made.
 ///
 /// # Panics
 ///
-/// If there is no such state for the engine, or the database is not empty.
+/// If this dialect has no such state, or the database is not empty.
 pub async fn alembic(url: &str, state: &str) {
     run_script(url, &alembic_script(url, state)).await;
 }
 
-/// The SQL of a state, to be changed before it is run. Tables of PostgreSQL stand in `public.`.
+/// Returns the SQL of a state, so that a test can change it first. On PostgreSQL its tables are qualified with
+/// `public.`.
 ///
 /// # Panics
 ///
-/// If there is no such state for the engine.
+/// If this dialect has no such state.
 #[must_use]
 pub fn alembic_script(url: &str, state: &str) -> String {
     let is_sqlite = url.starts_with("sqlite:");
@@ -88,16 +89,16 @@ pub fn alembic_script(url: &str, state: &str) -> String {
     script + &format!("UPDATE alembic_version SET version_num = '{state}';")
 }
 
-/// How far back a version is.
+/// Returns how many versions a state is behind the dump.
 fn taken_away(state: &str) -> Option<usize> {
     BACK.iter().position(|(version, _)| *version == state)
 }
 
-/// Runs a script of several statements, as the engine's own shell would.
+/// Runs a script of several statements, as the shell of the database would.
 ///
 /// # Panics
 ///
-/// If the database can't be opened, or a statement fails.
+/// If the database cannot be opened, or a statement fails.
 pub async fn run_script(url: &str, sql: &str) {
     match url.strip_prefix("sqlite:///") {
         Some(path) => {

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::{Error, address::USER};
 
-/// A self-made authority that certifies servers and clients, with what a
-/// client needs in PEM files. They are removed when it is dropped.
+/// A certificate authority for tests: it signs certificates of servers and clients. Its PEM files are removed when
+/// it is dropped.
 #[derive(Debug)]
 pub struct Authority {
     certificate: String,
@@ -25,7 +25,7 @@ struct Certified {
 }
 
 impl Authority {
-    /// A new authority, which no other trusts.
+    /// Creates an authority that no other one trusts.
     pub fn new() -> Result<Self, Error> {
         let (certificate, server, client) = certify().map_err(|error| Error::new(error.to_string()))?;
         let directory = tempfile::tempdir().map_err(Error::at(&std::env::temp_dir()))?;
@@ -36,25 +36,25 @@ impl Authority {
         Ok(authority)
     }
 
-    /// The file with the authority's certificate.
+    /// Returns the path of the authority's certificate.
     #[must_use]
     pub fn certificate_path(&self) -> PathBuf {
         self.directory.path().join("authority.pem")
     }
 
-    /// The file with the certificate of a client by the name of `tallybook`.
+    /// Returns the path of a client certificate for the user `tallybook`.
     #[must_use]
     pub fn client_certificate_path(&self) -> PathBuf {
         self.directory.path().join("client.pem")
     }
 
-    /// The file with the key to that certificate.
+    /// Returns the path of the key of the client certificate.
     #[must_use]
     pub fn client_key_path(&self) -> PathBuf {
         self.directory.path().join("client.key")
     }
 
-    /// What the server is to read, by the names of the files.
+    /// Returns the files that a server reads, by name.
     pub(crate) fn server_files(&self) -> [(&'static str, &str); 3] {
         [
             ("authority.pem", &self.certificate),
@@ -64,8 +64,8 @@ impl Authority {
     }
 }
 
-/// The authority's certificate, a server's for the name `localhost` and no
-/// address, and a client's.
+/// Creates the authority's certificate, a server certificate for the name `localhost` without an address, and a
+/// client certificate.
 fn certify() -> Result<(String, Certified, Certified), rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "Tallybook's tests");

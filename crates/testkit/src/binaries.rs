@@ -11,16 +11,15 @@ const VARIABLE: &str = "TALLYBOOK_PG_BIN";
 const DEBIAN: &str = "/usr/lib/postgresql";
 const NEEDED: [&str; 6] = ["initdb", "pg_basebackup", "pg_ctl", "pg_resetwal", "pg_rewind", "postgres"];
 
-/// The directory that holds PostgreSQL's server programs.
+/// The directory of PostgreSQL's server programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     directory: PathBuf,
 }
 
 impl Binaries {
-    /// Looks in the directory that `TALLYBOOK_PG_BIN` names and nowhere else;
-    /// without that variable in `/usr/lib/postgresql/*/bin`, the highest
-    /// version first, and then in the directory that `pg_config` knows.
+    /// Searches the directory in `TALLYBOOK_PG_BIN` only, if that is set; otherwise `/usr/lib/postgresql/*/bin`,
+    /// highest version first, and then the directory that `pg_config` reports.
     pub fn find() -> Result<Self, Error> {
         match env::var_os(VARIABLE) {
             Some(directory) => Self::find_in([directory.into()]),
@@ -28,7 +27,7 @@ impl Binaries {
         }
     }
 
-    /// Takes the first of `directories` that holds all the programs.
+    /// Returns the first of `directories` that holds all programs.
     pub fn find_in(directories: impl IntoIterator<Item = PathBuf>) -> Result<Self, Error> {
         let mut searched = Vec::new();
         for directory in directories {
@@ -40,14 +39,14 @@ impl Binaries {
         Err(missing(&searched))
     }
 
-    /// The path of one of the programs.
+    /// Returns the path of a program.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 }
 
-/// Where Debian's packages put the servers, one directory a version.
+/// Returns the directories in which Debian's packages install servers, one for each version.
 fn debian() -> Vec<PathBuf> {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
     let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path()).collect();
@@ -55,7 +54,7 @@ fn debian() -> Vec<PathBuf> {
     versions.iter().map(|path| path.join("bin")).collect()
 }
 
-/// Compared as numbers: 9 is older than 15, and 9.6 newer than 9.5.
+/// Returns the version as numbers, so that 9 is older than 15 and 9.6 newer than 9.5.
 fn version(directory: &Path) -> Vec<u32> {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').flat_map(str::parse).collect()

@@ -1,50 +1,48 @@
 use tokio_postgres::Error;
 
-use crate::administrator::Administrator;
+use crate::admin_connection::AdminConnection;
 
-/// A database of one test; dropping it drops the database, whoever is still
-/// connected to it.
+/// The database of one test. Dropping it disconnects all clients and drops the database.
 #[derive(Debug)]
 pub struct Database {
-    administrator: Administrator,
+    admin_connection: AdminConnection,
     name: String,
     url: String,
 }
 
 impl Database {
     pub(crate) async fn create(
-        administrator: &Administrator,
+        admin_connection: &AdminConnection,
         name: String,
         template: &str,
     ) -> Result<Self, Error> {
-        administrator.create(&name, template).await?;
-        let url = administrator.address().url(&name);
-        Ok(Self { administrator: administrator.clone(), url, name })
+        admin_connection.create(&name, template).await?;
+        let url = admin_connection.address().url(&name);
+        Ok(Self { admin_connection: admin_connection.clone(), url, name })
     }
 
-    /// `postgresql://…`, with the password in it.
+    /// Returns the URL, `postgresql://…`, with the password.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The name, which no other database of the server has.
+    /// Returns the name, which is unique on the server.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The server's port on 127.0.0.1.
+    /// Returns the server's port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.administrator.address().port
+        self.admin_connection.address().port
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // A failure is no reason to let a test fail: the database ends with
-        // the server at the latest.
-        let _ = self.administrator.drop_blocking(&self.name);
+        // No reason to fail the test: the database ends with the server at the latest.
+        let _ = self.admin_connection.drop_blocking(&self.name);
     }
 }

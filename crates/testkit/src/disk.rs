@@ -5,10 +5,11 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Watches what a program writes into one directory and when it flushes it, and shows what a power failure would leave.
+/// Records the writes and flushes of a program in one directory, and reconstructs what a power failure would
+/// leave.
 ///
-/// The program must be another process, started with [`Disk::variables`]: a library that is loaded before C's writes
-/// everything down. It is compiled by `cc`, which the project needs anyway.
+/// The program must be another process, started with the variables of [`Disk::variables`]: a preloaded library
+/// intercepts its system calls. `cc` compiles the library; the project needs a C compiler anyway.
 #[derive(Debug)]
 pub struct Disk {
     directory: PathBuf,
@@ -16,7 +17,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Gets ready to watch a directory, which is named as the program will name it.
+    /// Prepares to record a directory. The path must be spelled as the program spells it.
     ///
     /// # Panics
     ///
@@ -39,7 +40,7 @@ impl Disk {
         Self { directory: directory.to_owned(), own }
     }
 
-    /// The environment of a program that is watched.
+    /// Returns the environment variables for the recorded program.
     #[must_use]
     pub fn variables(&self) -> [(&'static str, String); 3] {
         let text = |path: PathBuf| path.to_str().expect("temporary paths are UTF-8").to_owned();
@@ -54,11 +55,11 @@ impl Disk {
         self.own.path().join("trace")
     }
 
-    /// What the program did, once it has ended.
+    /// Returns what the program did. Call it after the program has ended.
     ///
     /// # Panics
     ///
-    /// If nothing was written down, as with a program that is linked statically.
+    /// If nothing was recorded, for example because the program is linked statically.
     #[must_use]
     pub fn trace(&self) -> Trace {
         let bytes = fs::read(self.trace_path())
@@ -94,7 +95,7 @@ impl Disk {
     }
 }
 
-/// Numbers for files: an inode is used again once its file is removed.
+/// Numbers the files, because inodes are reused after a file is removed.
 #[derive(Default)]
 struct Files {
     by_inode: BTreeMap<u64, u64>,
@@ -112,11 +113,11 @@ impl Files {
 }
 
 const HEADER: usize = 32;
-/// What a disk writes whole or not at all, in bytes.
+/// The unit that a disk writes atomically, in bytes.
 const SECTOR: usize = 512;
 
-/// Something that a program did to a file of the directory that was watched. Files have numbers of their own; names are
-/// relative to the directory, whose own is empty.
+/// An operation of the program on a file of the recorded directory. Files are identified by number; names are
+/// relative to the directory, whose own name is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum DiskEvent {
@@ -129,10 +130,10 @@ pub enum DiskEvent {
     Removed { name: String },
 }
 
-/// All that a program did, in its order.
+/// All operations of a program, in order.
 #[derive(Debug)]
 pub struct Trace {
-    /// From the first to the last.
+    /// The operations, in order.
     pub events: Vec<DiskEvent>,
 }
 
@@ -148,12 +149,12 @@ enum Fate {
     /// Only in memory.
     Pending,
     OnDisk,
-    /// A flush of it failed: systems then take it for clean, and no later flush writes it.
+    /// A flush of it failed. Operating systems then consider the page clean, and no later flush writes it.
     Doubtful,
 }
 
 impl Trace {
-    /// The events at which something was written to the file `name`, with what it was.
+    /// Returns the writes to the file `name`, each with its position among the events.
     pub fn written_to<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (usize, &'a [u8])> {
         let mut named = None;
         self.events.iter().enumerate().filter_map(move |(at, event)| match event {
@@ -166,7 +167,7 @@ impl Trace {
         })
     }
 
-    /// How many flushes of files called `name` succeeded among the events of `range`.
+    /// Counts the successful flushes of files named `name` among the events in `range`.
     #[must_use]
     pub fn flushes_of(&self, name: &str, range: std::ops::Range<usize>) -> usize {
         let mut inodes = Vec::new();
@@ -181,15 +182,15 @@ impl Trace {
         count
     }
 
-    /// Writes into the empty directory `into` what the disk has if the power fails before the event `at`.
+    /// Reconstructs, in the empty directory `into`, what the disk holds if the power fails before the event `at`.
     ///
-    /// What was flushed is there: a write that ended before a flush of its file began which succeeded, a name that was made
-    /// or removed before a flush of the directory. Of everything else, `keeps` decides sector by sector whether it
-    /// happened to reach the disk.
+    /// What was flushed is there: writes that ended before a successful flush of their file began, and names that
+    /// were made or removed before a flush of the directory. For everything else, `keeps` decides sector by sector
+    /// whether it reached the disk.
     ///
     /// # Panics
     ///
-    /// If a file can't be written.
+    /// If a file cannot be written.
     pub fn power_failure(&self, at: usize, mut keeps: impl FnMut() -> bool, into: &Path) {
         let mut files: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         let mut names: BTreeMap<&str, u64> = BTreeMap::new();
@@ -225,10 +226,10 @@ impl Trace {
         }
     }
 
-    /// The changes before an event, and whether they are on disk by then.
+    /// Returns the changes before an event, and whether they are on disk by then.
     fn changes(&self, until: usize) -> Vec<Change<'_>> {
         let mut changes: Vec<Change<'_>> = Vec::new();
-        // Those that no flush took yet.
+        // The changes that no flush has covered yet.
         let mut pending: Vec<usize> = Vec::new();
         let mut began = BTreeMap::new();
         let mut directory = None;

@@ -1,9 +1,8 @@
 use std::{fmt, io, path::Path};
 
-/// Why a server could not be found, started or used.
+/// The reason why a server could not be found, started or used.
 ///
-/// Its text is written for the person whose test fails; there is nothing in
-/// it for a program to act on.
+/// The text is for the person whose test fails; programs have nothing to match on.
 #[derive(Clone)]
 pub struct Error(String);
 
@@ -12,7 +11,7 @@ impl Error {
         Self(text.into())
     }
 
-    /// Turns an [`io::Error`] into one that names the file it is about.
+    /// Converts an [`io::Error`] into one that names the file concerned.
     pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |error| Self(format!("{}: {error}", path.display()))
     }
@@ -24,7 +23,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same as `Display`, so that `unwrap` shows the text with its lines.
+/// As `Display`, so that `unwrap` prints the text with its line breaks.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)

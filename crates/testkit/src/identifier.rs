@@ -1,12 +1,11 @@
-/// PostgreSQL cuts off what is longer.
-const LONGEST: usize = 63;
+/// The length at which PostgreSQL truncates identifiers.
+const MAX_LENGTH: usize = 63;
 
-/// A database's name out of any text and a suffix that makes it unique: lower
-/// case letters, digits and underscores, so that it needs no escaping
-/// anywhere but for the quotes that SQL wants around a leading digit.
+/// Builds a database name from any text and a unique suffix: lower-case letters, digits and underscores, so that
+/// it needs no escaping, except SQL quotes if it begins with a digit.
 pub(crate) fn identifier(text: &str, suffix: &str) -> String {
     let mut name: String = text.chars().map(allowed).collect();
-    name.truncate(LONGEST - suffix.len() - 1);
+    name.truncate(MAX_LENGTH - suffix.len() - 1);
     format!("{name}_{suffix}")
 }
 
@@ -26,7 +25,7 @@ mod tests {
     #[test]
     fn a_long_name_keeps_its_whole_suffix() {
         let name = identifier(&"long".repeat(30), "0123456789abcdef");
-        assert_eq!(name.len(), LONGEST);
+        assert_eq!(name.len(), MAX_LENGTH);
         assert!(name.ends_with("_0123456789abcdef"));
     }
 }

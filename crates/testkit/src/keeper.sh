@@ -1,6 +1,6 @@
 # Holds the shared server as long as the state directory $1 has users, and some
 # seconds longer: a runner that starts a process for each test has moments
-# without any. Its standard output is the pipe that the server's supervisor
+# without any. Its standard output is the pipe that the server's reaper
 # watches, so the server ends when this script does.
 state=$1
 

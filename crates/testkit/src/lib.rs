@@ -1,29 +1,5 @@
 //! Real databases for tests: throw-away PostgreSQL servers and SQLite files.
 //!
-//! * [`postgres()`] is one server shared by a whole test run, however many
-//!   processes the run has. A test takes a fresh [`Database`] from it, empty
-//!   or cloned from a [`Template`]. The server ends by itself some seconds
-//!   after the last process that uses it.
-//! * [`Cluster`] is a server of one's own, for tests that do to a server what
-//!   no other test must notice: kill it, hang it, change its settings.
-//!   [`Cluster::standby`] copies it, and [`Cluster::promote`] makes a primary
-//!   of the copy. [`Authority`] lets it offer TLS.
-//! * [`Proxy`] is a way to a server on which things go wrong.
-//! * [`PgBouncer`] is the real pooler before a server.
-//! * [`SqliteFile`] is a path for a SQLite database.
-//! * [`Disk`] watches what a program writes and flushes, and shows what a power
-//!   failure would leave of it.
-//!
-//! Nothing outlives its owner, not even one that is killed: a small process
-//! watches each server and removes it together with its directory. Where
-//! PostgreSQL is not installed, tests fail with a text that says what to
-//! install; they never pass by being skipped. A test that hangs ends the test
-//! program after ten minutes, with its name; [`takes_at_most`] gives one more.
-//!
-//! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid`
-//! and `ipcrm`, and root and `mount` to fill a disk. Servers keep their data in memory, in `/dev/shm`, if that has
-//! room; `TMPDIR` puts them elsewhere.
-//!
 //! ```no_run
 //! use tallybook_testkit::{SqliteFile, postgres};
 //!
@@ -51,34 +27,56 @@
 //!     assert!(file.url().starts_with("sqlite:////"));
 //! }
 //! ```
+//!
+//! # Databases
+//! [`postgres()`] returns a server that all processes of a test run share. A test takes a fresh [`Database`] from it,
+//! empty or copied from a [`Template`]. The server ends by itself some seconds after the last process that uses it.
+//! [`SqliteFile`] is a path for an SQLite database.
+//!
+//! # Faults
+//! * [`Cluster`] is a server of a test's own, to kill, freeze or reconfigure. [`Cluster::standby`] adds a streaming
+//!   standby, and [`Cluster::promote`] makes it the primary. [`Authority`] issues certificates for TLS.
+//! * [`Proxy`] is a TCP proxy that delays, drops and resets connections.
+//! * [`PgBouncer`] is the real connection pooler.
+//! * [`Disk`] records what a program writes and flushes, and shows what a power failure would leave.
+//!
+//! # Clean-up
+//! Nothing outlives its owner, not even one that is killed: a small process watches each server, and removes it together
+//! with its directory. A test that hangs ends the test program after ten minutes and is named; [`takes_at_most`] changes
+//! the limit.
+//!
+//! # Requirements
+//! The crate is for Linux: it needs `/proc` and util-linux's `flock`, `setsid` and `ipcrm`, and root and `mount` to fill a
+//! disk. Where PostgreSQL is not installed, tests fail with a message that says what to install; they are never skipped.
+//! Servers keep their data in memory, in `/dev/shm`, if that has room; `TMPDIR` puts them elsewhere.
 
-mod account;
 mod address;
-mod administrator;
+mod admin_connection;
 mod alembic;
 mod authority;
 mod binaries;
-mod both_engines;
+mod both_dialects;
 mod cluster;
 mod database;
 mod disk;
 mod error;
 mod identifier;
+mod initdb_cache;
 mod log_disk;
+mod os_user;
 mod pgbouncer;
-mod place;
 mod port;
-mod prepared;
 mod processes;
 mod promtool;
 mod proxy;
 mod random;
+mod reaper;
 mod replication;
 mod server;
 mod shared;
 mod sqlite;
 mod state;
-mod supervisor;
+mod temp_directory;
 mod template;
 mod watchdog;
 

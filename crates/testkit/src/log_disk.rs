@@ -5,15 +5,14 @@ use std::{
     process::Command,
 };
 
-use crate::{Error, account::Account};
+use crate::{Error, os_user::OsUser};
 
-/// More than a server keeps of its log by its settings.
+/// More than a server keeps of its log with the testkit's settings.
 const SIZE: &str = "size=384m";
 const BALLAST: &str = "ballast";
 
-/// Mounts a small disk, in memory, for the log of a server. The server's
-/// supervisor unmounts it.
-pub(crate) fn mount(directory: &Path, account: Account) -> Result<(), Error> {
+/// Mounts a small in-memory disk for the log of a server. The server's reaper unmounts it.
+pub(crate) fn mount(directory: &Path, os_user: OsUser) -> Result<(), Error> {
     fs::create_dir(directory).map_err(Error::at(directory))?;
     let mount = Command::new("mount")
         .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
@@ -24,10 +23,10 @@ pub(crate) fn mount(directory: &Path, account: Account) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&mount.stderr);
         return Err(Error::new(format!("a disk for a log is mounted, which needs root: {text}")));
     }
-    account.give(directory).map_err(Error::at(directory))
+    os_user.chown(directory).map_err(Error::at(directory))
 }
 
-/// Takes all the room that is left.
+/// Fills the disk completely.
 pub(crate) fn fill(directory: &Path) -> Result<(), Error> {
     let path = directory.join(BALLAST);
     let mut file = File::create(&path).map_err(Error::at(&path))?;
@@ -45,7 +44,7 @@ pub(crate) fn fill(directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives it back.
+/// Frees the disk.
 pub(crate) fn clear(directory: &Path) -> Result<(), Error> {
     let path = directory.join(BALLAST);
     fs::remove_file(&path).map_err(Error::at(&path))

@@ -10,14 +10,14 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Error, account::Account, place, port::free_port, supervisor::script};
+use crate::{Error, os_user::OsUser, port::free_port, reaper::script, temp_directory};
 
 const SCRIPT: &str = include_str!("pgbouncer.sh");
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The real PgBouncer, between a test and a server of this machine.
+/// A PgBouncer between a test and a server on this machine.
 ///
-/// It ends, and its directory goes, when it is dropped and when the process that owns it dies.
+/// It is stopped and its directory removed when this is dropped, and when the owning process dies.
 #[derive(Debug)]
 pub struct PgBouncer {
     process: Child,
@@ -26,12 +26,13 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts it for all databases of the server that `url` names, to which it logs in as the URL says. `settings`
-    /// are lines of `pgbouncer.ini`, such as `pool_mode = transaction`; everything else is as PgBouncer has it.
+    /// Starts PgBouncer for all databases of the server that `url` names; it logs in with the URL's credentials.
+    /// `settings` are lines of `pgbouncer.ini`, such as `pool_mode = transaction`; other settings keep PgBouncer's
+    /// defaults.
     ///
     /// # Panics
     ///
-    /// If it does not start; `scripts/install-needs` installs it.
+    /// If it does not start. `scripts/install-needs` installs it.
     #[must_use]
     pub fn start(url: &str, settings: &str) -> Self {
         Self::try_start(url, settings).unwrap_or_else(|error| panic!("{error}"))
@@ -44,17 +45,17 @@ impl PgBouncer {
                  Debian's package without starting its service",
             ));
         }
-        let account = Account::for_servers()?;
-        let directory = place::new_directory("pgbouncer")?;
-        account.give(directory.path()).map_err(Error::at(directory.path()))?;
+        let os_user = OsUser::of_servers()?;
+        let directory = temp_directory::new_directory("pgbouncer")?;
+        os_user.chown(directory.path()).map_err(Error::at(directory.path()))?;
         let port = free_port()?;
         let file = directory.path().join("pgbouncer.ini");
         fs::write(&file, configuration(url, settings, port, directory.path())?)
-            .and_then(|()| account.give(&file))
+            .and_then(|()| os_user.chown(&file))
             .map_err(Error::at(&file))?;
         let directory = directory.keep();
         let mut command = script(SCRIPT, &directory);
-        if let Account::Other { user, group } = account {
+        if let OsUser::Other { user, group } = os_user {
             command.uid(user).gid(group);
         }
         let process = command.stdin(Stdio::piped()).spawn().map_err(Error::at(Path::new("setsid")))?;
@@ -66,9 +67,9 @@ impl PgBouncer {
     fn wait_until_it_listens(&self) -> Result<(), Error> {
         let start = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(Error::new(format!(
-                    "pgbouncer did not listen within {PATIENCE:?}; its log:\n{}",
+                    "pgbouncer did not listen within {TIMEOUT:?}; its log:\n{}",
                     self.log()
                 )));
             }
@@ -77,11 +78,11 @@ impl PgBouncer {
         Ok(())
     }
 
-    /// Replaces the settings while it runs, as an administrator does who edits the file and reloads it.
+    /// Replaces the settings while it runs, like an administrator who edits the file and reloads it.
     ///
     /// # Panics
     ///
-    /// If that does not come about.
+    /// If the new settings do not take effect.
     pub fn change(&self, url: &str, settings: &str) {
         self.try_change(url, settings).unwrap_or_else(|error| panic!("{error}; its log:\n{}", self.log()));
     }
@@ -98,7 +99,7 @@ impl PgBouncer {
             .map_err(|error| Error::new(format!("cannot signal pgbouncer: {error}")))?;
         let start = Instant::now();
         while reloads() == before {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(Error::new("pgbouncer did not reload"));
             }
             thread::sleep(Duration::from_millis(5));
@@ -106,19 +107,19 @@ impl PgBouncer {
         Ok(())
     }
 
-    /// What it has written into its log.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of a database, by way of this PgBouncer instead of directly.
+    /// Returns the URL of a database through this PgBouncer.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
         match parts(url) {
@@ -130,7 +131,7 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        // Closes the pipe first, which is what the process is waiting for.
+        // Closes the pipe first, because the process waits for that.
         let _ = self.process.wait();
     }
 }
@@ -143,17 +144,17 @@ struct Parts<'a> {
     database: &'a str,
 }
 
-/// Reads a URL such as the test kit makes: `postgresql://user:password@127.0.0.1:5432/database`.
+/// Parses a URL in the testkit's form: `postgresql://user:password@127.0.0.1:5432/database`.
 fn parts(url: &str) -> Option<Parts<'_>> {
-    let (before, behind) = url.split_once('@')?;
+    let (before, after) = url.split_once('@')?;
     let (user, password) = before.strip_prefix("postgresql://")?.split_once(':')?;
-    let (place, database) = behind.split_once('/')?;
-    let (_, port) = place.split_once(':')?;
+    let (authority, database) = after.split_once('/')?;
+    let (_, port) = authority.split_once(':')?;
     Some(Parts { before, user, password, port, database })
 }
 
 fn configuration(url: &str, settings: &str, port: u16, directory: &Path) -> Result<String, Error> {
-    let parts = parts(url).ok_or_else(|| Error::new("the URL is none of the test kit's"))?;
+    let parts = parts(url).ok_or_else(|| Error::new("the URL is not one of the testkit's"))?;
     let Parts { user, password, port: server, .. } = parts;
     Ok(format!(
         "[databases]\n\

@@ -5,13 +5,13 @@ use std::{
 
 use crate::{Error, random};
 
-/// Where the system takes the ports of outgoing connections from.
+/// The kernel's range of ports for outgoing connections.
 const OUTGOING: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const FIRST: u16 = 10_000;
 const ATTEMPTS: u32 = 1_000;
 
-/// A free port of 127.0.0.1 that no outgoing connection gets by chance: a
-/// server that went down must find it free when it comes back.
+/// Returns a free port of 127.0.0.1 outside the range of outgoing connections, so that a server that went down
+/// finds it free when it comes back.
 pub(crate) fn free_port() -> Result<u16, Error> {
     let end = first_outgoing().filter(|&end| end > FIRST).unwrap_or(32_768);
     for _ in 0..ATTEMPTS {

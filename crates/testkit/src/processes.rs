@@ -9,33 +9,31 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Error;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The processes of a running server, for signals to all of them: each of a
-/// server's processes is in a process group of its own.
+/// The processes of a running server, to send signals to all of them: each is in a process group of its own.
 #[derive(Debug)]
 pub(crate) struct Processes {
     postmaster: Pid,
 }
 
-/// What the system tells of a process.
+/// A process as `/proc` describes it.
 struct Process {
     state: char,
     parent: i32,
 }
 
 impl Processes {
-    /// Those of the server that runs on a data directory, if one does. Asking
-    /// the server itself would take a busy one for dead.
+    /// Finds the processes of the server on a data directory, if it runs. Asking the server itself would mistake a
+    /// busy one for dead.
     pub(crate) fn on(data: &Path) -> Option<Self> {
         let postmaster = last_postmaster(data)?;
-        // The id may have become another process's, after a reboot for instance.
+        // The process id may have been reused, for example after a reboot.
         let command = fs::read_to_string(format!("/proc/{}/cmdline", postmaster.as_raw_nonzero())).ok()?;
         command.contains(&*data.to_string_lossy()).then_some(Self { postmaster })
     }
 
-    /// Stops all of them in the middle of whatever they do. The postmaster
-    /// goes first: from then on there are no new ones.
+    /// Freezes all processes. The postmaster goes first, so that no new ones appear.
     pub(crate) fn stop(&self) -> Result<Vec<Pid>, Error> {
         signal(self.postmaster, Signal::STOP)?;
         wait_until("stopped", || is(self.postmaster, &['T', 'Z']))?;
@@ -48,7 +46,7 @@ impl Processes {
         Ok(all)
     }
 
-    /// Lets all of them go on.
+    /// Resumes all processes.
     pub(crate) fn resume(&self) -> Result<(), Error> {
         for process in children(self.postmaster) {
             signal(process, Signal::CONT)?;
@@ -56,19 +54,18 @@ impl Processes {
         signal(self.postmaster, Signal::CONT)
     }
 
-    /// Ends all of them with signal 9, as a power failure would: none does
-    /// anything more once another one is dead.
+    /// Kills all processes with SIGKILL, as a power failure would: none does anything after another one is dead.
     pub(crate) fn kill(&self) -> Result<(), Error> {
         let all = self.stop()?;
         for &process in &all {
             signal(process, Signal::KILL)?;
         }
-        // What is left of them is for the system to remove.
+        // The system removes the zombies.
         wait_until("killed", || all.iter().all(|&process| is(process, &['Z'])))
     }
 
-    /// Waits until the system has removed what is left of a killed server:
-    /// until then another one would take it for alive.
+    /// Waits until the system has removed the processes of a killed server; until then a new server would take it
+    /// for running.
     pub(crate) fn wait_for_end(data: &Path) -> Result<(), Error> {
         let Some(id) = last_postmaster(data) else { return Ok(()) };
         wait_until("removed", || Process::of(id).is_none_or(|process| process.state != 'Z'))
@@ -83,13 +80,13 @@ fn last_postmaster(data: &Path) -> Option<Pid> {
 impl Process {
     fn of(id: Pid) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).ok()?;
-        // Behind the name of the program, which may contain anything.
+        // Skips the program name, which may contain anything.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         Some(Self { state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
     }
 }
 
-/// Whether a process is in one of the states, or gone.
+/// Returns whether a process is in one of these states, or gone.
 fn is(id: Pid, states: &[char]) -> bool {
     Process::of(id).is_none_or(|process| states.contains(&process.state))
 }
@@ -101,8 +98,7 @@ fn children(parent: Pid) -> Vec<Pid> {
     all.filter(|&id| Process::of(id).is_some_and(|process| process.parent == parent)).collect()
 }
 
-/// A process that has ended in the meantime is as good as one that got the
-/// signal.
+/// Sends a signal. A process that has ended meanwhile counts as signalled.
 fn signal(process: Pid, signal: Signal) -> Result<(), Error> {
     match kill_process(process, signal) {
         Err(error) if error != rustix::io::Errno::SRCH => {
@@ -115,8 +111,8 @@ fn signal(process: Pid, signal: Signal) -> Result<(), Error> {
 fn wait_until(what: &str, met: impl Fn() -> bool) -> Result<(), Error> {
     let start = Instant::now();
     while !met() {
-        if start.elapsed() > PATIENCE {
-            return Err(Error::new(format!("a server's processes were not {what} within {PATIENCE:?}")));
+        if start.elapsed() > TIMEOUT {
+            return Err(Error::new(format!("a server's processes were not {what} within {TIMEOUT:?}")));
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -1,13 +1,13 @@
-//! Prometheus' own check of the text of metrics.
+//! Validates metrics with Prometheus' own tool.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Exit code and output of `promtool check metrics`.
+/// Runs `promtool check metrics` and returns its exit code and output.
 ///
 /// # Panics
 ///
-/// If it does not run; `scripts/install-needs` installs it.
+/// If it does not run. `scripts/install-needs` installs it.
 pub fn promtool(text: &str) -> (Option<i32>, String) {
     let mut tool = Command::new("promtool")
         .args(["check", "metrics"])

@@ -2,7 +2,7 @@ use std::{fmt::Write, fs::File, io::Read, path::Path};
 
 use crate::Error;
 
-/// Random bytes.
+/// Returns random bytes.
 pub(crate) fn bytes<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; BYTES];
@@ -10,7 +10,7 @@ pub(crate) fn bytes<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     Ok(bytes)
 }
 
-/// Random bytes in hexadecimal: safe in a URL, in SQL and in a file name.
+/// Returns random bytes in hexadecimal: safe in a URL, in SQL and in a file name.
 pub(crate) fn hex<const BYTES: usize>() -> Result<String, Error> {
     Ok(bytes::<BYTES>()?.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -1,7 +1,6 @@
 use crate::{Error, address::Address, random, server::Server};
 
-/// How a standby reaches its primary, and the slot that keeps the log there
-/// until the standby has it.
+/// The connection of a standby to its primary, and the replication slot that retains the log for it.
 #[derive(Debug)]
 pub(crate) struct Replication<'a> {
     primary: &'a Address,
@@ -13,7 +12,7 @@ impl<'a> Replication<'a> {
         Ok(Self { primary, slot: format!("standby_{}", random::hex::<4>()?) })
     }
 
-    /// Fills a data directory with what the primary has, and makes the slot.
+    /// Fills a data directory with a base backup of the primary, and creates the slot.
     pub(crate) fn copy_to(&self, server: &Server) -> Result<(), Error> {
         let mut copy = server.command("pg_basebackup");
         copy.arg("--dbname").arg(self.primary.parameters());
@@ -26,14 +25,14 @@ impl<'a> Replication<'a> {
         self.apply_to(server)
     }
 
-    /// Makes the slot, on a primary from which nothing was copied.
+    /// Creates the slot on a primary from which nothing was copied.
     pub(crate) fn create_slot(&self) -> Result<(), Error> {
         let sql = format!("SELECT pg_create_physical_replication_slot('{}', true)", self.slot);
         self.primary.ask_blocking(&sql).map(drop)
     }
 
-    /// Undoes what a server that is down has written since the primary went
-    /// another way. The primary's settings come with its data.
+    /// Undoes what a stopped server has written since the primary's timeline diverged. The primary's settings come
+    /// with its data.
     pub(crate) fn rewind(&self, server: &Server) -> Result<(), Error> {
         let mut rewind = server.command("pg_rewind");
         rewind.arg("--target-pgdata").arg(server.data());
@@ -42,8 +41,8 @@ impl<'a> Replication<'a> {
         server.run(&mut rewind)
     }
 
-    /// Makes the server a standby of the primary, from its next start on; one
-    /// that is a standby already, from its next reload on.
+    /// Configures the server as a standby of the primary, effective at its next start; for a running standby, at
+    /// its next reload.
     pub(crate) fn apply_to(&self, server: &Server) -> Result<(), Error> {
         let Self { primary, slot } = self;
         let password = &primary.password;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    Authority, Binaries, Error, account::Account, address::USER, place, port::free_port,
-    processes::Processes, supervisor::Supervisor,
+    Authority, Binaries, Error, address::USER, os_user::OsUser, port::free_port, processes::Processes,
+    reaper::Reaper, temp_directory,
 };
 
 const SETTINGS: &str = include_str!("server.conf");
@@ -17,32 +17,31 @@ const TLS_SETTINGS: &str = include_str!("tls.conf");
 const TLS_ACCESS: &str = include_str!("tls_hba.conf");
 const ATTEMPTS: u32 = 10;
 
-/// A server's directory, and what works on it: the server's programs, and the
-/// supervisor that removes it in the end.
+/// A server's directory, with the programs that work on it and the reaper that removes it in the end.
 #[derive(Debug)]
 pub(crate) struct Server {
     binaries: Binaries,
-    account: Account,
+    os_user: OsUser,
     directory: PathBuf,
-    supervisor: Supervisor,
+    reaper: Reaper,
 }
 
 impl Server {
-    /// Creates the directory, with nothing in it.
+    /// Creates an empty directory.
     pub(crate) fn new(binaries: Binaries) -> Result<Self, Error> {
         Self::for_use("pg", binaries)
     }
 
-    /// The same; the directory's name tells `what` it holds.
+    /// As [`new`](Self::new); `what` becomes part of the directory's name.
     pub(crate) fn for_use(what: &str, binaries: Binaries) -> Result<Self, Error> {
-        let account = Account::for_servers()?;
-        let directory = place::new_directory(what)?;
-        account.give(directory.path()).map_err(Error::at(directory.path()))?;
-        let supervisor = Supervisor::start(directory.path())?;
-        Ok(Self { binaries, account, directory: directory.keep(), supervisor })
+        let os_user = OsUser::of_servers()?;
+        let directory = temp_directory::new_directory(what)?;
+        os_user.chown(directory.path()).map_err(Error::at(directory.path()))?;
+        let reaper = Reaper::start(directory.path())?;
+        Ok(Self { binaries, os_user, directory: directory.keep(), reaper })
     }
 
-    /// Where the server in a directory has its data.
+    /// Returns the data directory inside a server's directory.
     pub(crate) fn data_in(directory: &Path) -> PathBuf {
         directory.join("data")
     }
@@ -51,26 +50,26 @@ impl Server {
         &self.directory
     }
 
-    /// Lets the server live on without this process.
-    pub(crate) fn into_supervisor(self) -> Supervisor {
-        self.supervisor
+    /// Detaches the server from this process: its reaper owns it from now on.
+    pub(crate) fn into_reaper(self) -> Reaper {
+        self.reaper
     }
 
-    /// Whether a server runs in the directory.
+    /// Returns whether a server runs in the directory.
     pub(crate) fn runs_in(directory: &Path) -> bool {
         Processes::on(&Self::data_in(directory)).is_some()
     }
 
-    /// The processes of the server that runs in this directory.
+    /// Returns the processes of the server that runs in this directory.
     pub(crate) fn processes(&self) -> Result<Processes, Error> {
         Processes::on(&self.data()).ok_or_else(|| Error::new("the server does not run"))
     }
 
-    /// Fills the data directory, with the programs' own settings.
+    /// Runs `initdb`.
     pub(crate) fn initialise(&self, password: &str) -> Result<(), Error> {
         let password_file = self.directory.join("password");
         fs::write(&password_file, password)
-            .and_then(|()| self.account.give(&password_file))
+            .and_then(|()| self.os_user.chown(&password_file))
             .map_err(Error::at(&password_file))?;
         let mut initdb = self.command("initdb");
         initdb.arg("--pgdata").arg(self.data());
@@ -81,17 +80,17 @@ impl Server {
         fs::remove_file(&password_file).map_err(Error::at(&password_file))
     }
 
-    /// Adds the settings of all servers of the kit.
+    /// Appends the settings of all servers of the testkit.
     pub(crate) fn configure_for_tests(&self) -> Result<(), Error> {
         self.configure(SETTINGS)
     }
 
-    /// Saves what only servers need that are killed, or that have standbys.
+    /// Appends settings that save what only servers with faults or standbys need.
     pub(crate) fn make_shared(&self) -> Result<(), Error> {
         self.configure(SHARED_SETTINGS)
     }
 
-    /// Makes the server offer TLS from its start on.
+    /// Enables TLS, effective at the next start.
     pub(crate) fn offer_tls(&self, authority: &Authority) -> Result<(), Error> {
         for (name, content) in authority.server_files() {
             self.give_file(name, content)?;
@@ -100,13 +99,12 @@ impl Server {
         self.configure(TLS_SETTINGS)
     }
 
-    /// Puts a file into the data directory that only the server may read, as
-    /// it demands of a key.
+    /// Writes a file into the data directory that only the server may read, as it requires of a key.
     pub(crate) fn give_file(&self, name: &str, content: &str) -> Result<(), Error> {
         let path = self.data().join(name);
         fs::write(&path, content)
             .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o600)))
-            .and_then(|()| self.account.give(&path))
+            .and_then(|()| self.os_user.chown(&path))
             .map_err(Error::at(&path))
     }
 
@@ -114,8 +112,8 @@ impl Server {
         append(&self.data().join("postgresql.conf"), settings)
     }
 
-    /// Changes a setting in the file that has the last word. A running server
-    /// does not notice before it is told to reload.
+    /// Changes a setting in `postgresql.auto.conf`, which overrides the others. A running server adopts it at its
+    /// next reload.
     pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), Error> {
         let line = format!("{name} = '{}'\n", value.replace('\'', "''"));
         append(&self.data().join("postgresql.auto.conf"), &line)
@@ -135,18 +133,18 @@ impl Server {
     }
 
     fn start_on(&self, port: u16) -> Result<(), Error> {
-        // Written anew by each attempt, since the log tells why one failed.
+        // Each attempt starts with an empty log, which shows why it failed.
         let _ = fs::remove_file(self.log());
         let options = format!("-p {port}");
         self.control(&["start", "--wait", "--log", &self.log().to_string_lossy(), "--options", &options])
     }
 
-    /// Waits until nothing is left of a server that was killed.
+    /// Waits until no process of a killed server is left.
     pub(crate) fn wait_for_end(&self) -> Result<(), Error> {
         Processes::wait_for_end(&self.data())
     }
 
-    /// Starts a server that has gone down, on the port that it had.
+    /// Starts a stopped server on its previous port.
     pub(crate) fn start_again(&self, port: u16) -> Result<(), Error> {
         self.wait_for_end()?;
         self.start_on(port).map_err(|error| self.with_log(&error))
@@ -159,19 +157,19 @@ impl Server {
         self.run(&mut control)
     }
 
-    /// Kills the server and starts it again with the options that it had.
+    /// Kills the server and starts it again with the same options.
     pub(crate) fn restart_immediately(&self) -> Result<(), Error> {
         let log = self.log();
         self.control(&["restart", "--mode", "immediate", "--wait", "--log", &log.to_string_lossy()])
             .map_err(|error| self.with_log(&error))
     }
 
-    /// Makes the server recover for ever from its next start on.
+    /// Makes the server a standby from its next start on.
     pub(crate) fn make_standby(&self) -> Result<(), Error> {
         self.give_file("standby.signal", "")
     }
 
-    /// Whether somebody took the port after it had been found free.
+    /// Returns whether another process took the port after it had been found free.
     fn found_port_taken(&self) -> bool {
         fs::read_to_string(self.log()).is_ok_and(|log| log.contains("Address already in use"))
     }
@@ -192,37 +190,36 @@ impl Server {
         self.directory.join("log")
     }
 
-    /// Where a standby has its log, that is its `pg_wal`.
+    /// Returns the directory that holds a standby's log, its `pg_wal`.
     pub(crate) fn log_directory(&self) -> PathBuf {
         self.directory.join("wal")
     }
 
-    pub(crate) fn account(&self) -> Account {
-        self.account
+    pub(crate) fn os_user(&self) -> OsUser {
+        self.os_user
     }
 
-    /// One of PostgreSQL's programs.
+    /// Returns a command for one of PostgreSQL's programs.
     pub(crate) fn command(&self, program: &str) -> Command {
         self.command_at(&self.binaries.program(program))
     }
 
-    /// Any program, in the name of who runs the server.
+    /// Returns a command for any program, run as the server's user.
     pub(crate) fn command_at(&self, program: &Path) -> Command {
-        let mut command = self.account.command(program);
-        // The account may have no right to enter the test's own directory.
+        let mut command = self.os_user.command(program);
+        // The user may lack access to the test's own directory.
         command.current_dir(&self.directory);
         // Messages are searched for English words.
         command.env("LC_ALL", "C");
         command
     }
 
-    /// Runs one of the programs to its end, even if this process does not live
-    /// to see it: meanwhile the program is an owner too. An initdb that is
-    /// interrupted would leave shared memory behind, and a start a server.
+    /// Runs a program to its end, even if this process dies: meanwhile the program owns the directory too. An
+    /// interrupted initdb would leave shared memory, an interrupted start a server.
     pub(crate) fn run(&self, command: &mut Command) -> Result<(), Error> {
         let name = command.get_program().display().to_string();
         let output = self
-            .supervisor
+            .reaper
             .share()
             .and_then(|owner| command.process_group(0).stdin(owner).output())
             .map_err(Error::at(Path::new(&name)))?;

@@ -5,29 +5,28 @@ use tokio::task::spawn_blocking;
 use crate::{
     Cluster, Database, Error, Template,
     address::Address,
-    administrator::Administrator,
+    admin_connection::AdminConnection,
     identifier::identifier,
     random,
+    reaper::Reaper,
     server::Server,
     state::{Record, State},
-    supervisor::Supervisor,
     watchdog,
 };
 
-/// The PostgreSQL server that all tests of a run share, in all their
-/// processes; see [`postgres()`].
+/// The PostgreSQL server that all processes of a test run share; see [`postgres()`].
 #[derive(Debug)]
 pub struct Postgres {
-    administrator: Administrator,
-    /// Tells, by being locked, that this process uses the server.
+    admin_connection: AdminConnection,
+    /// Its lock marks the server as in use by this process.
     _use: File,
 }
 
-/// The shared server; the first test of a run starts it.
+/// Returns the shared server. The first test of a run starts it.
 ///
 /// # Panics
 ///
-/// If it cannot be started, with a text that says what to do about it.
+/// If it cannot be started, with a message that says what to do.
 pub async fn postgres() -> &'static Postgres {
     watchdog::watch();
     static SERVER: OnceLock<Result<Postgres, Error>> = OnceLock::new();
@@ -39,19 +38,17 @@ pub async fn postgres() -> &'static Postgres {
 }
 
 impl Postgres {
-    /// A new, empty database, named after the test for the sake of whoever
-    /// looks at the server.
+    /// Creates an empty database, with the test's name in its own for people who inspect the server.
     ///
     /// # Panics
     ///
     /// If the server refuses.
     pub async fn database(&self, name: &str) -> Database {
-        // The other default, template1, cannot be copied while somebody is
-        // connected to it.
+        // The other default, template1, cannot be copied while a client is connected to it.
         self.copy("template0", name).await
     }
 
-    /// A new database with all that is in the template.
+    /// Creates a database as a copy of the template.
     ///
     /// # Panics
     ///
@@ -60,16 +57,14 @@ impl Postgres {
         self.copy(template.name(), name).await
     }
 
-    /// The template of that name. `setup` fills it, by the URL of an empty
-    /// database; it is called only if no test of this program has built the
-    /// template before.
+    /// Returns the template of that name. `setup` gets the URL of an empty database and fills it. It is called
+    /// only if no test of this program has built the template before.
     ///
     /// # Panics
     ///
-    /// If the server refuses, and where `setup` panics. The next test then
-    /// starts over with an empty database.
+    /// If the server refuses, or `setup` panics. The next test then begins again with an empty database.
     pub async fn template(&self, name: &str, setup: impl AsyncFnOnce(String)) -> Template {
-        match Template::find_or_build(self.administrator.address(), name, setup).await {
+        match Template::find_or_build(self.admin_connection.address(), name, setup).await {
             Ok(template) => template,
             Err(error) => panic!("cannot build the template {name}: {error:?}"),
         }
@@ -78,7 +73,7 @@ impl Postgres {
     async fn copy(&self, template: &str, name: &str) -> Database {
         let suffix = random::hex::<4>().expect("/dev/urandom can be read");
         let name = identifier(name, &suffix);
-        match Database::create(&self.administrator, name, template).await {
+        match Database::create(&self.admin_connection, name, template).await {
             Ok(database) => database,
             Err(error) => panic!("cannot create a database from {template}: {error:?}"),
         }
@@ -91,19 +86,18 @@ impl Postgres {
             Some(record) if Server::runs_in(&record.directory) => record.address,
             dead => start(&state, dead)?,
         };
-        Ok(Self { administrator: Administrator::of(address), _use: state.lock_use()? })
+        Ok(Self { admin_connection: AdminConnection::of(address), _use: state.lock_use()? })
     }
 }
 
-/// Starts a server, perhaps in the place of one that a reboot has ended
-/// together with all that should have removed it.
+/// Starts a server, possibly in place of one that a reboot ended together with its reaper.
 fn start(state: &State, dead: Option<Record>) -> Result<Address, Error> {
     if let Some(dead) = dead {
-        Supervisor::clean(&dead.directory)?;
+        Reaper::clean(&dead.directory)?;
     }
     let cluster = Cluster::start_shared()?;
     let record = Record { address: cluster.address().clone(), directory: cluster.directory().into() };
     state.write_record(&record)?;
-    state.keep(cluster.into_supervisor())?;
+    state.keep(cluster.into_reaper())?;
     Ok(record.address)
 }

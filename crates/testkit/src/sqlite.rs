@@ -4,8 +4,8 @@ use tempfile::TempDir;
 
 use crate::watchdog;
 
-/// A path for a SQLite database that does not exist yet, in a directory of
-/// its own, which is removed when this is dropped, with the journal and all.
+/// A path for an SQLite database that does not exist yet. It lies in a directory of its own, which is removed with
+/// everything in it when this is dropped.
 #[derive(Debug)]
 pub struct SqliteFile {
     path: PathBuf,
@@ -13,11 +13,11 @@ pub struct SqliteFile {
 }
 
 impl SqliteFile {
-    /// A path whose last part is `name` and `.db`.
+    /// Creates a path that ends in `name` and `.db`.
     ///
     /// # Panics
     ///
-    /// If there is no place for temporary files.
+    /// If no temporary directory can be created.
     #[must_use]
     pub fn new(name: &str) -> Self {
         watchdog::watch();
@@ -28,14 +28,13 @@ impl SqliteFile {
         Self { path: directory.path().join(format!("{name}.db")), _directory: directory }
     }
 
-    /// The absolute path.
+    /// Returns the absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The URL as SQLAlchemy writes it: `sqlite:///` and then the path, whose
-    /// own slash is the fourth.
+    /// Returns the URL in SQLAlchemy's form: `sqlite:///` followed by the path, whose own slash is the fourth.
     #[must_use]
     pub fn url(&self) -> String {
         format!("sqlite:///{}", self.path.display())

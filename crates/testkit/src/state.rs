@@ -8,26 +8,25 @@ use std::{
 
 use crate::{
     Error,
-    account::own_user,
     address::Address,
-    supervisor::{Supervisor, script},
+    os_user::current_uid,
+    reaper::{Reaper, script},
 };
 
 const KEEPER: &str = include_str!("keeper.sh");
 
-/// A directory that all test processes of a user know, and that tells them
-/// about a server they share, or a prepared directory. Three files are in it:
+/// A directory that all test processes of a user share. It describes a shared server or a cached data directory.
+/// Three files are in it:
 ///
-/// * `start.lock` is locked while somebody reads or changes any of this,
-/// * `users.lock` is locked, in shared mode, by each process as long as it
-///   uses the server,
-/// * `server` says where the server is.
+/// * `start.lock` is locked while a process reads or changes any of this,
+/// * `users.lock` is locked in shared mode by each process that uses the server,
+/// * `server` holds the server's port, password and directory.
 #[derive(Debug)]
 pub(crate) struct State {
     directory: PathBuf,
 }
 
-/// The server that the state directory tells of.
+/// The server that the state directory describes.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) address: Address,
@@ -35,14 +34,14 @@ pub(crate) struct Record {
 }
 
 impl State {
-    /// `what` distinguishes it from others of the user.
+    /// Returns the state directory of this user; `what` distinguishes it from the user's others.
     pub(crate) fn of_this_user(what: &str) -> Self {
-        let name = format!("tallybook-testkit-{}{what}", own_user());
+        let name = format!("tallybook-testkit-{}{what}", current_uid());
         Self { directory: env::temp_dir().join(name) }
     }
 
-    /// Locks the state, until the returned file is dropped. The directory is
-    /// made if necessary, and made again if it disappears before it is locked.
+    /// Locks the state until the returned file is dropped. Creates the directory if necessary, and again if it
+    /// disappears before it is locked.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let path = self.directory.join("start.lock");
         loop {
@@ -56,8 +55,7 @@ impl State {
         }
     }
 
-    /// Counts this process among the users until the returned file is
-    /// dropped. Only who has locked the state may call this.
+    /// Marks this process as a user until the returned file is dropped. Requires the state lock.
     pub(crate) fn lock_use(&self) -> Result<File, Error> {
         let path = self.directory.join("users.lock");
         let lock = || {
@@ -68,8 +66,7 @@ impl State {
         lock().map_err(Error::at(&path))
     }
 
-    /// What is recorded, if that is readable: whoever was killed while
-    /// writing it has left no server.
+    /// Reads the record, if it is complete: a process killed while writing it has left no server.
     pub(crate) fn record(&self) -> Option<Record> {
         let text = fs::read_to_string(self.record_path()).ok()?;
         let mut lines = text.lines();
@@ -86,12 +83,12 @@ impl State {
         fs::write(&path, format!("{port}\n{password}\n{directory}\n")).map_err(Error::at(&path))
     }
 
-    /// Makes a keeper the owner of what is recorded, in the place of this process.
-    pub(crate) fn keep(&self, supervisor: Supervisor) -> Result<(), Error> {
+    /// Transfers ownership of the recorded server from this process to a keeper process.
+    pub(crate) fn keep(&self, reaper: Reaper) -> Result<(), Error> {
         let mut keeper = script(KEEPER, &self.directory);
-        let spawned = keeper.stdout(supervisor.hand_over()).spawn();
+        let spawned = keeper.stdout(reaper.into_stdin()).spawn();
         let keeper = spawned.map_err(|error| Error::new(format!("setsid: {error}")))?;
-        // It outlives this process; there is nothing to wait for.
+        // It outlives this process, so there is nothing to wait for.
         drop(keeper);
         Ok(())
     }
@@ -100,8 +97,7 @@ impl State {
         self.directory.join("server")
     }
 
-    /// Refuses a directory that somebody else has put in this one's place: we
-    /// are going to remove what is recorded in it.
+    /// Refuses a directory that another user put in its place, because what is recorded in it will be removed.
     fn create_directory(&self) -> Result<(), Error> {
         let path = &self.directory;
         match DirBuilder::new().mode(0o700).create(path) {
@@ -111,7 +107,7 @@ impl State {
             _ => {}
         }
         match fs::symlink_metadata(path) {
-            Ok(found) if !found.is_dir() || found.uid() != own_user() => {
+            Ok(found) if !found.is_dir() || found.uid() != current_uid() => {
                 Err(Error::new(format!("{}: not ours", path.display())))
             }
             _ => Ok(()),
@@ -119,8 +115,7 @@ impl State {
     }
 }
 
-/// Locks the file at `path`, or nothing if another file, or none, is there
-/// once the lock is granted: its last holder has removed it.
+/// Locks the file at `path`. Returns `None` if the file was removed or replaced before the lock was granted.
 fn lock_exclusively(path: &Path) -> io::Result<Option<File>> {
     let file = open(path)?;
     file.lock()?;

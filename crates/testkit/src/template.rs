@@ -8,8 +8,8 @@ use tokio_postgres::{Client, Error};
 
 use crate::{address::Address, identifier::identifier};
 
-/// A database that is filled once and then only copied, see
-/// [`Postgres::template`](crate::Postgres::template). It ends with the server.
+/// A database that is filled once and then only copied, see [`Postgres::template`](crate::Postgres::template). It
+/// is removed with the server.
 #[derive(Debug, Clone)]
 pub struct Template {
     name: String,
@@ -20,7 +20,7 @@ impl Template {
         &self.name
     }
 
-    /// One test at a time, of all processes, builds it; the others wait.
+    /// Returns the template. One test at a time, across all processes, builds it; the others wait.
     pub(crate) async fn find_or_build(
         address: &Address,
         name: &str,
@@ -42,8 +42,8 @@ async fn exists(client: &Client, name: &str) -> Result<bool, Error> {
     Ok(client.query_opt(sql, &[&name]).await?.is_some())
 }
 
-/// Only what is complete gets the name: whatever is under the other one was
-/// left by a setup that panicked or was killed.
+/// Only a complete template gets the name. A database under the temporary name was left by a setup that panicked
+/// or was killed.
 async fn build(
     client: &Client,
     address: &Address,
@@ -59,9 +59,8 @@ async fn build(
     run(format!(r#"ALTER DATABASE "{unfinished}" RENAME TO "{name}""#)).await
 }
 
-/// Ends all connections for good, since a database with connections can be
-/// neither renamed nor copied. The server itself waits for those that are on
-/// their way out.
+/// Ends all connections and refuses new ones, since a database with connections can be neither renamed nor copied.
+/// The server waits for sessions that are just ending.
 async fn close(client: &Client, name: &str) -> Result<(), Error> {
     client.batch_execute(&format!(r#"ALTER DATABASE "{name}" ALLOW_CONNECTIONS false"#)).await?;
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
@@ -69,12 +68,12 @@ async fn close(client: &Client, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Changes whenever the test program is built anew: its setup may have
-/// changed. Another program's is different too.
+/// Returns a hash that changes whenever the test program is rebuilt, since its setup may have changed. Each
+/// program has its own.
 fn program_version() -> String {
     let identity = || -> io::Result<_> {
         let program = env::current_exe()?;
-        // The file that runs, also when its name already stands for a newer one.
+        // The running file, even if its path already names a newer one.
         let modified = fs::metadata("/proc/self/exe")?.modified()?;
         Ok((program, modified))
     };

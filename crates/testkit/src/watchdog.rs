@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a test may take on a busy machine.
+/// Time limit of a test, generous enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
-const BETWEEN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 static TESTS: Mutex<Vec<Test>> = Mutex::new(Vec::new());
 
-/// A test that has not ended yet.
+/// A running test.
 struct Test {
     thread: thread::ThreadId,
     name: String,
@@ -20,20 +20,20 @@ struct Test {
     end: Instant,
 }
 
-/// Forgets the test when its thread ends.
+/// Unregisters the test when its thread ends.
 struct Guard;
 
 thread_local! {
     static GUARD: Guard = Guard::new();
 }
 
-/// Ends the whole test program, and says which test it was, if the test that calls this has not ended after ten
-/// minutes. All of the kit calls it for the test that uses it.
+/// Aborts the whole test program, and names the test, if the calling test is still running after ten minutes.
+/// Everything in the testkit calls it.
 pub(crate) fn watch() {
     let _ = GUARD.try_with(|_| ());
 }
 
-/// The same, after `limit` from now on; for tests that take long by intent.
+/// Sets the time limit of the calling test to `limit` from now on; for tests that take long on purpose.
 pub fn takes_at_most(limit: Duration) {
     watch();
     let thread = thread::current().id();
@@ -46,7 +46,7 @@ impl Guard {
     fn new() -> Self {
         static WATCHDOG: Once = Once::new();
         let thread = thread::current();
-        // Each test has a thread of its own, with its name, unless there is one thread for all of them.
+        // Each test has a thread with its name, unless all tests share one thread.
         if let Some(name) = thread.name().filter(|&name| name != "main" && !name.starts_with("tokio")) {
             let test = Test {
                 thread: thread.id(),
@@ -76,10 +76,10 @@ fn tests() -> std::sync::MutexGuard<'static, Vec<Test>> {
 
 fn look_on() {
     loop {
-        thread::sleep(BETWEEN);
+        thread::sleep(POLL_INTERVAL);
         let now = Instant::now();
         if let Some(Test { name, limit, .. }) = tests().iter().find(|test| test.end <= now) {
-            // The macros would write where the output of a test is kept, which ends with the program.
+            // The macros would write to the test's captured output, which is lost when the program ends.
             let _ = writeln!(io::stderr(), "\nthe test {name} has not ended within {} s", limit.as_secs());
             process::exit(101);
         }

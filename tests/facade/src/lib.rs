@@ -2,8 +2,8 @@
 
 #[cfg(test)]
 mod tests {
-    use tallybook::engine::{Row, all, execute, params};
     use tallybook::{Database, Settings, WriteSession};
+    use tallybook::{Row, all, execute, params};
 
     #[derive(Debug, PartialEq, Row)]
     struct Note {
@@ -40,12 +40,6 @@ mod tests {
     #[tallybook::max_queries(4)]
     #[tokio::test]
     async fn a_budget_is_kept() {
-        with_a_note().await;
-    }
-
-    #[tallybook::engine::max_queries(4)]
-    #[tokio::test]
-    async fn a_budget_is_kept_by_the_name_of_the_engine_too() {
         with_a_note().await;
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
-use tallybook::Trade;
-use tallybook_engine::{Database, Row, Settings, Statement, all, execute, params};
+use tallybook::book::Trade;
+use tallybook::{Database, Row, Settings, Statement, all, execute, params};
 
 use super::source::Source;
 use crate::book::checksum::Loaded;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use rust_decimal::Decimal;
-use tallybook::{SessionId, Trade};
-use tallybook_engine::{Database, Row, Settings, Statement, Value, all, params};
+use tallybook::book::{TradingSessionId, Trade};
+use tallybook::{Database, Row, Settings, Statement, Value, all, params};
 use tempfile::TempDir;
 
 /// The column that the second revision added, so the last one of the table.
@@ -52,7 +52,7 @@ impl Source {
 fn without_null(trade: Trade) -> Trade {
     let price = Decimal::new(18_525, 2);
     Trade {
-        session_id: trade.session_id.or(Some(SessionId(1))),
+        session_id: trade.session_id.or(Some(TradingSessionId(1))),
         limit_price: trade.limit_price.or(Some(price)),
         stop_price: trade.stop_price.or(Some(price)),
         average_fill_price: trade.average_fill_price.or(Some(price)),

@@ -2,12 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
-use tallybook::{
-    Action, Cursor, Database, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade,
-    OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position,
-    PositionId, PositionType, Positions, SessionId, SessionStatus, SessionType, Trade, TradeId, TradeStatus,
-    TradeWithExecutions, Trades, TradingSession,
-};
+use tallybook::Database;
+use tallybook::book::{Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade, OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position, PositionId, PositionType, Positions, TradingSessionId, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions, Trades, TradingSession};
 
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
 use crate::book::contestant::Peer;
@@ -30,7 +26,7 @@ impl Tallybook {
 
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
         let trade = new_trade(portfolio)?;
-        let written = self.0.write(async |session| -> tallybook::Result<_> {
+        let written = self.0.write(async |session| -> tallybook::book::Result<_> {
             let trade = Trades::new(session).create(&trade).await?;
             let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
             Executions::new(session).create_many(&executions).await?;
@@ -69,7 +65,7 @@ impl Peer for Tallybook {
                 Positions::new(session).get_by_symbol(PortfolioId((*id).into()), symbol).await?,
             ),
             Question::Session(id) => {
-                Answer::Trades(Trades::new(session).get_by_session(SessionId((*id).into())).await?)
+                Answer::Trades(Trades::new(session).get_by_session(TradingSessionId((*id).into())).await?)
             }
             Question::Portfolios(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| PortfolioId((*id).into())).collect();
@@ -169,5 +165,5 @@ macro_rules! words {
     )+};
 }
 
-identifiers!(PortfolioId, PositionId, TradeId, ExecutionId, SessionId);
+identifiers!(PortfolioId, PositionId, TradeId, ExecutionId, TradingSessionId);
 words!(Action, OrderType, TradeStatus, ExecutionType, PositionType, SessionType, SessionStatus);

@@ -1,7 +1,7 @@
 //! Tallybook with its defaults, pre-ping among them.
 
 use anyhow::Result;
-use tallybook_engine::{Database, ReadSession, one, params};
+use tallybook::{Database, ReadSession, one, params};
 
 use crate::connections::settings;
 use crate::pool::contestant::Peer;

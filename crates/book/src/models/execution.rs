@@ -2,48 +2,48 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::now;
+use tallybook_core::now;
 
 use crate::changes::changes;
+use crate::enums::ExecutionType;
 use crate::ids::{ExecutionId, TradeId};
 use crate::table::table;
-use crate::words::ExecutionType;
 
 model! {
-    /// An execution: a fill, whole or in part, of a trade.
+    /// An execution: a complete or partial fill of a trade.
     Execution(ExecutionId);
     /// An execution to create.
     NewExecution;
-    /// The trade it fills.
+    /// The trade that it fills.
     trade_id: TradeId,
-    /// Of what.
+    /// Instrument symbol, at most 20 characters, for example `AAPL`.
     #[row(max = 20)]
     symbol: String,
-    /// How much.
+    /// Executed quantity, in units of the instrument.
     quantity: Decimal,
-    /// At what price.
+    /// Price per unit, in the portfolio's currency.
     price: Decimal,
-    /// Whether it filled the whole rest.
+    /// Whether it fills the rest of the trade or a part.
     #[row(max = 20)]
     execution_type: ExecutionType,
-    /// What the broker took.
+    /// Broker's commission, in the portfolio's currency.
     commission: Decimal,
-    /// What others took.
+    /// Other fees, for example the exchange's, in the portfolio's currency.
     fees: Decimal,
-    /// Where.
+    /// Name of the exchange, at most 50 characters.
     #[row(max = 50)]
     exchange: Option<String>,
-    /// The exchange's own identifier; no two executions share one.
+    /// The exchange's identifier of the execution; unique, at most 100 characters.
     #[row(max = 100)]
     execution_id: Option<String>,
-    /// When.
+    /// Time of the execution, in UTC.
     executed_at: DateTime<Utc>,
-    /// Anything else, as JSON.
+    /// Additional data, as JSON text.
     metadata_json: Option<String>,
 }
 
 impl NewExecution {
-    /// A whole fill, without costs, now.
+    /// Creates an execution that fills its trade completely, now and without costs.
     pub fn new(trade_id: TradeId, symbol: impl Into<String>, quantity: Decimal, price: Decimal) -> Self {
         Self {
             trade_id,
@@ -62,25 +62,25 @@ impl NewExecution {
 }
 
 changes! {
-    /// Changes to an execution, which are corrections.
+    /// A changeset for an execution: corrections.
     ExecutionChanges {
-        /// Corrects how much.
+        /// Corrects the executed quantity, in units of the instrument.
         quantity: Decimal,
-        /// Corrects the price.
+        /// Corrects the price per unit.
         price: Decimal,
-        /// Corrects whether it filled the whole rest.
+        /// Corrects the kind of the execution.
         execution_type: ExecutionType,
-        /// Corrects what the broker took.
+        /// Corrects the broker's commission.
         commission: Decimal,
-        /// Corrects what others took.
+        /// Corrects the other fees.
         fees: Decimal,
-        /// Corrects where.
+        /// Corrects the exchange.
         exchange: Option<String>,
-        /// Corrects the exchange's own identifier.
+        /// Corrects the exchange's identifier of the execution.
         execution_id: Option<String>,
-        /// Corrects when.
+        /// Corrects the time of the execution.
         executed_at: DateTime<Utc>,
-        /// Sets its metadata.
+        /// Sets the additional data.
         metadata_json: Option<String>,
     }
 }

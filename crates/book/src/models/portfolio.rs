@@ -2,40 +2,40 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::now;
+use tallybook_core::now;
 
 use crate::changes::changes;
 use crate::ids::PortfolioId;
 use crate::table::table;
 
 model! {
-    /// A portfolio: capital under a name.
+    /// A portfolio: capital in one currency, under a name.
     Portfolio(PortfolioId);
     /// A portfolio to create.
     NewPortfolio;
-    /// Its name; no two portfolios share one.
+    /// Unique name, at most 255 characters.
     #[row(max = 255)]
     name: String,
-    /// What it is for.
+    /// Description, at most 1,000 characters.
     #[row(max = 1000)]
     description: Option<String>,
-    /// What it began with.
+    /// Capital at the beginning, in `currency`.
     initial_capital: Decimal,
-    /// What it has now.
+    /// Current capital, in `currency`.
     current_capital: Decimal,
-    /// The ISO 4217 code of its currency.
+    /// Currency, as an ISO 4217 code of three letters, for example `USD`.
     #[row(max = 3)]
     currency: String,
-    /// When it was created.
+    /// Time at which the row was created, in UTC.
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change of the row, in UTC.
     updated_at: DateTime<Utc>,
-    /// Anything else, as JSON.
+    /// Additional data, as JSON text.
     metadata_json: Option<String>,
 }
 
 impl NewPortfolio {
-    /// A portfolio of 100,000 USD, created now.
+    /// Creates a portfolio of 100,000 USD, as of now.
     pub fn new(name: impl Into<String>) -> Self {
         let now = now();
         Self {
@@ -52,19 +52,20 @@ impl NewPortfolio {
 }
 
 changes! {
-    /// Changes to a portfolio.
+    /// A changeset for a portfolio.
     PortfolioChanges {
-        /// Renames it.
+        /// Sets the name.
         name: String,
-        /// Describes it anew.
+        /// Sets the description.
         description: Option<String>,
-        /// Sets what it began with.
+        /// Sets the capital at the beginning.
         initial_capital: Decimal,
-        /// Sets what it has now.
+        /// Sets the current capital. For concurrent changes use
+        /// [`add_current_capital`](crate::Repository::add_current_capital).
         current_capital: Decimal,
-        /// Sets its currency.
+        /// Sets the currency.
         currency: String,
-        /// Sets its metadata.
+        /// Sets the additional data.
         metadata_json: Option<String>,
     }
 }

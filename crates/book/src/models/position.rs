@@ -2,48 +2,48 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::now;
+use tallybook_core::now;
 
 use crate::changes::changes;
+use crate::enums::PositionType;
 use crate::ids::{PortfolioId, PositionId};
 use crate::table::table;
-use crate::words::PositionType;
 
 model! {
-    /// A position: what a portfolio holds of a symbol.
+    /// A position: a portfolio's holding of an instrument.
     Position(PositionId);
     /// A position to create.
     NewPosition;
     /// The portfolio that holds it.
     portfolio_id: PortfolioId,
-    /// Of what.
+    /// Instrument symbol, at most 20 characters, for example `AAPL`.
     #[row(max = 20)]
     symbol: String,
-    /// How much.
+    /// Held quantity, in units of the instrument.
     quantity: Decimal,
-    /// What a unit cost on average.
+    /// Average cost per unit, in the portfolio's currency.
     average_cost: Decimal,
-    /// What a unit was worth when last looked at.
+    /// Last known market price per unit, in the portfolio's currency.
     current_price: Decimal,
-    /// Gain or loss if it were closed now.
+    /// Profit or loss if the position were closed at `current_price`, in the portfolio's currency.
     unrealized_pnl: Decimal,
-    /// Gain or loss of what was closed.
+    /// Profit or loss of the part already closed, in the portfolio's currency.
     realized_pnl: Decimal,
-    /// Which way it faces.
+    /// Direction: long or short.
     #[row(max = 10)]
     position_type: PositionType,
-    /// When it was opened.
+    /// Time at which the position was opened, in UTC.
     entry_date: Option<DateTime<Utc>>,
-    /// When the row was created.
+    /// Time at which the row was created, in UTC.
     created_at: DateTime<Utc>,
-    /// When the row was last changed.
+    /// Time of the last change of the row, in UTC.
     updated_at: DateTime<Utc>,
-    /// Anything else, as JSON.
+    /// Additional data, as JSON text.
     metadata_json: Option<String>,
 }
 
 impl NewPosition {
-    /// A long position, opened now and worth what it cost.
+    /// Creates a long position, opened now, with its cost as the market price.
     pub fn new(
         portfolio_id: PortfolioId,
         symbol: impl Into<String>,
@@ -69,23 +69,23 @@ impl NewPosition {
 }
 
 changes! {
-    /// Changes to a position.
+    /// A changeset for a position.
     PositionChanges {
-        /// Sets how much.
+        /// Sets the held quantity. For concurrent changes use [`add_quantity`](crate::Repository::add_quantity).
         quantity: Decimal,
-        /// Sets what a unit cost on average.
+        /// Sets the average cost per unit.
         average_cost: Decimal,
-        /// Sets what a unit is worth.
+        /// Sets the last known market price per unit.
         current_price: Decimal,
-        /// Sets the gain or loss if it were closed now.
+        /// Sets the unrealized profit or loss.
         unrealized_pnl: Decimal,
-        /// Sets the gain or loss of what was closed.
+        /// Sets the realized profit or loss.
         realized_pnl: Decimal,
-        /// Sets which way it faces.
+        /// Sets the direction.
         position_type: PositionType,
-        /// Sets when it was opened.
+        /// Sets the time at which the position was opened.
         entry_date: Option<DateTime<Utc>>,
-        /// Sets its metadata.
+        /// Sets the additional data.
         metadata_json: Option<String>,
     }
 }

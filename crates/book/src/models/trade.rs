@@ -2,60 +2,60 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::now;
+use tallybook_core::now;
 
 use crate::changes::changes;
-use crate::ids::{PortfolioId, SessionId, TradeId};
+use crate::enums::{Action, OrderType, TradeStatus};
+use crate::ids::{PortfolioId, TradeId, TradingSessionId};
 use crate::table::table;
-use crate::words::{Action, OrderType, TradeStatus};
 
 model! {
-    /// A trade: an order sent to market for a portfolio.
+    /// A trade: an order sent to the market for a portfolio.
     Trade(TradeId);
     /// A trade to create.
     NewTrade;
-    /// The portfolio it is for.
+    /// The portfolio that the order is for.
     portfolio_id: PortfolioId,
-    /// The trading session it belongs to.
-    session_id: Option<SessionId>,
-    /// Of what.
+    /// The trading session that placed the order, if any.
+    session_id: Option<TradingSessionId>,
+    /// Instrument symbol, at most 20 characters, for example `AAPL`.
     #[row(max = 20)]
     symbol: String,
-    /// Buy or sell.
+    /// Side: buy or sell.
     #[row(max = 10)]
     action: Action,
-    /// How much.
+    /// Ordered quantity, in units of the instrument.
     quantity: Decimal,
-    /// How it is to be filled.
+    /// Order type, which decides which prices apply.
     #[row(max = 20)]
     order_type: OrderType,
-    /// The worst price to take.
+    /// Limit price per unit, in the portfolio's currency; for limit and stop-limit orders.
     limit_price: Option<Decimal>,
-    /// The price that sets it off.
+    /// Stop price per unit, in the portfolio's currency; for stop and stop-limit orders.
     stop_price: Option<Decimal>,
-    /// Where it is in its life.
+    /// Status of the order.
     #[row(max = 20)]
     status: TradeStatus,
-    /// How much of it is filled.
+    /// Filled quantity, in units of the instrument; from 0 to `quantity`. The book does not enforce the range.
     filled_quantity: Decimal,
-    /// The average price of what is filled.
+    /// Average price per unit of the filled quantity, in the portfolio's currency.
     average_fill_price: Option<Decimal>,
-    /// When it was created.
+    /// Time at which the row was created, in UTC.
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change of the row, in UTC.
     updated_at: DateTime<Utc>,
-    /// When it was filled.
+    /// Time at which the order was completely filled, in UTC.
     filled_at: Option<DateTime<Utc>>,
-    /// Why it was made.
+    /// Reasoning behind the order, as free text.
     decision_rationale: Option<String>,
-    /// How sure whoever made it was.
+    /// Confidence in the decision, as given by its author; by convention from 0 to 1.
     confidence_score: Option<Decimal>,
-    /// Anything else, as JSON.
+    /// Additional data, as JSON text.
     metadata_json: Option<String>,
 }
 
 impl NewTrade {
-    /// A pending order at the market's price, made now.
+    /// Creates a pending market order, placed now.
     pub fn market(
         portfolio_id: PortfolioId,
         action: Action,
@@ -84,7 +84,7 @@ impl NewTrade {
         }
     }
 
-    /// A pending order at `limit_price` or better, made now.
+    /// Creates a pending limit order, placed now.
     pub fn limit(
         portfolio_id: PortfolioId,
         action: Action,
@@ -101,29 +101,30 @@ impl NewTrade {
 }
 
 changes! {
-    /// Changes to a trade.
+    /// A changeset for a trade.
     TradeChanges {
-        /// Puts it into a trading session, or takes it out.
-        session_id: Option<SessionId>,
-        /// Sets how much.
+        /// Sets the trading session; `None` removes the trade from it.
+        session_id: Option<TradingSessionId>,
+        /// Sets the ordered quantity, in units of the instrument.
         quantity: Decimal,
-        /// Sets the worst price to take.
+        /// Sets the limit price per unit.
         limit_price: Option<Decimal>,
-        /// Sets the price that sets it off.
+        /// Sets the stop price per unit.
         stop_price: Option<Decimal>,
-        /// Sets where it is in its life.
+        /// Sets the status.
         status: TradeStatus,
-        /// Sets how much of it is filled.
+        /// Sets the filled quantity, in units of the instrument. For concurrent fills use
+        /// [`add_filled_quantity`](crate::Repository::add_filled_quantity).
         filled_quantity: Decimal,
-        /// Sets the average price of what is filled.
+        /// Sets the average fill price per unit.
         average_fill_price: Option<Decimal>,
-        /// Sets when it was filled.
+        /// Sets the time at which the order was completely filled.
         filled_at: Option<DateTime<Utc>>,
-        /// Sets why it was made.
+        /// Sets the reasoning.
         decision_rationale: Option<String>,
-        /// Sets how sure whoever made it was.
+        /// Sets the confidence.
         confidence_score: Option<Decimal>,
-        /// Sets its metadata.
+        /// Sets the additional data.
         metadata_json: Option<String>,
     }
 }

@@ -2,62 +2,62 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook_engine::now;
+use tallybook_core::now;
 
 use crate::changes::changes;
-use crate::ids::{PortfolioId, SessionId};
+use crate::enums::{SessionStatus, SessionType};
+use crate::ids::{PortfolioId, TradingSessionId};
 use crate::table::table;
-use crate::words::{SessionStatus, SessionType};
 
 model! {
-    /// A trading session: a stretch of trading for a portfolio, with its limits and its score.
-    TradingSession(SessionId);
+    /// A trading session: a period of trading for a portfolio, with its limits and results.
+    TradingSession(TradingSessionId);
     /// A trading session to create.
     NewTradingSession;
-    /// The portfolio it trades for.
+    /// The portfolio that it trades for.
     portfolio_id: PortfolioId,
-    /// What it trades with.
+    /// Mode: live, paper or backtest.
     #[row(max = 20)]
     session_type: SessionType,
-    /// Where it is in its life.
+    /// Status: active, paused or stopped.
     #[row(max = 20)]
     status: SessionStatus,
-    /// Its name.
+    /// Name, at most 255 characters.
     #[row(max = 255)]
     name: Option<String>,
-    /// What it is for.
+    /// Description, at most 1,000 characters.
     #[row(max = 1000)]
     description: Option<String>,
-    /// The largest position it may open.
+    /// Maximum size of a single position.
     max_position_size: Option<Decimal>,
-    /// The most of the portfolio it may put at risk.
+    /// Maximum exposure of the portfolio.
     max_portfolio_exposure: Option<Decimal>,
-    /// The loss, in percent, at which a position is closed.
+    /// Loss at which a position is closed, in percent.
     stop_loss_percentage: Option<Decimal>,
-    /// The gain, in percent, at which a position is closed.
+    /// Gain at which a position is closed, in percent.
     take_profit_percentage: Option<Decimal>,
-    /// What it began with.
+    /// Capital at the beginning, in the portfolio's currency.
     starting_capital: Decimal,
-    /// What it has now.
+    /// Current capital, in the portfolio's currency.
     current_capital: Decimal,
-    /// Gain or loss so far.
+    /// Total profit or loss so far, in the portfolio's currency.
     total_pnl: Decimal,
-    /// Trades made.
+    /// Number of trades so far.
     total_trades: i64,
-    /// Trades won.
+    /// Number of trades closed with a profit.
     winning_trades: i64,
-    /// Trades lost.
+    /// Number of trades closed with a loss.
     losing_trades: i64,
-    /// When it began.
+    /// Time at which the session started, in UTC.
     started_at: DateTime<Utc>,
-    /// When it ended.
+    /// Time at which the session stopped, in UTC; `None` while it runs.
     stopped_at: Option<DateTime<Utc>>,
-    /// Anything else, as JSON.
+    /// Additional data, as JSON text.
     metadata_json: Option<String>,
 }
 
 impl NewTradingSession {
-    /// An active session with 100,000 of capital, begun now.
+    /// Creates an active session with a capital of 100,000, started now.
     pub fn new(portfolio_id: PortfolioId, session_type: SessionType) -> Self {
         Self {
             portfolio_id,
@@ -83,40 +83,40 @@ impl NewTradingSession {
 }
 
 changes! {
-    /// Changes to a trading session.
+    /// A changeset for a trading session.
     TradingSessionChanges {
-        /// Sets where it is in its life.
+        /// Sets the status.
         status: SessionStatus,
-        /// Renames it.
+        /// Sets the name.
         name: Option<String>,
-        /// Describes it anew.
+        /// Sets the description.
         description: Option<String>,
-        /// Sets the largest position it may open.
+        /// Sets the maximum size of a single position.
         max_position_size: Option<Decimal>,
-        /// Sets the most of the portfolio it may put at risk.
+        /// Sets the maximum exposure of the portfolio.
         max_portfolio_exposure: Option<Decimal>,
-        /// Sets the loss, in percent, at which a position is closed.
+        /// Sets the loss at which a position is closed, in percent.
         stop_loss_percentage: Option<Decimal>,
-        /// Sets the gain, in percent, at which a position is closed.
+        /// Sets the gain at which a position is closed, in percent.
         take_profit_percentage: Option<Decimal>,
-        /// Sets what it has now.
+        /// Sets the current capital.
         current_capital: Decimal,
-        /// Sets the gain or loss so far.
+        /// Sets the total profit or loss.
         total_pnl: Decimal,
-        /// Sets the trades made.
+        /// Sets the number of trades.
         total_trades: i64,
-        /// Sets the trades won.
+        /// Sets the number of winning trades.
         winning_trades: i64,
-        /// Sets the trades lost.
+        /// Sets the number of losing trades.
         losing_trades: i64,
-        /// Sets when it ended.
+        /// Sets the time at which the session stopped.
         stopped_at: Option<DateTime<Utc>>,
-        /// Sets its metadata.
+        /// Sets the additional data.
         metadata_json: Option<String>,
     }
 }
 
 table!(
-    TradingSession, NewTradingSession, TradingSessionChanges, SessionId, TradingSessions,
+    TradingSession, NewTradingSession, TradingSessionChanges, TradingSessionId, TradingSessions,
     "trading_sessions", "trading session", order: started_at, touch: false
 );

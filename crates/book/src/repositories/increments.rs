@@ -1,21 +1,21 @@
-//! Amounts that are added to what a row holds.
+//! Atomic increments of a column.
 
 use std::future::Future;
 
 use rust_decimal::Decimal;
-use tallybook_engine::{Call, WriteSession};
+use tallybook_core::{CallSite, WriteSession};
 
 use super::repository::Repository;
 use crate::error::Result;
-use crate::ids::{PortfolioId, PositionId, SessionId, TradeId};
+use crate::ids::{PortfolioId, PositionId, TradeId, TradingSessionId};
 use crate::models::{
     Portfolio, PortfolioChanges, Position, PositionChanges, Trade, TradeChanges, TradingSession,
     TradingSessionChanges,
 };
 
-/// Amounts that are added without rounding.
+/// Numbers that are added without rounding.
 trait Exact: Sized {
-    /// The sum, unless it can't be held exactly.
+    /// Returns the sum, or `None` if it cannot be represented exactly.
     fn exact_sum(self, other: Self) -> Option<Self>;
 }
 
@@ -40,14 +40,14 @@ impl Exact for Decimal {
     }
 }
 
-/// A sum, or an error that names the column.
+/// Returns the sum, or an error that names the column.
 fn sum<N: Exact + Copy + std::fmt::Display>(column: &str, before: N, amount: N) -> Result<N> {
     let refused =
-        || tallybook_engine::Error::invalid_value(column, format!("{before} + {amount} has too many digits"));
+        || tallybook_core::Error::invalid_value(column, format!("{before} + {amount} has too many digits"));
     Ok(before.exact_sum(amount).ok_or_else(refused)?)
 }
 
-/// Declares methods that add to a column.
+/// Declares increment methods.
 macro_rules! increments {
     ($($table:ident($id:ident) by $changes:ident {
         $($(#[$doc:meta])* $method:ident => $field:ident: $type:ty,)*
@@ -56,12 +56,13 @@ macro_rules! increments {
             $(
                 $(#[$doc])*
                 ///
-                /// The amount may be negative. The row is locked as by [`get_for_update`](Self::get_for_update), so
-                /// nothing that others add at the same time is lost, and the sum is exact. Two statements.
+                /// The amount may be negative. The row is locked as by [`get_for_update`](Self::get_for_update),
+                /// so no concurrent increment is lost, and the sum is exact. Two statements.
                 ///
                 /// # Errors
                 /// [`Error::is_not_found`](crate::Error::is_not_found), and
-                /// [`Error::is_invalid_value`](crate::Error::is_invalid_value) for a sum that the column would round.
+                /// [`Error::is_invalid_value`](crate::Error::is_invalid_value) for a sum that the column would
+                /// round.
                 #[track_caller]
                 pub fn $method(
                     &mut self,
@@ -69,7 +70,7 @@ macro_rules! increments {
                     amount: impl Into<$type>,
                 ) -> impl Future<Output = Result<$table>> + Send {
                     let amount: $type = amount.into();
-                    self.update_from(id, Call::here(), move |row| {
+                    self.update_from(id, CallSite::here(), move |row| {
                         Ok($changes::new().$field(sum(stringify!($field), row.$field, amount)?))
                     })
                 }
@@ -80,30 +81,30 @@ macro_rules! increments {
 
 increments! {
     Trade(TradeId) by TradeChanges {
-        /// Adds to the filled quantity of a trade, and returns the trade. Neither its quantity nor its status is
-        /// looked at.
+        /// Adds to the filled quantity of a trade and returns the trade. Checks neither its quantity nor its
+        /// status.
         add_filled_quantity => filled_quantity: Decimal,
     }
     Portfolio(PortfolioId) by PortfolioChanges {
-        /// Adds to the capital that a portfolio has now, and returns the portfolio.
+        /// Adds to the current capital of a portfolio and returns the portfolio.
         add_current_capital => current_capital: Decimal,
     }
     Position(PositionId) by PositionChanges {
-        /// Adds to the quantity of a position, and returns the position.
+        /// Adds to the quantity of a position and returns the position.
         add_quantity => quantity: Decimal,
-        /// Adds to the realized profit of a position, and returns the position.
+        /// Adds to the realized profit and loss of a position and returns the position.
         add_realized_pnl => realized_pnl: Decimal,
     }
-    TradingSession(SessionId) by TradingSessionChanges {
-        /// Adds to the capital that a trading session has now, and returns the session.
+    TradingSession(TradingSessionId) by TradingSessionChanges {
+        /// Adds to the current capital of a trading session and returns the session.
         add_current_capital => current_capital: Decimal,
-        /// Adds to the profit of a trading session, and returns the session.
+        /// Adds to the total profit and loss of a trading session and returns the session.
         add_total_pnl => total_pnl: Decimal,
-        /// Adds to the trades that a trading session made, and returns the session.
+        /// Adds to the number of trades of a trading session and returns the session.
         add_total_trades => total_trades: i64,
-        /// Adds to the trades that a trading session won, and returns the session.
+        /// Adds to the number of winning trades of a trading session and returns the session.
         add_winning_trades => winning_trades: i64,
-        /// Adds to the trades that a trading session lost, and returns the session.
+        /// Adds to the number of losing trades of a trading session and returns the session.
         add_losing_trades => losing_trades: i64,
     }
 }

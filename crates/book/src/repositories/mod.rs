@@ -1,10 +1,10 @@
-//! Where rows come from and go to: a repository for each table, over a session.
+//! Repositories: one for each table, each working through a session.
 //!
-//! All repositories read through any session and write only through a write session.
+//! A repository reads through any session and writes only through a write session.
 
 mod executions;
 mod increments;
-mod newest;
+mod paging;
 mod portfolios;
 mod positions;
 mod repository;

@@ -1,18 +1,18 @@
-//! What only portfolios offer.
+//! Methods of the portfolio repository.
 
 use std::future::Future;
 
-use tallybook_engine::{Batch, Call, Session, all, optional, params};
+use tallybook_core::{Batch, CallSite, Session, all, optional, params};
 
 use super::repository::{Repository, in_order, numbers};
+use crate::advice::advice;
 use crate::aggregates::{Children, PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades};
 use crate::error::Result;
 use crate::ids::PortfolioId;
-use crate::loader::loader;
 use crate::models::{Portfolio, Position, Trade, TradingSession};
-use crate::newest::newest_first;
 use crate::sql::statements;
 use crate::table::{Table, children, select};
+use crate::time_order::newest_first;
 
 statements! {
     BY_NAME = select::<Portfolio>("WHERE name = $1");
@@ -25,26 +25,20 @@ statements! {
 }
 
 impl<S: Session> Repository<'_, S, Portfolio> {
-    /// The portfolio with this name. One statement.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the portfolio with this name. One statement.
     #[track_caller]
     pub fn get_by_name(&mut self, name: &str) -> impl Future<Output = Result<Option<Portfolio>>> + Send {
         self.fetch(optional(&*BY_NAME, params![name]))
     }
 
     /// A portfolio with its positions. Two statements, one round trip, one snapshot.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_with_positions(
         &mut self,
         id: PortfolioId,
     ) -> impl Future<Output = Result<Option<PortfolioWithPositions>>> + Send {
         let batch = (optional(by_id(), params![id]), all(&*POSITIONS, params![id]));
-        let call = Call::here().instead(loader!(Portfolios::get_many_with_positions, "&ids"));
+        let call = CallSite::here().suggest(advice!(Portfolios::get_many_with_positions, "&ids"));
         async move {
             let (portfolio, positions) = self.fetch(batch.called(call)).await?;
             Ok(portfolio.map(|portfolio| PortfolioWithPositions { portfolio, positions }))
@@ -53,9 +47,6 @@ impl<S: Session> Repository<'_, S, Portfolio> {
 
     /// As [`get_with_positions`](Self::get_with_positions) for many, in the order of the identifiers. Two
     /// statements, one round trip.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_many_with_positions(
         &mut self,
@@ -77,16 +68,13 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     }
 
     /// A portfolio with its trades. Two statements, one round trip, one snapshot.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_with_trades(
         &mut self,
         id: PortfolioId,
     ) -> impl Future<Output = Result<Option<PortfolioWithTrades>>> + Send {
         let batch = (optional(by_id(), params![id]), all(&*TRADES, params![id]));
-        let call = Call::here().instead(loader!(Portfolios::get_many_with_trades, "&ids"));
+        let call = CallSite::here().suggest(advice!(Portfolios::get_many_with_trades, "&ids"));
         async move {
             let (portfolio, trades) = self.fetch(batch.called(call)).await?;
             let trades = newest_first(trades);
@@ -96,9 +84,6 @@ impl<S: Session> Repository<'_, S, Portfolio> {
 
     /// As [`get_with_trades`](Self::get_with_trades) for many, in the order of the identifiers. Two
     /// statements, one round trip.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_many_with_trades(
         &mut self,
@@ -118,9 +103,6 @@ impl<S: Session> Repository<'_, S, Portfolio> {
 
     /// A portfolio with its positions, trades and trading sessions. Four statements, one round trip, one
     /// snapshot.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_with_all_relations(
         &mut self,
@@ -132,7 +114,7 @@ impl<S: Session> Repository<'_, S, Portfolio> {
             all(&*TRADES, params![id]),
             all(&*SESSIONS, params![id]),
         );
-        let call = Call::here().instead(loader!(Portfolios::get_many_with_all_relations, "&ids"));
+        let call = CallSite::here().suggest(advice!(Portfolios::get_many_with_all_relations, "&ids"));
         async move {
             let (portfolio, positions, trades, sessions) = self.fetch(batch.called(call)).await?;
             let (trades, sessions) = (newest_first(trades), newest_first(sessions));
@@ -142,9 +124,6 @@ impl<S: Session> Repository<'_, S, Portfolio> {
 
     /// As [`get_with_all_relations`](Self::get_with_all_relations) for many, in the order of the
     /// identifiers. Four statements, one round trip.
-    ///
-    /// # Errors
-    /// What the database reports.
     #[track_caller]
     pub fn get_many_with_all_relations(
         &mut self,
@@ -175,10 +154,10 @@ impl<S: Session> Repository<'_, S, Portfolio> {
     }
 }
 
-fn by_id() -> &'static tallybook_engine::Statement {
+fn by_id() -> &'static tallybook_core::Statement {
     &Portfolio::statements().by_id
 }
 
-fn by_ids() -> &'static tallybook_engine::Statement {
+fn by_ids() -> &'static tallybook_core::Statement {
     &Portfolio::statements().by_ids
 }

@@ -1,14 +1,14 @@
-//! What only positions offer.
+//! Methods of the position repository.
 
 use std::future::Future;
 
-use tallybook_engine::{Session, all, params};
+use tallybook_core::{Session, all, params};
 
 use super::repository::Repository;
 use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::Position;
-use crate::page::Window;
+use crate::page::LimitOffset;
 use crate::sql::statements;
 use crate::table::select;
 
@@ -18,25 +18,19 @@ statements! {
 }
 
 impl<S: Session> Repository<'_, S, Position> {
-    /// The positions of a portfolio. One statement.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the positions of a portfolio. One statement.
     #[track_caller]
     pub fn get_by_portfolio(
         &mut self,
         portfolio: PortfolioId,
-        window: Window,
+        window: LimitOffset,
     ) -> impl Future<Output = Result<Vec<Position>>> + Send {
         let params = params![portfolio, i64::from(window.limit), i64::from(window.skip)];
         self.fetch(all(&*BY_PORTFOLIO, params))
     }
 
-    /// What a portfolio holds of a symbol: several rows where it holds it long and short, or in lots. One
-    /// statement, by `ix_positions_portfolio_symbol`.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the positions of a portfolio in one symbol: several if it holds both long and short ones, or
+    /// separate lots. One statement, by `ix_positions_portfolio_symbol`.
     #[track_caller]
     pub fn get_by_symbol(
         &mut self,

@@ -1,57 +1,51 @@
-//! What only trading sessions offer.
+//! Methods of the trading session repository.
 
 use std::future::Future;
 
-use tallybook_engine::{Call, Session, params};
+use tallybook_core::{CallSite, Session, params};
 
 use super::repository::Repository;
+use crate::enums::SessionStatus;
 use crate::error::Result;
 use crate::ids::PortfolioId;
 use crate::models::TradingSession;
-use crate::newest::List;
-use crate::page::Window;
+use crate::page::LimitOffset;
 use crate::sql::statements;
-use crate::words::SessionStatus;
+use crate::time_order::ListStatements;
 
 statements! {
-    BY_PORTFOLIO: List = List::new::<TradingSession>("portfolio_id = $1", 1);
-    BY_STATUS: List = List::new::<TradingSession>("status = $1", 1);
+    BY_PORTFOLIO: ListStatements = ListStatements::new::<TradingSession>("portfolio_id = $1", 1);
+    BY_STATUS: ListStatements = ListStatements::new::<TradingSession>("status = $1", 1);
 }
 
 impl<S: Session> Repository<'_, S, TradingSession> {
-    /// The trading sessions of a portfolio. One statement.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the trading sessions of a portfolio. One statement.
     #[track_caller]
     pub fn get_by_portfolio(
         &mut self,
         portfolio: PortfolioId,
-        window: Window,
+        window: LimitOffset,
     ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
-        self.window(&BY_PORTFOLIO, move || params![portfolio], window, Call::here())
+        self.window(&BY_PORTFOLIO, move || params![portfolio], window, CallSite::here())
     }
 
-    /// The trading sessions with a status. One statement.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the trading sessions with a status. One statement.
     #[track_caller]
     pub fn get_by_status(
         &mut self,
         status: &SessionStatus,
-        window: Window,
+        window: LimitOffset,
     ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
         let status = status.clone();
-        self.window(&BY_STATUS, move || params![status], window, Call::here())
+        self.window(&BY_STATUS, move || params![status], window, CallSite::here())
     }
 
-    /// The trading sessions that are running. One statement.
-    ///
-    /// # Errors
-    /// What the database reports.
+    /// Returns the active trading sessions. One statement.
     #[track_caller]
-    pub fn get_active(&mut self, window: Window) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
+    pub fn get_active(
+        &mut self,
+        window: LimitOffset,
+    ) -> impl Future<Output = Result<Vec<TradingSession>>> + Send {
         self.get_by_status(&SessionStatus::Active, window)
     }
 }

@@ -1,13 +1,13 @@
-//! Updates and deletions of one row, and the check that it is still what was read.
+//! Updates and deletions of one row, with optimistic locking.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
-use tallybook_engine::{
-    Batch, Call, Encode, Engine, Execute, Optional, Session, Statement, Value, WriteSession, execute, now,
-    optional, params,
+use tallybook_core::{
+    Batch, CallSite, Dialect, Encode, Execute, Optional, Session, Statement, Value, WriteSession, execute,
+    now, optional, params,
 };
 
 use crate::changes::{Assignments, Changes};
@@ -15,26 +15,26 @@ use crate::error::{Error, Result};
 use crate::ids::Id;
 use crate::table::{Table, Touched};
 
-/// An update of a row, made by [`Repository::update`](crate::Repository::update). It runs when it is awaited.
+/// An update of a row, created by [`Repository::update`](crate::Repository::update). Runs when awaited.
 #[must_use = "an update runs when it is awaited"]
 pub struct Update<'s, T: Table> {
     target: Target<'s, T>,
     changes: T::Changes,
 }
 
-/// The deletion of a row, made by [`Repository::delete`](crate::Repository::delete). It runs when it is awaited.
+/// A deletion of a row, created by [`Repository::delete`](crate::Repository::delete). Runs when awaited.
 #[must_use = "a deletion runs when it is awaited"]
 pub struct Delete<'s, T: Table> {
     target: Target<'s, T>,
 }
 
 impl<T: Touched> Update<'_, T> {
-    /// Changes the row only if nobody changed it since it was read: if its `updated_at` is still the one given. Each
-    /// update makes that later, so of two writers that read the same row one succeeds.
+    /// Updates the row only if its `updated_at` still has this value, that is, if nobody changed it since it was
+    /// read. Each update advances `updated_at`, so of two writers that read the same row one succeeds.
     ///
     /// # Errors
-    /// [`Error::is_stale`] if it was changed. Nothing was written then, and the transaction goes on: read the row
-    /// again, and decide again.
+    /// [`Error::is_stale`] if the row was changed. Nothing was written, and the transaction continues: read the
+    /// row again and decide again.
     pub fn expecting(mut self, updated_at: DateTime<Utc>) -> Self {
         self.target.expected = Some(updated_at);
         self
@@ -42,10 +42,11 @@ impl<T: Touched> Update<'_, T> {
 }
 
 impl<T: Touched> Delete<'_, T> {
-    /// Deletes the row only if nobody changed it since it was read: if its `updated_at` is still the one given.
+    /// Deletes the row only if its `updated_at` still has this value, that is, if nobody changed it since it was
+    /// read.
     ///
     /// # Errors
-    /// [`Error::is_stale`] if it was changed. Nothing was deleted then, and the transaction goes on.
+    /// [`Error::is_stale`] if the row was changed. Nothing was deleted, and the transaction continues.
     pub fn expecting(mut self, updated_at: DateTime<Utc>) -> Self {
         self.target.expected = Some(updated_at);
         self
@@ -53,7 +54,7 @@ impl<T: Touched> Delete<'_, T> {
 }
 
 impl<'s, T: Table> Update<'s, T> {
-    pub(super) fn new(session: &'s mut WriteSession, id: T::Id, changes: T::Changes, call: Call) -> Self {
+    pub(super) fn new(session: &'s mut WriteSession, id: T::Id, changes: T::Changes, call: CallSite) -> Self {
         Self { target: Target { session, id, expected: None, call }, changes }
     }
 
@@ -66,13 +67,13 @@ impl<'s, T: Table> Update<'s, T> {
         let query = target.update(assignments)?.called(target.call);
         match target.session.run(query).await? {
             Some(written) => Ok(written),
-            None => Err(target.why_missed().await?),
+            None => Err(target.missed_error().await?),
         }
     }
 }
 
 impl<'s, T: Table> Delete<'s, T> {
-    pub(super) fn new(session: &'s mut WriteSession, id: T::Id, call: Call) -> Self {
+    pub(super) fn new(session: &'s mut WriteSession, id: T::Id, call: CallSite) -> Self {
         Self { target: Target { session, id, expected: None, call } }
     }
 
@@ -82,7 +83,7 @@ impl<'s, T: Table> Delete<'s, T> {
         if target.session.run(query).await? > 0 {
             return Ok(true);
         }
-        match target.why_missed().await? {
+        match target.missed_error().await? {
             missing if missing.is_not_found() => Ok(false),
             stale => Err(stale),
         }
@@ -119,12 +120,12 @@ impl<T: Table> fmt::Debug for Delete<'_, T> {
     }
 }
 
-/// A row to write to, and when it must have been changed last.
+/// The row to write, with the expected `updated_at`.
 struct Target<'s, T: Table> {
     session: &'s mut WriteSession,
     id: T::Id,
     expected: Option<DateTime<Utc>>,
-    call: Call,
+    call: CallSite,
 }
 
 impl<T: Table> Target<'_, T> {
@@ -136,7 +137,7 @@ impl<T: Table> Target<'_, T> {
         let (mut set, mut values) = assignments.into_set_clause::<T>()?;
         if T::TOUCH {
             values.push(Value::Timestamp(now()));
-            set.push_str(&touch(self.session.engine(), values.len()));
+            set.push_str(&touch(self.session.dialect(), values.len()));
         }
         let condition = self.condition(&mut values)?;
         let sql = format!("UPDATE {} SET {set} WHERE {condition} RETURNING {}", T::NAME, T::COLUMN_LIST);
@@ -152,19 +153,20 @@ impl<T: Table> Target<'_, T> {
         Ok(execute(Statement::from(format!("DELETE FROM {} WHERE {condition}", T::NAME)), values))
     }
 
-    /// By what the row is found; its values go behind those that are there.
+    /// Returns the condition that selects the row, and appends its parameters.
     fn condition(&self, values: &mut Vec<Value>) -> Result<String> {
         values.push(Value::Int(self.id.get()));
         let mut condition = format!("id = ${}", values.len());
         if let Some(expected) = self.expected {
-            let refused = |problem| tallybook_engine::Error::invalid_value("expected updated_at", problem);
+            let refused = |problem| tallybook_core::Error::invalid_value("expected updated_at", problem);
             values.push(expected.encode().map_err(refused)?);
-            condition.push_str(&is_unchanged(self.session.engine(), values.len()));
+            condition.push_str(&is_unchanged(self.session.dialect(), values.len()));
         }
         Ok(condition)
     }
 
-    /// The row as it is, for an update without changes; with an expectation, it stays so until the transaction ends.
+    /// Reads the row, for an update without changes. With an expectation it locks the row until the transaction
+    /// ends.
     async fn read(self) -> Result<T> {
         let statements = T::statements();
         let text = if self.expected.is_some() { &statements.for_update } else { &statements.by_id };
@@ -177,8 +179,8 @@ impl<T: Table> Target<'_, T> {
         }
     }
 
-    /// The error for a row that was not written to: it was changed, or there is none.
-    async fn why_missed(self) -> Result<Error> {
+    /// Returns the error for a row that was not written: it was changed, or does not exist.
+    async fn missed_error(self) -> Result<Error> {
         let missing = Error::not_found(T::NOUN, self.id.get());
         let Some(expected) = self.expected else { return Ok(missing) };
         let query = optional::<T>(&T::statements().by_id, params![self.id]).called(self.call);
@@ -191,21 +193,22 @@ fn stale<T: Table>(found: &T, expected: DateTime<Utc>) -> Error {
     Error::stale(T::NOUN, found.id().get(), expected, found.updated_at().unwrap_or(expected))
 }
 
-/// Sets `updated_at` to a parameter, the time of now, but always to a later time than it was: two updates may come
-/// within a microsecond, and clocks are set back.
-fn touch(engine: Engine, now: usize) -> String {
-    match engine {
-        Engine::Postgres => {
+/// Sets `updated_at` to a parameter, the current time, but always to a later time than before: two updates may
+/// fall into one microsecond, and clocks are set back.
+fn touch(dialect: Dialect, now: usize) -> String {
+    match dialect {
+        Dialect::Postgres => {
             format!(", updated_at = greatest(${now}, updated_at + interval '1 microsecond')")
         }
-        Engine::Sqlite => format!(", updated_at = tallybook_touched(updated_at, ${now})"),
+        Dialect::Sqlite => format!(", updated_at = tallybook_touched(updated_at, ${now})"),
     }
 }
 
-/// The condition that `updated_at` equals a parameter. SQLite compares by moment, since other programs spell times differently.
-fn is_unchanged(engine: Engine, expected: usize) -> String {
-    match engine {
-        Engine::Postgres => format!(" AND updated_at = ${expected}"),
-        Engine::Sqlite => format!(" AND tallybook_micros(updated_at) = tallybook_micros(${expected})"),
+/// Returns the condition that `updated_at` equals a parameter. On SQLite it compares times, not texts, since other
+/// programs format times differently.
+fn is_unchanged(dialect: Dialect, expected: usize) -> String {
+    match dialect {
+        Dialect::Postgres => format!(" AND updated_at = ${expected}"),
+        Dialect::Sqlite => format!(" AND tallybook_micros(updated_at) = tallybook_micros(${expected})"),
     }
 }

@@ -1,10 +1,10 @@
-//! The chain of Alembic's versions that existing databases are at.
+//! Alembic's versions of existing databases.
 
-use tallybook_engine::migrate::Version;
+use tallybook_migrate::Version;
 
 const SESSIONS: &[&str] = &["trading_sessions"];
 
-/// Every version that made or changed the book's tables, or others beside them, oldest first.
+/// All versions that created or changed the book's tables or tables next to them, oldest first.
 pub const ALEMBIC: &[Version] = &[
     Version {
         id: "ac7a9a8391bc",

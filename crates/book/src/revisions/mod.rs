@@ -1,13 +1,13 @@
-//! The book's revisions: `0001` its five tables as Alembic made them, `0002` what makes them fast.
+//! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast.
 //!
-//! A revision that was released is never edited: databases have it.
+//! A released revision is never edited, since databases have it.
 
 mod alembic;
 mod optimisation;
 mod tables;
 
-use tallybook_engine::Database;
-use tallybook_engine::migrate::{Change, Goal, Migrator, Revision};
+use tallybook_core::Database;
+use tallybook_migrate::{Change, Migrator, Revision, Target};
 
 use crate::error::Result;
 
@@ -16,15 +16,16 @@ pub use alembic::ALEMBIC;
 /// All revisions of the book, oldest first.
 pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION];
 
-/// The runner of the book's revisions.
+/// Creates the migrator of the book's revisions.
 pub fn migrator(db: &Database) -> Migrator<'_> {
     Migrator::new(db, REVISIONS)
 }
 
-/// Applies all revisions that are not applied yet, and returns them.
+/// Applies all missing revisions and returns them.
 ///
 /// # Errors
-/// The step that failed and why; what was done before it stays, and the next run goes on from there.
+/// The error names the step that failed, and why. Steps completed before it stay, and the next call continues
+/// there.
 pub async fn upgrade(db: &Database) -> Result<Vec<Change>> {
-    Ok(migrator(db).upgrade(&Goal::Head).await?)
+    Ok(migrator(db).upgrade(&Target::Head).await?)
 }

@@ -1,6 +1,6 @@
-//! `0002`: the trading session of a trade, and the four indexes of the reads that matter.
+//! `0002`: the trading session of a trade, and four indexes for the most important reads.
 
-use tallybook_engine::migrate::{Column, Revision, Step, Type};
+use tallybook_migrate::{Column, Revision, Step, Type};
 
 const SESSION_ID: Column =
     Column::new("session_id", Type::Integer).null().key("fk_trades_session_id", "trading_sessions");

@@ -1,8 +1,8 @@
-//! `0001`: the five tables with the indexes they have had since Alembic made them.
+//! `0001`: the five tables, with the indexes that Alembic created.
 
-use tallybook_engine::migrate::{Column, Revision, Step, Type};
+use tallybook_migrate::{Column, Revision, Step, Type};
 
-/// An index of one column, by the name that Alembic gives.
+/// An index of one column, named as Alembic names it.
 macro_rules! index {
     ($table:literal, $column:literal) => {
         index!(index, $table, $column)

@@ -1,10 +1,11 @@
-//! Databases that Alembic and SQLAlchemy made, taken over and handed back.
+//! Databases made by Alembic and SQLAlchemy, adopted and released again.
 
-use tallybook::engine::migrate::{Adoption, Goal, Severity};
-use tallybook::engine::{Engine, Statement};
-use tallybook::{ALEMBIC, Database, Portfolios, Positions, Trades, Window, migrator};
+use tallybook::Database;
+use tallybook::book::{ALEMBIC, LimitOffset, Portfolios, Positions, Trades, migrator};
+use tallybook::migrate::{Adoption, DifferenceKind, Target};
+use tallybook::{Dialect, Statement};
 use tallybook_testkit::{
-    ALEMBIC_VERSIONS, SqliteFile, alembic, alembic_script, both_engines, postgres, run_script,
+    ALEMBIC_VERSIONS, SqliteFile, alembic, alembic_script, both_dialects, postgres, run_script,
 };
 
 use crate::catalog::catalog;
@@ -12,28 +13,28 @@ use crate::support::{open, rows};
 
 const BOOK: [&str; 5] = ["portfolios", "positions", "trades", "executions", "trading_sessions"];
 
-/// A database as another tool leaves it, with rows.
+/// Creates a database as another tool leaves it, with rows.
 async fn made(url: &str, state: &str) -> Database {
     alembic(url, state).await;
     open(url).await
 }
 
-/// What the catalog says, but for the program's own tables.
+/// Returns the catalog of all tables except the history tables.
 async fn schema(db: &Database) -> Vec<String> {
     let lines = catalog(&mut db.read().await.unwrap()).await;
     lines.into_iter().filter(|line| !line.contains("tallybook_")).collect()
 }
 
-/// What the catalog says of tables that are not the book's.
+/// Returns the catalog of the tables outside the book.
 async fn others(db: &Database) -> Vec<String> {
     let is_book = |line: &str| BOOK.iter().any(|table| line.contains(table));
     let is_other = |line: &String| !is_book(line) || line.contains("risk_metrics");
     schema(db).await.into_iter().filter(is_other).collect()
 }
 
-/// The columns of all tables but the program's own.
+/// Returns the columns of all tables except the history tables.
 pub(crate) async fn columns(db: &Database) -> Vec<(String, String)> {
-    let query = Statement::per_engine(
+    let query = Statement::per_dialect(
         "SELECT table_name::text, column_name::text FROM information_schema.columns \
          WHERE table_schema = current_schema() AND table_name NOT LIKE 'tallybook%' ORDER BY 1, ordinal_position",
         "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c \
@@ -42,15 +43,15 @@ pub(crate) async fn columns(db: &Database) -> Vec<(String, String)> {
     rows(&mut db.read().await.unwrap(), query).await
 }
 
-/// Every row of these columns, as text.
-pub(crate) async fn contents(db: &Database, columns: &[(String, String)]) -> Vec<String> {
+/// Returns every row of these columns, as text.
+pub(crate) async fn all_rows_as_text(db: &Database, columns: &[(String, String)]) -> Vec<String> {
     let mut session = db.read().await.unwrap();
     let mut lines = Vec::new();
     for names in columns.chunk_by(|one, other| one.0 == other.0) {
         let table = &names[0].0;
-        let as_text = |(_, column): &(String, String)| match db.engine() {
-            Engine::Postgres => format!("coalesce(quote_literal(\"{column}\"::text), 'NULL')"),
-            Engine::Sqlite => format!("quote(\"{column}\")"),
+        let as_text = |(_, column): &(String, String)| match db.dialect() {
+            Dialect::Postgres => format!("coalesce(quote_literal(\"{column}\"::text), 'NULL')"),
+            Dialect::Sqlite => format!("quote(\"{column}\")"),
         };
         let row = names.iter().map(as_text).collect::<Vec<_>>().join(" || ',' || ");
         let query = format!("SELECT '{table} ' || {row} FROM \"{table}\" ORDER BY 1");
@@ -59,7 +60,7 @@ pub(crate) async fn contents(db: &Database, columns: &[(String, String)]) -> Vec
     lines
 }
 
-const BROKEN: Statement = Statement::per_engine(
+const BROKEN: Statement = Statement::per_dialect(
     "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated",
     "SELECT count(*) FROM pragma_foreign_key_check",
 );
@@ -72,16 +73,16 @@ async fn refused(db: &Database) -> String {
     error.to_string()
 }
 
-/// The book is what its revisions say, and can be read.
+/// Asserts that the book matches its revisions and can be read.
 async fn assert_whole(db: &Database) {
     let differences = migrator(db).check().await.unwrap();
     assert!(differences.iter().all(|difference| !difference.is_blocking()), "{differences:?}");
     assert_eq!(rows::<(i64,)>(&mut db.read().await.unwrap(), BROKEN).await, [(0,)]);
     let mut session = db.read().await.unwrap();
     assert_eq!(Portfolios::new(&mut session).count().await.unwrap(), 3);
-    assert_eq!(Portfolios::new(&mut session).get_many(Window::first(9)).await.unwrap().len(), 3);
-    assert_eq!(Trades::new(&mut session).get_many(Window::first(9)).await.unwrap().len(), 3);
-    assert_eq!(Positions::new(&mut session).get_many(Window::first(9)).await.unwrap().len(), 3);
+    assert_eq!(Portfolios::new(&mut session).get_many(LimitOffset::first(9)).await.unwrap().len(), 3);
+    assert_eq!(Trades::new(&mut session).get_many(LimitOffset::first(9)).await.unwrap().len(), 3);
+    assert_eq!(Positions::new(&mut session).get_many(LimitOffset::first(9)).await.unwrap().len(), 3);
 }
 
 async fn held(db: &Database) -> Vec<(String,)> {
@@ -99,25 +100,25 @@ async fn adopted(db: &Database) -> Adoption {
 
 macro_rules! adopts {
     ($($name:ident: $state:literal, $revision:expr;)*) => {
-        both_engines! {$(
+        both_dialects! {$(
             async fn $name(url: &str) {
                 if url.starts_with("postgresql:") && $state == "half" {
                     return; // PostgreSQL takes the column back with the rest.
                 }
                 let db = made(url, $state).await;
                 let columns = columns(&db).await;
-                let (before, foreign) = (contents(&db, &columns).await, others(&db).await);
+                let (before, foreign) = (all_rows_as_text(&db, &columns).await, others(&db).await);
                 let adoption = adopted(&db).await;
                 assert_eq!(adoption.revision, $revision);
-                migrator(&db).upgrade(&Goal::Head).await.unwrap();
+                migrator(&db).upgrade(&Target::Head).await.unwrap();
                 assert_whole(&db).await;
-                // The way back is as safe where the tables are another tool's.
+                // The downgrade is as safe on tables that another tool made.
                 migrator(&db).force(true).downgrade(&"0001".parse().unwrap()).await.unwrap();
-                migrator(&db).upgrade(&Goal::Head).await.unwrap();
+                migrator(&db).upgrade(&Target::Head).await.unwrap();
                 assert_whole(&db).await;
                 assert_eq!(others(&db).await, foreign, "what is not the book's stays as it was");
                 if !columns.iter().any(|(table, column)| table == "trades" && column == "session_id") {
-                    assert_eq!(contents(&db, &columns).await, before);
+                    assert_eq!(all_rows_as_text(&db, &columns).await, before);
                 }
             }
         )*}
@@ -136,7 +137,7 @@ adopts! {
     what_an_early_create_all_made_is_adopted: "create-all-early", Some("0001");
 }
 
-both_engines! {
+both_dialects! {
     async fn a_release_right_after_the_adoption_hands_back_what_was_adopted(url: &str) {
         let server = tallybook_testkit::postgres().await;
         for version in ALEMBIC_VERSIONS.iter().chain(["half"].iter()) {
@@ -148,13 +149,13 @@ both_engines! {
             }
             let db = made(&url, version).await;
             let (before, columns) = (schema(&db).await, columns(&db).await);
-            let rows = contents(&db, &columns).await;
+            let rows = all_rows_as_text(&db, &columns).await;
             let told = adopted(&db).await.way_back.adopted.unwrap();
             let release = migrator(&db).release(ALEMBIC).await.unwrap();
             assert_eq!(release.version, Some(told));
             assert_eq!(told, if *version == "half" { "c1e38cfe113f" } else { version });
             assert_eq!(schema(&db).await, before);
-            assert_eq!(contents(&db, &columns).await, rows);
+            assert_eq!(all_rows_as_text(&db, &columns).await, rows);
             let again = migrator(&db).release(ALEMBIC).await.unwrap();
             assert!(again.already && again.version == Some(told), "{again:?}");
             assert!(migrator(&db).adopt(ALEMBIC).await.unwrap().recorded, "it can be adopted again");
@@ -180,7 +181,7 @@ both_engines! {
             let told = (way.upgraded, way.alembic_first.as_deref(), way.before_upgrade);
             assert_eq!(told, (upgraded, first, before_upgrade), "{version}");
             migrator(&db).adopt(ALEMBIC).await.unwrap();
-            migrator(&db).upgrade(&Goal::Head).await.unwrap();
+            migrator(&db).upgrade(&Target::Head).await.unwrap();
             match migrator(&db).release(ALEMBIC).await {
                 Ok(release) => assert_eq!(release.version, upgraded),
                 Err(error) => assert!(upgraded.is_none(), "{version}: {error}"),
@@ -191,7 +192,7 @@ both_engines! {
     async fn alembic_makes_what_a_release_lacks(url: &str) {
         let db = made(url, "add_trading_session_risk").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         let error = migrator(&db).release(ALEMBIC).await.unwrap_err().to_string();
         let told = "missing: users, api_keys, audit_logs, agent_llm_configs. Either let Alembic make it (`alembic upgrade \
                     c1e38cfe113f`) and release again, which hands back 5951c803aff7; or take the upgrade back (`tallybook \
@@ -207,7 +208,7 @@ both_engines! {
     async fn an_upgrade_that_was_taken_back_hands_back_what_was_adopted(url: &str) {
         let db = made(url, "add_auth_tables").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         migrator(&db).downgrade(&"0001".parse().unwrap()).await.unwrap();
         assert_eq!(migrator(&db).release(ALEMBIC).await.unwrap().version, Some("add_auth_tables"));
         assert_eq!(held(&db).await, [("add_auth_tables".to_owned(),)]);
@@ -216,7 +217,7 @@ both_engines! {
     async fn the_first_versions_are_handed_back_without_the_table_that_an_upgrade_made(url: &str) {
         let db = made(url, "plugin_agent_fields").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         let error = migrator(&db).release(ALEMBIC).await.unwrap_err().to_string();
         assert!(error.contains("`tallybook migrate downgrade 0001`), drop trading_sessions"), "{error}");
         migrator(&db).downgrade(&"0001".parse().unwrap()).await.unwrap();
@@ -230,7 +231,7 @@ both_engines! {
         let db = made(url, "create-all-early").await;
         let adoption = adopted(&db).await;
         assert_eq!((adoption.version, adoption.like), (None, "c1e38cfe113f"));
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_eq!(migrator(&db).release(ALEMBIC).await.unwrap().version, None);
         assert_eq!(migrator(&db).current().await.unwrap(), None);
         assert!(!schema(&db).await.iter().any(|line| line.contains("alembic_version")));
@@ -285,7 +286,7 @@ both_engines! {
         let told: Vec<_> = differences.iter().map(|one| (one.part.as_str(), one.severity)).collect();
         assert_eq!(
             told,
-            [("index ix_portfolios_name", Severity::Benign), ("index ix_trades_symbol", Severity::Benign)]
+            [("index ix_portfolios_name", DifferenceKind::Benign), ("index ix_trades_symbol", DifferenceKind::Benign)]
         );
     }
 
@@ -294,7 +295,7 @@ both_engines! {
         run_script(url, "CREATE INDEX ix_trades_session_id ON trades (status)").await;
         let found = migrator(&db).adoption(ALEMBIC).await.unwrap().differences;
         let told: Vec<_> = found.iter().map(|one| (one.part.as_str(), one.severity)).collect();
-        assert_eq!(told, [("index ix_trades_session_id", Severity::Blocking)]);
+        assert_eq!(told, [("index ix_trades_session_id", DifferenceKind::Blocking)]);
         refused(&db).await;
     }
 
@@ -323,7 +324,7 @@ both_engines! {
         assert_eq!(rows::<(i64, i64)>(&mut db.read().await.unwrap(), query).await, [(2, 99)]);
         run_script(url, "UPDATE trades SET session_id = NULL WHERE id = 2").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_whole(&db).await;
     }
 
@@ -371,7 +372,7 @@ async fn a_schema_other_than_public_is_adopted_once_the_url_names_it() {
     let url = format!("{}?options=-csearch_path%3D%22Desk%22", database.url());
     let db = open(&url).await;
     adopted(&db).await;
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     assert_whole(&db).await;
     let elsewhere = rows::<(i64,)>(
         &mut public.read().await.unwrap(),

@@ -1,19 +1,20 @@
-//! Databases like those that Alembic makes: other types, names, rows and additions that harm nobody.
+//! Databases similar to those that Alembic makes, with different but compatible types, names, rows and additions.
 
 use std::cell::Cell;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tallybook::engine::Engine;
-use tallybook::engine::migrate::Goal;
-use tallybook::{
-    ALEMBIC, Database, Executions, Portfolios, Positions, Trades, TradingSessions, Window, migrator,
+use tallybook::Database;
+use tallybook::Dialect;
+use tallybook::book::{
+    ALEMBIC, Executions, LimitOffset, Portfolios, Positions, Trades, TradingSessions, migrator,
 };
+use tallybook::migrate::Target;
 use tallybook_testkit::{SqliteFile, alembic_script, postgres, run_script};
 use tokio::runtime::Handle;
 
-use crate::adopt::{columns, contents};
+use crate::adopt::{all_rows_as_text, columns};
 use crate::support::open;
 
 const BOOK: [&str; 5] = ["portfolios", "positions", "trades", "executions", "trading_sessions"];
@@ -21,14 +22,14 @@ const BOOK: [&str; 5] = ["portfolios", "positions", "trades", "executions", "tra
 /// How a database differs from one that Alembic made.
 #[derive(Clone, Debug)]
 struct Variation {
-    /// Which of its types each column has.
+    /// The choice of a compatible type for each column.
     types: Vec<usize>,
     status: String,
     moment: usize,
     renames_keys: bool,
     renames_index: bool,
     adds: [bool; 5],
-    /// It is handed back from where it was adopted, else from the newest revision.
+    /// Release it from where it was adopted, rather than from the newest revision.
     goes_back: bool,
 }
 
@@ -46,52 +47,52 @@ fn variations() -> impl Strategy<Value = Variation> {
     })
 }
 
-/// The types that hold what a type holds, and itself.
-fn alike(engine: Engine, ty: &str) -> Vec<String> {
+/// Returns the types compatible with a type, including itself.
+fn alike(dialect: Dialect, ty: &str) -> Vec<String> {
     let length = ty.split_once('(').and_then(|(_, rest)| rest.trim_end_matches(')').parse::<u32>().ok());
-    let list: &[&str] = match (engine, ty, length) {
-        (Engine::Sqlite, "VARCHAR", _) => {
+    let list: &[&str] = match (dialect, ty, length) {
+        (Dialect::Sqlite, "VARCHAR", _) => {
             &["VARCHAR", "TEXT", "CLOB", "CHARACTER VARYING", "varchar", "VARCHAR(4000)"]
         }
-        (Engine::Sqlite, _, Some(length)) => {
+        (Dialect::Sqlite, _, Some(length)) => {
             let longer = format!("VARCHAR({})", length + 7);
             let own = [ty, &longer, "VARCHAR(3)", "NVARCHAR(20)", "VARCHAR", "TEXT"];
             return own.map(str::to_owned).to_vec();
         }
-        (Engine::Sqlite, "DATETIME", _) => &["DATETIME", "TIMESTAMP", "TEXT", "VARCHAR(26)"],
-        (Engine::Sqlite, "FLOAT", _) => &["FLOAT", "REAL", "DOUBLE PRECISION", "NUMERIC(20, 8)"],
-        (Engine::Sqlite, "INTEGER", _) => &["INTEGER", "BIGINT", "int"],
-        (Engine::Postgres, "character varying", _) => &["character varying", "text"],
-        (Engine::Postgres, _, Some(length)) => {
+        (Dialect::Sqlite, "DATETIME", _) => &["DATETIME", "TIMESTAMP", "TEXT", "VARCHAR(26)"],
+        (Dialect::Sqlite, "FLOAT", _) => &["FLOAT", "REAL", "DOUBLE PRECISION", "NUMERIC(20, 8)"],
+        (Dialect::Sqlite, "INTEGER", _) => &["INTEGER", "BIGINT", "int"],
+        (Dialect::Postgres, "character varying", _) => &["character varying", "text"],
+        (Dialect::Postgres, _, Some(length)) => {
             let longer = format!("character varying({})", length + 7);
             return [ty, &longer, "character varying", "text"].map(str::to_owned).to_vec();
         }
-        (Engine::Postgres, "timestamp without time zone", _) => {
+        (Dialect::Postgres, "timestamp without time zone", _) => {
             &["timestamp without time zone", "timestamp(6) without time zone", "timestamp with time zone"]
         }
-        (Engine::Postgres, "integer", _) => &["integer", "bigint"],
+        (Dialect::Postgres, "integer", _) => &["integer", "bigint"],
         _ => return vec![ty.to_owned()],
     };
     list.iter().map(ToString::to_string).collect()
 }
 
-/// A line of a table's definition with another type, if it is one of a column.
-fn vary_column(engine: Engine, line: &str, choice: usize) -> Option<String> {
+/// Replaces the type in a line of a table's definition, if the line is a column.
+fn vary_column(dialect: Dialect, line: &str, choice: usize) -> Option<String> {
     let (name, rest) = line.trim_start().split_once(' ')?;
     let is_column =
         name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit());
-    // Only this type counts up.
-    if !is_column || (name == "id" && engine == Engine::Sqlite) {
+    // Only this type generates identifiers.
+    if !is_column || (name == "id" && dialect == Dialect::Sqlite) {
         return None;
     }
     let end =
         [" NOT NULL", ","].iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.trim_end().len());
     let (ty, after) = rest.split_at(end);
-    let alike = alike(engine, ty);
+    let alike = alike(dialect, ty);
     Some(format!("  {name} {}{after}", alike[choice % alike.len()]))
 }
 
-fn vary(engine: Engine, script: &str, variation: &Variation) -> String {
+fn vary(dialect: Dialect, script: &str, variation: &Variation) -> String {
     let mut lines = Vec::new();
     let (mut is_book, mut column) = (false, 0);
     for line in script.lines() {
@@ -101,7 +102,7 @@ fn vary(engine: Engine, script: &str, variation: &Variation) -> String {
                 .any(|table| rest.trim_start_matches("public.").starts_with(&format!("{table} (")));
         }
         let choice = variation.types[column % variation.types.len()];
-        let varied = is_book.then(|| vary_column(engine, line, choice)).flatten();
+        let varied = is_book.then(|| vary_column(dialect, line, choice)).flatten();
         column += usize::from(varied.is_some());
         lines.push(varied.unwrap_or_else(|| line.to_owned()));
         is_book &= !line.starts_with(')');
@@ -134,10 +135,10 @@ fn vary(engine: Engine, script: &str, variation: &Variation) -> String {
     script
 }
 
-/// All rows can be read.
+/// Reads all rows.
 async fn read_all(db: &Database) {
     let mut session = db.read().await.unwrap();
-    let window = Window::first(9);
+    let window = LimitOffset::first(9);
     assert_eq!(Portfolios::new(&mut session).get_many(window).await.unwrap().len(), 3);
     assert_eq!(Positions::new(&mut session).get_many(window).await.unwrap().len(), 3);
     assert_eq!(Trades::new(&mut session).get_many(window).await.unwrap().len(), 3);
@@ -146,17 +147,17 @@ async fn read_all(db: &Database) {
 }
 
 async fn goes_all_the_way(url: &str, variation: &Variation) {
-    let engine = if url.starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres };
-    run_script(url, &vary(engine, &alembic_script(url, "c1e38cfe113f"), variation)).await;
+    let dialect = if url.starts_with("sqlite:") { Dialect::Sqlite } else { Dialect::Postgres };
+    run_script(url, &vary(dialect, &alembic_script(url, "c1e38cfe113f"), variation)).await;
     let db = open(url).await;
     let columns: Vec<_> =
         columns(&db).await.into_iter().filter(|(table, _)| table != "alembic_version").collect();
-    let before = contents(&db, &columns).await;
+    let before = all_rows_as_text(&db, &columns).await;
     let found = migrator(&db).adoption(ALEMBIC).await.unwrap();
     assert!(!found.is_blocked(), "{found:?}");
     assert!(found.differences.iter().any(|one| one.part.starts_with("column ")), "types vary: {found:?}");
     migrator(&db).adopt(ALEMBIC).await.unwrap();
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     let differences = migrator(&db).check().await.unwrap();
     assert!(differences.iter().all(|difference| !difference.is_blocking()), "{differences:?}");
     read_all(&db).await;
@@ -166,7 +167,7 @@ async fn goes_all_the_way(url: &str, variation: &Variation) {
         version = "c1e38cfe113f";
     }
     assert_eq!(migrator(&db).release(ALEMBIC).await.unwrap().version, Some(version));
-    assert_eq!(contents(&db, &columns).await, before, "every row is as it was");
+    assert_eq!(all_rows_as_text(&db, &columns).await, before, "every row is as it was");
     db.close().await;
 }
 

@@ -1,17 +1,18 @@
-//! What to call instead of a loop: the loader that gives the same rows, if the book has one.
+//! Advice for a loop: the suggested call returns the same rows, if the book has one.
 
-use tallybook::{
-    Action, Execution, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    Portfolio, Portfolios, Position, Positions, ReadSession, Repository, Result, SessionType, Table, Trade,
-    Trades, TradingSession, TradingSessions, Window,
+use tallybook::ReadSession;
+use tallybook::book::{
+    Action, Execution, Executions, LimitOffset, NewExecution, NewPortfolio, NewPosition, NewTrade,
+    NewTradingSession, Portfolio, Portfolios, Position, Positions, Repository, Result, SessionType, Table,
+    Trade, Trades, TradingSession, TradingSessions,
 };
-use tallybook_testkit::both_engines;
+use tallybook_testkit::both_dialects;
 
 use crate::support::{book, open, write};
 
-const ALL: Window = Window::first(100);
+const ALL: LimitOffset = LimitOffset::first(100);
 
-/// Six portfolios, and as many trading sessions, trades, positions and executions.
+/// Creates six portfolios, and as many trading sessions, trades, positions and executions.
 async fn crowd(url: &str) {
     write(&book(url).await, async |session| {
         for number in 0..6 {
@@ -31,8 +32,11 @@ async fn crowd(url: &str) {
     .await;
 }
 
-/// What is advised instead of a call for each row of a table.
-async fn instead<T: Table>(url: &str, call: impl AsyncFn(&mut ReadSession, T) -> Result<()>) -> String {
+/// Returns the suggestion for a loop of one call for each row of a table.
+async fn suggested_call<T: Table>(
+    url: &str,
+    call: impl AsyncFn(&mut ReadSession, T) -> Result<()>,
+) -> String {
     let db = open(url).await;
     let mut session = db.read().await.unwrap();
     for row in Repository::<_, T>::new(&mut session).get_many(ALL).await.unwrap() {
@@ -45,7 +49,7 @@ async fn instead<T: Table>(url: &str, call: impl AsyncFn(&mut ReadSession, T) ->
 }
 
 async fn get_in_a_loop<T: Table>(url: &str) -> String {
-    instead::<T>(url, async |s, row| Repository::<_, T>::new(s).get(row.id()).await.map(drop)).await
+    suggested_call::<T>(url, async |s, row| Repository::<_, T>::new(s).get(row.id()).await.map(drop)).await
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn rows_that_are_created_one_by_one_are_created_together() {
     assert_eq!(Execution::CREATE_MANY, "Executions::create_many(&new)");
 }
 
-both_engines! {
+both_dialects! {
     async fn rows_that_are_got_one_by_one_are_got_by_their_identifiers(url: &str) {
         crowd(url).await;
         for (advice, repository) in [
@@ -73,15 +77,15 @@ both_engines! {
 
     async fn portfolios_with_relations_are_loaded_together(url: &str) {
         crowd(url).await;
-        let advice = instead::<Portfolio>(url, async |s, row| {
+        let advice = suggested_call::<Portfolio>(url, async |s, row| {
             Portfolios::new(s).get_with_positions(row.id).await.map(drop)
         });
         assert_eq!(advice.await, "call Portfolios::get_many_with_positions(&ids) once");
-        let advice = instead::<Portfolio>(url, async |s, row| {
+        let advice = suggested_call::<Portfolio>(url, async |s, row| {
             Portfolios::new(s).get_with_trades(row.id).await.map(drop)
         });
         assert_eq!(advice.await, "call Portfolios::get_many_with_trades(&ids) once");
-        let advice = instead::<Portfolio>(url, async |s, row| {
+        let advice = suggested_call::<Portfolio>(url, async |s, row| {
             Portfolios::new(s).get_with_all_relations(row.id).await.map(drop)
         });
         assert_eq!(advice.await, "call Portfolios::get_many_with_all_relations(&ids) once");
@@ -90,11 +94,11 @@ both_engines! {
     async fn the_trades_of_portfolios_are_loaded_together(url: &str) {
         crowd(url).await;
         let loader = "call Trades::get_many_by_portfolio_with_executions(&portfolios, limit) once";
-        let advice = instead::<Portfolio>(url, async |s, row| {
+        let advice = suggested_call::<Portfolio>(url, async |s, row| {
             Trades::new(s).get_by_portfolio(row.id, ALL).await.map(drop)
         });
         assert_eq!(advice.await, loader);
-        let advice = instead::<Portfolio>(url, async |s, row| {
+        let advice = suggested_call::<Portfolio>(url, async |s, row| {
             Trades::new(s).get_by_portfolio_with_executions(row.id, 10).await.map(drop)
         });
         assert_eq!(advice.await, loader);
@@ -103,11 +107,11 @@ both_engines! {
     async fn the_trades_of_sessions_are_loaded_together(url: &str) {
         crowd(url).await;
         let loader = "call Trades::get_many_by_session_with_executions(&sessions) once";
-        let advice = instead::<Trade>(url, async |s, row| {
+        let advice = suggested_call::<Trade>(url, async |s, row| {
             Trades::new(s).get_by_session(row.session_id.unwrap()).await.map(drop)
         });
         assert_eq!(advice.await, loader);
-        let advice = instead::<Trade>(url, async |s, row| {
+        let advice = suggested_call::<Trade>(url, async |s, row| {
             Trades::new(s).get_by_session_with_executions(row.session_id.unwrap()).await.map(drop)
         });
         assert_eq!(advice.await, loader);
@@ -116,11 +120,11 @@ both_engines! {
     async fn the_executions_of_trades_are_loaded_together(url: &str) {
         crowd(url).await;
         let loader = "call Trades::get_many_with_executions(&ids) once";
-        let advice = instead::<Trade>(url, async |s, row| {
+        let advice = suggested_call::<Trade>(url, async |s, row| {
             Executions::new(s).get_by_trade(row.id).await.map(drop)
         });
         assert_eq!(advice.await, loader);
-        let advice = instead::<Trade>(url, async |s, row| {
+        let advice = suggested_call::<Trade>(url, async |s, row| {
             Trades::new(s).get_with_executions(row.id).await.map(drop)
         });
         assert_eq!(advice.await, loader);
@@ -128,13 +132,13 @@ both_engines! {
 
     async fn no_loader_is_named_that_finds_other_rows(url: &str) {
         crowd(url).await;
-        let positions = instead::<Portfolio>(url, async |s, row| {
+        let positions = suggested_call::<Portfolio>(url, async |s, row| {
             Positions::new(s).get_by_portfolio(row.id, ALL).await.map(drop)
         });
-        let symbol = instead::<Portfolio>(url, async |s, row| {
+        let symbol = suggested_call::<Portfolio>(url, async |s, row| {
             Positions::new(s).get_by_symbol(row.id, "A").await.map(drop)
         });
-        let behind = instead::<Portfolio>(url, async |s, row| {
+        let behind = suggested_call::<Portfolio>(url, async |s, row| {
             Trades::new(s).get_by_portfolio(row.id, ALL.skip(1)).await.map(drop)
         });
         for advice in [positions.await, symbol.await, behind.await] {

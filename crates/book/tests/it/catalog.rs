@@ -1,15 +1,15 @@
-//! What the databases' own catalogs say of the schema.
+//! The schema in the databases' own catalogs.
 
+use tallybook::Dialect;
 use tallybook::Session;
-use tallybook::engine::Engine;
 
 use crate::support::rows;
 
-/// Tables with their columns, keys, indexes and sequences: a line for each.
+/// Returns tables with their columns, keys, indexes and sequences, one line each.
 pub(crate) async fn catalog(session: &mut impl Session) -> Vec<String> {
-    let queries = match session.engine() {
-        Engine::Postgres => POSTGRES,
-        Engine::Sqlite => SQLITE,
+    let queries = match session.dialect() {
+        Dialect::Postgres => POSTGRES,
+        Dialect::Sqlite => SQLITE,
     };
     let mut lines = Vec::new();
     for &query in queries {

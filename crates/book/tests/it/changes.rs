@@ -1,18 +1,19 @@
-//! An update changes what is given, and nothing else.
+//! An update changes the given columns and nothing else.
 
-use tallybook::engine::Value;
-use tallybook::{
-    Database, Error, Execution, ExecutionChanges, ExecutionType, Portfolio, PortfolioChanges, Position,
-    PositionChanges, PositionType, Repository, SessionId, SessionStatus, Trade, TradeChanges, TradeStatus,
-    TradingSession, TradingSessionChanges, now,
+use tallybook::Value;
+use tallybook::book::{
+    Error, Execution, ExecutionChanges, ExecutionType, Portfolio, PortfolioChanges, Position,
+    PositionChanges, PositionType, Repository, SessionStatus, Trade, TradeChanges, TradeStatus,
+    TradingSession, TradingSessionChanges, TradingSessionId,
 };
+use tallybook::{Database, now};
 
-use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
 use crate::support::{decimal, fields, time, write};
+use crate::template_books::{EMPTY, on_copies};
 
 async fn create<T: Sample>(db: &Database) -> T {
-    // Never the same names, whatever was created before.
+    // Unique names, whatever was created before.
     let number = now().timestamp_micros() as usize;
     write(db, async |session| Repository::<_, T>::new(session).create(&T::full(number, time(50))).await).await
 }
@@ -29,7 +30,7 @@ async fn update<T: Sample>(db: &Database, id: T::Id, changes: T::Changes) -> T {
     updated
 }
 
-/// Updates a full row; the columns that differ are `given` and, where there is one, `updated_at`.
+/// Updates a full row; exactly the columns in `given` change, and `updated_at` if there is one.
 async fn changes_only<T: Sample>(db: &Database, changes: T::Changes, given: &[&'static str]) -> T {
     let started = now();
     let before = create::<T>(db).await;
@@ -48,7 +49,7 @@ async fn changes_only<T: Sample>(db: &Database, changes: T::Changes, given: &[&'
     after
 }
 
-/// Changes the fields of a table one by one, and looks that each is what was given.
+/// Changes the fields of a table one by one, and checks that each has the given value.
 macro_rules! one_by_one {
     ($db:expr, $table:ident by $changes:ident { $($field:ident = $value:expr,)* }) => {$(
         let value = $value;
@@ -95,7 +96,7 @@ on_copies! { of EMPTY:
         parents(db).await;
         create::<TradingSession>(db).await;
         one_by_one!(db, Trade by TradeChanges {
-            session_id = SessionId(2),
+            session_id = TradingSessionId(2),
             quantity = decimal("1.5"),
             limit_price = decimal("2.5"),
             stop_price = decimal("3.5"),

@@ -1,23 +1,24 @@
-//! Writers at the same time: what keeps every change, and what loses some.
+//! Concurrent writers: the patterns that keep every change, and those that lose some.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tallybook::engine::Engine;
-use tallybook::{
-    Database, Executions, NewExecution, Portfolios, Position, Positions, Result, Trade, TradeChanges,
-    TradeId, TradeStatus, Trades, TradingSessions, now, upgrade,
+use tallybook::Dialect;
+use tallybook::book::{
+    Executions, NewExecution, Portfolios, Position, Positions, Result, Trade, TradeChanges, TradeId,
+    TradeStatus, Trades, TradingSessions, upgrade,
 };
-use tallybook_testkit::{SqliteFile, both_engines};
+use tallybook::{Database, now};
+use tallybook_testkit::{SqliteFile, both_dialects};
 use tokio::time::timeout;
 
 use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
 use crate::support::{book, decimal, sql, write};
 
-/// How long anything may take that must not wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for anything that must not wait.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A book with one trade of which nothing is filled.
+/// Creates a book with one unfilled trade.
 async fn with_trade(url: &str) -> Database {
     let db = book(url).await;
     parents(&db).await;
@@ -28,7 +29,7 @@ async fn trade(db: &Database) -> Trade {
     Trades::new(&mut db.read().await.unwrap()).get(TRADE).await.unwrap().unwrap()
 }
 
-/// Does the same in 20 tasks at once, all of which succeed.
+/// Runs the same work in 20 concurrent tasks, all of which succeed.
 async fn in_tasks<F: Future<Output = Result<()>> + Send + 'static>(
     db: &Database,
     work: impl Fn(Database) -> F,
@@ -43,13 +44,13 @@ fn plus_five(read: &Trade) -> TradeChanges {
     TradeChanges::new().filled_quantity(read.filled_quantity + decimal("5"))
 }
 
-/// Cancels the trade, as somebody else would meanwhile.
+/// Cancels the trade, as a concurrent writer would.
 async fn cancel(db: &Database) -> Trade {
     let changes = TradeChanges::new().status(TradeStatus::Cancelled);
     write(db, async |session| Trades::new(session).update(TRADE, changes).await).await
 }
 
-both_engines! {
+both_dialects! {
     async fn increments_at_the_same_time_are_all_kept(url: &str) {
         let db = with_trade(url).await;
         in_tasks(&db, |db| async move {
@@ -92,17 +93,18 @@ both_engines! {
         assert_eq!(trade(&db).await.filled_quantity, 100.into());
     }
 
-    // What docs/concurrency.md says of it.
+    // As docs/concurrency.md says.
     async fn a_change_of_what_was_merely_read_overwrites_others(url: &str) {
         let db = with_trade(url).await;
-        // Read before the transaction: lost on both engines.
+        // Read before the transaction: lost in both dialects.
         let (one, two) = (trade(&db).await, trade(&db).await);
         for read in [one, two] {
             write(&db, async |session| Trades::new(session).update(TRADE, plus_five(&read)).await).await;
         }
         assert_eq!(trade(&db).await.filled_quantity, 5.into());
-        if db.engine() == Engine::Postgres {
-            // Read inside: lost on PostgreSQL. On SQLite the second transaction does not begin before the first ends.
+        if db.dialect() == Dialect::Postgres {
+            // Read inside: lost on PostgreSQL. On SQLite the second transaction does not begin before the first
+            // ends.
             let (mut one, mut two) = (db.begin().await.unwrap(), db.begin().await.unwrap());
             let mut read = Vec::new();
             for session in [&mut one, &mut two] {
@@ -116,10 +118,10 @@ both_engines! {
         }
     }
 
-    // What docs/concurrency.md says of write sessions.
+    // As docs/concurrency.md says about write sessions.
     async fn a_statement_of_a_write_session_sees_what_others_committed_before_it_on_postgresql(url: &str) {
         let db = with_trade(url).await;
-        if db.engine() == Engine::Postgres {
+        if db.dialect() == Dialect::Postgres {
             let mut session = db.begin().await.unwrap();
             let before = Trades::new(&mut session).get(TRADE).await.unwrap().unwrap();
             let cancelled = cancel(&db).await;
@@ -140,7 +142,7 @@ both_engines! {
         for part in ["trade 1", &read.updated_at.to_string(), &cancelled.updated_at.to_string(), "read it again"] {
             assert!(told.contains(part), "{told}");
         }
-        // The transaction goes on.
+        // The transaction continues.
         let mut trades = Trades::new(&mut session);
         assert_eq!(trades.get(TRADE).await.unwrap().unwrap(), cancelled);
         trades.update(TRADE, fill()).expecting(cancelled.updated_at).await.unwrap();
@@ -256,12 +258,12 @@ both_engines! {
 
     async fn a_row_that_is_locked_still_gets_executions(url: &str) {
         let db = with_trade(url).await;
-        if db.engine() == Engine::Postgres {
+        if db.dialect() == Dialect::Postgres {
             let mut session = db.begin().await.unwrap();
             Trades::new(&mut session).get_for_update(TRADE).await.unwrap().unwrap();
             let execution = NewExecution::new(TRADE, "A", 1.into(), 1.into());
             let executed = write(&db, async |session| Executions::new(session).create(&execution).await);
-            timeout(PATIENCE, executed).await.unwrap();
+            timeout(TIMEOUT, executed).await.unwrap();
             session.commit().await.unwrap();
         }
     }
@@ -273,12 +275,12 @@ both_engines! {
             upgrade(&db).await.map(drop)
         });
         let error = outcome.await.unwrap_err();
-        assert!(error.engine().is_some_and(|error| error.is_nested_write()), "{error}");
+        assert!(error.database().is_some_and(|error| error.is_nested_write()), "{error}");
         assert_eq!(trade(&db).await.filled_quantity, 0.into());
     }
 }
 
-/// Other programs write the same moment in other ways.
+/// Other programs format the same time differently.
 #[tokio::test]
 async fn a_time_that_was_spelled_otherwise_is_expected_by_its_value_and_grows() {
     let file = SqliteFile::new("spelled_otherwise");

@@ -1,10 +1,11 @@
-//! Rows come, are found and go: the same for each table.
+//! Rows are created, found and deleted: the same for each table.
 
-use tallybook::{Database, Repository};
+use tallybook::Database;
+use tallybook::book::Repository;
 
-use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
 use crate::support::{fields, for_each_table, time, write};
+use crate::template_books::{EMPTY, on_copies};
 
 const UNKNOWN: i64 = 999_999;
 
@@ -28,7 +29,7 @@ async fn creates_many<T: Sample>(db: &Database) {
     let known = Repository::<_, T>::new(&mut db.read().await.unwrap()).count().await.unwrap();
     let created = write(db, async |session| {
         let created = Repository::<_, T>::new(session).create_many(&new).await?;
-        // A thousand go together.
+        // A thousand travel together.
         assert_eq!((session.counts().statements, session.counts().round_trips), (1_001, 2));
         Ok(created)
     })

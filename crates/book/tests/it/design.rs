@@ -1,12 +1,12 @@
-//! The schema is the one that existing databases have, to the last name.
+//! The schema is exactly that of existing databases, including all names.
 
 use tallybook::Database;
-use tallybook::engine::{Engine, Statement};
-use tallybook_testkit::both_engines;
+use tallybook::{Dialect, Statement};
+use tallybook_testkit::both_dialects;
 
 use crate::support::{book, rows};
 
-/// Every column of the book: its type, and whether it must hold something.
+/// Every column of the book: its type and nullability.
 const COLUMNS: &str = "
 executions.commission float not null
 executions.exchange varchar(50)
@@ -81,7 +81,7 @@ trading_sessions.total_trades integer not null
 trading_sessions.winning_trades integer not null
 ";
 
-/// Every foreign key, with what happens when the row it refers to is deleted.
+/// Every foreign key, with its ON DELETE action.
 const KEYS: &str = "
 executions.trade_id -> trades.id no action
 positions.portfolio_id -> portfolios.id no action
@@ -90,7 +90,7 @@ trades.session_id -> trading_sessions.id no action
 trading_sessions.portfolio_id -> portfolios.id no action
 ";
 
-/// Every index that has a name of its own.
+/// Every named index.
 const INDEXES: &str = "
 ix_executions_executed_at: executions (executed_at)
 ix_executions_symbol: executions (symbol)
@@ -112,7 +112,7 @@ ix_trading_sessions_started_at: trading_sessions (started_at)
 ix_trading_sessions_status: trading_sessions (status)
 ";
 
-/// What keeps a table's rows apart.
+/// The unique constraints.
 const UNIQUE: &str = "
 executions primary key (id)
 executions unique (execution_id)
@@ -122,7 +122,7 @@ trades primary key (id)
 trading_sessions primary key (id)
 ";
 
-const COLUMNS_FOUND: Statement = Statement::per_engine(
+const COLUMNS_FOUND: Statement = Statement::per_dialect(
     "SELECT format('%s.%s %s%s', c.relname, a.attname, \
        CASE split_part(format_type(a.atttypid, a.atttypmod), '(', 1) \
          WHEN 'character varying' THEN 'varchar(' || a.atttypmod - 4 || ')' \
@@ -139,7 +139,7 @@ const COLUMNS_FOUND: Statement = Statement::per_engine(
      WHERE m.type = 'table' AND m.name NOT LIKE 'tallybook%'",
 );
 
-const KEYS_FOUND: Statement = Statement::per_engine(
+const KEYS_FOUND: Statement = Statement::per_dialect(
     "SELECT format('%s.%s -> %s.%s %s', conrelid::regclass, a.attname, confrelid::regclass, b.attname, \
        CASE confdeltype WHEN 'a' THEN 'no action' ELSE confdeltype::text END) \
      FROM pg_constraint \
@@ -150,7 +150,7 @@ const KEYS_FOUND: Statement = Statement::per_engine(
      FROM sqlite_master m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'",
 );
 
-const INDEXES_FOUND: Statement = Statement::per_engine(
+const INDEXES_FOUND: Statement = Statement::per_dialect(
     "SELECT format('%s: %s (%s)%s', c.relname, t.relname, \
        string_agg(a.attname, ', ' ORDER BY array_position(i.indkey::int2[], a.attnum)), \
        CASE WHEN i.indisunique THEN ' unique' END) \
@@ -166,7 +166,7 @@ const INDEXES_FOUND: Statement = Statement::per_engine(
      GROUP BY name, tbl, uniq",
 );
 
-const UNIQUE_FOUND: Statement = Statement::per_engine(
+const UNIQUE_FOUND: Statement = Statement::per_dialect(
     "SELECT format('%s %s', conrelid::regclass, lower(pg_get_constraintdef(oid))) \
      FROM pg_constraint WHERE contype IN ('p', 'u') AND connamespace = current_schema()::regnamespace \
        AND conrelid::regclass::text NOT LIKE 'tallybook%'",
@@ -187,7 +187,7 @@ async fn assert_found(db: &Database, statement: Statement, expected: &str) {
     assert_eq!(found.join("\n"), expected.trim());
 }
 
-both_engines! {
+both_dialects! {
     async fn the_columns_are_those_that_existing_databases_have(url: &str) {
         assert_found(&book(url).await, COLUMNS_FOUND, COLUMNS).await;
     }
@@ -206,7 +206,7 @@ both_engines! {
 
     async fn the_key_of_the_optimisation_has_its_name(url: &str) {
         let db = book(url).await;
-        let named = Statement::per_engine(
+        let named = Statement::per_dialect(
             "SELECT conname::text FROM pg_constraint \
              WHERE conrelid = 'trades'::regclass AND confrelid = 'trading_sessions'::regclass",
             "SELECT substr(sql, instr(sql, 'fk_'), 20) FROM sqlite_master WHERE name = 'trades'",
@@ -217,14 +217,14 @@ both_engines! {
 
     async fn identifiers_are_given_by_the_database(url: &str) {
         let db = book(url).await;
-        let given = match db.engine() {
-            Engine::Postgres => "SELECT pg_get_serial_sequence('trades', 'id')",
-            // The one form that makes it the row's own number.
-            Engine::Sqlite => "SELECT substr(sql, instr(sql, '(id') + 1, 31) FROM sqlite_master WHERE name = 'trades'",
+        let given = match db.dialect() {
+            Dialect::Postgres => "SELECT pg_get_serial_sequence('trades', 'id')",
+            // The only form that makes it an alias of the row id.
+            Dialect::Sqlite => "SELECT substr(sql, instr(sql, '(id') + 1, 31) FROM sqlite_master WHERE name = 'trades'",
         };
-        let expected = match db.engine() {
-            Engine::Postgres => "public.trades_id_seq",
-            Engine::Sqlite => "id INTEGER NOT NULL PRIMARY KEY",
+        let expected = match db.dialect() {
+            Dialect::Postgres => "public.trades_id_seq",
+            Dialect::Sqlite => "id INTEGER NOT NULL PRIMARY KEY",
         };
         let found = rows::<(String,)>(&mut db.read().await.unwrap(), given).await;
         assert_eq!(found, [(expected.to_owned(),)]);

@@ -1,12 +1,13 @@
-//! What an eager load costs: the same for one parent as for thousands.
+//! The cost of an eager load: the same for one parent as for thousands.
 
-use tallybook::engine::Counts;
-use tallybook::{Database, PortfolioId, Portfolios, ReadSession, Result, SessionId, TradeId, Trades};
+use tallybook::Counts;
+use tallybook::book::{PortfolioId, Portfolios, Result, TradeId, Trades, TradingSessionId};
+use tallybook::{Database, ReadSession};
 
-use crate::crowd::{CROWD, PARENTS, SIZES, children_of, trades_of_sessions};
-use crate::original::on_copies;
+use crate::many_parents::{MANY_PARENTS, PARENTS, SIZES, children_of, trades_of_sessions};
+use crate::template_books::on_copies;
 
-/// How often something was sent, and how much.
+/// Number of statements, round trips and rows.
 #[derive(Debug, PartialEq)]
 struct Cost {
     statements: u64,
@@ -16,7 +17,7 @@ struct Cost {
 const TWO_IN_ONE: Cost = Cost { statements: 2, round_trips: 1 };
 const FOUR_IN_ONE: Cost = Cost { statements: 4, round_trips: 1 };
 
-/// Runs a load in a session of its own, and returns what it loaded and cost.
+/// Runs a load in a session of its own, and returns its result and cost.
 async fn load<T>(db: &Database, load: impl AsyncFnOnce(&mut ReadSession) -> Result<T>) -> (T, Cost) {
     let mut session = db.read().await.unwrap();
     let loaded = load(&mut session).await.unwrap();
@@ -28,7 +29,7 @@ fn ids<T: From<i64>>(count: i64) -> Vec<T> {
     (1..=count).map(T::from).collect()
 }
 
-/// The three parents of a kind with 1, 100 and 5,000 children.
+/// Returns the three parents of a kind with 1, 100 and 5,000 children.
 fn sized() -> impl Iterator<Item = (i64, usize)> {
     (1..).zip(SIZES.map(|size| usize::try_from(size).unwrap()))
 }
@@ -37,7 +38,7 @@ fn total(of: impl Iterator<Item = usize>) -> usize {
     of.sum()
 }
 
-on_copies! { of CROWD:
+on_copies! { of MANY_PARENTS:
     async fn a_portfolio_with_any_number_of_positions_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, children) in sized() {
             let (found, cost) =
@@ -75,7 +76,7 @@ on_copies! { of CROWD:
     async fn a_session_with_any_number_of_trades_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, parents) in sized() {
             let (found, cost) =
-                load(db, async |s| Trades::new(s).get_by_session_with_executions(SessionId(id)).await).await;
+                load(db, async |s| Trades::new(s).get_by_session_with_executions(TradingSessionId(id)).await).await;
             assert_eq!((found.len(), cost), (parents, TWO_IN_ONE));
         }
     }
@@ -154,7 +155,7 @@ on_copies! { of CROWD:
         let mut session = db.begin().await.unwrap();
         let ids = ids(PARENTS);
         Portfolios::new(&mut session).get_many_with_all_relations(&ids).await.unwrap();
-        // BEGIN rides along.
+        // BEGIN travels with the first statement.
         let Counts { statements, round_trips, .. } = session.counts();
         assert_eq!(Cost { statements, round_trips }, FOUR_IN_ONE);
     }

@@ -1,19 +1,19 @@
-//! Which index each query uses, by the planner's own account.
+//! The index that each query uses, as the planner reports it.
 
-use tallybook::engine::{Engine, Explainer, Plan};
-use tallybook::{
-    Cursor, Database, Page, Positions, ReadSession, Repository, Result, Session, SessionId, Table,
-    TradeStatus, Trades, Window,
+use tallybook::book::{
+    Cursor, LimitOffset, Page, Positions, Repository, Result, Table, TradeStatus, Trades, TradingSessionId,
 };
+use tallybook::{Database, ReadSession, Session};
+use tallybook::{Dialect, Explainer, Plan};
 
-use crate::crowd::CROWD;
+use crate::many_parents::MANY_PARENTS;
 use crate::market::{LARGEST, MARKET, USUAL, symbol};
-use crate::original::on_copies;
 use crate::support::{for_each_table, rows};
+use crate::template_books::on_copies;
 
 type Explained<'s> = Explainer<'s, ReadSession>;
 
-/// The plan of what `query` runs.
+/// Returns the plan of the statements of `query`.
 async fn plan<T>(db: &Database, query: impl AsyncFnOnce(&mut Explained<'_>) -> Result<T>) -> Plan {
     let mut session = db.read().await.unwrap();
     let mut explainer = Explainer::new(&mut session);
@@ -28,7 +28,7 @@ fn assert_uses(plan: &Plan, index: &str) {
 
 on_copies! { of MARKET:
     async fn the_trades_of_a_session_are_found_by_the_index_on_it(db: &Database) {
-        for session in [1, 50, 400].map(SessionId) {
+        for session in [1, 50, 400].map(TradingSessionId) {
             let plan = plan(db, async |s| Trades::new(s).get_by_session(session).await).await;
             assert_uses(&plan, "ix_trades_session_id");
         }
@@ -36,10 +36,10 @@ on_copies! { of MARKET:
 
     async fn the_trades_of_sessions_and_their_executions_are_both_found_by_that_index(db: &Database) {
         let one = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_by_session_with_executions(SessionId(200)).await
+            Trades::new(s).get_by_session_with_executions(TradingSessionId(200)).await
         };
         let many = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_many_by_session_with_executions(&[SessionId(200), SessionId(300)]).await
+            Trades::new(s).get_many_by_session_with_executions(&[TradingSessionId(200), TradingSessionId(300)]).await
         };
         for plan in [plan(db, one).await, plan(db, many).await] {
             let uses = plan.indexes.iter().filter(|index| *index == "ix_trades_session_id").count();
@@ -56,23 +56,23 @@ on_copies! { of MARKET:
 
     async fn trades_of_a_rare_status_are_found_by_the_index_on_portfolio_and_status(db: &Database) {
         let rejected = async |s: &mut Explained<'_>| {
-            let window = Window::first(20);
+            let window = LimitOffset::first(20);
             Trades::new(s).get_by_portfolio_and_status(LARGEST, &TradeStatus::Rejected, window).await
         };
         assert_uses(&plan(db, rejected).await, "ix_trades_portfolio_status");
     }
 
-    // Nearly all are of that status: walking from the newest finds a page of them at once, without sorting.
+    // Nearly all trades have that status: scanning from the newest finds a page of them at once, without sorting.
     async fn trades_of_a_common_status_are_found_by_the_index_on_portfolio_and_time(db: &Database) {
         let filled = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_by_portfolio_and_status(USUAL, &TradeStatus::Filled, Window::first(20)).await
+            Trades::new(s).get_by_portfolio_and_status(USUAL, &TradeStatus::Filled, LimitOffset::first(20)).await
         };
         assert_uses(&plan(db, filled).await, "ix_trades_portfolio_created");
     }
 
     async fn the_newest_trades_of_a_portfolio_are_found_by_the_index_on_portfolio_and_time(db: &Database) {
         let newest = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_by_portfolio(USUAL, Window::first(20)).await
+            Trades::new(s).get_by_portfolio(USUAL, LimitOffset::first(20)).await
         };
         assert_uses(&plan(db, newest).await, "ix_trades_portfolio_created");
         let with_executions =
@@ -80,20 +80,20 @@ on_copies! { of MARKET:
         assert_uses(&plan(db, with_executions).await, "ix_trades_portfolio_created");
     }
 
-    // PostgreSQL expects a sixth of the newest trades to be of this portfolio, and walks through all of them.
+    // PostgreSQL expects a sixth of the newest trades to belong to this portfolio, and scans all of them.
     async fn the_newest_trades_of_the_largest_portfolio_are_found_in_the_order_of_time(db: &Database) {
         let newest = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_by_portfolio(LARGEST, Window::first(20)).await
+            Trades::new(s).get_by_portfolio(LARGEST, LimitOffset::first(20)).await
         };
-        let index = match db.engine() {
-            Engine::Postgres => "ix_trades_created_at",
-            Engine::Sqlite => "ix_trades_portfolio_created",
+        let index = match db.dialect() {
+            Dialect::Postgres => "ix_trades_created_at",
+            Dialect::Sqlite => "ix_trades_portfolio_created",
         };
         assert_uses(&plan(db, newest).await, index);
     }
 }
 
-/// A cursor behind at least four fifths of all rows.
+/// Returns a cursor after at least four fifths of all rows.
 async fn deep<T: Table>(session: &mut impl Session) -> Cursor {
     let mut repository = Repository::<_, T>::new(session);
     let all = repository.count().await.unwrap();
@@ -107,26 +107,26 @@ async fn deep<T: Table>(session: &mut impl Session) -> Cursor {
     cursor.unwrap()
 }
 
-/// By its time, or by its identifier where a table is ordered so.
-fn ordering_index<T: Table>(engine: Engine) -> String {
-    match (T::ORDER, engine) {
+/// Returns the index on the time, or on the identifier where that orders the table.
+fn ordering_index<T: Table>(dialect: Dialect) -> String {
+    match (T::ORDER, dialect) {
         (Some(column), _) => format!("ix_{}_{column}", T::NAME),
-        (None, Engine::Postgres) => format!("{}_pkey", T::NAME),
-        (None, Engine::Sqlite) => "INTEGER PRIMARY KEY".to_owned(),
+        (None, Dialect::Postgres) => format!("{}_pkey", T::NAME),
+        (None, Dialect::Sqlite) => "INTEGER PRIMARY KEY".to_owned(),
     }
 }
 
 async fn finds_a_deep_page_by_index<T: Table>(db: &Database) {
     let cursor = deep::<T>(&mut db.read().await.unwrap()).await;
     let page = plan(db, async |s| Repository::<_, T>::new(s).get_page(Some(&cursor), 20).await).await;
-    assert_uses(&page, &ordering_index::<T>(db.engine()));
-    match db.engine() {
-        Engine::Postgres => {
+    assert_uses(&page, &ordering_index::<T>(db.dialect()));
+    match db.dialect() {
+        Dialect::Postgres => {
             assert!(page.text.contains("Index Cond"), "{}", page.text);
             assert!(!page.text.contains(r#""Node Type": "Sort""#), "{}", page.text);
             assert!(!page.text.contains("Seq Scan"), "{}", page.text);
         }
-        Engine::Sqlite => {
+        Dialect::Sqlite => {
             assert!(page.text.contains("SEARCH"), "{}", page.text);
             assert!(!page.text.contains("SCAN"), "{}", page.text);
             assert!(!page.text.contains("TEMP B-TREE"), "{}", page.text);
@@ -140,7 +140,7 @@ async fn finds_the_first_page_by_index<T: Table>(db: &Database) {
     assert!(!page.text.contains("TEMP B-TREE"), "{}", page.text);
 }
 
-/// How many rows of a table PostgreSQL has read in this transaction.
+/// Returns the number of rows of a table that PostgreSQL has read in this transaction.
 async fn rows_read<T: Table>(session: &mut impl Session) -> i64 {
     let sql = format!(
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = '{}'",
@@ -156,11 +156,11 @@ async fn reads_little_for_a_deep_page<T: Table>(db: &Database) {
     let page = Repository::<_, T>::new(&mut session).get_page(Some(&cursor), 20).await.unwrap();
     let read = rows_read::<T>(&mut session).await - before;
     assert_eq!(page.rows.len(), 20);
-    // One more tells whether there is a next page; a few share a moment with the last or the first.
+    // One more shows whether there is a next page; a few share the time of the last or the first.
     assert!((21..=25).contains(&read), "{} read {read} rows", T::NAME);
 }
 
-on_copies! { of CROWD:
+on_copies! { of MANY_PARENTS:
     async fn a_deep_page_is_found_by_an_index(db: &Database) {
         for_each_table!(finds_a_deep_page_by_index(db));
     }
@@ -172,6 +172,6 @@ on_copies! { of CROWD:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_reads_no_more_than_a_page_however_deep_it_lies() {
-    let (db, _database) = CROWD.on_postgres("postgres_reads_no_more_than_a_page").await;
+    let (db, _database) = MANY_PARENTS.on_postgres("postgres_reads_no_more_than_a_page").await;
     for_each_table!(reads_little_for_a_deep_page(&db));
 }

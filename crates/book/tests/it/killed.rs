@@ -1,13 +1,14 @@
-//! Runs that are killed, without a chance to do anything, and run again.
+//! Runs that are killed at any point, and run again.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tallybook::engine::migrate::{Goal, Progress};
-use tallybook::{Database, Trade, migrator};
-use tallybook_testkit::both_engines;
+use tallybook::Database;
+use tallybook::book::{Trade, migrator};
+use tallybook::migrate::{Progress, Target};
+use tallybook_testkit::both_dialects;
 
 use crate::catalog::catalog;
 use crate::sample::{Sample, parents};
@@ -15,13 +16,13 @@ use crate::support::{open, rows, sql, time, write};
 
 const PROGRAM: &str = "killed::a_program_that_tells_what_it_does_and_stops";
 
-/// Runs the program to a goal in a process of its own until it stops, and kills it there; whether it did not come to
-/// its end.
-fn killed(url: &str, goal: &str, stop: &str) -> bool {
+/// Runs the program to a target in a process of its own until it stops there, and kills it. Returns whether it was
+/// killed before its end.
+fn killed(url: &str, target: &str, stop: &str) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([PROGRAM, "--exact", "--ignored", "--nocapture"])
         .env("URL", url)
-        .env("GOAL", goal)
+        .env("GOAL", target)
         .env("STOP", stop)
         .stdout(Stdio::piped())
         .spawn()
@@ -54,23 +55,23 @@ async fn a_program_that_tells_what_it_does_and_stops() {
         }
     });
     match variable("GOAL").parse().unwrap() {
-        goal @ Goal::Steps(..0) => migrator.downgrade(&goal).await.unwrap(),
-        goal => migrator.upgrade(&goal).await.unwrap(),
+        target @ Target::Steps(..0) => migrator.downgrade(&target).await.unwrap(),
+        target => migrator.upgrade(&target).await.unwrap(),
     };
 }
 
-/// A book at the first revision, with trades; and both schemas, as uninterrupted runs leave them.
+/// Creates a book at the first revision, with trades. Also returns both schemas, as uninterrupted runs leave them.
 async fn prepared(url: &str) -> (Database, Vec<String>, Vec<String>) {
     let db = open(url).await;
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     parents(&db).await;
     write(&db, async |session| {
         let new = [Trade::full(1, time(100)), Trade::bare(2), Trade::full(3, time(300))];
-        tallybook::Trades::new(session).create_many(&new).await
+        tallybook::book::Trades::new(session).create_many(&new).await
     })
     .await;
     let whole = schema(&db).await;
-    migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+    migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
     let first = schema(&db).await;
     (db, first, whole)
 }
@@ -79,7 +80,7 @@ async fn schema(db: &Database) -> Vec<String> {
     catalog(&mut db.read().await.unwrap()).await
 }
 
-/// All by which a run decides how to go on: the schema, and what is recorded but for the times.
+/// Returns everything by which a run decides how to continue: the schema and the history, without times.
 async fn state(db: &Database) -> Vec<String> {
     let mut session = db.read().await.unwrap();
     let mut lines = catalog(&mut session).await;
@@ -99,19 +100,19 @@ async fn count(db: &Database) -> i64 {
     rows::<(i64,)>(&mut db.read().await.unwrap(), "SELECT count(*) FROM trades").await[0].0
 }
 
-both_engines! {
+both_dialects! {
     async fn a_run_that_is_killed_anywhere_is_simply_run_again(url: &str) {
         let (db, first, whole) = prepared(url).await;
         let trades = count(&db).await;
         for stop in 1.. {
             let up = killed(url, "head", &stop.to_string());
-            migrator(&db).upgrade(&Goal::Head).await.unwrap();
+            migrator(&db).upgrade(&Target::Head).await.unwrap();
             assert_eq!(schema(&db).await, whole, "killed at event {stop} on the way up");
             assert_eq!(migrator(&db).check().await.unwrap(), []);
             let down = killed(url, "-1", &stop.to_string());
             if down {
-                // Never the revision before it, also if it was killed after its last step.
-                migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+                // Never the revision before it, even if it was killed after its last step.
+                migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
             }
             assert_eq!(schema(&db).await, first, "killed at event {stop} on the way down");
             assert_eq!(count(&db).await, trades);
@@ -128,14 +129,14 @@ both_engines! {
         let mut finished = HashSet::new();
         for stop in 1.. {
             let was_killed = killed(url, "+1", &stop.to_string());
-            // A run that goes on from the state of an earlier one would do the same again.
+            // A run that continues from the state of an earlier one would do the same again.
             if !was_killed || finished.insert(state(&db).await) {
                 if was_killed {
-                    migrator(&db).upgrade(&Goal::Steps(1)).await.unwrap();
+                    migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
                 }
                 assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"), "killed at event {stop}");
             }
-            migrator(&db).downgrade(&Goal::Base).await.unwrap();
+            migrator(&db).downgrade(&Target::Base).await.unwrap();
             if !was_killed {
                 assert!(stop > 15, "{stop}: each step is begun, done and recorded");
                 return;
@@ -145,29 +146,29 @@ both_engines! {
 
     async fn a_step_that_did_not_tell_its_end_stands_before_another_step_and_is_finished_by_name(url: &str) {
         let (db, first, _) = prepared(url).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert!(killed(url, "-1", "8"));
-        for goal in [Goal::Steps(-2), Goal::Steps(1)] {
-            let error = match goal {
-                Goal::Steps(..0) => migrator(&db).force(true).downgrade(&goal).await,
-                _ => migrator(&db).upgrade(&goal).await,
+        for target in [Target::Steps(-2), Target::Steps(1)] {
+            let error = match target {
+                Target::Steps(..0) => migrator(&db).force(true).downgrade(&target).await,
+                _ => migrator(&db).upgrade(&target).await,
             };
             let error = error.unwrap_err().to_string();
             assert!(error.contains("`tallybook migrate downgrade 0001`"), "{error}");
             assert!(error.contains("`tallybook migrate upgrade 0002`"), "{error}");
         }
-        migrator(&db).force(true).downgrade(&Goal::Revision("0001".to_owned())).await.unwrap();
+        migrator(&db).force(true).downgrade(&Target::Revision("0001".to_owned())).await.unwrap();
         assert_eq!(schema(&db).await, first);
-        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
         assert_eq!(migrator(&db).current().await.unwrap(), None, "a run that told its end is over");
     }
 
     async fn a_killed_way_back_can_be_turned_round(url: &str) {
         let (db, _, whole) = prepared(url).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert!(killed(url, "-1", "8"));
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_eq!(schema(&db).await, whole);
     }
 }
@@ -176,13 +177,13 @@ both_engines! {
 async fn a_run_that_is_killed_in_an_index_build_is_simply_run_again() {
     let database = tallybook_testkit::postgres().await.database("killed_in_a_build").await;
     let (db, _, whole) = prepared(database.url()).await;
-    // As long as its snapshot is open the build waits for it.
+    // The build waits while its snapshot is open.
     let mut snapshot = db.snapshot().await.unwrap();
     rows::<(i64,)>(&mut snapshot, "SELECT count(*) FROM portfolios").await;
     let url = database.url().to_owned();
     assert!(tokio::task::spawn_blocking(move || killed(&url, "head", "building")).await.unwrap());
     drop(snapshot);
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     assert_eq!(schema(&db).await, whole);
 }
 
@@ -191,7 +192,7 @@ async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() 
     let file = tallybook_testkit::SqliteFile::new("killed_anew");
     let (db, ..) = prepared(&file.url()).await;
     let trades = count(&db).await;
-    // What Alembic leaves half-way: the column is there, and its key is not.
+    // Alembic leaves this half-way: the column exists, its key does not.
     sql(&open(&file.url()).await, "ALTER TABLE trades ADD COLUMN session_id INTEGER").await;
     for (stop, keys) in [("1", 1), ("2", 1), ("3", 2)] {
         assert!(killed(&file.url(), "head", stop));
@@ -203,7 +204,7 @@ async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() 
         assert_eq!(found, [(keys,)], "killed at event {stop}");
         assert_eq!(count(&db).await, trades);
     }
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     assert_eq!(migrator(&db).check().await.unwrap(), []);
     assert_eq!(count(&db).await, trades);
 }

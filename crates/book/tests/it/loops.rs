@@ -1,17 +1,18 @@
-//! An eager load finds what a loop finds that reads relation by relation.
+//! An eager load returns the same rows as a loop that reads relation by relation.
 
-use tallybook::{
-    Database, Execution, Executions, PortfolioId, PortfolioWithPositions, PortfolioWithRelations,
-    PortfolioWithTrades, Portfolios, Position, Positions, ReadSession, SessionId, Trade, TradeId,
-    TradeWithExecutions, Trades, TradingSession, TradingSessions, Window,
+use tallybook::book::{
+    Execution, Executions, LimitOffset, PortfolioId, PortfolioWithPositions, PortfolioWithRelations,
+    PortfolioWithTrades, Portfolios, Position, Positions, Trade, TradeId, TradeWithExecutions, Trades,
+    TradingSession, TradingSessionId, TradingSessions,
 };
+use tallybook::{Database, ReadSession};
 
-use crate::crowd::{CROWD, PARENTS};
-use crate::original::on_copies;
+use crate::many_parents::{MANY_PARENTS, PARENTS};
+use crate::template_books::on_copies;
 
-const ALL: Window = Window::first(u32::MAX);
+const ALL: LimitOffset = LimitOffset::first(u32::MAX);
 
-/// In no order: parents with many children, with some and with none, and those that do not exist.
+/// Returns unsorted parents: some with many children, some with few or none, and some that do not exist.
 fn chosen<T: From<i64>>() -> Vec<T> {
     [2, PARENTS * 10, 1, 3, -1, 0].into_iter().chain((0..150).map(|n| 5_000 - n * 31)).map(T::from).collect()
 }
@@ -40,7 +41,7 @@ async fn with_executions(session: &mut ReadSession, trades: Vec<Trade>) -> Vec<T
     found
 }
 
-/// Newest first, as every list of trades.
+/// Sorts newest first, like every list of trades.
 fn sort(trades: &mut [TradeWithExecutions]) {
     trades.sort_by_key(|found| std::cmp::Reverse((found.trade.created_at, found.trade.id)));
 }
@@ -52,7 +53,7 @@ fn assert_same<T: PartialEq>(eager: &[T], naive: &[T]) {
     assert_eq!(difference, None, "the first that differs");
 }
 
-on_copies! { of CROWD:
+on_copies! { of MANY_PARENTS:
     async fn portfolios_come_with_the_positions_that_a_loop_finds(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut naive = Vec::new();
@@ -122,7 +123,7 @@ on_copies! { of CROWD:
     async fn the_trades_of_sessions_come_with_the_executions_that_loops_find(db: &Database) {
         let mut session = db.read().await.unwrap();
         let mut naive = Vec::new();
-        for id in chosen::<SessionId>() {
+        for id in chosen::<TradingSessionId>() {
             let one = Trades::new(&mut session).get_by_session_with_executions(id).await.unwrap();
             let trades = Trades::new(&mut session).get_by_session(id).await.unwrap();
             assert!(trades.iter().all(|trade| trade.session_id == Some(id)));
@@ -140,7 +141,7 @@ on_copies! { of CROWD:
         let mut naive = Vec::new();
         for id in chosen::<PortfolioId>() {
             let one = Trades::new(&mut session).get_by_portfolio_with_executions(id, 3).await.unwrap();
-            let trades = Trades::new(&mut session).get_by_portfolio(id, Window::first(3)).await.unwrap();
+            let trades = Trades::new(&mut session).get_by_portfolio(id, LimitOffset::first(3)).await.unwrap();
             let expected = with_executions(&mut session, trades).await;
             assert_same(&one, &expected);
             naive.extend(expected);
@@ -175,8 +176,8 @@ on_copies! { of CROWD:
             &trades.get_many_by_portfolio_with_executions(&those, 5).await.unwrap(),
         );
         assert_same(
-            &trades.get_many_by_session_with_executions(&twice.map(SessionId)).await.unwrap(),
-            &trades.get_many_by_session_with_executions(&once.map(SessionId)).await.unwrap(),
+            &trades.get_many_by_session_with_executions(&twice.map(TradingSessionId)).await.unwrap(),
+            &trades.get_many_by_session_with_executions(&once.map(TradingSessionId)).await.unwrap(),
         );
     }
 

@@ -1,15 +1,16 @@
-//! A book as planners meet it: 200 portfolios of very different sizes, 20,000 trades.
+//! A book with a realistic distribution for planners: 200 portfolios of very different sizes, 20,000 trades.
 
 use chrono::{DateTime, Utc};
-use tallybook::{
-    Action, Database, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    Portfolio, PortfolioId, Position, SessionId, SessionType, Trade, TradeId, TradeStatus, TradingSession,
+use tallybook::Database;
+use tallybook::book::{
+    Action, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession, Portfolio,
+    PortfolioId, Position, SessionType, Trade, TradeId, TradeStatus, TradingSession, TradingSessionId,
 };
 
-use crate::original::{Filling, Original};
 use crate::support::{analyze, load, time, write};
+use crate::template_books::{Filling, TemplateBook};
 
-pub(crate) static MARKET: Original = Original::new("market", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static MARKET: TemplateBook = TemplateBook::new("market", |db| -> Filling { Box::pin(fill(db)) });
 
 const PORTFOLIOS: i64 = 200;
 const SESSIONS: i64 = 400;
@@ -17,9 +18,9 @@ const POSITIONS: i64 = 8_000;
 const TRADES: i64 = 20_000;
 const EXECUTIONS: i64 = 30_000;
 
-/// The portfolio with most of everything: a sixth of all trades.
+/// The portfolio with most rows: a sixth of all trades.
 pub(crate) const LARGEST: PortfolioId = PortfolioId(1);
-/// One with about as much as most have.
+/// A portfolio of typical size.
 pub(crate) const USUAL: PortfolioId = PortfolioId(50);
 
 async fn fill(db: Database) {
@@ -35,7 +36,7 @@ async fn fill(db: Database) {
     analyze(&db).await;
 }
 
-/// One of `1..=count`, the first ones far more often.
+/// Returns one of `1..=count`, the first ones far more often.
 fn skewed(number: i64, count: i64) -> i64 {
     let place = (number * 7_919 % 10_007) as f64 / 10_007.0;
     1 + (place.powi(3) * count as f64) as i64
@@ -60,7 +61,7 @@ fn trading_session(number: i64) -> NewTradingSession {
 fn trade(number: i64) -> NewTrade {
     let time: DateTime<Utc> = time(number * 20);
     NewTrade {
-        session_id: (number % 3 != 0).then(|| SessionId(skewed(number, SESSIONS))),
+        session_id: (number % 3 != 0).then(|| TradingSessionId(skewed(number, SESSIONS))),
         status: status(number),
         created_at: time,
         updated_at: time,

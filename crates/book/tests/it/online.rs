@@ -1,19 +1,20 @@
-//! Revisions of a PostgreSQL database that others use.
+//! Revisions of a PostgreSQL database in use.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallybook::engine::migrate::{Goal, Progress};
-use tallybook::engine::{execute, params};
-use tallybook::{Database, migrator};
+use tallybook::Database;
+use tallybook::book::migrator;
+use tallybook::migrate::{Progress, Target};
+use tallybook::{execute, params};
 use tallybook_testkit::{Database as TestDatabase, postgres};
 
 use crate::support::{open, rows, sql};
 
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
 
-/// A book at the first revision.
+/// Creates a book at the first revision.
 async fn first(name: &str) -> (Database, TestDatabase) {
     let database = postgres().await.database(name).await;
     let db = open(database.url()).await;
@@ -37,7 +38,7 @@ async fn who_blocks_a_build_is_named_and_the_deadline_leaves_a_clean_state() {
     let hurried = migrator(&db)
         .within(Duration::from_secs(3))
         .on_progress(move |progress| listener.lock().unwrap().push(progress.clone()));
-    let error = hurried.upgrade(&Goal::Head).await.unwrap_err().to_string();
+    let error = hurried.upgrade(&Target::Head).await.unwrap_err().to_string();
     assert!(error.contains("the deadline came") && error.contains(&format!("pid {}", pid[0].0)), "{error}");
     let named = heard.lock().unwrap().iter().any(|progress| match progress {
         Progress::Building { blockers, .. } => blockers.iter().any(|blocker| {
@@ -48,7 +49,7 @@ async fn who_blocks_a_build_is_named_and_the_deadline_leaves_a_clean_state() {
     assert!(named, "{:?}", heard.lock().unwrap());
     assert_eq!(number(&db, INVALID).await, 0);
     drop(old);
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     assert_eq!(migrator(&db).check().await.unwrap(), []);
 }
 
@@ -61,7 +62,7 @@ async fn an_invalid_index_is_built_anew() {
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_trades_portfolio_status'::regclass",
     )
     .await;
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
     assert_eq!(number(&db, INVALID).await, 0);
     assert_eq!(migrator(&db).check().await.unwrap(), []);
 }
@@ -70,10 +71,10 @@ async fn an_invalid_index_is_built_anew() {
 async fn an_index_of_the_same_name_and_another_definition_is_never_accepted() {
     let (db, _database) = first("an_index_of_the_same_name").await;
     sql(&db, "CREATE INDEX ix_trades_portfolio_status ON trades (status, portfolio_id)").await;
-    let error = migrator(&db).upgrade(&Goal::Head).await.unwrap_err().to_string();
+    let error = migrator(&db).upgrade(&Target::Head).await.unwrap_err().to_string();
     assert!(error.contains("(status, portfolio_id)") && error.contains("Nothing was overwritten"), "{error}");
     sql(&db, "DROP INDEX ix_trades_portfolio_status").await;
-    migrator(&db).upgrade(&Goal::Head).await.unwrap();
+    migrator(&db).upgrade(&Target::Head).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,14 +92,14 @@ async fn a_lock_that_others_hold_is_waited_for_in_short_turns_and_they_are_named
             );
         }
     });
-    let error = hurried.upgrade(&Goal::Head).await.unwrap_err().to_string();
+    let error = hurried.upgrade(&Target::Head).await.unwrap_err().to_string();
     assert!(error.contains("the deadline came") && error.contains("the lock is held by pid"), "{error}");
     assert!(waited.load(Ordering::Relaxed));
     assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
     assert!(migrator(&db).history().await.unwrap()[1].unfinished.is_none(), "nothing was changed");
 }
 
-/// The deadline comes while a statement waits for its lock, and not between two attempts.
+/// The deadline falls into a statement's wait for its lock, not between two attempts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_holds_a_lock_is_named_whenever_the_deadline_comes() {
     let (db, _database) = first("who_holds_a_lock").await;
@@ -106,22 +107,22 @@ async fn who_holds_a_lock_is_named_whenever_the_deadline_comes() {
     rows::<(i64,)>(&mut reader, "SELECT count(*) FROM trades").await;
     for milliseconds in [100, 150, 200, 600, 700, 800] {
         let hurried = migrator(&db).within(Duration::from_millis(milliseconds));
-        let error = hurried.upgrade(&Goal::Head).await.unwrap_err().to_string();
-        // On a busy machine it may come before a lock was asked for.
+        let error = hurried.upgrade(&Target::Head).await.unwrap_err().to_string();
+        // On a busy machine the deadline may come before a lock was requested.
         let named = error.contains("the lock is held by pid") || !error.contains("timeout");
         assert!(error.contains("the deadline came") && named, "{milliseconds} ms: {error}");
     }
 }
 
-/// What writers saw while revisions went up and down.
-struct Seen {
-    /// Of each writer.
+/// The writers' results while revisions went up and down.
+struct WriterProgress {
+    /// Number of writes of each writer.
     writes: Vec<i64>,
     slowest: Duration,
 }
 
 /// Writers insert and update until `work` is done; none may fail.
-async fn beside_writers(db: &Database, writers: usize, work: impl Future<Output = ()>) -> Seen {
+async fn beside_writers(db: &Database, writers: usize, work: impl Future<Output = ()>) -> WriterProgress {
     let stop = Arc::new(AtomicBool::new(false));
     let slowest = Arc::new(AtomicI64::new(0));
     let tasks: Vec<_> = (0..writers)
@@ -131,7 +132,7 @@ async fn beside_writers(db: &Database, writers: usize, work: impl Future<Output 
                 let mut writes = 0;
                 while writes == 0 || !stop.load(Ordering::Relaxed) {
                     let start = Instant::now();
-                    db.write(async |session| -> tallybook::engine::Result<()> {
+                    db.write(async |session| -> tallybook::Result<()> {
                         let insert = "INSERT INTO trades (portfolio_id, symbol, action, quantity, order_type, status, \
                              filled_quantity, created_at, updated_at) \
                              VALUES (1, 'AAPL', 'BUY', 1, 'MARKET', 'PENDING', 0, now(), now())";
@@ -155,7 +156,7 @@ async fn beside_writers(db: &Database, writers: usize, work: impl Future<Output 
     for task in tasks {
         writes.push(task.await.unwrap());
     }
-    Seen { writes, slowest: Duration::from_micros(slowest.load(Ordering::Relaxed).unsigned_abs()) }
+    WriterProgress { writes, slowest: Duration::from_micros(slowest.load(Ordering::Relaxed).unsigned_abs()) }
 }
 
 async fn up_and_down_beside_writers(trades: i64, writers: usize) -> Duration {
@@ -175,13 +176,13 @@ async fn up_and_down_beside_writers(trades: i64, writers: usize) -> Duration {
     sql(&db, "ANALYZE").await;
     let start = Instant::now();
     let seen = beside_writers(&db, writers, async {
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_eq!(migrator(&db).check().await.unwrap(), []);
-        migrator(&db).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).downgrade(&Target::Steps(-1)).await.unwrap();
     })
     .await;
-    let Seen { writes, slowest } = seen;
-    // Each updates the trades from its own number on, in turn.
+    let WriterProgress { writes, slowest } = seen;
+    // Each writer updates the trades from its own number on, in turn.
     let filled = (0..).zip(&writes).map(|(writer, &writes)| writer + writes.min(1_000)).max().unwrap();
     let writes: i64 = writes.iter().sum();
     #[allow(clippy::print_stdout)] // what it is run for

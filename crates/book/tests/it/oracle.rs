@@ -1,20 +1,21 @@
-//! What every read returns, compared whole with what a few lines over all rows in memory find.
+//! Every read, compared in full with a simple computation over all rows in memory.
 
 use std::cmp::Reverse;
 use std::fmt::Debug;
 
-use tallybook::{
-    Cursor, Database, Execution, Executions, Id, Portfolio, PortfolioId, PortfolioWithPositions,
+use tallybook::Database;
+use tallybook::book::{
+    Cursor, Execution, Executions, Id, LimitOffset, Portfolio, PortfolioId, PortfolioWithPositions,
     PortfolioWithRelations, PortfolioWithTrades, Portfolios, Position, Positions, Repository, SessionStatus,
-    Table, Trade, TradeId, TradeWithExecutions, Trades, TradingSession, TradingSessions, Window,
+    Table, Trade, TradeId, TradeWithExecutions, Trades, TradingSession, TradingSessions,
 };
 
-use crate::original::on_copies;
-use crate::ties::{Contents, STATUSES, SYMBOLS, TIES, everything};
+use crate::lookalike_rows::{AllRows, LOOKALIKE_ROWS, STATUSES, SYMBOLS, everything};
+use crate::template_books::on_copies;
 
 const UNKNOWN: i64 = 7;
 
-/// By what lists are ordered: the moment, written out for each table, and then the identifier.
+/// The list order: the time, given for each table, and then the identifier.
 trait Ordered: Table + PartialEq + Debug {
     fn place(&self) -> (i64, i64);
 }
@@ -38,23 +39,25 @@ ordered! {
     Execution by |execution| execution.executed_at.timestamp_micros();
 }
 
-/// The rows that are meant, newest first.
+/// Returns the matching rows, newest first.
 fn newest<T: Ordered>(rows: &[T], is_meant: impl Fn(&T) -> bool) -> Vec<T> {
     let mut meant: Vec<T> = rows.iter().filter(|row| is_meant(row)).cloned().collect();
     meant.sort_by_key(|row| Reverse(row.place()));
     meant
 }
 
-fn part<T: Clone>(rows: &[T], window: Window) -> Vec<T> {
+fn part<T: Clone>(rows: &[T], window: LimitOffset) -> Vec<T> {
     rows.iter().skip(window.skip as usize).take(window.limit as usize).cloned().collect()
 }
 
-/// Windows that begin and end before, at and behind the ends of lists, and between rows of one moment.
-fn windows() -> impl Iterator<Item = Window> {
-    [0, 1, 2, 5, 24, 100].into_iter().flat_map(|limit| [0, 1, 3, 23, 24].map(|skip| Window { skip, limit }))
+/// Returns windows that begin and end before, at and after the ends of lists, and between rows of the same time.
+fn windows() -> impl Iterator<Item = LimitOffset> {
+    [0, 1, 2, 5, 24, 100]
+        .into_iter()
+        .flat_map(|limit| [0, 1, 3, 23, 24].map(|skip| LimitOffset { skip, limit }))
 }
 
-impl Contents {
+impl AllRows {
     fn with_executions(&self, trades: Vec<Trade>) -> Vec<TradeWithExecutions> {
         let executions = |trade: TradeId| newest(&self.executions, |execution| execution.trade_id == trade);
         trades
@@ -99,7 +102,10 @@ async fn lists_are_exact<T: Ordered<Id: From<i64> + Debug>>(db: &Database) {
     ids.sort_unstable();
     let after = ids[1];
     let scanned = repository.scan(Some(after), 2).await.unwrap();
-    assert_eq!(scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(), part(&ids, Window::first(2).skip(2)));
+    assert_eq!(
+        scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        part(&ids, LimitOffset::first(2).skip(2))
+    );
     let scanned = repository.scan(None, u32::MAX).await.unwrap();
     assert_eq!(scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
 }
@@ -109,13 +115,17 @@ async fn pages_are_exact<T: Ordered>(db: &Database) {
     let mut session = db.read().await.unwrap();
     let mut repository = Repository::<_, T>::new(&mut session);
     let count = u32::try_from(all.len()).unwrap();
-    // Among them one that ends with the last row, and one that ends one row before.
+    // Including one that ends with the last row, and one that ends one row before.
     for limit in [1, 2, 5, count - 1, count, count + 1] {
         let mut next: Option<Cursor> = None;
         let mut walked = 0;
         loop {
             let page = repository.get_page(next.as_ref(), limit).await.unwrap();
-            assert_eq!(page.rows, part(&all, Window::first(limit).skip(walked)), "{limit} behind {walked}");
+            assert_eq!(
+                page.rows,
+                part(&all, LimitOffset::first(limit).skip(walked)),
+                "{limit} behind {walked}"
+            );
             walked += limit;
             assert_eq!(
                 page.next.is_some(),
@@ -130,7 +140,7 @@ async fn pages_are_exact<T: Ordered>(db: &Database) {
     }
 }
 
-on_copies! { of TIES:
+on_copies! { of LOOKALIKE_ROWS:
     async fn every_list_and_look_up_of_all_tables_is_exact(db: &Database) {
         crate::support::for_each_table!(lists_are_exact(db));
     }
@@ -140,7 +150,7 @@ on_copies! { of TIES:
     }
 
     async fn every_read_of_positions_sessions_and_executions_is_exact(db: &Database) {
-        let book = Contents::read(db).await;
+        let book = AllRows::read(db).await;
         let mut session = db.read().await.unwrap();
         for id in book.portfolio_ids() {
             let positions = book.positions_of(id);
@@ -174,7 +184,7 @@ on_copies! { of TIES:
     }
 
     async fn every_list_of_trades_is_exact(db: &Database) {
-        let book = Contents::read(db).await;
+        let book = AllRows::read(db).await;
         let mut session = db.read().await.unwrap();
         let mut trades = Trades::new(&mut session);
         for window in windows() {
@@ -203,7 +213,7 @@ on_copies! { of TIES:
     }
 
     async fn every_read_of_trades_with_their_executions_is_exact(db: &Database) {
-        let book = Contents::read(db).await;
+        let book = AllRows::read(db).await;
         let mut session = db.read().await.unwrap();
         let mut trades = Trades::new(&mut session);
         let ids = book.trade_ids();
@@ -241,7 +251,7 @@ on_copies! { of TIES:
 
         let portfolios = book.portfolio_ids();
         for limit in [0, 1, 2, 3, 7, 23, 24, 25] {
-            let first = |id: PortfolioId| part(&book.trades_of(id), Window::first(limit));
+            let first = |id: PortfolioId| part(&book.trades_of(id), LimitOffset::first(limit));
             for id in &portfolios {
                 let found = trades.get_by_portfolio_with_executions(*id, limit).await.unwrap();
                 assert_eq!(found, book.with_executions(first(*id)), "{id}, {limit}");
@@ -254,7 +264,7 @@ on_copies! { of TIES:
     }
 
     async fn every_read_of_portfolios_with_their_relations_is_exact(db: &Database) {
-        let book = Contents::read(db).await;
+        let book = AllRows::read(db).await;
         let mut session = db.read().await.unwrap();
         let mut portfolios = Portfolios::new(&mut session);
         for portfolio in &book.portfolios {
@@ -272,7 +282,7 @@ on_copies! { of TIES:
         assert_eq!(portfolios.get_with_trades(UNKNOWN.into()).await.unwrap(), None);
         assert_eq!(portfolios.get_with_all_relations(UNKNOWN.into()).await.unwrap(), None);
 
-        // All but one, in an order of their own, one of them twice.
+        // All except one, shuffled, one of them twice.
         let mut ids = book.portfolio_ids();
         ids.remove(1);
         ids.reverse();

@@ -1,4 +1,4 @@
-//! Walking a list page by page.
+//! Walking through a list page by page.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -6,17 +6,18 @@ use std::collections::HashSet;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use tallybook::{Cursor, Database, Executions, Id, Page, Repository, Table, Trades, Window, WriteSession};
+use tallybook::book::{Cursor, Executions, Id, LimitOffset, Page, Repository, Table, Trades};
+use tallybook::{Database, WriteSession};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
 use crate::support::{for_each_table, time};
+use crate::template_books::{EMPTY, on_copies};
 
-const ALL: Window = Window::first(u32::MAX);
+const ALL: LimitOffset = LimitOffset::first(u32::MAX);
 
-/// Tries a law on generated cases, each in a transaction that is undone.
+/// Tests a property on generated cases, each in a transaction that is rolled back.
 async fn holds<V: std::fmt::Debug>(
     db: &Database,
     cases: impl Strategy<Value = V>,
@@ -36,7 +37,7 @@ async fn holds<V: std::fmt::Debug>(
     tried.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// A row for each moment; a few moments for many rows, so that identifiers have to break ties.
+/// Creates a row for each time; few times for many rows, so that identifiers have to break ties.
 async fn create<T: Sample>(session: &mut WriteSession, moments: &[i64]) -> Vec<T> {
     let new: Vec<_> =
         moments.iter().enumerate().map(|(number, &moment)| T::full(number, time(moment))).collect();
@@ -44,7 +45,7 @@ async fn create<T: Sample>(session: &mut WriteSession, moments: &[i64]) -> Vec<T
 }
 
 async fn get_page<T: Table>(session: &mut WriteSession, after: Option<&Cursor>, limit: u32) -> Page<T> {
-    // On its way to the next call a cursor is a text.
+    // Between calls a cursor travels as text.
     let after = after.map(|cursor| cursor.to_string().parse().unwrap());
     Repository::<_, T>::new(session).get_page(after.as_ref(), limit).await.unwrap()
 }
@@ -53,7 +54,7 @@ fn ids<T: Table>(rows: &[T]) -> Vec<T::Id> {
     rows.iter().map(T::id).collect()
 }
 
-/// The order that every list has.
+/// Returns the sort key of every list.
 fn key<T: Table>(row: &T) -> Reverse<(Option<chrono::DateTime<chrono::Utc>>, i64)> {
     Reverse((row.time(), row.id().get()))
 }
@@ -82,7 +83,7 @@ async fn pages_are_the_list<T: Sample>(db: &Database) {
         }
         assert_eq!(walked, expected);
 
-        let window = Window::first(limit).skip(limit);
+        let window = LimitOffset::first(limit).skip(limit);
         let second = Repository::<_, T>::new(session).get_many(window).await.unwrap();
         let expected: Vec<_> = expected.into_iter().skip(limit as usize).take(limit as usize).collect();
         assert_eq!(second, expected);
@@ -90,12 +91,12 @@ async fn pages_are_the_list<T: Sample>(db: &Database) {
     .await;
 }
 
-/// What happens to a list between two pages.
+/// A change of the list between two pages.
 #[derive(Clone, Debug)]
 enum Event {
     Nothing,
     Insert(i64),
-    /// The row at this place of those that were there at first.
+    /// Deletes the row at this position among the initial ones.
     Delete(usize),
 }
 
@@ -129,7 +130,7 @@ async fn pages_bear_changes<T: Sample>(db: &Database) {
                     Repository::<_, T>::new(session).create(&new).await.unwrap();
                 }
                 Some((_, Event::Delete(place))) => {
-                    // Not the last: SQLite would give its identifier again.
+                    // Not the last: SQLite would assign its identifier again.
                     let id = created[place % (created.len() - 1)].id();
                     Repository::<_, T>::new(session).delete(id).await.unwrap();
                     lasting.remove(&id);
@@ -158,8 +159,8 @@ on_copies! { of EMPTY:
     async fn the_cursor_of_another_table_is_refused_before_anything_is_sent(db: &Database) {
         parents(db).await;
         let mut session = db.begin().await.unwrap();
-        create::<tallybook::Trade>(&mut session, &[1, 2]).await;
-        let cursor = get_page::<tallybook::Trade>(&mut session, None, 1).await.next.unwrap();
+        create::<tallybook::book::Trade>(&mut session, &[1, 2]).await;
+        let cursor = get_page::<tallybook::book::Trade>(&mut session, None, 1).await.next.unwrap();
         let before = session.counts();
         let error = Executions::new(&mut session).get_page(Some(&cursor), 1).await.unwrap_err();
         assert!(error.is_cursor(), "{error}");
@@ -171,7 +172,7 @@ on_copies! { of EMPTY:
     async fn a_page_without_rows_is_refused_because_no_next_one_begins_behind_it(db: &Database) {
         parents(db).await;
         let mut session = db.begin().await.unwrap();
-        create::<tallybook::Trade>(&mut session, &[1, 2]).await;
+        create::<tallybook::book::Trade>(&mut session, &[1, 2]).await;
         let before = session.counts();
         let error = Trades::new(&mut session).get_page(None, 0).await.unwrap_err();
         assert!(error.to_string().contains("limit: is 0, and a page has at least one row"), "{error}");

@@ -1,19 +1,21 @@
-//! What can't be kept unchanged is refused before the database sees it; what contradicts other rows, by it.
+//! Values that cannot be stored unchanged are refused before the database sees them; contradictions between rows
+//! are refused by the database.
 
 use rust_decimal::Decimal;
-use tallybook::engine::Engine;
-use tallybook::{
-    Action, Database, Error, Execution, ExecutionChanges, ExecutionType, Executions, NewExecution,
-    NewPortfolio, NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges,
-    Portfolios, Position, PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType,
-    Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessions, WriteSession,
+use tallybook::Dialect;
+use tallybook::book::{
+    Action, Error, Execution, ExecutionChanges, ExecutionType, Executions, NewExecution, NewPortfolio,
+    NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges, Portfolios, Position,
+    PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType, Trade, TradeChanges,
+    TradeStatus, Trades, TradingSession, TradingSessions,
 };
+use tallybook::{Database, WriteSession};
 
-use crate::original::{EMPTY, on_copies};
 use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
 use crate::support::{decimal, fields, sql, time};
+use crate::template_books::{EMPTY, on_copies};
 
-/// Tries to create and to create many: refused, with the name of the field, and nothing sent.
+/// Tries to create one and several: refused, with the name of the field, and nothing sent.
 async fn refused<T: Sample>(session: &mut WriteSession, field: &str, new: T::New) -> Error {
     let before = session.counts();
     let error = Repository::<_, T>::new(session).create(&new).await.unwrap_err();
@@ -30,21 +32,21 @@ fn assert_refused(error: &Error, field: &str) {
     assert!(error.to_string().starts_with(&format!("{field}: ")), "{field} is not named: {error}");
 }
 
-/// The transaction of a refusal is as good as before.
+/// Asserts that the transaction is still usable.
 async fn assert_usable(mut session: WriteSession) {
     Portfolios::new(&mut session).create(&NewPortfolio::new("usable")).await.unwrap();
     session.commit().await.unwrap();
 }
 
-/// A text of so many characters of two bytes each.
+/// Returns a text of this many characters, of two bytes each.
 fn long(length: usize) -> String {
     "ß".repeat(length)
 }
 
-/// For each field: as many characters as fit are kept, one more is refused.
+/// For each field: the maximum length is stored, one more character is refused.
 macro_rules! lengths {
     ($session:expr, $table:ident as $new:ident { $($field:ident: $max:literal,)* }) => {$(
-        let full = |text: &str| $new { $field: word(text), ..$table::full(1, time(1)) };
+        let full = |text: &str| $new { $field: text_value(text), ..$table::full(1, time(1)) };
         let fits = full(&long($max));
         let created = Repository::<_, $table>::new($session).create(&fits).await.unwrap();
         assert_eq!(fields(&created)[1..], fields(&fits));
@@ -54,24 +56,24 @@ macro_rules! lengths {
     )*};
 }
 
-/// Makes a text whatever a field holds.
-fn word<T: Word>(text: &str) -> T {
+/// Converts a text to the type of a field.
+fn text_value<T: TextValue>(text: &str) -> T {
     T::from_text(text)
 }
 
-trait Word {
+trait TextValue {
     fn from_text(text: &str) -> Self;
 }
 
-impl Word for Option<String> {
+impl TextValue for Option<String> {
     fn from_text(text: &str) -> Self {
         Some(text.to_owned())
     }
 }
 
-macro_rules! words {
+macro_rules! text_values {
     ($($word:ty),*) => {$(
-        impl Word for $word {
+        impl TextValue for $word {
             fn from_text(text: &str) -> Self {
                 text.into()
             }
@@ -79,7 +81,7 @@ macro_rules! words {
     )*};
 }
 
-words!(String, Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus);
+text_values!(String, Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus);
 
 on_copies! { of EMPTY:
     async fn a_text_of_a_portfolio_fits_to_its_last_character_and_not_one_more(db: &Database) {
@@ -213,7 +215,7 @@ on_copies! { of EMPTY:
         orphaned::<TradingSession>(db, new).await;
 
         let moved = async |session: &mut WriteSession| {
-            Trades::new(session).update(TRADE, TradeChanges::new().session_id(tallybook::SessionId(404))).await
+            Trades::new(session).update(TRADE, TradeChanges::new().session_id(tallybook::book::TradingSessionId(404))).await
         };
         assert!(db.write(moved).await.unwrap_err().is_foreign_key_violation());
     }
@@ -241,18 +243,18 @@ on_copies! { of EMPTY:
 
     async fn a_number_that_no_decimal_holds_is_named_by_row_and_column(db: &Database) {
         parents(db).await;
-        // SQLite keeps no NaN; infinity is as bad.
-        let number = match db.engine() {
-            Engine::Postgres => "'NaN'",
-            Engine::Sqlite => "9e999",
+        // SQLite stores NaN as NULL; infinity serves as well.
+        let number = match db.dialect() {
+            Dialect::Postgres => "'NaN'",
+            Dialect::Sqlite => "9e999",
         };
         sql(db, format!("UPDATE trades SET filled_quantity = {number}")).await;
         let mut session = db.read().await.unwrap();
         let error = Trades::new(&mut session).get(TRADE).await.unwrap_err();
-        assert!(error.engine().unwrap().is_decode(), "{error}");
+        assert!(error.database().unwrap().is_decode(), "{error}");
         let message = error.to_string();
         assert!(message.contains("row 1") && message.contains("`filled_quantity`"), "{message}");
-        // The session is as good as before.
+        // The session is still usable.
         assert!(Portfolios::new(&mut session).get(PORTFOLIO).await.unwrap().is_some());
     }
 }

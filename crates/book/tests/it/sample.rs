@@ -1,22 +1,23 @@
-//! A row of each table with something in every field, and one with nothing in every field that may be empty.
+//! A row of each table with a value in every field, and one with NULL in every nullable field.
 
 use std::fmt::Debug;
 
 use chrono::{DateTime, Utc};
-use tallybook::{
-    Action, Database, Execution, ExecutionType, NewExecution, NewPortfolio, NewPosition, NewTrade,
-    NewTradingSession, OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType, SessionId,
-    SessionStatus, SessionType, Table, Trade, TradeId, TradeStatus, Trades, TradingSession, TradingSessions,
+use tallybook::Database;
+use tallybook::book::{
+    Action, Execution, ExecutionType, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType, SessionStatus, SessionType, Table,
+    Trade, TradeId, TradeStatus, Trades, TradingSession, TradingSessionId, TradingSessions,
 };
 
 use crate::support::{decimal, time, write};
 
-/// What [`parents`] creates in an empty book.
+/// The portfolio that [`parents`] creates in an empty book.
 pub(crate) const PORTFOLIO: PortfolioId = PortfolioId(1);
-pub(crate) const SESSION: SessionId = SessionId(1);
+pub(crate) const SESSION: TradingSessionId = TradingSessionId(1);
 pub(crate) const TRADE: TradeId = TradeId(1);
 
-/// The rows that samples refer to.
+/// Creates the rows that samples refer to.
 pub(crate) async fn parents(db: &Database) {
     write(db, async |session| {
         Portfolios::new(session).create(&NewPortfolio::new("parent")).await?;
@@ -28,10 +29,9 @@ pub(crate) async fn parents(db: &Database) {
 }
 
 pub(crate) trait Sample: Table<Id: From<i64> + Debug> + PartialEq + Debug {
-    /// Something in every field; `number` where no two rows may have the same, `time` where the order is by
-    /// time.
+    /// Returns a row with all fields set; `number` makes unique values, `time` is the column of the list order.
     fn full(number: usize, time: DateTime<Utc>) -> Self::New;
-    /// Nothing where nothing has to be.
+    /// Returns a row with all nullable fields NULL.
     fn bare(number: usize) -> Self::New;
 }
 

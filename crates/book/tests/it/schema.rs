@@ -1,12 +1,13 @@
-//! Up, down and up again: the same schema, and the rows that had a place all the way.
+//! Up, down and up again: the same schema, and all rows that have a table throughout.
 
-use tallybook::engine::Statement;
-use tallybook::engine::migrate::Goal;
-use tallybook::{
-    Contents, Database, Execution, Portfolio, Position, Repository, Table, Trade, TradingSession, Window,
-    contents, migrator, upgrade,
+use tallybook::Database;
+use tallybook::Statement;
+use tallybook::book::{
+    Execution, Inspection, LimitOffset, Portfolio, Position, Repository, Table, Trade, TradingSession,
+    inspect, migrator, upgrade,
 };
-use tallybook_testkit::both_engines;
+use tallybook::migrate::Target;
+use tallybook_testkit::both_dialects;
 
 use crate::catalog::catalog;
 use crate::sample::{Sample, parents};
@@ -24,7 +25,7 @@ async fn create<T: Sample>(db: &Database) {
     .await;
 }
 
-/// A book with rows in every table, all fields filled in some of them.
+/// Fills a book with rows in every table, some of them with all fields set.
 async fn fill(db: &Database) {
     parents(db).await;
     for_each_table!(create(db));
@@ -32,7 +33,7 @@ async fn fill(db: &Database) {
 
 async fn all<T: Table>(db: &Database) -> Vec<T> {
     let mut session = db.read().await.unwrap();
-    Repository::new(&mut session).get_many(Window::first(1_000)).await.unwrap()
+    Repository::new(&mut session).get_many(LimitOffset::first(1_000)).await.unwrap()
 }
 
 #[derive(Debug, PartialEq)]
@@ -54,9 +55,8 @@ async fn everything(db: &Database) -> Everything {
     }
 }
 
-/// Rows that refer to one that is not there. PostgreSQL keeps none once a key is valid, which the catalog
-/// says.
-const BROKEN: Statement = Statement::per_engine(
+/// Counts rows with dangling references. PostgreSQL has none once a key is valid, which the catalog says.
+const BROKEN: Statement = Statement::per_dialect(
     "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated",
     "SELECT count(*) FROM pragma_foreign_key_check",
 );
@@ -65,15 +65,15 @@ async fn assert_keys_hold(db: &Database) {
     assert_eq!(rows::<(i64,)>(&mut db.read().await.unwrap(), BROKEN).await, [(0,)]);
 }
 
-both_engines! {
+both_dialects! {
     async fn down_to_base_and_up_again_is_the_same_schema(url: &str) {
         let db = book(url).await;
         fill(&db).await;
         let before = schema(&db).await;
 
-        let undone = migrator(&db).force(true).downgrade(&Goal::Base).await.unwrap();
+        let undone = migrator(&db).force(true).downgrade(&Target::Base).await.unwrap();
         assert_eq!(undone.iter().map(|change| change.id).collect::<Vec<_>>(), ["0002", "0001"]);
-        assert_eq!(contents(&db).await.unwrap(), Contents::Nothing);
+        assert_eq!(inspect(&db).await.unwrap(), Inspection::Nothing);
         assert_eq!(migrator(&db).current().await.unwrap(), None);
 
         assert_eq!(upgrade(&db).await.unwrap().len(), 2);
@@ -84,17 +84,17 @@ both_engines! {
 
     async fn one_step_down_is_the_schema_as_it_was_and_up_again_as_it_is(url: &str) {
         let db = open(url).await;
-        let first = Goal::Revision("0001".to_owned());
+        let first = Target::Revision("0001".to_owned());
         migrator(&db).upgrade(&first).await.unwrap();
         let as_it_was = schema(&db).await;
-        migrator(&db).upgrade(&Goal::Steps(1)).await.unwrap();
+        migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
         let as_it_is = schema(&db).await;
         fill(&db).await;
 
-        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
         assert_eq!(schema(&db).await, as_it_was);
         assert_keys_hold(&db).await;
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_eq!(schema(&db).await, as_it_is);
         assert_keys_hold(&db).await;
     }
@@ -105,9 +105,9 @@ both_engines! {
         let before = everything(&db).await;
         assert!(before.trades.iter().any(|trade| trade.session_id.is_some()));
 
-        migrator(&db).force(true).downgrade(&Goal::Steps(-1)).await.unwrap();
+        migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
-        migrator(&db).upgrade(&Goal::Steps(1)).await.unwrap();
+        migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
 
         let trades = before.trades.into_iter().map(|trade| Trade { session_id: None, ..trade }).collect();
         assert_eq!(everything(&db).await, Everything { trades, ..before });
@@ -120,12 +120,12 @@ both_engines! {
         sql(&db, "CREATE TABLE fans (portfolio_id integer NOT NULL REFERENCES portfolios (id))").await;
         sql(&db, "INSERT INTO fans (portfolio_id) VALUES (1)").await;
 
-        let error = migrator(&db).force(true).downgrade(&Goal::Base).await.unwrap_err();
+        let error = migrator(&db).force(true).downgrade(&Target::Base).await.unwrap_err();
         assert!(error.is_revision(), "{error}");
         assert!(error.to_string().contains("drop portfolios"), "{error}");
 
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
-        migrator(&db).upgrade(&Goal::Head).await.unwrap();
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
         assert_eq!(all::<Portfolio>(&db).await, portfolios);
         assert_eq!(rows::<(i64,)>(&mut db.read().await.unwrap(), "SELECT portfolio_id FROM fans").await, [(1,)]);
     }
@@ -142,7 +142,7 @@ both_engines! {
         }
         assert_eq!(applied.iter().sum::<usize>(), 2, "{applied:?}");
         let db = open(url).await;
-        assert_eq!(contents(&db).await.unwrap(), Contents::Book);
+        assert_eq!(inspect(&db).await.unwrap(), Inspection::Book);
         assert_eq!(migrator(&db).check().await.unwrap(), []);
     }
 
@@ -153,8 +153,8 @@ both_engines! {
         sql(&db, "DROP TABLE tallybook_events").await;
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0002"));
         assert_eq!(migrator(&db).check().await.unwrap(), []);
-        migrator(&db).downgrade(&Goal::Base).await.unwrap();
-        assert_eq!(contents(&db).await.unwrap(), Contents::Nothing);
+        migrator(&db).downgrade(&Target::Base).await.unwrap();
+        assert_eq!(inspect(&db).await.unwrap(), Inspection::Nothing);
         upgrade(&db).await.unwrap();
         assert_eq!(schema(&db).await, before);
     }

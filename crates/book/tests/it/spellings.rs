@@ -1,4 +1,4 @@
-//! Times that other programs wrote into an SQLite file in their own spellings: read, ordered and paged as their moments.
+//! Times that other programs wrote into an SQLite file in other formats: read, ordered and paged by their value.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,20 +8,21 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::sample::select;
 use proptest::test_runner::Config;
-use tallybook::engine::{execute, params};
-use tallybook::{
-    Cursor, Database, Executions, Id, Portfolios, Repository, SessionStatus, Table, Trade, Trades,
-    TradingSessions, Window, WriteSession,
+use tallybook::book::{
+    Cursor, Executions, Id, LimitOffset, Portfolios, Repository, SessionStatus, Table, Trade, Trades,
+    TradingSessions,
 };
+use tallybook::{Database, WriteSession};
+use tallybook::{execute, params};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::sample::{PORTFOLIO, SESSION, Sample, TRADE, parents};
 use crate::support::{book, for_each_table, sql, time};
 
-const ALL: Window = Window::first(u32::MAX);
+const ALL: LimitOffset = LimitOffset::first(u32::MAX);
 
-/// A moment in one of few seconds of a few days, and how it is spelled.
+/// A time in one of few seconds of a few days, and its format.
 #[derive(Clone, Debug)]
 struct Spelled {
     moment: DateTime<Utc>,
@@ -32,7 +33,7 @@ fn spelled() -> impl Strategy<Value = Spelled> {
     let micros = select(vec![0, 1, 100_000, 120_000, 500_000, 500_001, 510_000, 999_999]);
     let second = select(vec![0_i64, 1, 60, 43_200, 86_399, 86_400, 172_800]);
     let how = (select(vec![' ', 'T']), 0..5_usize, select(vec!["", "", "Z", "+00:00", "-00:00"]));
-    // Half of them as the book writes them, so that whole pages are canonical.
+    // Half of them in the book's format, so that whole pages are canonical.
     let how = prop_oneof![Just((' ', 0, "")), how];
     (second, micros, how).prop_map(|(second, micros, (separator, digits, utc))| {
         let moment = time(second) + TimeDelta::microseconds(micros);
@@ -52,7 +53,7 @@ fn spelled() -> impl Strategy<Value = Spelled> {
     })
 }
 
-/// Writes the spellings into a new row each, past the book.
+/// Writes each text into a new row, bypassing the book.
 async fn create<T: Sample>(session: &mut WriteSession, spelled: &[Spelled]) -> Vec<T> {
     let new: Vec<_> =
         spelled.iter().enumerate().map(|(number, spelled)| T::full(number, spelled.moment)).collect();
@@ -74,7 +75,7 @@ fn part<T: Clone>(rows: &[T], skip: usize, limit: usize) -> Vec<T> {
     rows.iter().skip(skip).take(limit).cloned().collect()
 }
 
-/// Tries a law on generated rows, in a transaction that is undone.
+/// Tests a property on generated rows, in a transaction that is rolled back.
 #[allow(clippy::needless_pass_by_value, reason = "callers write their law in place")]
 fn holds(db: &Database, law: impl AsyncFn(&mut WriteSession, &[Spelled])) {
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
@@ -89,7 +90,7 @@ fn holds(db: &Database, law: impl AsyncFn(&mut WriteSession, &[Spelled])) {
     });
 }
 
-/// The list of a table as it should be.
+/// Returns the expected list of a table.
 async fn expected<T: Sample>(session: &mut WriteSession, spelled: &[Spelled]) -> Vec<T> {
     let mut rows = Repository::<_, T>::new(session).get_many(ALL).await.unwrap();
     rows.extend(create::<T>(session, spelled).await);
@@ -104,7 +105,7 @@ async fn lists_and_pages_are_in_order<T: Sample>(db: &Database) {
         assert_eq!(repository.get_many(ALL).await.unwrap(), expected);
         for limit in [0, 1, 2, 3, 7] {
             for skip in 0..=expected.len() {
-                let window = Window { skip: u32::try_from(skip).unwrap(), limit };
+                let window = LimitOffset { skip: u32::try_from(skip).unwrap(), limit };
                 let found = repository.get_many(window).await.unwrap();
                 assert_eq!(found, part(&expected, skip, limit as usize), "{window:?}");
             }
@@ -112,7 +113,7 @@ async fn lists_and_pages_are_in_order<T: Sample>(db: &Database) {
         for limit in [1, 2, 5] {
             let first = repository.get_page(None, limit).await.unwrap();
             assert_eq!(first.rows, part(&expected, 0, limit as usize));
-            // Behind each row, whatever was read before.
+            // After each row, whatever was read before.
             for (place, row) in expected.iter().enumerate() {
                 let time =
                     row.time().map_or_else(String::new, |time| format!(".{}", time.timestamp_micros()));
@@ -138,7 +139,7 @@ async fn the_newest_trades_are_the_newest_by_their_moments() {
     let file = tallybook_testkit::SqliteFile::new("book");
     let db = book(&file.url()).await;
     parents(&db).await;
-    // The parents' own trade is of another day.
+    // The parents' own trade has another day.
     sql(&db, "UPDATE trades SET portfolio_id = 1, session_id = 1, created_at = '2024-01-01T00:00:00'").await;
     holds(&db, async |session, spelled| {
         let expected = expected::<Trade>(session, spelled).await;
@@ -148,7 +149,7 @@ async fn the_newest_trades_are_the_newest_by_their_moments() {
             expected.iter().filter(|trade| trade.session_id == Some(SESSION)).cloned().collect();
         let mut repository = Trades::new(session);
         for (skip, limit) in [(0, 1), (0, 2), (0, 5), (1, 2), (3, 3)] {
-            let window = Window { skip, limit };
+            let window = LimitOffset { skip, limit };
             let (skip, count) = (skip as usize, limit as usize);
             assert_eq!(
                 repository.get_by_portfolio(PORTFOLIO, window).await.unwrap(),
@@ -177,21 +178,21 @@ async fn executions_and_sessions_of_a_parent_are_in_the_order_of_their_moments()
     let db = book(&file.url()).await;
     parents(&db).await;
     holds(&db, async |session, spelled| {
-        let executions = expected::<tallybook::Execution>(session, spelled).await;
+        let executions = expected::<tallybook::book::Execution>(session, spelled).await;
         assert_eq!(Executions::new(session).get_by_trade(TRADE).await.unwrap(), executions);
         let found = Trades::new(session).get_with_executions(TRADE).await.unwrap().unwrap();
         assert_eq!(found.executions, executions);
         let found = Trades::new(session).get_by_portfolio_with_executions(PORTFOLIO, 1).await.unwrap();
         assert_eq!(found[0].executions, executions);
 
-        let sessions = expected::<tallybook::TradingSession>(session, spelled).await;
-        let window = Window::first(3).skip(1);
+        let sessions = expected::<tallybook::book::TradingSession>(session, spelled).await;
+        let window = LimitOffset::first(3).skip(1);
         let found = TradingSessions::new(session).get_by_portfolio(PORTFOLIO, window).await.unwrap();
         assert_eq!(found, part(&sessions, 1, 3));
         let mut active = sessions.clone();
         active.retain(|session| session.status == SessionStatus::Active);
         assert_eq!(
-            TradingSessions::new(session).get_active(Window::first(3)).await.unwrap(),
+            TradingSessions::new(session).get_active(LimitOffset::first(3)).await.unwrap(),
             part(&active, 0, 3)
         );
         let found = Portfolios::new(session).get_with_all_relations(PORTFOLIO).await.unwrap().unwrap();
@@ -225,7 +226,7 @@ async fn a_walk_over_one_second_in_many_spellings_returns_each_row_once() {
             break;
         }
     }
-    // That of the parents is of today, and so the newest.
+    // The parents' trade has the current day, and so is the newest.
     walked.sort_unstable();
     assert_eq!(walked, (1..=3_001).collect::<Vec<_>>());
 }

@@ -1,15 +1,16 @@
-//! Every statement of the book runs on both engines, and every column fits its model.
+//! Every statement of the book runs in both dialects, and every column fits its model.
 
-use tallybook::engine::{Engine, Kind, Row, Statement};
-use tallybook::{Database, Repository, Table, Window};
+use tallybook::Database;
+use tallybook::book::{LimitOffset, Repository, Table};
+use tallybook::{Dialect, Row, SqlType, Statement};
 
-use crate::original::{EMPTY, on_copies};
 use crate::sample::{Sample, parents};
 use crate::support::{fields, for_each_table, load, rows, time, write};
+use crate::template_books::{EMPTY, on_copies};
 
-const ALL: Window = Window::first(100);
+const ALL: LimitOffset = LimitOffset::first(100);
 
-/// With a fraction of a second, as most moments have.
+/// With a fraction of a second, like most times.
 fn moment() -> chrono::DateTime<chrono::Utc> {
     time(86_399) + chrono::TimeDelta::microseconds(999_999)
 }
@@ -49,12 +50,12 @@ async fn creates_and_deletes<T: Sample>(db: &Database) {
         assert_eq!(repository.count().await?, before + 2);
         assert!(repository.delete(ids[0]).await?);
         assert_eq!(repository.get_by_ids(&ids).await?, created[1..]);
-        repository.align_ids().await
+        repository.sync_sequence().await
     })
     .await;
 }
 
-/// A column as the catalog has it: name, whether it may be NULL, its type, and the most characters it takes.
+/// A column in the catalog: name, nullability, type, and maximum length.
 type Found = (String, bool, String, Option<i64>);
 
 fn columns_of<T: Table>() -> Statement {
@@ -69,19 +70,19 @@ fn columns_of<T: Table>() -> Statement {
          FROM pragma_table_info('{}')",
         T::NAME
     );
-    Statement::per_engine(postgres.leak(), sqlite.leak())
+    Statement::per_dialect(postgres.leak(), sqlite.leak())
 }
 
-fn type_of(kind: Kind, max: Option<usize>, engine: Engine) -> String {
-    let name = match (kind, max, engine) {
-        (Kind::Int, ..) => "integer",
-        (Kind::Decimal, _, Engine::Postgres) => "double precision",
-        (Kind::Decimal, _, Engine::Sqlite) => "float",
-        (Kind::Timestamp, _, Engine::Postgres) => "timestamp without time zone",
-        (Kind::Timestamp, _, Engine::Sqlite) => "datetime",
-        (Kind::Text, None, _) => "text",
-        (Kind::Text, Some(_), Engine::Postgres) => "character varying",
-        (Kind::Text, Some(max), Engine::Sqlite) => return format!("varchar({max})"),
+fn type_of(kind: SqlType, max: Option<usize>, dialect: Dialect) -> String {
+    let name = match (kind, max, dialect) {
+        (SqlType::Int, ..) => "integer",
+        (SqlType::Decimal, _, Dialect::Postgres) => "double precision",
+        (SqlType::Decimal, _, Dialect::Sqlite) => "float",
+        (SqlType::Timestamp, _, Dialect::Postgres) => "timestamp without time zone",
+        (SqlType::Timestamp, _, Dialect::Sqlite) => "datetime",
+        (SqlType::Text, None, _) => "text",
+        (SqlType::Text, Some(_), Dialect::Postgres) => "character varying",
+        (SqlType::Text, Some(max), Dialect::Sqlite) => return format!("varchar({max})"),
         (other, ..) => panic!("the book has no column of {other}"),
     };
     name.to_owned()
@@ -93,13 +94,13 @@ async fn agrees_with_the_catalog<T: Table>(db: &Database) {
     let mut expected: Vec<Found> = T::COLUMNS
         .iter()
         .map(|column| {
-            let ty = type_of(column.kind, column.max, db.engine());
+            let ty = type_of(column.kind, column.max, db.dialect());
             (column.name.to_owned(), column.nullable, ty, column.max.map(|max| max as i64))
         })
         .collect();
     expected.sort();
     assert_eq!(found, expected);
-    // What is given to create a row is the same but for the identifier.
+    // The type that creates a row has the same columns without the identifier.
     assert_eq!(T::New::COLUMNS, &T::COLUMNS[1..]);
     assert_eq!(T::COLUMNS[0].name, "id");
 }

@@ -1,15 +1,16 @@
-//! What all cases begin with.
+//! Helpers that all cases use.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use tallybook::engine::{Row, Statement, Value, all, execute, params};
-use tallybook::{Database, Repository, Result, Session, Settings, Table, WriteSession, upgrade};
+use tallybook::book::{Repository, Result, Table, upgrade};
+use tallybook::{Database, Session, Settings, WriteSession};
+use tallybook::{Row, Statement, Value, all, execute, params};
 
 pub(crate) async fn open(url: &str) -> Database {
     Database::open(Settings::new(url).unwrap()).await.unwrap()
 }
 
-/// A database with the book's tables, empty.
+/// Opens a database with the book's tables, empty.
 pub(crate) async fn book(url: &str) -> Database {
     let db = open(url).await;
     upgrade(&db).await.unwrap();
@@ -21,18 +22,18 @@ pub(crate) async fn write<T>(db: &Database, work: impl AsyncFnOnce(&mut WriteSes
     db.write(work).await.unwrap().into_value()
 }
 
-/// Runs one statement of the test's own.
+/// Executes a statement of the test's own.
 pub(crate) async fn sql(db: &Database, statement: impl Into<Statement>) {
     let statement = execute(statement, params![]);
     write(db, async |session| Ok(session.run(statement).await?)).await;
 }
 
-/// What a query of the test's own finds.
+/// Returns the result of a query of the test's own.
 pub(crate) async fn rows<T: Row>(session: &mut impl Session, statement: impl Into<Statement>) -> Vec<T> {
     session.fetch(all(statement, params![])).await.unwrap()
 }
 
-/// Bulk loads rows, to which the database gives the identifiers 1, 2, 3, … of an empty table.
+/// Bulk loads rows; the database assigns the identifiers 1, 2, 3, … in an empty table.
 pub(crate) async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<Item = T::New>) {
     let columns: Vec<_> = T::New::COLUMNS.iter().map(|column| column.name).collect();
     let mut repository = Repository::<_, T>::new(session);
@@ -43,17 +44,17 @@ pub(crate) async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIt
     load.finish().await.unwrap();
 }
 
-/// The statistics that planners go by.
+/// Refreshes the planner's statistics.
 pub(crate) async fn analyze(db: &Database) {
     sql(db, "ANALYZE").await;
 }
 
-/// The values of a row by its columns.
+/// Returns the values of a row by column.
 pub(crate) fn fields<T: Row>(row: &T) -> Vec<(&'static str, Value)> {
     T::COLUMNS.iter().map(|column| column.name).zip(row.encode().unwrap()).collect()
 }
 
-/// So many seconds after the beginning of 2024.
+/// Returns the time this many seconds after the beginning of 2024.
 pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_704_067_200 + seconds, 0).unwrap()
 }
@@ -65,11 +66,11 @@ pub(crate) fn decimal(text: &str) -> Decimal {
 /// Calls a generic case for each of the five tables.
 macro_rules! for_each_table {
     ($case:ident($($argument:expr),*)) => {
-        $case::<tallybook::Portfolio>($($argument),*).await;
-        $case::<tallybook::Position>($($argument),*).await;
-        $case::<tallybook::TradingSession>($($argument),*).await;
-        $case::<tallybook::Trade>($($argument),*).await;
-        $case::<tallybook::Execution>($($argument),*).await;
+        $case::<tallybook::book::Portfolio>($($argument),*).await;
+        $case::<tallybook::book::Position>($($argument),*).await;
+        $case::<tallybook::book::TradingSession>($($argument),*).await;
+        $case::<tallybook::book::Trade>($($argument),*).await;
+        $case::<tallybook::book::Execution>($($argument),*).await;
     };
 }
 

@@ -1,17 +1,18 @@
-//! The book in tasks of their own, as servers use it: that this compiles is half of it.
+//! The book in spawned tasks, as servers use it: that this compiles is half of the test.
 
-use tallybook::{
-    NewPortfolio, NewTrade, Portfolio, PortfolioId, Portfolios, Positions, Result, TradeChanges, TradeStatus,
-    Trades, Window, WriteSession, contents, upgrade,
+use tallybook::WriteSession;
+use tallybook::book::{
+    LimitOffset, NewPortfolio, NewTrade, Portfolio, PortfolioId, Portfolios, Positions, Result, TradeChanges,
+    TradeStatus, Trades, inspect, upgrade,
 };
-use tallybook_testkit::both_engines;
+use tallybook_testkit::both_dialects;
 use tokio::spawn;
 
 use crate::support::open;
 
 async fn work(session: &mut WriteSession) -> Result<Portfolio> {
     let created = Portfolios::new(session).create(&NewPortfolio::new("spawned")).await?;
-    let new = vec![NewTrade::market(created.id, tallybook::Action::Buy, "A", 1.into())];
+    let new = vec![NewTrade::market(created.id, tallybook::book::Action::Buy, "A", 1.into())];
     let trades = Trades::new(session).create_many(&new).await?;
     let changes = TradeChanges::new().status(TradeStatus::Filled);
     Trades::new(session).update(trades[0].id, changes).await?;
@@ -19,12 +20,12 @@ async fn work(session: &mut WriteSession) -> Result<Portfolio> {
     Ok(created)
 }
 
-both_engines! {
+both_dialects! {
     async fn reads_and_writes_run_in_spawned_tasks(url: &str) {
         let db = open(url).await;
         let writer = db.clone();
         let written = spawn(async move {
-            contents(&writer).await?;
+            inspect(&writer).await?;
             upgrade(&writer).await?;
             writer.write(async |session: &mut WriteSession| work(session).await).await
         });
@@ -37,7 +38,7 @@ both_engines! {
             let page = Portfolios::new(&mut session).get_page(None, 3).await?;
             Portfolios::new(&mut session).get_page(page.next.as_ref(), 3).await?;
             Positions::new(&mut session).get_by_symbol(portfolio.id, &name).await?;
-            Trades::new(&mut session).get_by_status(&TradeStatus::Filled, Window::first(3)).await?;
+            Trades::new(&mut session).get_by_status(&TradeStatus::Filled, LimitOffset::first(3)).await?;
             Portfolios::new(&mut session).get_many_with_all_relations(&ids).await?;
             Portfolios::new(&mut session).get_by_name(&name).await
         });
@@ -53,7 +54,7 @@ both_engines! {
                 let mut load = portfolios.load(None).await?;
                 load.write(&portfolio).await?;
                 let rows = load.finish().await?;
-                portfolios.align_ids().await?;
+                portfolios.sync_sequence().await?;
                 Ok(rows)
             })
             .await

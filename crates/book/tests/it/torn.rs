@@ -1,26 +1,26 @@
-//! A writer keeps rows in step; whoever loads them together finds them in step.
+//! A writer keeps rows consistent; a reader that loads them together sees them consistent.
 
 use std::collections::HashSet;
 
 use rust_decimal::Decimal;
-use tallybook::{
-    Action, Database, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    PortfolioChanges, PortfolioId, Portfolios, PositionChanges, PositionId, Positions, ReadSession, Result,
-    SessionId, SessionType, TradeChanges, TradeId, TradeWithExecutions, Trades, TradingSessions,
-    WriteSession,
+use tallybook::book::{
+    Action, Executions, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    PortfolioChanges, PortfolioId, Portfolios, PositionChanges, PositionId, Positions, Result, SessionType,
+    TradeChanges, TradeId, TradeWithExecutions, Trades, TradingSessionId, TradingSessions,
 };
+use tallybook::{Database, ReadSession, WriteSession};
 use tokio::task::JoinHandle;
 
-use crate::original::{EMPTY, on_copies};
 use crate::support::write;
+use crate::template_books::{EMPTY, on_copies};
 
 const PORTFOLIO: PortfolioId = PortfolioId(1);
 const POSITION: PositionId = PositionId(1);
-const SESSION: SessionId = SessionId(1);
+const SESSION: TradingSessionId = TradingSessionId(1);
 const TRADE: TradeId = TradeId(1);
 
-/// A portfolio whose capital is the quantity of its position, and a trade whose filled quantity is the sum of
-/// its executions.
+/// Updates a portfolio whose capital equals the quantity of its position, and a trade whose filled quantity equals
+/// the sum of its executions.
 async fn in_step(session: &mut WriteSession) -> Result<()> {
     let new = NewPortfolio { current_capital: 0.into(), ..NewPortfolio::new("in step") };
     Portfolios::new(session).create(&new).await?;
@@ -41,7 +41,7 @@ async fn step(session: &mut WriteSession, number: i64) -> Result<()> {
     Ok(())
 }
 
-/// Takes step after step until it is dropped.
+/// Writes one update after another until it is dropped.
 struct Writer(JoinHandle<()>);
 
 impl Writer {
@@ -62,8 +62,8 @@ impl Drop for Writer {
     }
 }
 
-/// Loads some hundred times, and on until it came between some steps; `load` returns the two that are to be
-/// equal.
+/// Loads some hundred times, and on until some loads fell between updates; `load` returns the two values that must
+/// be equal.
 async fn is_never_torn(db: &Database, load: impl AsyncFn(&mut ReadSession) -> (Decimal, Decimal)) {
     let writer = Writer::start(db).await;
     let mut seen = HashSet::new();

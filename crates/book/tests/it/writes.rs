@@ -1,34 +1,35 @@
-//! A write changes the row that it names and no other, in a book whose rows are all alike.
+//! A write changes the row it names and no other, in a book of similar rows.
 
 use std::fmt::Debug;
 
-use tallybook::{
-    Database, Execution, ExecutionChanges, Id, Portfolio, PortfolioChanges, Portfolios, Position,
-    PositionChanges, Positions, Repository, Table, Touched, Trade, TradeChanges, Trades, TradingSession,
-    TradingSessionChanges, TradingSessions, WriteSession,
+use tallybook::book::{
+    Execution, ExecutionChanges, Id, Portfolio, PortfolioChanges, Portfolios, Position, PositionChanges,
+    Positions, Repository, Table, Touched, Trade, TradeChanges, Trades, TradingSession,
+    TradingSessionChanges, TradingSessions,
 };
+use tallybook::{Database, WriteSession};
 
-use crate::original::on_copies;
-use crate::ties::{Contents, TIES, all_of};
+use crate::lookalike_rows::{AllRows, LOOKALIKE_ROWS, all_of};
+use crate::template_books::on_copies;
 
 fn in_order<T: Table>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort_by_key(|row| row.id().get());
     rows
 }
 
-/// All rows, in the order of their identifiers.
+/// Returns all rows, ordered by identifier.
 async fn all<T: Table>(session: &mut WriteSession) -> Vec<T> {
     in_order(all_of::<T>(session).await)
 }
 
-/// The rows with one of them replaced, or left out.
+/// Returns the rows with one of them replaced or removed.
 fn with<T: Table>(rows: &[T], id: T::Id, put: Option<T>) -> Vec<T> {
     let mut rows: Vec<T> = rows.iter().filter(|row| row.id() != id).cloned().collect();
     rows.extend(put);
     in_order(rows)
 }
 
-/// Changes a row in the middle, and deletes that one and whatever else nothing refers to.
+/// Updates a row in the middle, and deletes it and the rows that nothing refers to.
 async fn touches_one<T>(db: &Database, free: Vec<T>, changes: T::Changes)
 where
     T: Table<Id: Debug> + PartialEq + Debug,
@@ -58,7 +59,7 @@ where
     session.roll_back().await.unwrap();
 }
 
-/// The same for writes that say what they expect.
+/// The same for writes with an expectation.
 async fn expects_one<T: Touched + PartialEq + Debug>(
     db: &Database,
     free: Vec<T>,
@@ -85,7 +86,7 @@ async fn expects_one<T: Touched + PartialEq + Debug>(
     session.roll_back().await.unwrap();
 }
 
-/// The rows that no other refers to.
+/// The rows that no other row refers to.
 struct Free {
     portfolios: Vec<Portfolio>,
     positions: Vec<Position>,
@@ -96,8 +97,8 @@ struct Free {
 
 impl Free {
     async fn read(db: &Database) -> Self {
-        let Contents { mut portfolios, positions, mut sessions, mut trades, executions } =
-            Contents::read(db).await;
+        let AllRows { mut portfolios, positions, mut sessions, mut trades, executions } =
+            AllRows::read(db).await;
         portfolios.retain(|row| positions.iter().all(|position| position.portfolio_id != row.id));
         sessions.retain(|row| trades.iter().all(|trade| trade.session_id != Some(row.id)));
         trades.retain(|row| executions.iter().all(|execution| execution.trade_id != row.id));
@@ -105,7 +106,7 @@ impl Free {
     }
 }
 
-on_copies! { of TIES:
+on_copies! { of LOOKALIKE_ROWS:
     async fn updates_and_deletions_touch_one_row(db: &Database) {
         let free = Free::read(db).await;
         touches_one(db, free.portfolios, PortfolioChanges::new().currency("EUR".to_owned())).await;
@@ -123,7 +124,7 @@ on_copies! { of TIES:
     }
 
     async fn amounts_are_added_to_one_row(db: &Database) {
-        let book = Contents::read(db).await;
+        let book = AllRows::read(db).await;
         let mut session = db.begin().await.unwrap();
         let (portfolio, position) = (book.portfolios[2].clone(), book.positions[2].clone());
         let (running, trade) = (book.sessions[2].clone(), book.trades[2].clone());

@@ -1,4 +1,4 @@
-//! What can be typed behind `tallybook bench`.
+//! The command line of `tallybook bench`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use super::Size;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Measure the reads of the four indexes with and without their index, and what the indexes cost
+    /// Measure the indexed reads with and without their index, and the cost of the indexes
     #[command(after_help = INDEXES_HELP)]
     Indexes(Indexes),
-    /// Put a mix of reads and writes on a database, and measure its latencies
+    /// Run a mix of reads and writes on a database, and measure its latencies
     #[command(after_help = LOAD_HELP)]
     Load(Load),
 }
 
 const INDEXES_HELP: &str = "\
-It never touches a book: it makes a scratch copy at each size, and removes it at the end, also
+It never touches a book: it creates a scratch copy at each size, and removes it at the end, also
 after a failure or Ctrl-C. Without --database that is an SQLite file in the directory for
 temporary files (TMPDIR), never DATABASE_URL. With an SQLite URL it is a file in the same
 directory; with a PostgreSQL URL a schema in that database, for which the user needs the
-permission CREATE. After a kill -9, remove what is named tallybook_scratch_… by hand.
+privilege CREATE. After a kill -9, remove files and schemas named tallybook_scratch_… by hand.
 
 A portfolio has 200 trades at each size, so a read returns the same number of rows; what grows
-is what it has to pass over. An index is dropped in a transaction that is rolled back, so that
-both ways are measured in turn on the same connection. A million trades take about 0.6 GB of
+is the number of rows to skip. An index is dropped in a transaction that is rolled back, so that
+both variants are measured in turn on the same connection. A million trades take about 0.6 GB of
 disk, 1.2 GB of memory and two minutes.
 
 Examples:
@@ -36,8 +36,8 @@ Examples:
   tallybook bench indexes --json > indexes.json";
 
 const LOAD_HELP: &str = "\
-Without --database it makes a scratch SQLite file, fills it (--portfolios, --trades, --seed), and
-removes it at the end; it never uses DATABASE_URL. A database that is named must hold a book with
+Without --database it creates a scratch SQLite file, fills it (--portfolios, --trades, --seed), and
+removes it at the end; it never uses DATABASE_URL. A database named by --database must hold a book with
 data. Writes go into it only with --writes above 0, and only into a portfolio of their own, which
 is removed at the end with its trades and executions, also after a failure or Ctrl-C.
 
@@ -45,11 +45,11 @@ Of ten reads four are a position by its symbol, three the 20 newest trades of a 
 the trades of a session, one a portfolio with all its relations. A write is a trade with two
 executions in one transaction.
 
-Closed loop (without --rate): each of the tasks asks again once it was answered. While the
-database stalls nobody asks, so the percentiles hide stalls; the rate is what the database can
+Closed loop (without --rate): each task begins the next operation once it was answered. While the
+database stalls no task asks, so the percentiles hide stalls; the rate is what the database can
 do.
-Open loop (--rate): operations are due at fixed times whatever the database does, and a latency
-counts from when its operation was due, so a stall shows in all that it delayed. Operations that
+Open loop (--rate): operations are due at fixed times regardless of the database, and a latency
+counts from when its operation was due, so a stall shows in all operations that it delayed. Those that
 were due but not begun at the end are counted, not hidden.
 
 The wait for a connection of the pool (DB_POOL_SIZE, DB_MAX_OVERFLOW) counts too. Exit code 1 if
@@ -66,42 +66,42 @@ pub(crate) struct Indexes {
     /// Numbers of trades to measure at, such as 10k, 250k or 1m; smallest first, at most 100m
     #[arg(long, value_delimiter = ',', default_value = "10k,100k,1m", value_name = "SIZES", value_parser = trades)]
     pub(crate) sizes: Vec<u32>,
-    /// Times that reads and writes are measured with and without an index
+    /// Number of times to measure reads and writes with and without an index
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,
-    /// Rows that are inserted, in ten transactions, to see what an index costs
+    /// Number of rows to insert, in ten transactions, to measure the cost of an index
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     pub(crate) inserts: u32,
-    /// The seed: the same one gives the same scratch copy
+    /// The seed; the same one gives the same scratch copy
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// Tasks at the same time; with --rate, operations that may be under way at the same time
+    /// Number of concurrent tasks; with --rate, the maximum number of concurrent operations
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) tasks: u32,
-    /// Operations a second that are due, such as 500 or 500/s: an open loop
+    /// Operations started a second, such as 500 or 500/s: an open loop
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<NonZeroU32>,
-    /// Seconds that the load lasts
+    /// Duration of the load, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
-    /// Of a hundred operations, how many write
+    /// Percentage of operations that write
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) writes: u8,
-    /// What the scratch file is filled with, where there is no --database; and the order of the operations
+    /// The content of the scratch file, if there is no --database; and the order of the operations
     #[command(flatten)]
     pub(crate) size: Size,
 }
 
-/// When operations begin.
+/// The pace at which operations begin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// Once the last one was answered.
+    /// Closed loop: each task begins one after its previous one was answered.
     Closed,
-    /// So many a second, whatever the database does.
+    /// Open loop: this many a second, regardless of the database.
     Open(NonZeroU32),
 }
 
@@ -115,7 +115,7 @@ impl Load {
     }
 }
 
-/// A number of trades: digits, with `k` or `m` behind them.
+/// Parses a number of trades: digits, with an optional suffix `k` or `m`.
 fn trades(text: &str) -> Result<u32, String> {
     let lower = text.to_ascii_lowercase();
     let (digits, unit) = match lower.as_bytes().last() {
@@ -129,7 +129,7 @@ fn trades(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "a size is a number from 200 to 100m, such as 10k, 100k or 1m".to_owned())
 }
 
-/// Operations a second.
+/// Parses a number of operations a second.
 fn rate(text: &str) -> Result<NonZeroU32, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).parse().ok();
     number

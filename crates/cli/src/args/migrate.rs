@@ -1,4 +1,4 @@
-//! `tallybook migrate`.
+//! The command line of `tallybook migrate`.
 
 use clap::Subcommand;
 
@@ -9,7 +9,7 @@ Examples:
   tallybook migrate upgrade
   tallybook migrate upgrade +1                    one revision
   tallybook migrate upgrade 0001                  up to this one
-  tallybook migrate upgrade --within 600          it waits for locks until then, and names who holds them";
+  tallybook migrate upgrade --within 600          waits for locks until then, and names who holds them";
 
 const DOWNGRADE_HELP: &str = "\
 Examples:
@@ -35,7 +35,7 @@ Examples:
 const CHECK_HELP: &str = "\
 Examples:
   tallybook migrate check
-  tallybook migrate check > /dev/null || echo \"the book is not as its revisions say\"";
+  tallybook migrate check > /dev/null || echo \"the book does not match its revisions\"";
 
 const ADOPT_HELP: &str = "\
 Examples:
@@ -53,22 +53,23 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrate {
-    /// Apply revisions up to head, +1 or a revision, while others use the database. A run that stopped is run again
+    /// Apply revisions up to head, +1 or a revision, while others use the database. An interrupted run is resumed
+    /// by running it again
     #[command(after_help = UPGRADE_HELP)]
     Upgrade {
         /// head, +1 or a revision such as 0001
         #[arg(default_value = "head")]
-        goal: String,
+        target: String,
         #[command(flatten)]
         limits: Limits,
     },
-    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data. Killed and run again, -1 goes no
-    /// further than it first meant
+    /// Roll revisions back to base, -1 or a revision. Refuses to drop what holds data. If it is killed and run
+    /// again, -1 goes no further than it first meant
     #[command(after_help = DOWNGRADE_HELP)]
     Downgrade {
         /// base, -1 or a revision such as 0001
         #[arg(allow_hyphen_values = true)]
-        goal: String,
+        target: String,
         /// Drop columns and tables that hold data, which is lost
         #[arg(long)]
         force: bool,
@@ -87,18 +88,18 @@ pub(crate) enum Migrate {
         #[command(flatten)]
         limits: ShortLimits,
     },
-    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the way back; exit
-    /// code 1 if this user lacks a privilege for it
+    /// Show what an upgrade would do: the SQL, the lock of each step, what it reads and writes, and the rollback;
+    /// exit code 1 if the user lacks a privilege for it
     #[command(after_help = PLAN_HELP)]
     Plan {
         /// head, +1 or a revision such as 0001
         #[arg(default_value = "head")]
-        goal: String,
+        target: String,
         #[command(flatten)]
         limits: ShortLimits,
     },
-    /// Compare the database with what its revisions say; exit code 1 if programs would fail, or if nothing is recorded to
-    /// compare with
+    /// Compare the database with its applied revisions; exit code 1 if programs would fail, or if no revision is
+    /// recorded
     #[command(after_help = CHECK_HELP)]
     Check {
         #[command(flatten)]
@@ -106,12 +107,12 @@ pub(crate) enum Migrate {
     },
     /// Take over a database that Alembic made, or SQLAlchemy's create_all
     ///
-    /// Compares the book's tables with what the version in alembic_version should have, or, where there is none, with
-    /// each version, and records the revision that fits. Changes no table of the book and none of others. Says what
-    /// is blocking, benign or already applied, and what `release` can hand back to Alembic later.
+    /// Compares the book's tables with the schema of the version in alembic_version, or, without one, with each
+    /// version, and records the revision that fits. Changes no table of the book or of others. Reports differences
+    /// as blocking, benign or already applied, and which version `release` can hand back to Alembic later.
     #[command(after_help = ADOPT_HELP)]
     Adopt {
-        /// Look only; exit code 1 if something stands in the way, a missing privilege too
+        /// Change nothing; exit code 1 if something blocks the adoption, including a missing privilege
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
@@ -119,16 +120,15 @@ pub(crate) enum Migrate {
     },
     /// Hand the database back to Alembic
     ///
-    /// Writes the version that fits into alembic_version and forgets what was applied: before an upgrade the version
-    /// that was adopted, after it the one that has the same tables. Where none fits it changes nothing and says what
-    /// to do first. An SQLite file gets its journal mode back. Where create_all made the database no version is
-    /// written.
+    /// Writes the version that fits into alembic_version and forgets the applied revisions: before an upgrade the
+    /// adopted version, after it one with the same tables. If none fits it changes nothing and says what to do
+    /// first. An SQLite file gets its journal mode back. If create_all made the database no version is written.
     #[command(after_help = RELEASE_HELP)]
     Release {
         #[command(flatten)]
         limits: ShortLimits,
     },
-    /// Accept the text of a revision that was changed after it was applied, and record that
+    /// Accept the text of a revision that was edited after it was applied, and record that
     #[command(after_help = REPAIR_HELP)]
     Repair {
         /// The revision
@@ -139,7 +139,7 @@ pub(crate) enum Migrate {
 }
 
 impl Migrate {
-    /// The seconds that it has.
+    /// Returns the time limit in seconds.
     pub(crate) fn within(&self) -> u64 {
         match self {
             Self::Upgrade { limits, .. } | Self::Downgrade { limits, .. } => limits.within,

@@ -6,39 +6,40 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use tallybook::{Database, Repository, Table, Unreadable};
-use tallybook_engine::{OpenMode, Row};
+use tallybook::Database;
+use tallybook::book::{Repository, Table, Unreadable};
+use tallybook::{OpenMode, Row};
 
 use super::for_table;
 use crate::args::Export;
 use crate::atomic_file::AtomicFile;
-use crate::bound::Bound;
 use crate::csv::{escape_formula, to_field};
-use crate::database::Target;
+use crate::database::Endpoint;
+use crate::deadline::Deadline;
 use crate::interrupt::Interrupt;
 use crate::{output, progress};
 
-/// Rows read at a time: the file can be larger than the memory.
+/// Number of rows read at a time: the file may be larger than memory.
 const PAGE: u32 = 5_000;
-/// The exit code when rows were left out.
+/// The exit code if rows were left out.
 const INCOMPLETE: u8 = 3;
 
-/// The rows of a table, counted.
+/// Numbers of exported and rejected rows.
 struct Counts {
     written: u64,
     left_out: u64,
 }
 
-/// Where the rows go that can't be read.
+/// The list of rows that cannot be read.
 struct Rejected(Option<csv::Writer<AtomicFile>>);
 
-pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Result<ExitCode> {
+pub(super) async fn run(target: Endpoint, export: &Export, as_json: bool) -> Result<ExitCode> {
     if export.skip_unreadable.as_ref() == Some(&export.file) {
         bail!("the rows that are left out need a file of their own");
     }
     let is_stream = export.file == Path::new("-");
-    let bound = Bound::new(export.limits.within, as_json && !is_stream);
-    let db = target.open_book(OpenMode::ReadOnly, &bound).await?;
+    let deadline = Deadline::new(export.limits.within, as_json && !is_stream);
+    let db = target.open_book(OpenMode::ReadOnly, &deadline).await?;
     let mut rejected = Rejected::create(export.skip_unreadable.as_deref())?;
     let counts = if is_stream {
         let written = async {
@@ -47,7 +48,7 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
                 write(&db, &mut io::stdout().lock(), &mut rejected, export.escape_formulas)
             )
         };
-        let counts = bound.run(&db, written).await?;
+        let counts = deadline.run(&db, written).await?;
         rejected.finish()?;
         counts
     } else {
@@ -55,12 +56,12 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
         let mut interrupt = file.is_temporary().then(Interrupt::new).transpose()?;
         let written =
             async { for_table!(export.table, write(&db, &mut file, &mut rejected, export.escape_formulas)) };
-        let written = bound.run(&db, written);
+        let written = deadline.run(&db, written);
         let counts = match &mut interrupt {
             Some(interrupt) => interrupt.unless(written).await?,
             None => written.await?,
         };
-        // The list first: a file from which rows are missing is never there without it.
+        // The list first: a file with missing rows never exists without it.
         rejected.finish()?;
         file.finish()?;
         tell(&counts, export, as_json)?;
@@ -72,7 +73,7 @@ pub(super) async fn run(target: Target, export: &Export, as_json: bool) -> Resul
     }
     if let Some(list) = &export.skip_unreadable {
         let left_out = output::thousands(counts.left_out);
-        output::say(format!("warning: {left_out} rows can't be read; {} lists them", list.display()));
+        output::stderr_line(format!("warning: {left_out} rows can't be read; {} lists them", list.display()));
     }
     Ok(ExitCode::from(INCOMPLETE))
 }
@@ -84,7 +85,8 @@ fn tell(counts: &Counts, export: &Export, as_json: bool) -> io::Result<()> {
     output::line(format!("exported {} rows to {}", output::thousands(counts.written), export.file.display()))
 }
 
-/// Writes all rows of one snapshot, by their identifiers: no other value decides whether and where a row comes.
+/// Writes all rows of one snapshot, ordered by identifier, so that no other value affects whether and where a row
+/// appears.
 async fn write<T: Table>(
     db: &Database,
     output: &mut impl Write,
@@ -143,7 +145,7 @@ impl Rejected {
         Ok(Self(Some(csv)))
     }
 
-    /// Lists a row, or refuses it where there is no list.
+    /// Lists a rejected row, or fails if there is no list.
     fn note(&mut self, unreadable: &Unreadable) -> Result<()> {
         let Some(csv) = &mut self.0 else {
             bail!("{unreadable}\nnext: correct the row, or write the others with --skip-unreadable FILE");
@@ -163,7 +165,7 @@ impl Rejected {
     }
 }
 
-/// The plain I/O error, so that a closed pipe is known as one.
+/// Returns the plain I/O error, so that a closed pipe is recognised.
 fn io_error(error: csv::Error) -> anyhow::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),

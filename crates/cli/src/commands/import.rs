@@ -7,21 +7,22 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde_json::json;
-use tallybook::engine::OpenMode;
-use tallybook::{Database, Repository, Table, WriteSession};
+use tallybook::OpenMode;
+use tallybook::book::{Repository, Table};
+use tallybook::{Database, WriteSession};
 
 use super::for_table;
 use crate::args::Import;
-use crate::bound::Bound;
 use crate::csv::Reader;
-use crate::database::Target;
+use crate::database::Endpoint;
+use crate::deadline::Deadline;
 use crate::{output, progress};
 
-pub(super) async fn run(target: Target, import: &Import, as_json: bool) -> Result<()> {
+pub(super) async fn run(target: Endpoint, import: &Import, as_json: bool) -> Result<()> {
     let (input, bar) = open(&import.file)?;
-    let bound = Bound::new(import.limits.within, as_json);
-    let db = target.open_book(OpenMode::Existing, &bound).await?;
-    let rows = bound
+    let deadline = Deadline::new(import.limits.within, as_json);
+    let db = target.open_book(OpenMode::Existing, &deadline).await?;
+    let rows = deadline
         .run(&db, async { for_table!(import.table, load(&db, input, &bar)) })
         .await
         .with_context(|| format!("nothing of {} was imported", import.file.display()))?;
@@ -49,7 +50,7 @@ async fn load<T: Table>(db: &Database, input: Box<dyn Read + Send>, bar: &Progre
     let mut reader = Reader::new::<T>(input)?;
     let mut session = db.begin().await?;
     let rows = fill::<T>(&mut session, &mut reader, bar).await?;
-    Repository::<_, T>::new(&mut session).align_ids().await?;
+    Repository::<_, T>::new(&mut session).sync_sequence().await?;
     session.commit().await?;
     Ok(rows)
 }

@@ -6,41 +6,41 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tallybook::engine::migrate::{
-    Adoption, Change, Difference, Goal, Migrator, MissingPrivilege, Other, Planned, Progress, Release, Way,
-    WayBack,
+use tallybook::book::{ALEMBIC, migrator};
+use tallybook::migrate::{
+    Adoption, Change, Difference, Migrator, MissingPrivilege, Other, Planned, Progress, Release, StepSql,
+    Target, WayBack,
 };
-use tallybook::engine::{Escaped, OpenMode};
-use tallybook::{ALEMBIC, migrator};
+use tallybook::{Escaped, OpenMode};
 use tokio::time::timeout;
 
 use super::unreadable;
 use crate::args::Migrate;
-use crate::bound::Bound;
-use crate::database::Target;
+use crate::database::Endpoint;
+use crate::deadline::Deadline;
 use crate::output;
 use crate::progress::Steps;
 
-/// What closing may take when a command failed.
+/// Time that closing may take after a command failed.
 const GRACE: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(target: Target, command: &Migrate, as_json: bool) -> Result<ExitCode> {
-    let bound = Arc::new(Bound::new(command.within(), as_json));
-    let db = target.open(mode(command), &bound).await?;
-    let migrator = told(&migrator(&db), command, &bound, as_json);
+pub(super) async fn run(endpoint: Endpoint, command: &Migrate, as_json: bool) -> Result<ExitCode> {
+    let deadline = Arc::new(Deadline::new(command.within(), as_json));
+    let db = endpoint.open(mode(command), &deadline).await?;
+    let migrator = with_progress(&migrator(&db), command, &deadline, as_json);
     let outcome = run_on(&migrator, command, as_json).await;
     if outcome.is_ok() && matches!(command, Migrate::Check { .. } | Migrate::Adopt { .. }) {
-        unreadable::warn(&db, bound.left()).await;
+        unreadable::warn(&db, deadline.left()).await;
     }
     match &outcome {
         Ok(_) => db.close().await,
-        // Its time may be over.
+        // The time limit may have passed.
         Err(_) => drop(timeout(GRACE, db.close()).await),
     }
     outcome
 }
 
-/// Only an upgrade makes a database, and what only looks changes none.
+/// Returns the open mode: only an upgrade creates a database, and commands that only read change none.
 fn mode(command: &Migrate) -> OpenMode {
     match command {
         Migrate::Upgrade { .. } => OpenMode::Create,
@@ -58,20 +58,20 @@ fn mode(command: &Migrate) -> OpenMode {
 
 async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Result<ExitCode> {
     match command {
-        Migrate::Upgrade { goal, .. } => {
-            let goal = parse(goal)?;
-            migrator.upgrade(&goal).await?;
+        Migrate::Upgrade { target, .. } => {
+            let target = parse(target)?;
+            migrator.upgrade(&target).await?;
         }
-        Migrate::Downgrade { goal, force, .. } => {
-            let goal = parse(goal)?;
-            migrator.clone().force(*force).downgrade(&goal).await?;
+        Migrate::Downgrade { target, force, .. } => {
+            let target = parse(target)?;
+            migrator.clone().force(*force).downgrade(&target).await?;
         }
         Migrate::Current { .. } => print_current(migrator, as_json).await?,
         Migrate::History { .. } => print_history(migrator, as_json).await?,
-        Migrate::Plan { goal, .. } => {
-            let goal = parse(goal)?;
-            let missing = migrator.missing_privileges(&goal).await?;
-            print_plan(&migrator.plan(&goal).await?, &missing, as_json)?;
+        Migrate::Plan { target, .. } => {
+            let target = parse(target)?;
+            let missing = migrator.missing_privileges(&target).await?;
+            print_plan(&migrator.plan(&target).await?, &missing, as_json)?;
             return Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Migrate::Check { .. } => return print_check(migrator, as_json).await,
@@ -99,37 +99,43 @@ async fn run_on(migrator: &Migrator<'_>, command: &Migrate, as_json: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// The runner with its progress and its result shown, a bar on a terminal or a line of JSON an event, and with those
-/// named that it waits for.
+/// Returns the migrator with listeners that show progress, as a bar on a terminal or a line of JSON for each
+/// event, and report blockers and the result.
 ///
-/// The result is printed here because the runner forgets a relative target only after that.
-fn told<'a>(migrator: &Migrator<'a>, command: &Migrate, bound: &Arc<Bound>, as_json: bool) -> Migrator<'a> {
+/// The result is printed in a listener, because the migrator deletes the record of a relative target only after
+/// that.
+fn with_progress<'a>(
+    migrator: &Migrator<'a>,
+    command: &Migrate,
+    deadline: &Arc<Deadline>,
+    as_json: bool,
+) -> Migrator<'a> {
     let done = match command {
         Migrate::Upgrade { .. } => Some("upgraded"),
         Migrate::Downgrade { .. } => Some("rolled back"),
         _ => None,
     };
     let steps = (done.is_some() && !as_json).then(Steps::new);
-    let told = Arc::clone(bound);
+    let reporter = Arc::clone(deadline);
     // A reader that went away is no reason to stop half-way.
-    migrator.clone().within(bound.left()).on_progress(move |progress| match (progress, &steps) {
+    migrator.clone().within(deadline.left()).on_progress(move |progress| match (progress, &steps) {
         (Progress::Ended { changes }, steps) => {
             steps.iter().for_each(Steps::clear);
             drop(done.map(|done| print_changes(done, changes, as_json)));
         }
         (progress, Some(steps)) if steps.is_shown() => steps.show(progress),
-        (Progress::Waiting { what, blockers }, _) => told.tell(what, blockers),
+        (Progress::Waiting { what, blockers }, _) => reporter.report_blockers(what, blockers),
         (progress, _) if as_json => drop(output::json_line(progress)),
         (Progress::Building { blockers, .. }, _) if !blockers.is_empty() => {
-            told.tell("transactions that an index build has to wait for", blockers);
+            reporter.report_blockers("transactions that an index build has to wait for", blockers);
         }
         (progress @ Progress::Warning { .. }, Some(steps)) => steps.show(progress),
         _ => {}
     })
 }
 
-fn parse(goal: &str) -> Result<Goal> {
-    Ok(goal.parse()?)
+fn parse(target: &str) -> Result<Target> {
+    Ok(target.parse()?)
 }
 
 fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
@@ -138,7 +144,7 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
             .iter()
             .map(|change| json!({ "id": change.id, "name": change.name, "ms": change.took.as_secs_f64() * 1e3 }))
             .collect();
-        // Behind lines of progress it is a line as well.
+        // After lines of progress the result is a line as well.
         output::json_line(&json!({ "changes": list }))?;
         return Ok(());
     }
@@ -171,7 +177,7 @@ async fn print_current(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
     Ok(output::line(current.unwrap_or(none))?)
 }
 
-/// What is there of others, which this program has no revisions of.
+/// Prints the histories of other programs, whose revisions this program does not have.
 fn print_others(others: &[Other], not: &str) -> Result<()> {
     for other in others {
         output::line(format!("{not} the history {other}"))?;
@@ -237,7 +243,7 @@ fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> 
     print_missing(missing)
 }
 
-/// What is missing where nothing else can be told.
+/// Prints the missing privileges, if nothing else can be read.
 fn print_only_missing(missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
     match as_json {
         true => Ok(output::json(&json!({ "missing_privileges": missing }))?),
@@ -252,13 +258,13 @@ fn print_missing(missing: &[MissingPrivilege]) -> Result<()> {
     Ok(())
 }
 
-fn print_way(indent: &str, way: &Way) -> Result<()> {
+fn print_way(indent: &str, way: &StepSql) -> Result<()> {
     for sql in &way.sql {
         output::line(format!("{indent}{sql}"))?;
     }
     output::line(format!("{indent}locks:  {}", way.lock))?;
     let reads = match (way.rewrites, way.scans) {
-        (true, _) => "writes the whole table anew",
+        (true, _) => "rewrites the whole table",
         (false, true) => "reads the whole table",
         (false, false) => "touches no row",
     };
@@ -315,9 +321,9 @@ fn print_differences(differences: &[Difference]) -> Result<()> {
 
 fn print_adoption(adoption: &Adoption, missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
     if as_json {
-        let mut told = serde_json::to_value(adoption)?;
-        told["missing_privileges"] = serde_json::to_value(missing)?;
-        return Ok(output::json(&told)?);
+        let mut value = serde_json::to_value(adoption)?;
+        value["missing_privileges"] = serde_json::to_value(missing)?;
+        return Ok(output::json(&value)?);
     }
     print_differences(&adoption.differences)?;
     for warning in &adoption.warnings {
@@ -328,7 +334,7 @@ fn print_adoption(adoption: &Adoption, missing: &[MissingPrivilege], as_json: bo
     let what = match adoption.version {
         Some(version) => format!("Alembic's {version}"),
         None => format!(
-            "what another program made, such as SQLAlchemy's create_all, without a version of Alembic and most like its \
+            "a database without an Alembic version, for example made by SQLAlchemy's create_all, most similar to version \
              {}",
             adoption.like
         ),
@@ -338,20 +344,20 @@ fn print_adoption(adoption: &Adoption, missing: &[MissingPrivilege], as_json: bo
             (format!("adopted already, and at revision {at}; nothing was changed"), Some("upgrade"))
         }
         (true, ..) => (format!("adopted: {what} is revision {at}"), Some("upgrade")),
-        (.., true) => (format!("{what} would be revision {at}, but for what is blocking"), None),
+        (.., true) => (format!("{what} would be revision {at}, except for the blocking differences"), None),
         (.., false) => (format!("{what} would be revision {at}; nothing was changed"), Some("adopt")),
     };
     output::line(done)?;
-    output::line(format!("way back: {}", told_way_back(&adoption.way_back)))?;
+    output::line(format!("back to Alembic: {}", describe_release(&adoption.way_back)))?;
     if let Some(next) = next {
         output::line(format!("next: tallybook migrate {next}"))?;
     }
     Ok(())
 }
 
-fn told_way_back(way: &WayBack) -> String {
+fn describe_release(way: &WayBack) -> String {
     let Some(adopted) = way.adopted else {
-        return "tallybook migrate release forgets what is recorded, and writes no version".to_owned();
+        return "tallybook migrate release deletes the history, and writes no version".to_owned();
     };
     let release = format!("tallybook migrate release hands back {adopted}");
     match (way.upgraded, &way.alembic_first) {
@@ -373,7 +379,7 @@ fn print_release(release: &Release, as_json: bool) -> Result<()> {
     output::line(match release.version {
         Some(version) => format!("{done}: alembic_version holds {}", Escaped(version)),
         None => {
-            format!("{done}: what was recorded is forgotten, and Alembic has no version of this database")
+            format!("{done}: the history is deleted, and Alembic has no version of this database")
         }
     })?;
     if let Some(mode) = &release.journal_mode {

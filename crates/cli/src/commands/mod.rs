@@ -16,10 +16,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args::{Args, Command};
-use crate::database::Target;
+use crate::database::Endpoint;
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let target = Target::new(args.database);
+    let target = Endpoint::new(args.database);
     match args.command {
         Command::Demo(demo) => demo::run(target, &demo, args.json).await,
         Command::Migrate(command) => return migrate::run(target, &command, args.json).await,
@@ -38,11 +38,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 macro_rules! for_table {
     ($table:expr, $function:ident($($argument:expr),*)) => {
         match $table {
-            $crate::args::TableName::Portfolios => $function::<tallybook::Portfolio>($($argument),*).await,
-            $crate::args::TableName::Positions => $function::<tallybook::Position>($($argument),*).await,
-            $crate::args::TableName::Trades => $function::<tallybook::Trade>($($argument),*).await,
-            $crate::args::TableName::Executions => $function::<tallybook::Execution>($($argument),*).await,
-            $crate::args::TableName::TradingSessions => $function::<tallybook::TradingSession>($($argument),*).await,
+            $crate::args::TableName::Portfolios => $function::<tallybook::book::Portfolio>($($argument),*).await,
+            $crate::args::TableName::Positions => $function::<tallybook::book::Position>($($argument),*).await,
+            $crate::args::TableName::Trades => $function::<tallybook::book::Trade>($($argument),*).await,
+            $crate::args::TableName::Executions => $function::<tallybook::book::Execution>($($argument),*).await,
+            $crate::args::TableName::TradingSessions => $function::<tallybook::book::TradingSession>($($argument),*).await,
         }
     };
 }

@@ -1,10 +1,10 @@
 //! `tallybook report`.
 
 use anyhow::Result;
-use tallybook_engine::Escaped;
+use tallybook::Escaped;
 
 use crate::args::Report;
-use crate::figures::{Recording, Shown, Span, print};
+use crate::figures::{RatedReport, Recording, Span, print};
 use crate::output;
 
 pub(super) fn run(args: &Report, as_json: bool) -> Result<()> {
@@ -30,8 +30,8 @@ pub(super) fn run(args: &Report, as_json: bool) -> Result<()> {
     ))?;
     if restarts > 0 {
         let often = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
-        output::line(format!("the program was started again {often} in between: this is its last run"))?;
+        output::line(format!("the program was restarted {often} in between: this is its last run"))?;
     }
-    print(&Shown::whole(report, span), args.sort)?;
+    print(&RatedReport::whole(report, span), args.sort)?;
     Ok(())
 }

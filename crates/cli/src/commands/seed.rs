@@ -4,19 +4,19 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use tallybook::engine::OpenMode;
+use tallybook::OpenMode;
 
 use crate::args::Seed;
-use crate::bound::Bound;
-use crate::database::Target;
+use crate::database::Endpoint;
+use crate::deadline::Deadline;
 use crate::{output, progress, seed};
 
-pub(super) async fn run(target: Target, args: &Seed, as_json: bool) -> Result<()> {
-    let bound = Bound::new(args.limits.within, as_json);
-    let db = target.open_book(OpenMode::Existing, &bound).await?;
+pub(super) async fn run(target: Endpoint, args: &Seed, as_json: bool) -> Result<()> {
+    let deadline = Deadline::new(args.limits.within, as_json);
+    let db = target.open_book(OpenMode::Existing, &deadline).await?;
     let start = Instant::now();
     let bar = progress::items("seeding", args.size.trades.into());
-    let seeded = bound.run(&db, seed::load(&db, args.size, &bar)).await?;
+    let seeded = deadline.run(&db, seed::load(&db, args.size, &bar)).await?;
     bar.finish_and_clear();
     let Some(seeded) = seeded else {
         bail!("{} already holds portfolios; only an empty book is seeded", db.settings().database_url);
@@ -31,7 +31,7 @@ pub(super) async fn run(target: Target, args: &Seed, as_json: bool) -> Result<()
     Ok(())
 }
 
-/// What was made, in one line.
+/// Returns a one-line summary of the generated rows.
 pub(super) fn summary(seeded: &seed::Seeded, seconds: f64) -> String {
     let count = |rows: i64| output::thousands(rows.unsigned_abs());
     format!(

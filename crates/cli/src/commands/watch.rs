@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Result;
 use crossterm::event::Event;
 use futures_util::StreamExt;
-use tallybook_engine::{Escaped, Report};
+use tallybook::{Escaped, Report};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::args::Watch;
-use crate::figures::{Order, Recorder, Shown, Socket, Span, print};
+use crate::figures::{Order, RatedReport, Recorder, Socket, Span, print};
 use crate::output;
 use crate::watch::{Flow, Screen, View, draw};
 
@@ -21,7 +21,11 @@ pub(super) async fn run(args: Watch, as_json: bool) -> Result<()> {
         return print_one(first, args.sort, as_json);
     }
     let every = ticks(args.interval);
-    if as_json { stream(source, first, every).await } else { look(source, first, every, args.sort).await }
+    if as_json {
+        stream(source, first, every).await
+    } else {
+        interactive(source, first, every, args.sort).await
+    }
 }
 
 /// A socket, and the file to which its reports are written.
@@ -31,7 +35,7 @@ struct Source {
 }
 
 impl Source {
-    /// With its first report: a program that cannot be watched leaves no file.
+    /// Opens it and returns the first report. A program that cannot be watched leaves no file.
     async fn open(args: &Watch) -> Result<(Self, Report)> {
         let mut source = Self { socket: Socket::choose(args.socket.clone())?, recorder: None };
         let first = source.report().await?;
@@ -56,7 +60,7 @@ fn print_one(report: Report, order: Order, as_json: bool) -> Result<()> {
     if as_json {
         output::json_line(&report)?;
     } else {
-        print(&Shown::whole(report, Span::Run), order)?;
+        print(&RatedReport::whole(report, Span::Run), order)?;
     }
     Ok(())
 }
@@ -67,7 +71,7 @@ fn ticks(every: Duration) -> Interval {
     ticks
 }
 
-/// Prints reports, as long as somebody reads them.
+/// Prints reports as long as standard output is open.
 async fn stream(mut source: Source, first: Report, mut ticks: Interval) -> Result<()> {
     output::json_line(&first)?;
     ticks.tick().await;
@@ -86,8 +90,8 @@ async fn stream(mut source: Source, first: Report, mut ticks: Interval) -> Resul
     }
 }
 
-/// Shows reports until the user or a signal ends it.
-async fn look(mut source: Source, first: Report, mut ticks: Interval, order: Order) -> Result<()> {
+/// Shows reports on the terminal until a key or a signal ends it.
+async fn interactive(mut source: Source, first: Report, mut ticks: Interval, order: Order) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut hung_up = signal(SignalKind::hangup())?;
     let mut screen = Screen::new()?;
@@ -101,7 +105,7 @@ async fn look(mut source: Source, first: Report, mut ticks: Interval, order: Ord
             _ = hung_up.recv() => return Ok(()),
             _ = ticks.tick() => match source.report().await {
                 Ok(report) => view.receive(report),
-                Err(error) => view.lose(error.to_string()),
+                Err(error) => view.mark_unreachable(error.to_string()),
             },
             event = events.next() => match event {
                 Some(Ok(Event::Key(key))) if view.press(key) == Flow::Quit => return Ok(()),

@@ -1,13 +1,13 @@
 //! One value of a CSV file.
 //!
-//! NULL is an empty field. CSV can't tell an empty text from it, so in a column that may be NULL an empty
-//! text is written as two quote characters, and a text of nothing but quote characters gets two more.
+//! NULL is an empty field. CSV cannot distinguish an empty text from it, so in a nullable column an empty text is
+//! written as two quote characters, and a text of only quote characters gets two more.
 
-use tallybook_engine::{Column, Encode, Kind, Value};
+use tallybook::{Column, Encode, SqlType, Value};
 
 const EMPTY: &str = "\"\"";
 
-/// The field of a value.
+/// Converts a value to a field.
 pub(crate) fn to_field(column: &Column, value: &Value) -> String {
     let text = value.to_string();
     match value {
@@ -16,8 +16,8 @@ pub(crate) fn to_field(column: &Column, value: &Value) -> String {
     }
 }
 
-/// A text that a spreadsheet would take for a formula, or cut into one, with an apostrophe in front. An import does not
-/// take it away again.
+/// Prefixes a text that a spreadsheet would take for a formula, or split into one, with an apostrophe. An import
+/// does not remove it.
 pub(crate) fn escape_formula(value: &Value, field: String) -> String {
     match value {
         Value::Text(_) if field.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{field}"),
@@ -25,15 +25,16 @@ pub(crate) fn escape_formula(value: &Value, field: String) -> String {
     }
 }
 
-/// The value of a field, or what was expected of it.
+/// Converts a field to a value. The error says what was expected.
 pub(super) fn to_value(column: &Column, field: &str) -> Result<Value, String> {
     if field.is_empty() && column.nullable {
         return Ok(Value::Null(column.kind));
     }
-    if column.kind == Kind::Text && column.nullable && is_only_quotes(field) && field.len() >= EMPTY.len() {
+    if column.kind == SqlType::Text && column.nullable && is_only_quotes(field) && field.len() >= EMPTY.len()
+    {
         return field[EMPTY.len()..].encode();
     }
-    if field.is_empty() && column.kind != Kind::Text {
+    if field.is_empty() && column.kind != SqlType::Text {
         return Err(format!("expected {}; this column can't be empty", column.kind));
     }
     column.kind.parse(field)
@@ -47,11 +48,11 @@ fn is_only_quotes(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOTE: Column = Column { name: "note", kind: Kind::Text, nullable: true, max: None };
+    const NOTE: Column = Column { name: "note", kind: SqlType::Text, nullable: true, max: None };
 
     #[test]
     fn null_and_empty_texts_stay_apart() {
-        for value in [Value::Null(Kind::Text), Value::Text(String::new())] {
+        for value in [Value::Null(SqlType::Text), Value::Text(String::new())] {
             assert_eq!(to_value(&NOTE, &to_field(&NOTE, &value)), Ok(value));
         }
     }
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_says_what_was_expected() {
-        let price = Column { kind: Kind::Decimal, nullable: false, ..NOTE };
+        let price = Column { kind: SqlType::Decimal, nullable: false, ..NOTE };
         assert_eq!(to_value(&price, "NaN").unwrap_err(), "expected a decimal");
         assert!(to_value(&price, "").unwrap_err().contains("can't be empty"));
     }

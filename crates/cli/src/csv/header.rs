@@ -1,13 +1,13 @@
-//! The first line of a CSV file: which column each field belongs to.
+//! The first line of a CSV file, which names the column of each field.
 
 use anyhow::{Result, bail};
 use csv::StringRecord;
-use tallybook::Table;
-use tallybook_engine::{Column, Row};
+use tallybook::book::Table;
+use tallybook::{Column, Row};
 
 use super::excerpt::excerpt;
 
-/// The columns of the file, in the order of its fields.
+/// Returns the columns of the file, in the order of its fields.
 pub(super) fn columns<T: Table>(header: &StringRecord) -> Result<Vec<&'static Column>> {
     let known = <T as Row>::COLUMNS;
     let mut columns = Vec::with_capacity(header.len());
@@ -16,7 +16,7 @@ pub(super) fn columns<T: Table>(header: &StringRecord) -> Result<Vec<&'static Co
             bail!("line 1: {} has no column {}; it has {}", T::NAME, excerpt(name), T::COLUMN_LIST);
         };
         if columns.contains(&column) {
-            bail!("line 1: the column {} stands there twice", excerpt(name));
+            bail!("line 1: the column {} occurs twice", excerpt(name));
         }
         columns.push(column);
     }

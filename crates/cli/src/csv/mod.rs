@@ -3,8 +3,8 @@
 mod excerpt;
 mod field;
 mod header;
-mod rationed;
 mod reader;
+mod row_limit;
 
 pub(crate) use field::{escape_formula, to_field};
 pub(crate) use reader::Reader;

@@ -1,20 +1,20 @@
-//! Reading a CSV file row by row.
+//! Reads a CSV file row by row.
 
 use std::io::Read;
 
 use anyhow::{Result, bail};
 use csv::StringRecord;
-use tallybook::Table;
-use tallybook_engine::{Column, Value};
+use tallybook::book::Table;
+use tallybook::{Column, Value};
 
 use super::excerpt::excerpt;
 use super::field::to_value;
 use super::header;
-use super::rationed::{Rationed, explain};
+use super::row_limit::{RowLimited, explain};
 
 /// The rows of a file, as values in the order of its columns.
 pub(crate) struct Reader<R> {
-    csv: csv::Reader<Rationed<R>>,
+    csv: csv::Reader<RowLimited<R>>,
     columns: Vec<&'static Column>,
     record: StringRecord,
 }
@@ -22,20 +22,19 @@ pub(crate) struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// Reads the header.
     pub(crate) fn new<T: Table>(input: R) -> Result<Self> {
-        let mut csv = csv::ReaderBuilder::new().from_reader(Rationed::new(input));
+        let mut csv = csv::ReaderBuilder::new().from_reader(RowLimited::new(input));
         let columns = header::columns::<T>(csv.headers().map_err(|error| explain(error, 1))?)?;
         Ok(Self { csv, columns, record: StringRecord::new() })
     }
 
-    /// The columns of the file.
+    /// Returns the columns of the file.
     pub(crate) fn columns(&self) -> Vec<&'static str> {
         self.columns.iter().map(|column| column.name).collect()
     }
 
-    /// The next row; an error names the line, the column, the value and what
-    /// was expected.
+    /// Returns the next row. An error names the line, the column, the value and what was expected.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Value>>> {
-        self.csv.get_mut().renew();
+        self.csv.get_mut().start_row();
         let line = self.csv.position().line();
         // The csv crate's own error names the line and the number of fields.
         if !self.csv.read_record(&mut self.record).map_err(|error| explain(error, line))? {
@@ -56,7 +55,7 @@ impl<R: Read> Reader<R> {
         Ok(Some(values))
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.csv.position().byte()
     }

@@ -1,10 +1,10 @@
-//! The findings, the gravest first.
+//! Prints the findings, most severe first.
 
 use std::io;
 
 use crossterm::style::Stylize;
-use tallybook::engine::Escaped;
-use tallybook::engine::doctor::{Finding, Next, Report, Severity};
+use tallybook::Escaped;
+use tallybook_doctor::{Finding, Next, Report, Severity};
 
 use crate::output;
 

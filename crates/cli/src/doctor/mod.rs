@@ -1,4 +1,4 @@
-//! What the doctor found, as it is printed. Each section is a file.
+//! Prints the report of the doctor. Each section is a file.
 
 mod findings;
 mod nodes;
@@ -7,26 +7,26 @@ mod variables;
 use std::io;
 
 use serde::Serialize;
-use tallybook::engine::Held;
-use tallybook::engine::doctor::{Report, Severity};
+use tallybook::EnvVar;
+use tallybook_doctor::{Report, Severity};
 
 use crate::output;
 
-/// All that is told, and the exit code.
+/// The printed report, and the exit code.
 #[derive(Serialize)]
-pub(crate) struct Told {
+pub(crate) struct PrintedReport {
     #[serde(flatten)]
     report: Report,
     /// The database of the command line, if it names one, without its password.
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
-    settings: Vec<Held>,
+    settings: Vec<EnvVar>,
     pub(crate) exit_code: u8,
 }
 
-impl Told {
-    pub(crate) fn new(report: Report, settings: Vec<Held>, named: Option<&str>) -> Self {
-        // The nodes have it without its password.
+impl PrintedReport {
+    pub(crate) fn new(report: Report, settings: Vec<EnvVar>, named: Option<&str>) -> Self {
+        // The report has the URL of a node without its password.
         let database = named.and_then(|_| report.nodes.first()).map(|node| node.url.clone());
         Self { exit_code: exit_code(report.severity), database, settings, report }
     }
@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-/// 1 is a doctor that failed itself, 2 wrong usage, as of all commands.
+/// As of all commands, 1 is a failure of the doctor itself, 2 wrong usage.
 fn exit_code(severity: Severity) -> u8 {
     match severity {
         Severity::Critical => 4,

@@ -1,9 +1,9 @@
-//! The nodes, as a table, and the checks that were made on them.
+//! Prints the nodes as a table, and the checks that were made.
 
 use std::io;
 
-use tallybook::engine::Escaped;
-use tallybook::engine::doctor::{Configured, Facts, Node, Role};
+use tallybook::Escaped;
+use tallybook_doctor::{Configured, Facts, Node, Role};
 
 use crate::output;
 
@@ -16,7 +16,7 @@ pub(super) fn print(nodes: &[Node]) -> io::Result<()> {
     }
     output::line("\nNodes")?;
     let rows: Vec<_> = nodes.iter().map(row).collect();
-    // SQLite has no timelines, nor a single server a lag.
+    // SQLite has no timelines, and a single server no lag.
     let used: Vec<_> =
         (0..HEADER.len()).filter(|&column| rows.iter().any(|row| !row[column].is_empty())).collect();
     let header: Vec<_> = used.iter().map(|&column| HEADER[column]).collect();
@@ -24,15 +24,15 @@ pub(super) fn print(nodes: &[Node]) -> io::Result<()> {
     output::table(&header, rows, &[used.len() - 2, used.len() - 1])
 }
 
-/// Which checks found nothing, and which could not be made.
+/// Prints which checks found nothing, and which could not be made.
 pub(super) fn print_checks(nodes: &[Node]) -> io::Result<()> {
     for node in nodes {
         let name = Escaped(&node.node);
         if !node.passed.is_empty() {
             output::line(format!("\nok at {name}: {}", node.passed.join(", ")))?;
         }
-        if !node.unseen.is_empty() {
-            output::line(format!("not seen at {name}: {}", node.unseen.join(", ")))?;
+        if !node.skipped.is_empty() {
+            output::line(format!("not seen at {name}: {}", node.skipped.join(", ")))?;
         }
         if node.facts.is_some() {
             output::line(format!("SQL for {name}: {}", Escaped(&node.shell)))?;
@@ -49,14 +49,14 @@ fn row(node: &Node) -> Vec<String> {
     };
     let mut row = vec![node.node.clone(), configured.to_owned()];
     row.extend(match &node.facts {
-        Some(facts) => told(facts),
+        Some(facts) => cells(facts),
         None => ["not reached", "", "", "", "", ""].map(str::to_owned),
     });
     row.push(format!("{} ms", output::thousands(node.milliseconds)));
     row
 }
 
-fn told(facts: &Facts) -> [String; 6] {
+fn cells(facts: &Facts) -> [String; 6] {
     let role = match facts.role {
         Role::Standby => "standby",
         _ => "writable",

@@ -1,12 +1,11 @@
-//! What happened between two reports.
+//! The difference between two reports.
 
 use std::collections::HashMap;
 
-use tallybook_engine::{EvictedReport, Finding, PoolReport, Report, StatementReport, TimesReport};
+use tallybook::{EvictedReport, PoolReport, QueryFinding, Report, StatementReport, TimesReport};
 
-/// What happened from `first` to `last`, as a report that begins with `first`: counts, totals and what was noted and
-/// found. Quantiles and what is so at the moment are those of `last`. None if the program was started again in
-/// between.
+/// Returns what happened from `first` to `last`, as a report that begins with `first`: counts, totals, events and
+/// findings. Quantiles and the current state are those of `last`. `None` if the program was restarted in between.
 pub(crate) fn difference(first: &Report, last: &Report) -> Option<Report> {
     if (first.process, first.since) != (last.process, last.since) || first.at > last.at {
         return None;
@@ -32,13 +31,13 @@ pub(crate) fn difference(first: &Report, last: &Report) -> Option<Report> {
     Some(report)
 }
 
-/// The statements that ran, that which took most time first.
+/// Returns the statements that ran, by total time.
 fn statements(first: &[StatementReport], last: &[StatementReport]) -> Vec<StatementReport> {
     let before: HashMap<_, _> = first.iter().map(|statement| (&statement.fingerprint, statement)).collect();
     let mut ran: Vec<_> = last
         .iter()
         .map(|statement| match before.get(&statement.fingerprint) {
-            // Fewer than before: it was evicted, and began again.
+            // A lower count than before: the statement was evicted and began again.
             Some(before) if before.times.count <= statement.times.count => statement_since(before, statement),
             _ => statement.clone(),
         })
@@ -90,14 +89,14 @@ fn subtract_pool(pool: &mut PoolReport, before: &PoolReport) {
     pool.hold = times(&before.hold, pool.hold);
 }
 
-/// The findings that are new or came again, with what they cost since.
-fn findings(first: &[Finding], last: &[Finding]) -> Vec<Finding> {
+/// Returns the findings that are new or recurred, with their cost since.
+fn findings(first: &[QueryFinding], last: &[QueryFinding]) -> Vec<QueryFinding> {
     let mut found: Vec<_> = last
         .iter()
         .filter_map(|finding| {
-            let is_same = |before: &&Finding| {
-                (before.grade, &before.fingerprint, &before.at)
-                    == (finding.grade, &finding.fingerprint, &finding.at)
+            let is_same = |before: &&QueryFinding| {
+                (before.confidence, &before.fingerprint, &before.at)
+                    == (finding.confidence, &finding.fingerprint, &finding.at)
             };
             let Some(before) = first.iter().find(is_same) else { return Some(finding.clone()) };
             let mut since = finding.clone();
@@ -119,17 +118,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::figures::rated_report::runs;
     use crate::figures::sample;
-    use crate::figures::shown::runs;
 
-    /// What ran in a while: calls, rows and milliseconds of each statement, and time-outs.
+    /// Work in an interval: calls, rows and milliseconds of each statement, and time-outs.
     type Work = (Vec<(u64, u64, u64)>, u64);
 
     fn work() -> impl Strategy<Value = Work> {
         (prop::collection::vec((0..1_000_u64, 0..1_000_u64, 0..1_000_u64), 3), 0..10_u64)
     }
 
-    /// The report after more work.
+    /// Returns the report after more work.
     fn after(report: &Report, (statements, timeouts): &Work) -> Report {
         let mut later = report.clone();
         later.at += TimeDelta::seconds(1);
@@ -155,7 +154,7 @@ mod tests {
             let first = sample::report();
             let (statements, timeouts) = &work;
             let between = total(&difference(&first, &after(&first, &work)).unwrap());
-            // What did not run takes no time.
+            // A statement that did not run takes no time.
             let ran = statements.iter().filter(|(calls, ..)| *calls > 0);
             let sums = ran.fold((0, 0, 0), |sum, work| (sum.0 + work.0, sum.1 + work.1, sum.2 + work.2));
             prop_assert_eq!(between, (sums.0, sums.1, Duration::from_millis(sums.2), *timeouts));

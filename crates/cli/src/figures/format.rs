@@ -1,10 +1,10 @@
-//! Numbers, times and places in few characters.
+//! Formats numbers, times and call sites in few characters.
 
 use std::time::Duration;
 
-use tallybook_engine::{CallSite, Escaped};
+use tallybook::{Escaped, SourceLocation};
 
-/// A time in three digits and a unit.
+/// Formats a time in three digits and a unit.
 pub(super) fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match time.as_nanos() {
@@ -16,7 +16,7 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
-/// A long time in its two largest units.
+/// Formats a long time in its two largest units.
 pub(crate) fn uptime(time: Duration) -> String {
     let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
     match minutes {
@@ -27,7 +27,7 @@ pub(crate) fn uptime(time: Duration) -> String {
     }
 }
 
-/// A count in at most five characters.
+/// Formats a count in at most five characters.
 pub(super) fn count(count: u64) -> String {
     let number = count as f64;
     match count {
@@ -38,7 +38,7 @@ pub(super) fn count(count: u64) -> String {
     }
 }
 
-/// A count of bytes.
+/// Formats a number of bytes.
 pub(super) fn bytes(count: u64) -> String {
     let number = count as f64;
     match count {
@@ -49,7 +49,7 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
-/// How often in a second.
+/// Formats a number of events a second.
 pub(super) fn rate(rate: f64) -> String {
     match rate {
         0.0 => "0".to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn rate(rate: f64) -> String {
     }
 }
 
-/// A part of a whole, in per cent.
+/// Formats a share in per cent.
 pub(super) fn percent(part: Duration, whole: Duration) -> String {
     if whole.is_zero() {
         return "0%".to_owned();
@@ -80,12 +80,12 @@ fn three_digits(number: f64, unit: &str) -> String {
     format!("{number:.decimals$}{unit}")
 }
 
-/// A call site, or nothing where none is known.
-pub(super) fn site(at: Option<&CallSite>) -> String {
+/// Formats a call site; empty if unknown.
+pub(super) fn site(at: Option<&SourceLocation>) -> String {
     at.map(ToString::to_string).unwrap_or_default()
 }
 
-/// A text on one line, without its end where it is too long.
+/// Puts a text on one line, and cuts its end if it is too long.
 pub(super) fn cut(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         None => text.to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     }
 }
 
-/// A text without its beginning where it is too long: of a path, the end tells more.
+/// Cuts the beginning of a text if it is too long: the end of a path says more.
 pub(super) fn cut_left(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
@@ -106,7 +106,7 @@ pub(super) fn cut_left(text: &str, width: usize) -> String {
     std::iter::once('…').chain(text.chars().skip(length - width + 1)).collect()
 }
 
-/// A text in lines of at most `width` characters, broken at spaces where there are any.
+/// Wraps a text at `width` characters, at spaces where possible.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrap_line(&Escaped(line).to_string(), width.max(1))).collect()
 }
@@ -119,7 +119,7 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
         let space = rest[..=width].iter().rposition(|&c| c == ' ').filter(|&space| space > indent);
         let after = rest.split_off(space.unwrap_or(width));
         lines.push(rest.into_iter().collect());
-        // What follows stands under what it follows.
+        // Continuation lines are indented like their first line.
         let words = after.into_iter().skip_while(|&c| c == ' ');
         rest = std::iter::repeat_n(' ', indent).chain(words).collect();
     }

@@ -1,21 +1,21 @@
-//! Tables that fit a width: columns go, places lose their beginning and statements their end.
+//! Tables that fit a width: some columns are dropped, call sites lose their beginning and statements their end.
 
-use tallybook_engine::Escaped;
+use tallybook::Escaped;
 
 use super::format::{cut, cut_left};
 
-/// What a column holds, and so what may be cut from it.
+/// The kind of a column, which decides how it may be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A number or a time: whole or not at all, and aligned right.
+    /// A number or a time: whole or not at all, aligned right.
     Number,
     /// A word: whole or not at all.
     Word,
-    /// A short text: its beginning matters.
+    /// A short text, cut at its end.
     Name,
-    /// A line of code: its end matters.
+    /// A line of code, cut at its beginning.
     Site,
-    /// A text: its beginning matters.
+    /// A text, cut at its end.
     Text,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Column<R> {
 struct Head {
     title: &'static str,
     kind: Kind,
-    /// Where there is no room for all, the column of the highest rank goes; those of rank 0 stay.
+    /// Columns with the highest rank are dropped first; those of rank 0 stay.
     rank: u8,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Grid {
     rows: Vec<Vec<String>>,
 }
 
-/// A table as wide as there is room.
+/// A table fitted to a width.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fitted {
     pub(crate) titles: Vec<&'static str>,
@@ -59,10 +59,10 @@ pub(crate) struct Fitted {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// Characters that are worth a column, by what it holds.
-const LEAST_NAME: usize = 14;
-const LEAST_SITE: usize = 16;
-const LEAST_TEXT: usize = 26;
+/// Minimum width at which a column of each kind is worth showing.
+const MIN_NAME: usize = 14;
+const MIN_SITE: usize = 16;
+const MIN_TEXT: usize = 26;
 
 impl Grid {
     pub(super) fn new<R>(columns: &[Column<R>], rows: impl IntoIterator<Item = R>) -> Self {
@@ -77,13 +77,13 @@ impl Grid {
         self.rows.len()
     }
 
-    /// Without the rows after the first `most`.
+    /// Keeps only the first `most` rows.
     pub(super) fn first(mut self, most: usize) -> Self {
         self.rows.truncate(most);
         self
     }
 
-    /// The table in `width` characters, with `gap` of them for each column beside its own.
+    /// Fits the table into `width` characters, with `gap` of them for each column in addition to its own.
     pub(crate) fn fit(&self, width: usize, gap: usize) -> Fitted {
         let natural: Vec<usize> = (0..self.heads.len()).map(|column| self.natural(column)).collect();
         let kept = self.kept(&natural, width, gap);
@@ -112,12 +112,12 @@ impl Grid {
         }
     }
 
-    /// The columns for which there is room.
+    /// Returns the columns for which there is room.
     fn kept(&self, natural: &[usize], width: usize, gap: usize) -> Vec<usize> {
         let least = |column: usize| match self.heads[column].kind {
-            Kind::Name => natural[column].min(LEAST_NAME),
-            Kind::Site => natural[column].min(LEAST_SITE),
-            Kind::Text => natural[column].min(LEAST_TEXT),
+            Kind::Name => natural[column].min(MIN_NAME),
+            Kind::Site => natural[column].min(MIN_SITE),
+            Kind::Text => natural[column].min(MIN_TEXT),
             Kind::Number | Kind::Word => natural[column],
         };
         let mut kept: Vec<usize> = (0..self.heads.len()).collect();
@@ -131,7 +131,8 @@ impl Grid {
         kept
     }
 
-    /// What is left of the width goes to places and texts, to these the more. A table has one of each at most.
+    /// Distributes the remaining width to call sites and texts, more of it to texts. A table has at most one of
+    /// each.
     fn widths(&self, natural: &[usize], kept: &[usize], width: usize, gap: usize) -> Vec<usize> {
         let natural_of = |kind: Kind| -> usize {
             kept.iter()

@@ -1,16 +1,15 @@
-//! The figures of a program that uses the engine: where they come from and how they are shown, whether in a
-//! terminal or as text.
+//! The figures of a monitored program: reading them, and showing them in a terminal or as text.
 
-mod bound;
+mod combined_quantile;
 mod difference;
 mod format;
 mod grid;
 mod order;
 mod panels;
+mod rated_report;
 mod recording;
 #[cfg(test)]
 pub(crate) mod sample;
-mod shown;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -21,7 +20,7 @@ pub(crate) use format::{uptime, wrap};
 pub(crate) use grid::{Fitted, Grid};
 pub(crate) use order::Order;
 pub(crate) use panels::{Panel, nodes, pools};
+pub(crate) use rated_report::{RatedReport, Span};
 pub(crate) use recording::{Recorder, Recording};
-pub(crate) use shown::{Shown, Span};
 pub(crate) use socket::Socket;
 pub(crate) use text::{costs, headline, print};

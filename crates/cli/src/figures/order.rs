@@ -1,23 +1,23 @@
-//! In which order statements are shown.
+//! The order in which statements are shown.
 
 use std::cmp::Reverse;
 
 use clap::ValueEnum;
-use tallybook_engine::StatementReport;
+use tallybook::StatementReport;
 
-use super::Shown;
+use super::RatedReport;
 
-/// What comes first.
+/// The sort key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
-    /// What took most time in all
+    /// By total time
     #[default]
     Time,
-    /// What runs most often
+    /// By calls a second
     Rate,
-    /// What is slowest, by its p99
+    /// By p99, slowest first
     P99,
-    /// What fails most often
+    /// By number of errors
     Errors,
 }
 
@@ -40,14 +40,14 @@ impl Order {
         }
     }
 
-    /// The statements in this order; equal ones by total time.
-    pub(super) fn sort(self, shown: &Shown) -> Vec<&StatementReport> {
-        let mut statements: Vec<_> = shown.report.statements.iter().collect();
+    /// Sorts the statements in this order; equal ones by total time.
+    pub(super) fn sort(self, rated: &RatedReport) -> Vec<&StatementReport> {
+        let mut statements: Vec<_> = rated.report.statements.iter().collect();
         statements.sort_by_key(|statement| Reverse(statement.times.total));
         match self {
             Self::Time => {}
             Self::Rate => {
-                statements.sort_by(|left, right| shown.rate(right).total_cmp(&shown.rate(left)));
+                statements.sort_by(|left, right| rated.rate(right).total_cmp(&rated.rate(left)));
             }
             Self::P99 => statements.sort_by_key(|statement| Reverse(statement.times.p99)),
             Self::Errors => statements.sort_by_key(|statement| Reverse(statement.errors())),

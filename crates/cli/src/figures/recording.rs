@@ -1,18 +1,18 @@
-//! Files of reports: one of JSON a line.
+//! Files of reports: one line of JSON each.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tallybook_engine::Report;
+use tallybook::Report;
 
 use super::difference;
 
-/// The longest report, in bytes: a statement takes about 1 KB, and `DB_MONITOR_STATEMENTS` of them are kept.
+/// Maximum size of a report, in bytes: a statement takes about 1 KB, and `DB_MONITOR_STATEMENTS` of them are kept.
 pub(super) const MAX_REPORT: u64 = 32 << 20;
 pub(super) const TOO_LONG: &str =
-    "more than 32 MiB: no report of a program, or one of too many statements; see DB_MONITOR_STATEMENTS";
+    "more than 32 MiB: not a program's report, or one of too many statements; see DB_MONITOR_STATEMENTS";
 
 /// A file to which reports are appended.
 pub(crate) struct Recorder {
@@ -34,11 +34,11 @@ impl Recorder {
     }
 }
 
-/// What a file of reports holds of the last run of the program.
+/// The recorded reports of the program's last run.
 pub(crate) struct Recording {
-    /// How many there are, those of earlier runs included.
+    /// Number of reports, including those of earlier runs.
     pub(crate) records: usize,
-    /// How often the program was started again in between.
+    /// Number of restarts of the program in between.
     pub(crate) restarts: usize,
     first: Report,
     last: Report,
@@ -64,7 +64,7 @@ impl Recording {
                 continue;
             }
             let report: Report = serde_json::from_slice(&line).with_context(|| {
-                format!("{place}, line {}: no report, as tallybook watch --record writes them", index + 1)
+                format!("{place}, line {}: not a report written by tallybook watch --record", index + 1)
             })?;
             match &mut recording {
                 Some(recording) => recording.add(report),
@@ -88,12 +88,12 @@ impl Recording {
         self.last = report;
     }
 
-    /// The last report.
+    /// Returns the last report.
     pub(crate) fn last(self) -> Report {
         self.last
     }
 
-    /// What happened between the first and the last report; none if there is but one.
+    /// Returns the difference between the first and the last report; `None` if there is only one.
     pub(crate) fn span(&self) -> Option<Report> {
         difference(&self.first, &self.last).filter(|span| span.since < span.at)
     }

@@ -1,9 +1,9 @@
 //! A report for tests.
 
 use serde_json::{Value, json};
-use tallybook_engine::Report;
+use tallybook::Report;
 
-/// The report of a program with three statements.
+/// Returns the report of a program with three statements.
 pub(crate) fn report() -> Report {
     serde_json::from_value(json!({
         "at": "2026-03-02T10:00:00Z",
@@ -34,7 +34,7 @@ pub(crate) fn report() -> Report {
             "parameters": null,
         }],
         "findings": [{
-            "grade": "confirmed",
+            "confidence": "confirmed",
             "statement": "select id, symbol, quantity from trades where portfolio_id = ?",
             "summary": "SELECT trades",
             "fingerprint": "0000000000000001",
@@ -65,7 +65,7 @@ pub(crate) fn report() -> Report {
     .unwrap()
 }
 
-/// The later a statement, the faster it is.
+/// Returns a statement; higher numbers are faster.
 fn statement(number: u64, summary: &str, text: &str, calls: u64) -> Value {
     let table = summary.split(' ').nth(1).unwrap();
     let times = times(calls, 0.001 / number as f64);

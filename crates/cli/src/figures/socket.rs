@@ -1,29 +1,29 @@
-//! The socket of a program that is watched.
+//! The socket of a monitored program.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tallybook::Report;
 use tallybook::Settings;
-use tallybook_engine::Report;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::recording::{MAX_REPORT, TOO_LONG};
 
-/// How long a program may take to answer: longer than it takes to turn away readers that block it.
+/// Time limit for an answer: longer than a program takes to disconnect readers that block it.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Where a program serves its figures.
+/// The path at which a program serves its figures.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket(PathBuf);
 
 impl Socket {
-    /// The one asked for, else that of `DB_MONITOR_SOCKET`.
+    /// Returns the requested socket, else that of `DB_MONITOR_SOCKET`.
     pub(crate) fn choose(asked: Option<PathBuf>) -> Result<Self> {
-        let setting = || Ok::<_, tallybook_engine::Error>(Settings::from_env()?.monitor.socket);
+        let setting = || Ok::<_, tallybook::Error>(Settings::from_env()?.monitor.socket);
         let path = asked.map_or_else(setting, |path| Ok(Some(path)))?;
         path.map(Self).context(
             "no socket: name one, or set DB_MONITOR_SOCKET\n\
@@ -32,7 +32,7 @@ impl Socket {
         )
     }
 
-    /// The program's report of now.
+    /// Reads the program's current report.
     pub(crate) async fn report(&self) -> Result<Report> {
         let text = timeout(LIMIT, self.read()).await;
         let path = self.0.display();
@@ -41,7 +41,7 @@ impl Socket {
             bail!("{path} closed without an answer");
         }
         serde_json::from_slice(&text).with_context(|| {
-            format!("{path} is served by something else, or by another version than this program's")
+            format!("{path} is served by something else, or by a different version of Tallybook")
         })
     }
 
@@ -52,7 +52,7 @@ impl Socket {
                 "no program serves {path}\nnext: set DB_MONITOR_SOCKET={path} in the program to watch and start it"
             ),
             ErrorKind::ConnectionRefused => anyhow!(
-                "no program serves {path} any more: it ended without removing it, or it is no socket\n\
+                "no program serves {path} any more: it ended without removing it, or it is not a socket\n\
                  next: start the program to watch with DB_MONITOR_SOCKET={path}"
             ),
             ErrorKind::PermissionDenied => {

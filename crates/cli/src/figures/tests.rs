@@ -1,28 +1,28 @@
-//! Reports that no program wrote: whatever stands in one, showing it does not end in a panic.
+//! Distorted reports: showing one never panics, whatever it contains.
 
 use clap::ValueEnum;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tallybook_engine::Report;
+use tallybook::Report;
 
-use super::{Order, Panel, Shown, Span, costs, difference, headline, nodes, pools, sample};
+use super::{Order, Panel, RatedReport, Span, costs, difference, headline, nodes, pools, sample};
 
-/// Shows all there is to see of a report.
+/// Shows every part of a report.
 fn show(report: &Report, span: Span) {
-    let shown = Shown::whole(report.clone(), span);
+    let rated = RatedReport::whole(report.clone(), span);
     let fit = |grid: super::Grid| [0, 1, 40, 100, 500].map(|width| grid.fit(width, 2));
-    drop((headline(&shown), costs(&shown), fit(pools(&shown)), nodes(&shown).map(fit)));
+    drop((headline(&rated), costs(&rated), fit(pools(&rated)), nodes(&rated).map(fit)));
     for order in Order::value_variants() {
         for panel in Panel::ALL {
-            drop((fit(panel.grid(&shown, *order)), panel.keys(&shown, *order)));
-            (0..=panel.len(&shown)).for_each(|index| drop(panel.detail(&shown, *order, index)));
+            drop((fit(panel.grid(&rated, *order)), panel.keys(&rated, *order)));
+            (0..=panel.len(&rated)).for_each(|index| drop(panel.detail(&rated, *order, index)));
         }
-        drop(super::panels::texts(&shown, *order, 3).map(fit));
+        drop(super::panels::texts(&rated, *order, 3).map(fit));
     }
     report.findings.iter().for_each(|finding| drop(finding.to_string()));
 }
 
-/// All values that are no list and no object, in the order of the text.
+/// Collects all scalar values, in document order.
 fn leaves<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| leaves(value, found)),
@@ -52,7 +52,7 @@ fn odd() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// A report in which some values are odd ones; none if it can't be read as a report.
+/// Returns a report in which some values are replaced; `None` if it no longer parses as a report.
 fn distorted(changes: &[(prop::sample::Index, Value)]) -> Option<Report> {
     let mut report = serde_json::to_value(sample::report()).unwrap();
     for (place, value) in changes {
@@ -63,7 +63,7 @@ fn distorted(changes: &[(prop::sample::Index, Value)]) -> Option<Report> {
     serde_json::from_value(report).ok()
 }
 
-/// Every number as large as it goes.
+/// Returns a report in which every number is as large as possible.
 fn largest() -> Report {
     let mut report = serde_json::to_value(sample::report()).unwrap();
     let mut found = Vec::new();
@@ -72,7 +72,7 @@ fn largest() -> Report {
         let before = leaf.clone();
         *leaf = if before.is_u64() { json!(u64::MAX) } else { json!(18_446_744_073_709_549_568.0) };
         if before.as_u64().is_some_and(|number| number < 10_000) {
-            // It may be a line or a process, which have 32 bits.
+            // It may be a line number or a process id, which have 32 bits.
             *leaf = json!(u32::MAX);
         }
     }

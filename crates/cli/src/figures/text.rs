@@ -1,93 +1,95 @@
-//! Figures as text, for pipes and files.
+//! Prints figures as text, for pipes and files.
 
 use std::io;
 
 use chrono::{DateTime, Utc};
-use tallybook_engine::{Escaped, Report};
+use tallybook::{Escaped, Report};
 
 use super::format::{count, rate, time, uptime};
 use super::panels::texts;
-use super::{Grid, Order, Panel, Shown, Span, nodes, pools};
+use super::{Grid, Order, Panel, RatedReport, Span, nodes, pools};
 use crate::output;
 
-/// Columns of a page.
+/// Width of a page, in characters.
 const WIDTH: usize = 100;
-/// Entries of a table that are printed.
-const MOST: usize = 20;
-/// Spaces that a table of the program has beside each column.
+/// Maximum number of printed rows of a table.
+const MAX_ROWS: usize = 20;
+/// Spaces around each column.
 const GAP: usize = 2;
 
-/// Prints all there is to see.
-pub(crate) fn print(shown: &Shown, order: Order) -> io::Result<()> {
-    print_head(shown)?;
-    if let Some(nodes) = nodes(shown) {
+/// Prints all figures.
+pub(crate) fn print(rated: &RatedReport, order: Order) -> io::Result<()> {
+    print_head(rated)?;
+    if let Some(nodes) = nodes(rated) {
         section("Servers")?;
         table(&nodes)?;
     }
-    if !shown.report.pools.is_empty() {
+    if !rated.report.pools.is_empty() {
         section("Pools")?;
-        table(&pools(shown))?;
+        table(&pools(rated))?;
     }
-    print_statements(shown, order)?;
-    for panel in [Panel::Running, Panel::Noted] {
+    print_statements(rated, order)?;
+    for panel in [Panel::Running, Panel::SlowOrFailed] {
         section(panel.title())?;
-        match panel.len(shown) {
+        match panel.len(rated) {
             0 => output::line(panel.nothing())?,
             all => {
-                table(&panel.grid(shown, order).first(MOST))?;
+                table(&panel.grid(rated, order).first(MAX_ROWS))?;
                 more(all)?;
             }
         }
     }
-    print_findings(&shown.report)?;
-    if shown.span == Span::Part {
-        output::line("\n* since the program opened the database: quantiles of a part cannot be told")?;
+    print_findings(&rated.report)?;
+    if rated.span == Span::Part {
+        output::line(
+            "\n* since the program opened the database: quantiles cannot be computed for a part of the time",
+        )?;
     }
     Ok(())
 }
 
-/// Whose figures these are.
-pub(crate) fn headline(shown: &Shown) -> String {
-    let Report { process, database, .. } = &shown.report;
+/// Returns the line that names the program and its database.
+pub(crate) fn headline(rated: &RatedReport) -> String {
+    let Report { process, database, .. } = &rated.report;
     format!("{}, process {process}", Escaped(database))
 }
 
-/// All statements together.
-pub(crate) fn costs(shown: &Shown) -> String {
-    let statements = format!("{} statements/s", rate(shown.rate_of_all()));
-    let p99 = match shown.span {
-        Span::Run => format!(", p99 ≤ {}", time(shown.p99())),
+/// Returns the totals over all statements.
+pub(crate) fn costs(rated: &RatedReport) -> String {
+    let statements = format!("{} statements/s", rate(rated.rate_of_all()));
+    let p99 = match rated.span {
+        Span::Run => format!(", p99 ≤ {}", time(rated.p99())),
         Span::Part => String::new(),
     };
-    let errors = shown.errors();
-    let running = shown.report.running.len();
+    let errors = rated.errors();
+    let running = rated.report.running.len();
     format!("{statements}{p99}, {} errors, {running} running now", count(errors))
 }
 
-fn print_head(shown: &Shown) -> io::Result<()> {
+fn print_head(rated: &RatedReport) -> io::Result<()> {
     let moment = |at: DateTime<Utc>| at.format("%F %T UTC");
-    output::line(headline(shown))?;
-    let time = uptime(shown.time());
-    output::line(format!("{} to {} ({time})", moment(shown.report.since), moment(shown.report.at)))?;
-    output::line(costs(shown))
+    output::line(headline(rated))?;
+    let time = uptime(rated.time());
+    output::line(format!("{} to {} ({time})", moment(rated.report.since), moment(rated.report.at)))?;
+    output::line(costs(rated))
 }
 
-fn print_statements(shown: &Shown, order: Order) -> io::Result<()> {
-    let all = shown.report.statements.len();
+fn print_statements(rated: &RatedReport, order: Order) -> io::Result<()> {
+    let all = rated.report.statements.len();
     section(&format!("Statements by {}", order.as_str()))?;
     if all == 0 {
         output::line(Panel::Statements.nothing())?;
     } else {
-        let [costs, texts] = texts(shown, order, MOST);
+        let [costs, texts] = texts(rated, order, MAX_ROWS);
         table(&costs)?;
         output::line("")?;
         table(&texts)?;
     }
     more(all)?;
-    let evicted = shown.report.evicted;
+    let evicted = rated.report.evicted;
     if evicted.statements > 0 {
         output::line(format!(
-            "no longer told apart, as there were more than DB_MONITOR_STATEMENTS: {} statements, {} calls, {} errors, {}",
+            "no longer counted separately, because there were more than DB_MONITOR_STATEMENTS: {} statements, {} calls, {} errors, {}",
             evicted.statements,
             count(evicted.calls),
             count(evicted.errors),
@@ -97,9 +99,13 @@ fn print_statements(shown: &Shown, order: Order) -> io::Result<()> {
     Ok(())
 }
 
-/// How many are left out.
+/// Prints the number of rows left out.
 fn more(all: usize) -> io::Result<()> {
-    if all > MOST { output::line(format!("and {} more; --json has them all", all - MOST)) } else { Ok(()) }
+    if all > MAX_ROWS {
+        output::line(format!("and {} more; --json has them all", all - MAX_ROWS))
+    } else {
+        Ok(())
+    }
 }
 
 fn print_findings(report: &Report) -> io::Result<()> {
@@ -112,13 +118,13 @@ fn print_findings(report: &Report) -> io::Result<()> {
     }
     if report.forgotten_findings > 0 {
         output::line(format!(
-            "{} more were forgotten, as there were too many",
+            "{} more were dropped, because there were too many",
             count(report.forgotten_findings)
         ))?;
     }
     if !report.unused_allowances.is_empty() {
         output::line(format!(
-            "DB_N_PLUS_ONE_ALLOW holds what nothing was found for: {}",
+            "DB_N_PLUS_ONE_ALLOW has entries that matched nothing: {}",
             Escaped(&report.unused_allowances.join(", "))
         ))?;
     }

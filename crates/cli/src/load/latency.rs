@@ -5,34 +5,34 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use tallybook::engine::Counts;
+use tallybook::Counts;
 
 use super::operation::{KINDS, Kind};
 
-/// The longest latency that is told from longer ones, in nanoseconds: an hour.
-const LONGEST: u64 = 3_600_000_000_000;
+/// The largest recorded latency, in nanoseconds: one hour. Longer ones count as this.
+const MAX_LATENCY: u64 = 3_600_000_000_000;
 
-/// What was seen of one kind.
+/// The statistics of one kind of operation.
 #[derive(Clone, Debug)]
-struct Seen {
-    /// In nanoseconds.
+struct KindStats {
+    /// Latencies in nanoseconds.
     latencies: Histogram<u64>,
     errors: u64,
     counts: Counts,
 }
 
-/// What was seen of all kinds.
+/// The statistics of all kinds.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    kinds: Vec<Seen>,
+    kinds: Vec<KindStats>,
     pub(crate) first_error: Option<String>,
 }
 
-/// The figures of a kind, for print.
+/// The figures of a kind, for output.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figures {
     pub(crate) kind: &'static str,
-    /// Operations that succeeded. Latencies are theirs.
+    /// Number of successful operations. Latencies cover only these.
     pub(crate) count: u64,
     pub(crate) errors: u64,
     pub(crate) per_second: f64,
@@ -47,13 +47,16 @@ pub(crate) struct Figures {
 
 impl Tally {
     pub(crate) fn new() -> Result<Self> {
-        let seen =
-            Seen { latencies: Histogram::new_with_max(LONGEST, 3)?, errors: 0, counts: Counts::default() };
+        let seen = KindStats {
+            latencies: Histogram::new_with_max(MAX_LATENCY, 3)?,
+            errors: 0,
+            counts: Counts::default(),
+        };
         Ok(Self { kinds: vec![seen; KINDS.len()], first_error: None })
     }
 
-    /// Adds an operation that ended.
-    pub(super) fn record(&mut self, kind: Kind, took: Duration, ended: tallybook::Result<Counts>) {
+    /// Records a completed operation.
+    pub(super) fn record(&mut self, kind: Kind, took: Duration, ended: tallybook::book::Result<Counts>) {
         let seen = &mut self.kinds[kind as usize];
         match ended {
             Ok(counts) => {
@@ -77,7 +80,7 @@ impl Tally {
         self.kinds.iter().map(|seen| seen.errors).sum()
     }
 
-    /// The figures of the kinds that ran.
+    /// Returns the figures of the kinds that ran.
     pub(crate) fn figures(&self, lasted: Duration) -> Vec<Figures> {
         let kinds = KINDS.into_iter().zip(&self.kinds);
         let ran = kinds.filter(|(_, seen)| seen.latencies.len() + seen.errors > 0);
@@ -85,7 +88,7 @@ impl Tally {
     }
 }
 
-impl Seen {
+impl KindStats {
     fn figures(&self, kind: Kind, lasted: Duration) -> Figures {
         let quantile = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         Figures {

@@ -3,18 +3,19 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
-use tallybook::engine::Counts;
-use tallybook::{
-    Action, Database, Executions, NewExecution, NewTrade, PortfolioId, Portfolios, Positions, Result, Trades,
-    Window,
+use tallybook::Counts;
+use tallybook::Database;
+use tallybook::book::{
+    Action, Executions, LimitOffset, NewExecution, NewTrade, PortfolioId, Portfolios, Positions, Result,
+    Trades,
 };
 
 use crate::samples::Samples;
 
-/// Trades on the first page of a list.
-const LIST: Window = Window::first(20);
+/// The first page of a list of trades.
+const LIST: LimitOffset = LimitOffset::first(20);
 
-/// What is done.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     PositionBySymbol,
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
 pub(crate) const KINDS: [Kind; 5] =
     [Kind::PositionBySymbol, Kind::NewestTrades, Kind::TradesOfSession, Kind::WholePortfolio, Kind::NewTrade];
 
-/// Ten reads as a front end makes them: many small, few large.
+/// Ten reads in the proportions of a front end: many small, few large.
 const READS: [Kind; 10] = [
     Kind::PositionBySymbol,
     Kind::PositionBySymbol,
@@ -53,12 +54,12 @@ impl Kind {
     }
 }
 
-/// Which operations there are, on which rows.
+/// The mix of operations, and their rows.
 pub(crate) struct Mix {
     pub(crate) samples: Samples,
-    /// Of a hundred operations, how many write.
+    /// Percentage of operations that write.
     pub(crate) writes: u8,
-    /// Where they write.
+    /// The portfolio that they write into.
     pub(crate) own: Option<PortfolioId>,
 }
 
@@ -67,7 +68,7 @@ impl Mix {
         if rng.random_range(0..100) < self.writes { Kind::NewTrade } else { any(&READS, rng) }
     }
 
-    /// Does it, and says what it took.
+    /// Executes an operation and returns its counts.
     pub(super) async fn run(&self, db: &Database, kind: Kind, rng: &mut ChaCha8Rng) -> Result<Counts> {
         if let (Kind::NewTrade, Some(own)) = (kind, self.own) {
             return write(db, own).await;
@@ -100,7 +101,7 @@ fn any<T: Copy>(items: &[T], rng: &mut ChaCha8Rng) -> T {
     items[rng.random_range(0..items.len())]
 }
 
-/// A trade that was filled in two parts, in one transaction.
+/// Writes a trade that is filled in two parts, in one transaction.
 async fn write(db: &Database, own: PortfolioId) -> Result<Counts> {
     let mut session = db.begin().await?;
     let new = NewTrade::market(own, Action::Buy, "LOAD", Decimal::TWO);

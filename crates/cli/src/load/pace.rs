@@ -1,4 +1,4 @@
-//! When operations begin.
+//! The schedule of operations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::args::Pace;
 
-/// Hands out the operations of a load, until its time is up.
+/// Hands out the operations of a load until its time is up.
 pub(super) struct Schedule {
     pace: Pace,
     begun: Instant,
@@ -25,14 +25,15 @@ impl Schedule {
         let (due, next) = (Semaphore::new(0), AtomicU64::new(0));
         let schedule = Arc::new(Self { pace, begun, end: begun + lasts, due, next });
         if matches!(pace, Pace::Open(_)) {
-            // Tokio's timer counts in milliseconds, which would be part of each latency; a thread's sleep does not.
+            // Tokio's timer has a resolution of a millisecond, which would add to each latency; a thread's sleep
+            // does not.
             let ticking = Arc::downgrade(&schedule);
             thread::spawn(move || tick(&ticking));
         }
         schedule
     }
 
-    /// Waits until the next operation is due; the moment from which its latency counts, or none at the end.
+    /// Waits until the next operation is due. Returns the time from which its latency counts; `None` at the end.
     pub(super) async fn next(&self) -> Option<Instant> {
         match self.pace {
             Pace::Closed => Some(Instant::now()).filter(|now| *now < self.end),
@@ -43,14 +44,14 @@ impl Schedule {
         }
     }
 
-    /// When an operation of an open loop is due; none if that is behind the end.
+    /// Returns the time at which an operation of an open loop is due; `None` if that is after the end.
     fn due(&self, number: u64) -> Option<Instant> {
         let Pace::Open(rate) = self.pace else { return None };
         let due = self.begun + Duration::from_secs_f64(number as f64 / f64::from(rate.get()));
         (due < self.end).then_some(due)
     }
 
-    /// The operations of an open loop that were due until now.
+    /// Returns the number of operations of an open loop that were due until now.
     pub(super) fn planned(&self) -> Option<u64> {
         let Pace::Open(rate) = self.pace else { return None };
         let lasted = Instant::now().min(self.end) - self.begun;
@@ -58,13 +59,13 @@ impl Schedule {
     }
 }
 
-/// Gives a permit when an operation is due, as long as the load runs.
+/// Adds a permit whenever an operation is due, as long as the load runs.
 fn tick(schedule: &Weak<Schedule>) {
     for number in 0.. {
         let Some(running) = schedule.upgrade() else { return };
         let due = running.due(number);
         let until = due.unwrap_or(running.end);
-        // A load that was dropped has to be noticed: it does not wait for this thread to let go of it.
+        // Lets go of the schedule, so that the thread notices when the load is dropped.
         drop(running);
         thread::sleep(until.saturating_duration_since(Instant::now()));
         let Some(running) = schedule.upgrade() else { return };

@@ -17,30 +17,30 @@ use super::pace::Schedule;
 use crate::args::Pace;
 use crate::output::thousands;
 
-/// How long a task of a closed loop waits after a failure, so that a database that is gone is not stormed.
+/// Pause of a task in a closed loop after a failure, so that a lost database is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
-/// How often the progress is shown.
+/// Interval of progress updates.
 const SHOWN: Duration = Duration::from_millis(250);
 
-/// How a load runs.
+/// The parameters of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) tasks: u32,
     pub(crate) pace: Pace,
     pub(crate) lasts: Duration,
-    /// Decides which operations on which rows.
+    /// Seed of the sequence of operations and rows.
     pub(crate) seed: u64,
 }
 
-/// What came of it.
+/// The result of a load.
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     pub(crate) lasted: Duration,
-    /// In an open loop, the operations that were due and not begun.
+    /// In an open loop, the number of operations that were due and not begun.
     pub(crate) not_begun: Option<u64>,
 }
 
-/// Runs a load; dropping the future ends its tasks.
+/// Runs a load. Dropping the future ends its tasks.
 pub(crate) async fn run(db: &Database, mix: Mix, load: Load, bar: &ProgressBar) -> Result<Outcome> {
     let shared = Arc::new(Shared {
         db: db.clone(),
@@ -66,7 +66,7 @@ pub(crate) async fn run(db: &Database, mix: Mix, load: Load, bar: &ProgressBar) 
     Ok(Outcome { tally, lasted, not_begun })
 }
 
-/// What the tasks share.
+/// State shared by the tasks.
 struct Shared {
     db: Database,
     mix: Mix,
@@ -76,7 +76,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// One task: an operation after the other.
+    /// Runs one task: one operation after another.
     async fn work(&self, mut rng: ChaCha8Rng) {
         while let Some(due) = self.schedule.next().await {
             let kind = self.mix.pick(&mut rng);
@@ -93,7 +93,7 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows the time and the rate of the last moments.
+    /// Shows the time and the current rate.
     async fn show(&self, begun: Instant, bar: &ProgressBar) -> std::convert::Infallible {
         let mut ticks = interval(SHOWN);
         let (mut since, mut before) = (begun, 0);

@@ -1,14 +1,13 @@
-//! Bulk load of a made-up book, in one transaction.
+//! Bulk load of a generated book, in one transaction.
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use tallybook::engine::{execute, params};
-use tallybook::{
-    Database, Execution, Portfolio, Position, Repository, Table, Trade, TradingSession, WriteSession,
-};
+use tallybook::book::{Execution, Portfolio, Position, Repository, Table, Trade, TradingSession};
+use tallybook::{Database, WriteSession};
+use tallybook::{execute, params};
 
 use super::market::Market;
 use super::portfolio::make;
@@ -16,7 +15,7 @@ use super::rows::{LastIds, Rows};
 use super::sizes::sizes;
 use crate::args::Size;
 
-/// How many rows were made.
+/// Numbers of generated rows.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Seeded {
     pub(crate) portfolios: i64,
@@ -26,12 +25,12 @@ pub(crate) struct Seeded {
     pub(crate) trading_sessions: i64,
 }
 
-/// Whether the book has no portfolio yet, and so nothing else.
+/// Returns whether the book has no portfolio, and so no rows at all.
 async fn is_empty(session: &mut WriteSession) -> Result<bool> {
     Ok(Repository::<_, Portfolio>::new(session).count().await? == 0)
 }
 
-/// Fills an empty book; `None` if it is not empty.
+/// Fills an empty book; returns `None` if it is not empty.
 pub(crate) async fn load(db: &Database, size: Size, bar: &ProgressBar) -> Result<Option<Seeded>> {
     let mut session = db.begin().await?;
     if !is_empty(&mut session).await? {
@@ -73,11 +72,11 @@ async fn send_table<T: Table>(session: &mut WriteSession, rows: Vec<T>, loaded: 
         loaded(&row);
     }
     load.finish().await?;
-    Ok(repository.align_ids().await?)
+    Ok(repository.sync_sequence().await?)
 }
 
-/// Commits, with fresh statistics: a planner that knows nothing of the new rows would ignore the indexes. Other
-/// tables of the database are left alone.
+/// Commits and refreshes statistics: without them the planner would ignore the indexes. Other tables are not
+/// touched.
 async fn finish(mut session: WriteSession) -> Result<()> {
     let tables = [Portfolio::NAME, TradingSession::NAME, Trade::NAME, Execution::NAME, Position::NAME];
     let analyze = tables.map(|table| execute(format!("ANALYZE {table}"), params![]));

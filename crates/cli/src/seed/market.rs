@@ -6,11 +6,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rust_decimal::Decimal;
 
-/// 2024-01-01, when all begins.
+/// 2024-01-01, the beginning of all prices.
 const OPENING: i64 = 1_704_067_200;
 const HOURS: usize = 2 * 365 * 24;
 
-/// Symbols with the price they begin at, in cents, and the deviation of their hourly returns.
+/// Symbols with their initial price, in cents, and the standard deviation of their hourly returns.
 const SYMBOLS: [(&str, f64, f64); 40] = [
     ("AAPL", 18_500.0, 0.0032),
     ("MSFT", 37_000.0, 0.0030),
@@ -54,13 +54,13 @@ const SYMBOLS: [(&str, f64, f64); 40] = [
     ("SNOW", 19_900.0, 0.0060),
 ];
 
-/// The prices of all symbols, hour by hour.
+/// The hourly prices of all symbols.
 pub(super) struct Market {
     cents: Vec<Vec<f64>>,
 }
 
 impl Market {
-    /// Lets each price walk at random (a geometric random walk).
+    /// Generates prices as geometric random walks.
     pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
         let cents = SYMBOLS
             .iter()
@@ -86,7 +86,7 @@ impl Market {
         SYMBOLS[symbol].0
     }
 
-    /// The price of a symbol, moved by `ticks` cents.
+    /// Returns the price of a symbol, moved by `ticks` cents.
     pub(super) fn price(&self, symbol: usize, at: DateTime<Utc>, ticks: i64) -> Decimal {
         let hour = usize::try_from((at - opening()).num_hours()).unwrap_or(0).min(HOURS - 1);
         let cents = self.cents[symbol][hour].round() as i64 + ticks;
@@ -94,12 +94,12 @@ impl Market {
     }
 }
 
-/// When the market opened for the first time.
+/// Returns the time of the first price.
 pub(super) fn opening() -> DateTime<Utc> {
     DateTime::from_timestamp(OPENING, 0).unwrap_or_default()
 }
 
-/// How long it has been open.
+/// Returns the time span of all prices.
 pub(super) fn span() -> TimeDelta {
     TimeDelta::hours(HOURS as i64)
 }

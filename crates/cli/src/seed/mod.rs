@@ -1,5 +1,5 @@
-//! A made-up book that looks like a real one, the same for the same seed: prices walk at random, few
-//! portfolios trade much and many little, orders fill in parts, and trading sessions come one after another.
+//! Generates a realistic book, the same one for the same seed: prices follow random walks, few portfolios trade
+//! much and many little, orders fill in parts, and trading sessions follow one another.
 
 mod load;
 mod market;

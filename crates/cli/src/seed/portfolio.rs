@@ -1,16 +1,16 @@
-//! One portfolio with all that belongs to it.
+//! One portfolio with all its rows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
-use tallybook::{Portfolio, PortfolioId, SessionId, SessionStatus, SessionType, TradingSession};
+use tallybook::book::{Portfolio, PortfolioId, SessionStatus, SessionType, TradingSession, TradingSessionId};
 
 use super::market::{Market, opening, span};
 use super::rows::{LastIds, Rows, next};
 use super::trading::Trader;
 
-/// Makes a portfolio with `trades` trades and adds its rows.
+/// Generates a portfolio with `trades` trades and adds its rows.
 pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut ChaCha8Rng, rows: &mut Rows) {
     let id = PortfolioId(next(&mut ids.portfolio));
     let began = opening() + span().min(TimeDelta::hours(rng.random_range(1..span().num_hours() / 2)));
@@ -42,7 +42,7 @@ pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut Ch
 
 const STRATEGIES: [&str; 6] = ["Momentum", "Value", "Mean reversion", "Income", "Growth", "Market neutral"];
 
-/// Moments in order, in whole microseconds.
+/// Returns ascending times, in whole microseconds.
 fn times(from: DateTime<Utc>, to: DateTime<Utc>, count: u32, rng: &mut ChaCha8Rng) -> Vec<DateTime<Utc>> {
     let micros = (to - from).num_microseconds().unwrap_or(i64::MAX);
     let mut offsets: Vec<i64> = (0..count).map(|_| rng.random_range(0..micros)).collect();
@@ -50,7 +50,7 @@ fn times(from: DateTime<Utc>, to: DateTime<Utc>, count: u32, rng: &mut ChaCha8Rn
     offsets.into_iter().map(|offset| from + TimeDelta::microseconds(offset)).collect()
 }
 
-/// One to six sessions, one after another with pauses between; most often the last is still active.
+/// Generates one to six sessions, one after another with pauses; most often the last is still active.
 fn sessions(
     portfolio: PortfolioId,
     from: DateTime<Utc>,
@@ -71,7 +71,7 @@ fn sessions(
                 _ => SessionType::Backtest,
             };
             TradingSession {
-                id: SessionId(next(&mut ids.session)),
+                id: TradingSessionId(next(&mut ids.session)),
                 portfolio_id: portfolio,
                 name: Some(format!("{session_type} {}", index + 1)),
                 session_type,
@@ -96,7 +96,7 @@ fn sessions(
         .collect()
 }
 
-/// Without the nanoseconds that dividing a span leaves.
+/// Removes the nanoseconds that dividing a time span leaves.
 fn whole_micros(moment: DateTime<Utc>) -> DateTime<Utc> {
     use chrono::SubsecRound;
     moment.trunc_subsecs(6)

@@ -1,8 +1,8 @@
-//! Made-up rows on their way to the database, and the identifiers they get.
+//! Generated rows, and their identifiers.
 
-use tallybook::{Execution, ExecutionId, Portfolio, Position, Trade, TradeId, TradingSession};
+use tallybook::book::{Execution, ExecutionId, Portfolio, Position, Trade, TradeId, TradingSession};
 
-/// The last identifier that was given, for each table.
+/// The last assigned identifier of each table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LastIds {
     pub(super) portfolio: i64,
@@ -12,7 +12,7 @@ pub(super) struct LastIds {
     pub(super) session: i64,
 }
 
-/// The next identifier.
+/// Returns the next identifier.
 pub(super) fn next(last: &mut i64) -> i64 {
     *last += 1;
     *last
@@ -29,8 +29,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Puts trades and executions into the order of time and numbers them anew, as a book grows: the trades of
-    /// a portfolio lie scattered among those of all others, on disk too, and an index has to earn its place.
+    /// Sorts trades and executions by time and renumbers them, as a book grows: the trades of a portfolio are
+    /// scattered among those of all others, on disk too, so that an index has an effect.
     pub(super) fn arrange(&mut self) {
         self.trades.sort_by_key(|trade| (trade.created_at, trade.id));
         let mut numbers = vec![TradeId(0); self.trades.len() + 1];

@@ -1,14 +1,14 @@
-//! How many trades each portfolio has.
+//! The number of trades of each portfolio.
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// How fast the share falls with the rank, as in Zipf's law.
+/// Exponent of the decline with rank, as in Zipf's law.
 const SKEW: f64 = 0.8;
-/// Flattens the top, so that the first does not have it all.
+/// Flattens the top, so that the first portfolio does not get most trades.
 const FLATTEN: f64 = 8.0;
 
-/// Numbers of trades that add up to `trades`, skewed, in no order of size.
+/// Returns skewed numbers of trades that add up to `trades`, in random order.
 pub(super) fn sizes(portfolios: u32, trades: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
     let weights: Vec<f64> = (0..portfolios).map(|rank| (f64::from(rank) + FLATTEN).powf(-SKEW)).collect();
     let total: f64 = weights.iter().sum();

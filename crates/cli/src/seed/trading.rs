@@ -1,4 +1,4 @@
-//! The trades of one portfolio, and what they make of its positions and sessions.
+//! The trades of one portfolio, with the resulting positions and sessions.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
-use tallybook::{
+use tallybook::book::{
     Action, Execution, ExecutionId, ExecutionType, OrderType, PortfolioId, Position, PositionId,
     PositionType, Trade, TradeId, TradeStatus, TradingSession,
 };
@@ -16,7 +16,7 @@ use super::rows::{LastIds, Rows, next};
 
 const EXCHANGES: [&str; 4] = ["NASDAQ", "NYSE", "ARCA", "BATS"];
 
-/// What is held of a symbol.
+/// The holding of a symbol.
 struct Holding {
     quantity: Decimal,
     average_cost: Decimal,
@@ -24,7 +24,7 @@ struct Holding {
     since: DateTime<Utc>,
 }
 
-/// Trades for one portfolio, in the order of time.
+/// Generates the trades of one portfolio in the order of time.
 pub(super) struct Trader<'a> {
     market: &'a Market,
     portfolio: PortfolioId,
@@ -45,7 +45,7 @@ impl<'a> Trader<'a> {
         Self { market, portfolio, watched, sessions, holdings: BTreeMap::new() }
     }
 
-    /// Makes one trade with its executions.
+    /// Generates one trade with its executions.
     pub(super) fn trade(
         &mut self,
         at: DateTime<Utc>,
@@ -91,7 +91,7 @@ impl<'a> Trader<'a> {
         rows.trades.push(trade);
     }
 
-    /// Adds the executions of a trade that was filled, whole or in part.
+    /// Adds the executions of a trade that was filled completely or partially.
     fn fill(
         &self,
         trade: &mut Trade,
@@ -122,7 +122,7 @@ impl<'a> Trader<'a> {
         trade.filled_at = (trade.status == TradeStatus::Filled).then_some(at);
     }
 
-    /// Books what was filled: positions by average cost, and the score of the session.
+    /// Books the executions: positions at average cost, and the results of the session.
     fn settle(&mut self, trade: &Trade, symbol: usize, executions: &[Execution]) {
         let mut profit = Decimal::ZERO;
         for Execution { quantity, price, commission, .. } in executions {
@@ -160,12 +160,12 @@ impl<'a> Trader<'a> {
             .find(|session| session.started_at <= at && session.stopped_at.is_none_or(|stopped| at < stopped))
     }
 
-    /// What all closed trades brought.
+    /// Returns the realized profit of all closed trades.
     pub(super) fn profit(&self) -> Decimal {
         self.holdings.values().map(|holding| holding.realized).sum()
     }
 
-    /// The sessions with their scores, and the positions as of `now`.
+    /// Returns the sessions with their results, and the positions as of `now`.
     pub(super) fn finish(
         self,
         now: DateTime<Utc>,
@@ -201,7 +201,7 @@ const RATIONALES: [&str; 5] = [
     "Mean reversion: two deviations below the band",
 ];
 
-/// Mostly whole numbers of shares, some fractions; never more than is held when selling.
+/// Returns a quantity: mostly whole shares, some fractions; a sale never exceeds what is held.
 fn quantity(action: &Action, held: Decimal, rng: &mut ChaCha8Rng) -> Decimal {
     let size = if rng.random_bool(0.1) {
         Decimal::new(rng.random_range(1..=99_999), 4)
@@ -212,7 +212,7 @@ fn quantity(action: &Action, held: Decimal, rng: &mut ChaCha8Rng) -> Decimal {
     if *action == Action::Sell { size.min(held) } else { size }
 }
 
-/// Old orders are settled; of those of the last days some are still open.
+/// Old orders are settled; some of the last days' are still open.
 fn status(at: DateTime<Utc>, now: DateTime<Utc>, rng: &mut ChaCha8Rng) -> TradeStatus {
     let recent = now - at < TimeDelta::days(7);
     match rng.random_range(0..100) {

@@ -1,13 +1,13 @@
-//! One entry whole.
+//! The detail view of one entry.
 
 use ratatui::crossterm::event::KeyCode;
 
 use crate::figures::wrap;
 
-/// An entry that is shown whole, and how far it is scrolled.
+/// The shown entry, and the scroll position.
 #[derive(Clone, Debug)]
 pub(super) struct Detail {
-    /// Which entry it is, in its panel.
+    /// The entry's key in its panel.
     pub(super) key: String,
     text: String,
     top: usize,
@@ -18,7 +18,7 @@ impl Detail {
         Self { key, text, top: 0 }
     }
 
-    /// New figures of the same entry.
+    /// Replaces the text by the entry's new figures.
     pub(super) fn refresh(&mut self, text: String) {
         self.text = text;
     }
@@ -34,7 +34,7 @@ impl Detail {
         };
     }
 
-    /// The lines that there is room for; scrolls no further than to the last.
+    /// Returns the visible lines; scrolls at most to the last one.
     pub(super) fn lines(&mut self, width: usize, height: usize) -> Vec<String> {
         let lines = wrap(&self.text, width);
         self.top = self.top.min(lines.len().saturating_sub(height));

@@ -1,11 +1,11 @@
-//! The view on a screen.
+//! Draws the view.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
-use tallybook_engine::Escaped;
+use tallybook::Escaped;
 
 use super::view::View;
 use crate::figures::{Fitted, Grid, Panel, costs, headline, nodes, pools, uptime};
@@ -16,7 +16,7 @@ const DETAIL_KEYS: &str = "esc back  ↑↓ scroll  ctrl-c quit";
 const GAP: u16 = 1;
 
 pub(crate) fn draw(view: &mut View, frame: &mut Frame<'_>) {
-    let (nodes, pools) = (nodes(&view.shown), pools(&view.shown));
+    let (nodes, pools) = (nodes(&view.rated), pools(&view.rated));
     let rows = |grid: &Grid| u16::try_from(grid.len() + 1).unwrap_or(u16::MAX).min(frame.area().height / 4);
     let [head, node_area, pool_area, _, tabs, main, foot] = Layout::vertical([
         Constraint::Length(2),
@@ -46,16 +46,16 @@ pub(crate) fn draw(view: &mut View, frame: &mut Frame<'_>) {
 
 fn draw_head(view: &View, frame: &mut Frame<'_>, area: Rect) {
     let [first, second] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
-    let up = format!(" up {}", uptime(view.shown.time()));
+    let up = format!(" up {}", uptime(view.rated.time()));
     let [left, right] =
         Layout::horizontal([Constraint::Min(1), Constraint::Length(up.chars().count() as u16)]).areas(first);
-    frame.render_widget(Line::from(headline(&view.shown)).bold(), left);
+    frame.render_widget(Line::from(headline(&view.rated)).bold(), left);
     frame.render_widget(Line::from(up).alignment(Alignment::Right), right);
-    let status = match &view.gone {
-        None => Line::from(costs(&view.shown)),
-        Some(gone) => {
-            let since = uptime(gone.since.elapsed());
-            let why = Escaped(gone.why.lines().next().unwrap_or_default());
+    let status = match &view.unreachable {
+        None => Line::from(costs(&view.rated)),
+        Some(lost) => {
+            let since = uptime(lost.since.elapsed());
+            let why = Escaped(lost.why.lines().next().unwrap_or_default());
             Line::from(format!("gone for {since}, waiting for it to return: {why}")).fg(Color::Red).bold()
         }
     };
@@ -65,7 +65,7 @@ fn draw_head(view: &View, frame: &mut Frame<'_>, area: Rect) {
 fn draw_tabs(view: &View, frame: &mut Frame<'_>, area: Rect) {
     let mut spans = Vec::new();
     for panel in Panel::ALL {
-        let title = format!(" {} {} ", panel.title(), panel.len(&view.shown));
+        let title = format!(" {} {} ", panel.title(), panel.len(&view.rated));
         spans.push(if panel == view.panel { Span::from(title).reversed() } else { Span::from(title) });
         spans.push(Span::from(" "));
     }
@@ -73,7 +73,7 @@ fn draw_tabs(view: &View, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn draw_panel(view: &View, frame: &mut Frame<'_>, area: Rect) {
-    let grid = view.panel.grid(&view.shown, view.order);
+    let grid = view.panel.grid(&view.rated, view.order);
     if grid.len() == 0 {
         frame.render_widget(Line::from(view.panel.nothing()).dim(), area);
     } else {
@@ -103,7 +103,7 @@ fn cells<'a>(texts: impl Iterator<Item = &'a str>, fitted: &Fitted) -> Row<'a> {
 
 fn draw_foot(view: &View, frame: &mut Frame<'_>, area: Rect) {
     let keys = if view.detail.is_some() { DETAIL_KEYS } else { KEYS };
-    let at = view.shown.report.at.format("%T UTC");
+    let at = view.rated.report.at.format("%T UTC");
     let state = match view.panel {
         Panel::Statements => format!(" by {}, {at}", view.order.as_str()),
         _ => format!(" {at}"),

@@ -1,4 +1,4 @@
-//! The figures in a terminal, refreshed while one looks.
+//! The figures in a terminal, refreshed continuously.
 
 mod detail;
 mod draw;

@@ -1,11 +1,11 @@
-//! The terminal, given back as it was.
+//! The terminal, restored at the end.
 
 use std::io;
 
 use crossterm::event::EventStream;
 use ratatui::{DefaultTerminal, Frame};
 
-/// The terminal while it is drawn on. A panic gives it back too: its hook is set with it.
+/// The terminal in raw mode. A panic restores it too, by a hook.
 pub(crate) struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -17,7 +17,7 @@ impl Screen {
         self.0.draw(with).map(|_| ())
     }
 
-    /// Keys and changes of size.
+    /// Returns the stream of key and resize events.
     pub(crate) fn events(&self) -> EventStream {
         EventStream::new()
     }

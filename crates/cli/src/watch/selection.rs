@@ -1,6 +1,6 @@
-//! The entry of a table that is selected, though tables change.
+//! The selected entry of a changing table.
 
-/// Which entry is selected: it stays so when others overtake it.
+/// The selected entry, which stays selected when the order changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     index: usize,
@@ -16,13 +16,13 @@ impl Selection {
         self.key.as_deref()
     }
 
-    /// Goes on by `steps`, as far as there are entries.
+    /// Moves by `steps`, within the entries.
     pub(super) fn step(&mut self, steps: isize, keys: &[String]) {
         self.select(self.index.saturating_add_signed(steps), keys);
     }
 
-    /// Finds the entry again, else stays at its place. The first entry stays selected as the first: who selected
-    /// nothing looks at the top.
+    /// Finds the entry in new figures, else stays at its position. The first position stays the first: a user who
+    /// selected nothing sees the top.
     pub(super) fn follow(&mut self, keys: &[String]) {
         let found = keys.iter().position(|key| Some(key) == self.key.as_ref());
         let index = if self.index == 0 { 0 } else { found.unwrap_or(self.index) };

@@ -117,7 +117,7 @@ fn tab_goes_round_the_panels() {
 #[test]
 fn a_program_that_went_away_is_said_to_be_gone_until_it_returns() {
     let mut view = view();
-    view.lose("no program serves /run/figures.sock\nnext: start it".to_owned());
+    view.mark_unreachable("no program serves /run/figures.sock\nnext: start it".to_owned());
     let text = screen(&mut view, 80, 24);
     assert!(text.contains("waiting for it to return: no program serves /run"), "{text}");
     assert!(text.contains("SELECT") || text.contains("select id"), "the last figures stay: {text}");

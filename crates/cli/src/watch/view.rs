@@ -1,35 +1,35 @@
-//! What is looked at.
+//! The state of the view.
 
 use std::time::Instant;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use tallybook_engine::Report;
+use tallybook::Report;
 
 use super::detail::Detail;
 use super::selection::Selection;
-use crate::figures::{Order, Panel, Shown, Span};
+use crate::figures::{Order, Panel, RatedReport, Span};
 
-/// Whether to go on after a key.
+/// Whether to continue after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
     Quit,
 }
 
-/// The last figures, and which of them are looked at.
+/// The last figures, and the panel and entry that are shown.
 pub(crate) struct View {
-    pub(super) shown: Shown,
-    pub(super) gone: Option<Gone>,
+    pub(super) rated: RatedReport,
+    pub(super) unreachable: Option<Unreachable>,
     pub(super) panel: Panel,
     pub(super) order: Order,
     pub(super) detail: Option<Detail>,
-    /// Entries that fit on the screen, for the keys that go on by a page.
+    /// Number of entries that fit on the screen, for the paging keys.
     pub(super) page: usize,
     selections: [Selection; Panel::ALL.len()],
 }
 
-/// A program that does not answer any more.
-pub(super) struct Gone {
+/// A program that no longer answers.
+pub(super) struct Unreachable {
     pub(super) since: Instant,
     pub(super) why: String,
 }
@@ -37,8 +37,8 @@ pub(super) struct Gone {
 impl View {
     pub(crate) fn new(report: Report, order: Order) -> Self {
         let mut view = Self {
-            shown: Shown::whole(report, Span::Run),
-            gone: None,
+            rated: RatedReport::whole(report, Span::Run),
+            unreachable: None,
             panel: Panel::Statements,
             order,
             detail: None,
@@ -49,17 +49,17 @@ impl View {
         view
     }
 
-    /// Shows a new report, with the rates since the one before.
+    /// Shows a new report, with the rates since the previous one.
     pub(crate) fn receive(&mut self, report: Report) {
-        self.shown = Shown::since(&self.shown.report, report);
-        self.gone = None;
+        self.rated = RatedReport::since(&self.rated.report, report);
+        self.unreachable = None;
         self.follow();
     }
 
-    /// Says that there is no report, and why; the last figures stay.
-    pub(crate) fn lose(&mut self, why: String) {
-        let since = self.gone.as_ref().map_or_else(Instant::now, |gone| gone.since);
-        self.gone = Some(Gone { since, why });
+    /// Records that there is no report, and why; the last figures stay.
+    pub(crate) fn mark_unreachable(&mut self, why: String) {
+        let since = self.unreachable.as_ref().map_or_else(Instant::now, |lost| lost.since);
+        self.unreachable = Some(Unreachable { since, why });
     }
 
     pub(crate) fn press(&mut self, key: KeyEvent) -> Flow {
@@ -115,26 +115,26 @@ impl View {
     }
 
     fn step(&mut self, steps: isize) {
-        let keys = self.panel.keys(&self.shown, self.order);
+        let keys = self.panel.keys(&self.rated, self.order);
         self.selections[self.panel as usize].step(steps, &keys);
     }
 
-    /// Shows the selected entry whole.
+    /// Opens the detail view of the selected entry.
     fn open(&mut self) {
         let selection = self.selection();
-        let text = self.panel.detail(&self.shown, self.order, selection.index());
+        let text = self.panel.detail(&self.rated, self.order, selection.index());
         self.detail = selection.key().zip(text).map(|(key, text)| Detail::new(key.to_owned(), text));
     }
 
-    /// Finds what was selected in new figures. What is shown whole and gone from them stays as it was.
+    /// Finds the selected entry in new figures. A detail view whose entry is gone stays as it was.
     fn follow(&mut self) {
         for (panel, selection) in Panel::ALL.iter().zip(&mut self.selections) {
-            selection.follow(&panel.keys(&self.shown, self.order));
+            selection.follow(&panel.keys(&self.rated, self.order));
         }
         if let Some(detail) = &mut self.detail {
-            let keys = self.panel.keys(&self.shown, self.order);
+            let keys = self.panel.keys(&self.rated, self.order);
             let index = keys.iter().position(|key| *key == detail.key);
-            let text = index.and_then(|index| self.panel.detail(&self.shown, self.order, index));
+            let text = index.and_then(|index| self.panel.detail(&self.rated, self.order, index));
             if let Some(text) = text {
                 detail.refresh(text);
             }

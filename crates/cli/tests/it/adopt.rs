@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use tallybook_testkit::{ALEMBIC_VERSIONS, SqliteFile, alembic, both_engines, run_script};
+use tallybook_testkit::{ALEMBIC_VERSIONS, SqliteFile, alembic, both_dialects, run_script};
 
 use crate::support::{Program, Run};
 
@@ -18,7 +18,7 @@ fn end_of(state: &str) -> Result<&'static str, &'static str> {
     }
 }
 
-both_engines! {
+both_dialects! {
     async fn all_that_alembic_and_create_all_make_goes_through_every_command(url: &str) {
         let server = tallybook_testkit::postgres().await;
         let is_sqlite = url.starts_with("sqlite:");
@@ -30,7 +30,7 @@ both_engines! {
             let program = Program::new();
             let run = |words: &str| program.run_with(words, &[("DATABASE_URL", &*url)], "");
             let looked = run("migrate adopt --dry-run").ok();
-            assert!(looked.contains("nothing was changed\nway back: tallybook migrate release"), "{state}: {looked}");
+            assert!(looked.contains("nothing was changed\nback to Alembic: tallybook migrate release"), "{state}: {looked}");
             let adopted = run("migrate adopt").ok();
             assert!(adopted.contains("next: tallybook migrate upgrade"), "{state}: {adopted}");
             run("migrate upgrade").ok();
@@ -54,7 +54,7 @@ both_engines! {
         alembic(url, "plugin_agent_fields").await;
         let program = Program::new();
         let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
-        let way = "way back: tallybook migrate release hands back plugin_agent_fields before an upgrade, and nothing after \
+        let way = "back to Alembic: tallybook migrate release hands back plugin_agent_fields before an upgrade, and nothing after \
                    it unless `alembic upgrade c1e38cfe113f` was run before it\n";
         let told = run("migrate adopt --dry-run").ok();
         assert!(told.contains(way), "{told}");
@@ -137,7 +137,7 @@ async fn a_journal_mode_of_ones_own_choice_is_kept() {
     assert_eq!(mode_of(&file), 2);
 }
 
-both_engines! {
+both_dialects! {
     async fn what_is_killed_anywhere_is_simply_run_again(url: &str) {
         alembic(url, "c1e38cfe113f").await;
         let program = Program::new();
@@ -161,9 +161,9 @@ both_engines! {
         }
         // Each adoption was recorded once.
         let db = tallybook::Database::open(tallybook::Settings::new(url).unwrap()).await.unwrap();
-        let counts = tallybook::engine::all::<(String, i64)>(
+        let counts = tallybook::all::<(String, i64)>(
             "SELECT kind, count(*) FROM tallybook_events GROUP BY kind ORDER BY kind",
-            tallybook::engine::params![],
+            tallybook::params![],
         );
         let counts = db.read().await.unwrap().run(counts).await.unwrap();
         assert_eq!(counts, [("adopt".to_owned(), 7), ("release".to_owned(), 7)]);

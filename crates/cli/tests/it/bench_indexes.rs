@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallybook_engine::{Database, Settings, all, execute, one, params};
-use tallybook_testkit::both_engines;
+use tallybook::{Database, Settings, all, execute, one, params};
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -54,11 +54,11 @@ fn a_size_that_is_none_is_refused_with_what_it_may_be() {
     assert!(error.contains("such as 10k, 100k or 1m"), "{error}");
 }
 
-both_engines! {
+both_dialects! {
     async fn every_read_is_measured_with_and_without_its_index_at_each_size(url: &str) {
         let json = Program::new().run(&format!("{SMALL} --json --database {url}")).json();
         let postgres = url.starts_with("postgresql");
-        assert_eq!(json["engine"], if postgres { "postgresql" } else { "sqlite" });
+        assert_eq!(json["dialect"], if postgres { "postgresql" } else { "sqlite" });
         let sizes = json["sizes"].as_array().unwrap();
         let trades: Vec<_> = sizes.iter().map(|size| size["trades"].as_u64().unwrap()).collect();
         assert_eq!(trades, [1_000, 2_000], "smallest first");

@@ -1,7 +1,7 @@
 //! `tallybook bench load`.
 
-use tallybook_engine::{Database, Settings, execute, params};
-use tallybook_testkit::both_engines;
+use tallybook::{Database, Settings, execute, params};
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -43,7 +43,7 @@ fn a_pace_that_is_none_is_refused() {
     assert!(error.contains("operations a second, from 1"), "{error}");
 }
 
-both_engines! {
+both_dialects! {
     async fn reads_leave_the_book_as_it_is_and_are_counted(url: &str) {
         let program = Program::new();
         seeded(&program, url);

@@ -3,8 +3,8 @@
 use std::fs::Permissions;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
-use tallybook_engine::{Database, Settings, execute, one, params};
-use tallybook_testkit::both_engines;
+use tallybook::{Database, Settings, execute, one, params};
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -14,7 +14,7 @@ fn portfolio(name: &str, capital: &str) -> String {
     format!("{name},{capital},{capital},USD,2025-01-02 03:04:05.000006,2025-01-02 03:04:05\n")
 }
 
-both_engines! {
+both_dialects! {
     async fn what_is_exported_imports_back_equal(url: &str) {
         let program = Program::new();
         let (from, to) = (format!("--database {url}"), "--database sqlite:///./copy.db");
@@ -122,7 +122,7 @@ fn a_header_that_does_not_fit_is_explained() {
     program.run("migrate upgrade").ok();
     for (header, expected) in [
         ("name,price", "portfolios has no column \"price\""),
-        ("name,name", "stands there twice"),
+        ("name,name", "occurs twice"),
         ("name,currency", "initial_capital, current_capital, created_at, updated_at are missing"),
     ] {
         let error = program.run_with("import portfolios -", &[], &format!("{header}\n")).fails(1);

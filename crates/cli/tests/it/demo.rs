@@ -1,6 +1,6 @@
 //! `tallybook demo`.
 
-use tallybook_testkit::both_engines;
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -20,18 +20,19 @@ fn without_a_database_the_demo_makes_an_sqlite_file() {
     );
 }
 
-both_engines! {
+both_dialects! {
     async fn the_demo_works_twice(url: &str) {
         let program = Program::new();
         let first = program.run(&format!("demo {SMALL} --database {url}")).ok();
         assert!(first.contains("seeded 20 portfolios"), "{first}");
+        assert!(!first.contains("\\n"), "no line end is shown as a text: {first}");
         let second = program.run(&format!("demo {SMALL} --database {url}")).ok();
         assert!(!second.contains("seeded"), "{second}");
     }
 
     async fn the_demos_json_has_every_read_with_its_counts(url: &str) {
         let json = Program::new().run(&format!("demo {SMALL} --json --database {url}")).json();
-        assert_eq!(json["engine"], if url.starts_with("sqlite") { "sqlite" } else { "postgresql" });
+        assert_eq!(json["dialect"], if url.starts_with("sqlite") { "sqlite" } else { "postgresql" });
         let reads = json["reads"].as_array().unwrap();
         assert_eq!(reads.len(), 10);
         for read in reads {
@@ -46,7 +47,7 @@ both_engines! {
         assert_eq!(naive["statements"], naive["round_trips"]);
         assert!(naive["statements"].as_u64().unwrap() > 10, "{naive}");
         let [finding] = &json["n_plus_one"]["findings"].as_array().unwrap()[..] else { panic!("{json}") };
-        assert_eq!(finding["grade"], "confirmed", "{finding}");
+        assert_eq!(finding["confidence"], "confirmed", "{finding}");
         assert_eq!(finding["source"]["column"], "id", "{finding}");
     }
 
@@ -61,7 +62,7 @@ both_engines! {
     }
 
     async fn the_demo_leaves_a_database_that_is_no_book_as_it_is(url: &str) {
-        use tallybook_engine::{Database, Settings, all, execute, params};
+        use tallybook::{Database, Settings, all, execute, params};
 
         let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
         let create = "CREATE TABLE invoices (id integer)";

@@ -1,9 +1,9 @@
 //! A book that is not adopted, and revisions of others beside the book's.
 
-use tallybook::engine::migrate::{Column, Goal, MAIN, Migrator, Revision, Step, Type};
-use tallybook::engine::{execute, params};
+use tallybook::migrate::{Column, MAIN, Migrator, Revision, Step, Target, Type};
 use tallybook::{Database, Settings};
-use tallybook_testkit::both_engines;
+use tallybook::{execute, params};
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -29,14 +29,12 @@ async fn not_adopted(url: &str) {
         "INSERT INTO portfolios (id, name) VALUES (1, 'one')",
     ] {
         let statement = execute(text, params![]);
-        db.write(async |session| -> tallybook::engine::Result<u64> { session.run(statement).await })
-            .await
-            .unwrap();
+        db.write(async |session| -> tallybook::Result<u64> { session.run(statement).await }).await.unwrap();
     }
     db.close().await;
 }
 
-both_engines! {
+both_dialects! {
     async fn a_book_that_is_not_adopted_is_neither_taken_over_nor_called_well(url: &str) {
         not_adopted(url).await;
         let program = Program::new();
@@ -61,8 +59,8 @@ both_engines! {
         let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
         run("migrate upgrade").ok();
         let db = open(url).await;
-        Migrator::named(&db, "desk", LIMITS).upgrade(&Goal::Head).await.unwrap();
-        tallybook::upgrade(&db).await.unwrap();
+        Migrator::named(&db, "desk", LIMITS).upgrade(&Target::Head).await.unwrap();
+        tallybook::book::upgrade(&db).await.unwrap();
         db.close().await;
 
         assert!(run("migrate upgrade").ok().contains("nothing to do"));

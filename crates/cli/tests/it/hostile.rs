@@ -30,7 +30,7 @@ fn report() -> String {
         "plan": EVIL,
     });
     let finding = serde_json::json!({
-        "grade": "confirmed", "statement": EVIL, "summary": EVIL, "fingerprint": EVIL, "at": at,
+        "confidence": "confirmed", "statement": EVIL, "summary": EVIL, "fingerprint": EVIL, "at": at,
         "source": { "statement": EVIL, "fingerprint": EVIL, "at": at, "column": EVIL, "rows": 1 },
         "runs": 3, "distinct": 3, "examined": 3, "lost": 0.1, "scopes": 1, "instead": EVIL,
     });

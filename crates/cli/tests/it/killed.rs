@@ -3,9 +3,9 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tallybook::engine::{Row, all, execute, params};
 use tallybook::{Database, Settings};
-use tallybook_testkit::both_engines;
+use tallybook::{Row, all, execute, params};
+use tallybook_testkit::both_dialects;
 
 use crate::support::{Program, Run};
 
@@ -101,9 +101,7 @@ const WITH_ALEMBIC: [Operation; 2] = [
 async fn sql(url: &str, text: String) {
     let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
     let statement = execute(text, params![]);
-    db.write(async |session| -> tallybook::engine::Result<u64> { session.run(statement).await })
-        .await
-        .unwrap();
+    db.write(async |session| -> tallybook::Result<u64> { session.run(statement).await }).await.unwrap();
     db.close().await;
 }
 
@@ -214,7 +212,7 @@ async fn kills(url: &str, trades: u32, kills: u32) {
     victim.survives(&WITH_ALEMBIC[1]).await;
 }
 
-both_engines! {
+both_dialects! {
     async fn a_command_that_is_killed_and_run_again_keeps_every_row_and_goes_no_further(url: &str) {
         kills(url, 3_000, 3).await;
     }

@@ -1,10 +1,10 @@
 //! `tallybook migrate`.
 
-use tallybook_testkit::both_engines;
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
-both_engines! {
+both_dialects! {
     async fn revisions_go_up_and_down_and_say_where_they_are(url: &str) {
         let program = Program::new();
         let variables = [("DATABASE_URL", url)];
@@ -66,8 +66,8 @@ both_engines! {
         run("migrate upgrade").ok();
         assert!(run("migrate check").ok().contains("is what its revisions say"));
         let db = tallybook::Database::open(tallybook::Settings::new(url).unwrap()).await.unwrap();
-        let drop = tallybook::engine::execute("DROP INDEX ix_trades_symbol", tallybook::engine::params![]);
-        db.write(async |session| -> tallybook::engine::Result<u64> { session.run(drop).await }).await.unwrap();
+        let drop = tallybook::execute("DROP INDEX ix_trades_symbol", tallybook::params![]);
+        db.write(async |session| -> tallybook::Result<u64> { session.run(drop).await }).await.unwrap();
         db.close().await;
         let found = run("migrate check");
         assert_eq!(found.code, 1);

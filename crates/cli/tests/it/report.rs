@@ -65,7 +65,7 @@ async fn a_restart_in_a_recording_is_said_and_only_the_last_run_is_told() {
     record(&program, &second);
     assert_eq!(calls(&program.run("report figures.jsonl --json").json(), "title from"), 3);
     let text = program.run("report figures.jsonl").ok();
-    assert!(text.contains("started again once"), "{text}");
+    assert!(text.contains("restarted once"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +76,7 @@ async fn a_line_that_is_no_report_is_named_by_its_number() {
     let recorded = program.read("figures.jsonl");
     program.write("figures.jsonl", &format!("{recorded}dear diary\n"));
     let error = program.run("report figures.jsonl").fails(1);
-    assert!(error.contains("figures.jsonl, line 2: no report"), "{error}");
+    assert!(error.contains("figures.jsonl, line 2: not a report"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `tallybook seed`.
 
-use tallybook_testkit::both_engines;
+use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
@@ -21,8 +21,8 @@ fn the_same_seed_gives_the_same_book_and_another_another() {
     assert_ne!(one, seeded(&program, "sqlite:///./three.db", 8));
 }
 
-both_engines! {
-    async fn both_engines_get_the_same_book(url: &str) {
+both_dialects! {
+    async fn both_dialects_get_the_same_book(url: &str) {
         let program = Program::new();
         assert_eq!(seeded(&program, url, 7), seeded(&program, "sqlite:///./reference.db", 7));
     }
@@ -37,7 +37,7 @@ both_engines! {
     }
 
     async fn a_seeded_book_adds_up(url: &str) {
-        use tallybook_engine::{Database, Settings, one, params};
+        use tallybook::{Database, Settings, one, params};
 
         seeded(&Program::new(), url, 3);
         let mut session = Database::open(Settings::new(url).unwrap()).await.unwrap().read().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tallybook_engine::{Database, Settings, all, execute, params};
+use tallybook::{Database, Settings, all, execute, params};
 
 /// An open database whose figures can be watched.
 pub(crate) struct Watched {

@@ -4,17 +4,17 @@ mod standby;
 use std::path::Path;
 
 use crate::{
-    Authority, Binaries, Error, address::Address, prepared::Prepared, server::Server, supervisor::Supervisor,
+    Authority, Binaries, Error, address::Address, initdb_cache::InitdbCache, reaper::Reaper, server::Server,
     watchdog,
 };
 
-/// A PostgreSQL server of one's own, on an empty data directory.
+/// A PostgreSQL server of the test's own, on an empty data directory.
 ///
-/// It is stopped, and its directory removed, when it is dropped; and also
-/// when the process that owns it dies without a chance to drop anything.
+/// It is stopped and its directory removed when this is dropped, and also when the owning process dies without
+/// running destructors.
 ///
-/// What is done to it blocks the thread: in a test whose tasks go on
-/// meanwhile, call it within `tokio::task::block_in_place`.
+/// All methods block the thread. In a test whose tasks have to continue meanwhile, call them within
+/// `tokio::task::block_in_place`.
 #[derive(Debug)]
 pub struct Cluster {
     server: Server,
@@ -27,13 +27,10 @@ impl Cluster {
         Self::start_prepared(|_| Ok(()))
     }
 
-    /// Starts a server that offers TLS, with a certificate for the name
-    /// `localhost` and not for the address 127.0.0.1.
+    /// Starts a server with TLS, with a certificate for the name `localhost` but not for the address 127.0.0.1.
     ///
-    /// Whoever connects to the database `certified` needs a client
-    /// certificate and no password. The database `encrypted` is for encrypted
-    /// connections only, and `in_clear` for the others only. None of the three
-    /// exists until it is created.
+    /// The database `certified` requires a client certificate and no password. The database `encrypted` accepts
+    /// only encrypted connections, and `in_clear` only unencrypted ones. Tests create these databases themselves.
     pub fn start_with_tls(authority: &Authority) -> Result<Self, Error> {
         Self::start_prepared(|server| server.offer_tls(authority))
     }
@@ -46,7 +43,7 @@ impl Cluster {
     fn start_prepared(prepare: impl FnOnce(&Server) -> Result<(), Error>) -> Result<Self, Error> {
         watchdog::watch();
         let binaries = Binaries::find()?;
-        let prepared = Prepared::find_or_make(&binaries)?;
+        let prepared = InitdbCache::find_or_make(&binaries)?;
         let server = Server::new(binaries)?;
         prepared.copy_to(&server)?;
         server.configure_for_tests()?;
@@ -55,45 +52,44 @@ impl Cluster {
         Ok(Self { server, address: Address { port, password: prepared.password().to_owned() } })
     }
 
-    /// The URL of one of the server's databases, as its superuser
-    /// `tallybook`. A new server has the database `postgres`.
+    /// Returns the URL of a database on the server, for its superuser `tallybook`. A new server has the database
+    /// `postgres`.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         self.address.url(database)
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port
     }
 
-    /// The superuser's password.
+    /// Returns the superuser's password.
     #[must_use]
     pub fn password(&self) -> &str {
         &self.address.password
     }
 
-    /// The directory that holds all of the server: its data directory `data`,
-    /// its `log` and its socket.
+    /// Returns the server's directory, which contains the data directory `data`, the `log` and the socket.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.server.directory()
     }
 
-    /// What the server has written into its log since it was started.
+    /// Returns the server's log since its last start.
     #[must_use]
     pub fn log(&self) -> String {
         self.server.log_text()
     }
 
-    /// Kills the server without a clean end, as `pg_ctl restart -m immediate`
-    /// does, and waits until it has recovered and answers on the same port.
+    /// Kills the server without a clean shutdown, as `pg_ctl restart -m immediate` does, and waits until it has
+    /// recovered and answers on the same port.
     pub fn restart_immediately(&self) -> Result<(), Error> {
         self.server.restart_immediately()
     }
 
-    /// The same, after which the server is a standby: it only reads.
+    /// As [`restart_immediately`](Self::restart_immediately), but the server comes back as a read-only standby.
     pub fn restart_as_standby(&self) -> Result<(), Error> {
         self.server.make_standby()?;
         self.server.restart_immediately()
@@ -108,8 +104,8 @@ impl Cluster {
         &self.address
     }
 
-    /// Lets the server live on without this process, under its supervisor.
-    pub(crate) fn into_supervisor(self) -> Supervisor {
-        self.server.into_supervisor()
+    /// Detaches the server from this process: its reaper owns it from now on.
+    pub(crate) fn into_reaper(self) -> Reaper {
+        self.server.into_reaper()
     }
 }

@@ -4,11 +4,11 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
     Mode, Shared,
-    line::Line,
+    connection_state::ConnectionState,
     pump::{Direction, Pump},
 };
 
-/// A client's connection, and what becomes of it.
+/// A client's connection through the proxy.
 pub(super) struct Connection {
     client: TcpStream,
     shared: Arc<Shared>,
@@ -31,22 +31,22 @@ impl Connection {
                 Outcome::Ended => Ok(()),
                 Outcome::Left => self.leave().await,
             },
-            // A server that is down resets whoever knocks.
+            // A server that is down resets connection attempts.
             Err(_) => self.client.set_zero_linger(),
         }
     }
 
-    /// Passes on what either side sends, until one ends it or the mode does.
+    /// Relays both directions until either side closes or the mode ends the connection.
     async fn relay(&mut self, mut server: TcpStream) -> io::Result<Outcome> {
         let _joined = self.shared.counters.joined();
-        let line = Line::new(Arc::clone(&self.shared));
+        let state = ConnectionState::new(Arc::clone(&self.shared));
         self.client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let mut modes = self.shared.mode.subscribe();
         let (from_client, to_client) = self.client.split();
         let (from_server, to_server) = server.split();
-        let there = Pump { direction: Direction::ToServer, from: from_client, to: to_server, line: &line };
-        let back = Pump { direction: Direction::ToClient, from: from_server, to: to_client, line: &line };
+        let there = Pump { direction: Direction::ToServer, from: from_client, to: to_server, state: &state };
+        let back = Pump { direction: Direction::ToClient, from: from_server, to: to_client, state: &state };
         tokio::select! {
             outcome = there.run() => return outcome.map(|()| Outcome::Ended),
             outcome = back.run() => return outcome.map(|()| Outcome::Ended),
@@ -58,8 +58,7 @@ impl Connection {
         Ok(Outcome::Left)
     }
 
-    /// What becomes of a client that has nobody on the other side: what it
-    /// sends gets lost, until it closes the connection or is reset.
+    /// Keeps a client without a server: discards what it sends until it closes the connection or is reset.
     async fn leave(mut self) -> io::Result<()> {
         let mut modes = self.shared.mode.subscribe();
         let mut chunk = [0; 8192];
@@ -76,9 +75,9 @@ impl Connection {
     }
 }
 
-/// What has become of both sides.
+/// The state in which a relay leaves both sides.
 enum Outcome {
     Ended,
-    /// The client's is open.
+    /// The client's side is still open.
     Left,
 }

@@ -1,17 +1,17 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
-/// What went through a [`Proxy`](super::Proxy).
+/// Counters of a [`Proxy`](super::Proxy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that were accepted so far.
+    /// Number of connections accepted so far.
     pub connections: u64,
-    /// Those that are open.
+    /// Number of open connections.
     pub open: u64,
-    /// Those with the server on the other side.
+    /// Number of open connections that are joined to the server.
     pub joined: u64,
-    /// Bytes that reached the server.
+    /// Number of bytes delivered to the server.
     pub sent: u64,
-    /// Bytes that reached clients.
+    /// Number of bytes delivered to clients.
     pub answered: u64,
 }
 
@@ -36,13 +36,13 @@ impl Counters {
         }
     }
 
-    /// Counts a connection as open until what it returns is dropped.
+    /// Counts a connection as open until the returned guard is dropped.
     pub(super) fn open(&self) -> impl Drop + '_ {
         self.connections.fetch_add(1, SeqCst);
         Meanwhile::count(&self.open)
     }
 
-    /// Counts it as joined with the server until what it returns is dropped.
+    /// Counts a connection as joined to the server until the returned guard is dropped.
     pub(super) fn joined(&self) -> impl Drop + '_ {
         Meanwhile::count(&self.joined)
     }

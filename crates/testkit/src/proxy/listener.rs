@@ -10,13 +10,12 @@ use tokio::{
 use super::{Mode, Shared, connection::Connection};
 use crate::{Error, port::free_port};
 
-/// Accepts connections, or refuses them, and owns the tasks of those that are
-/// open.
+/// Accepts or refuses connections, and owns the tasks of the open ones.
 pub(super) struct Listener {
     port: u16,
     socket: Option<TcpListener>,
     shared: Arc<Shared>,
-    /// Whether the port is open, for who changes the mode.
+    /// Reports whether the port is open, for callers that change the mode.
     listening: watch::Sender<bool>,
     connections: JoinSet<io::Result<()>>,
 }
@@ -49,7 +48,7 @@ impl Listener {
                     }
                 }
                 client = accept(self.socket.as_ref()) => self.serve(client),
-                // Connections that have ended are forgotten.
+                // Removes connections that have ended.
                 Some(_) = self.connections.join_next() => {}
             }
         }
@@ -65,7 +64,7 @@ impl Listener {
     }
 
     fn serve(&mut self, client: io::Result<TcpStream>) {
-        // Whoever has hung up already needs no service.
+        // A client that has hung up already is ignored.
         if let Ok(client) = client {
             self.connections.spawn(Connection::new(client, &self.shared).run());
         }

@@ -1,8 +1,8 @@
-//! A way to a server on which things go wrong.
+//! A TCP proxy that injects faults.
 
 mod connection;
+mod connection_state;
 mod counts;
-mod line;
 mod listener;
 mod mode;
 mod pump;
@@ -20,11 +20,10 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use self::{counts::Counters, listener::Listener};
 use crate::Error;
 
-/// A relay from a port of its own to a server of this machine. What becomes of
-/// connections can be changed at any time, see [`Mode`].
+/// A TCP proxy from a port of its own to a server on this machine. Its [`Mode`], which decides how it treats
+/// connections, can change at any time.
 ///
-/// It runs on the runtime of the test that starts it. When it is dropped, it
-/// stops listening and closes all its connections.
+/// It runs on the runtime of the test that starts it. Dropping it closes the port and all connections.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -33,7 +32,7 @@ pub struct Proxy {
     task: JoinHandle<()>,
 }
 
-/// What the proxy shares with the tasks of its connections.
+/// State shared with the tasks of the connections.
 #[derive(Debug)]
 struct Shared {
     server: u16,
@@ -43,23 +42,22 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Relays to a port of 127.0.0.1.
+    /// Starts a proxy to a port of 127.0.0.1.
     ///
     /// # Panics
     ///
-    /// If no port is left to listen on.
+    /// If no port is free to listen on.
     pub async fn start(server: u16) -> Self {
         Self::try_start(server, false).await.expect("a proxy finds a free port")
     }
 
-    /// The same, and counts [`turns`](Self::turns). For that it holds back an
-    /// answer until both sides were quiet for a tenth of a second: whoever
-    /// sends everything at once is not disturbed by it, and whoever waits for
-    /// an answer before sending more is seen to turn.
+    /// As [`start`](Self::start), and counts [`turns`](Self::turns). It holds back each answer until both sides
+    /// were quiet for a tenth of a second. Clients that send everything at once are not affected; a client that
+    /// waits for an answer before it sends more is seen to turn.
     ///
     /// # Panics
     ///
-    /// If no port is left to listen on.
+    /// If no port is free to listen on.
     pub async fn counting_turns(server: u16) -> Self {
         Self::try_start(server, true).await.expect("a proxy finds a free port")
     }
@@ -72,24 +70,23 @@ impl Proxy {
         Ok(Self { port, shared, listening, task: tokio::spawn(listener.run()) })
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of a database, by way of this proxy instead of directly.
+    /// Returns the URL of a database through this proxy.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
         url.replace(&format!(":{}/", self.shared.server), &format!(":{}/", self.port))
     }
 
-    /// Changes what becomes of connections. When it returns, it has come
-    /// about: the port is closed or open again, connections are reset, or
-    /// have lost the server.
+    /// Changes the mode. When it returns, the change has taken effect: the port is closed or open again, and
+    /// connections were reset or have lost the server.
     pub async fn set(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
-        // It does not fail: the other end is the task's, which ends with the proxy.
+        // Cannot fail: the sender belongs to the listener, which lives as long as the proxy.
         let _ = self.listening.clone().wait_for(|&listens| listens != (mode == Mode::Refuse)).await;
         while !self.has_come_about(mode) {
             sleep(Duration::from_millis(1)).await;
@@ -105,20 +102,19 @@ impl Proxy {
         }
     }
 
-    /// What went through so far.
+    /// Returns the counters.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.shared.counters.read()
     }
 
-    /// How often a client sent something and then waited for the answer, since
-    /// the last call. Only a proxy that
-    /// [`counts turns`](Self::counting_turns) knows.
+    /// Returns how often a client sent something and then waited for the answer, since the last call. Needs a
+    /// proxy that [`counts turns`](Self::counting_turns).
     ///
     /// # Panics
     ///
-    /// If this one does not.
-    #[must_use = "this starts the count anew"]
+    /// If this one does not count.
+    #[must_use = "this resets the count"]
     pub fn turns(&self) -> usize {
         assert!(self.shared.counts_turns, "this proxy does not count turns");
         self.shared.counters.turns.swap(0, SeqCst)

@@ -1,44 +1,38 @@
 use std::time::Duration;
 
-/// What becomes of connections through a [`Proxy`](super::Proxy).
+/// How a [`Proxy`](super::Proxy) treats connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything is passed on.
+    /// Relays everything.
     #[default]
     Relay,
-    /// The same, each way so much later.
+    /// Relays everything with this delay in each direction.
     Delay(Duration),
-    /// A black hole: whatever is sent gets lost, in both directions, the end
-    /// of a connection too. A connection that has lost something stays silent
-    /// in later modes. New ones are accepted, and get no answer ever.
+    /// Black hole: discards everything in both directions, including the end of a connection. A connection that
+    /// has lost data stays silent in later modes. New connections are accepted and never answered.
     Silent,
-    /// New connections are accepted, and get no answer ever. Those that are
-    /// open work.
+    /// Accepts new connections and never answers them. Open connections work.
     Mute,
-    /// What clients send arrives, the answers get lost. A connection that has
-    /// lost something gets nothing through in later modes. New ones are
-    /// accepted, and get no answer ever.
+    /// Delivers what clients send, and discards the answers. A connection that has lost data relays nothing in
+    /// later modes. New connections are accepted and never answered.
     LoseAnswers,
-    /// The server's side of all connections is closed, and the client's is
-    /// not: what it sends gets lost. New ones are accepted and have no other
-    /// side either.
+    /// Closes the server's side of all connections but not the client's, and discards what the client sends. New
+    /// connections are accepted and have no server either.
     HalfOpen,
-    /// A connection is closed as soon as the client sends something, which
-    /// gets lost.
+    /// Closes a connection as soon as the client sends something, which is discarded.
     HangUp,
-    /// A connection is closed as soon as the answer to a COMMIT has been
-    /// passed on. What the server sent behind it gets lost.
+    /// Closes a connection as soon as the answer to a COMMIT was delivered. Discards what the server sent after
+    /// it.
     HangUpAfterCommit,
-    /// All connections, and each new one, are reset (RST).
+    /// Resets all connections, and each new one (RST).
     Reset,
-    /// New connections are refused: nobody listens. Those that are open work.
+    /// Refuses new connections: nothing listens. Open connections work.
     Refuse,
 }
 
 impl Mode {
-    /// Whether a new connection gets as far as to the server. Where its
-    /// answers would get lost it does not: a session that waits for a password
-    /// makes whoever drops a database wait as well.
+    /// Returns whether a new connection reaches the server. It does not where answers would be discarded: a
+    /// session that waits for a password would block `DROP DATABASE`.
     pub(super) fn connects(self) -> bool {
         matches!(self, Self::Relay | Self::Delay(_) | Self::HangUp | Self::HangUpAfterCommit)
     }

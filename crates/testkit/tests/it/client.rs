@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long nothing happens where nothing is to happen.
-const WHILE: Duration = Duration::from_millis(300);
+/// Time limit of anything that is waited for.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to watch that nothing happens.
+const QUIET_PERIOD: Duration = Duration::from_millis(300);
 
 pub(crate) async fn connect(url: &str) -> Client {
     try_connect(url).await.unwrap()
@@ -19,7 +19,7 @@ pub(crate) async fn try_connect(url: &str) -> Result<Client, Error> {
     Ok(client)
 }
 
-/// The first value of what is returned.
+/// Returns the first value of the result.
 pub(crate) async fn ask(client: &Client, sql: &str) -> Result<String, Error> {
     let messages = client.simple_query(sql).await?;
     let value = messages.iter().find_map(|message| match message {
@@ -37,12 +37,12 @@ pub(crate) async fn answers(client: &Client, sql: &str, expected: &str) {
         if answer == expected {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{sql}: {answer} and not {expected}");
+        assert!(start.elapsed() < TIMEOUT, "{sql}: {answer} and not {expected}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What comes of it in a while, if anything.
+/// Returns the future's output if it completes within a short while.
 pub(crate) async fn in_a_while<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(WHILE, future).await.ok()
+    tokio::time::timeout(QUIET_PERIOD, future).await.ok()
 }

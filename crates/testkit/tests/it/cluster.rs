@@ -1,11 +1,12 @@
-//! Servers of one's own.
+//! Servers of a test's own.
 
 use std::path::Path;
 
-use crate::client::{ask, connect};
-use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::Cluster;
 use tokio_postgres::NoTls;
+
+use crate::client::{ask, connect};
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 
 #[tokio::test]
 async fn a_cluster_answers_until_it_is_stopped() {
@@ -36,7 +37,7 @@ fn two_clusters_run_side_by_side() {
     assert_ne!(one.directory(), other.directory());
 }
 
-/// They are copies of one prepared directory.
+/// They are copies of one data directory.
 #[tokio::test]
 async fn two_clusters_are_not_replicas_of_each_other_by_their_identifiers() {
     let identifier = async |cluster: &Cluster| {

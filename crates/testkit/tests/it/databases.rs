@@ -20,8 +20,7 @@ async fn count(database: &Database, table: &str) -> i64 {
     client.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
-/// For a template that must not exist: the server may still have those of an
-/// earlier run.
+/// Returns a new name for a template that must not exist: the server may still have those of an earlier run.
 fn new_name(text: &str) -> String {
     format!("{text} {}", std::process::id())
 }

@@ -1,4 +1,4 @@
-//! What the kit promises to the tests that use it.
+//! The testkit's guarantees to the tests that use it.
 
 mod binaries;
 mod client;

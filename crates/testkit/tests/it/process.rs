@@ -1,4 +1,4 @@
-//! Processes that use the test kit and can be killed.
+//! Processes that use the testkit and can be killed.
 
 use std::{
     env, fs,
@@ -11,17 +11,16 @@ use std::{
 
 const VARIABLE: &str = "TALLYBOOK_TESTKIT_ROLE";
 
-/// This very program once more, running one ignored test as a process whose
-/// life the test that starts it decides on.
+/// This program again, running one ignored test as a process that the starting test can kill.
 pub(crate) struct Process {
     child: Child,
-    /// What it has told about itself.
+    /// The text that it printed.
     pub(crate) told: String,
 }
 
 impl Process {
-    /// Starts the process that runs the test `role`, with its temporary files
-    /// in `directory`, and waits for what it tells.
+    /// Starts the process that runs the test `role`, with its temporary files in `directory`, and waits for the
+    /// text it prints.
     pub(crate) fn start(role: &str, directory: &Path) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", role, "--ignored", "--nocapture"])
@@ -39,28 +38,26 @@ impl Process {
         Self { child, told }
     }
 
-    /// Kills it with signal 9.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
-/// In the process: tells something to whoever has started it, and waits for
-/// being killed.
+/// In the process: prints a text for the starting test, and waits to be killed.
 #[expect(clippy::print_stdout, reason = "this is how processes talk")]
 pub(crate) fn tell(text: &str) {
     println!("told: {text}");
     let _ = io::stdin().read_to_end(&mut Vec::new());
 }
 
-/// Whether this is a process that a test has started, rather than somebody's
-/// run of the ignored tests.
+/// Returns whether a test started this process, rather than a person who runs ignored tests.
 pub(crate) fn is_started_by_a_test() -> bool {
     env::var_os(VARIABLE).is_some()
 }
 
-/// Waits for something to become true.
+/// Waits until the condition is true.
 pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -69,8 +66,7 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Whether any process was started with `directory`, a server or one that watches
-/// over it.
+/// Returns whether any process was started with `directory`: a server or its reaper.
 pub(crate) fn is_in_use(directory: &Path) -> bool {
     let directory = directory.to_str().unwrap();
     let commands = fs::read_dir("/proc").unwrap().flatten();

@@ -1,16 +1,17 @@
-//! The ways of a proxy, each with a real server behind it.
+//! The modes of a proxy, each with a real server.
 
 use std::{
     io::ErrorKind,
     time::{Duration, Instant},
 };
 
-use crate::client::{answers, ask, connect, in_a_while, try_connect};
 use tallybook_testkit::{Database, Mode, Proxy, postgres};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_postgres::Client;
 
-/// A database, a proxy in front of it, and a client that has come through it.
+use crate::client::{answers, ask, connect, in_a_while, try_connect};
+
+/// A database, a proxy to it, and a client connected through the proxy.
 struct Scene {
     database: Database,
     proxy: Proxy,
@@ -41,7 +42,7 @@ impl Scene {
         try_connect(&self.url()).await.is_ok()
     }
 
-    /// A new connection is accepted, and then nothing.
+    /// Returns whether a new connection is accepted and then never answered.
     async fn is_mute(&self) -> bool {
         in_a_while(try_connect(&self.url())).await.is_none()
     }

@@ -1,5 +1,5 @@
-//! The shared server among several processes. Each test has its own directory
-//! for temporary files, and so a shared server of its own.
+//! The shared server among several processes. Each test has its own directory for temporary files, and so a shared
+//! server of its own.
 
 use std::{
     fs::{self, Permissions},
@@ -9,11 +9,12 @@ use std::{
     thread,
 };
 
-use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::postgres;
 use tempfile::TempDir;
 
-/// A directory that the user who runs the servers can enter too.
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
+
+/// Creates a directory that the user who runs the servers can enter too.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
@@ -28,7 +29,7 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).unwrap().next().is_none()
 }
 
-/// The one entry of `directory` whose name starts with `prefix`.
+/// Returns the one entry of `directory` whose name starts with `prefix`.
 fn entry(directory: &Path, prefix: &str) -> PathBuf {
     let names = fs::read_dir(directory).unwrap().flatten();
     let mut matching = names.filter(|name| name.file_name().to_str().unwrap().starts_with(prefix));
@@ -37,7 +38,7 @@ fn entry(directory: &Path, prefix: &str) -> PathBuf {
     found
 }
 
-/// Kills the server in `directory` with signal 9, so that it can record nothing.
+/// Kills the server in `directory` with SIGKILL, so that it can record nothing.
 fn kill_server(directory: &Path) {
     let file = fs::read_to_string(directory.join("data/postmaster.pid")).unwrap();
     let process = file.lines().next().unwrap();

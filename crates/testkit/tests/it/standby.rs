@@ -1,11 +1,12 @@
-//! Primaries and their standbys, and what can happen to them.
+//! Primaries and standbys, and their failures.
 
 use std::path::{Path, PathBuf};
 
-use crate::client::{answers, ask, connect, in_a_while, try_connect};
-use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 use tallybook_testkit::Cluster;
 use tokio_postgres::Client;
+
+use crate::client::{answers, ask, connect, in_a_while, try_connect};
+use crate::process::{Process, eventually, is_in_use, is_started_by_a_test, tell};
 
 const COUNT: &str = "SELECT count(*) FROM t";
 const TIMELINE: &str = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)";
@@ -14,7 +15,7 @@ async fn client(cluster: &Cluster) -> Client {
     connect(&cluster.url("postgres")).await
 }
 
-/// A primary with a table `t`.
+/// Starts a primary with a table `t`.
 async fn primary() -> (Cluster, Client) {
     let primary = Cluster::start().unwrap();
     let client = client(&primary).await;
@@ -57,7 +58,7 @@ async fn a_promoted_standby_writes_on_a_new_timeline_and_the_others_follow() {
     old.kill().unwrap();
     old.rejoin(&new).unwrap();
     answers(&client(&old).await, COUNT, "2").await;
-    // It may have replayed the old one's row, which never was on the new one.
+    // It may have replayed the old primary's row, which the new one never had.
     other.rejoin(&new).unwrap();
     answers(&client(&other).await, COUNT, "2").await;
 }

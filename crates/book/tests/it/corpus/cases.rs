@@ -1,11 +1,11 @@
-//! How a case is run and judged.
+//! Runs and judges the cases.
 
 use tallybook::Database;
-use tallybook::engine::Scope;
+use tallybook::Scope;
 
-use super::label::{Labels, Lines, Seen};
+use super::label::{ComparedFinding, Labels, Lines};
 
-/// A test of each case on a ledger of its own, on both engines, and the list of their names.
+/// Declares a test for each case on a ledger of its own, on both databases, and the list of their names.
 macro_rules! cases {
     ($run:ident: $(async fn $name:ident($db:ident: &Database) $(-> $labels:ty)? $body:block)*) => {
         pub(crate) const CASES: &[&str] = &[$(stringify!($name)),*];
@@ -45,27 +45,28 @@ pub(crate) async fn in_a_scope<F: Future>(case: F) -> F::Output {
     Scope::new("a request").run(case).await
 }
 
-/// Runs a case whose sessions are looked at one by one.
+/// Runs a case without a scope, so that its sessions are judged one by one.
 pub(crate) async fn in_no_scope<F: Future>(case: F) -> F::Output {
     case.await
 }
 
-/// Compares all that was found with the labels.
+/// Compares all findings with the labels.
 pub(crate) fn judge(db: &Database, expected: impl Labels, file: &str, case: &str) {
     let lines = Lines::of(file, case);
-    let mut expected: Vec<Seen> = expected.labels().iter().map(|label| label.seen(&lines)).collect();
+    let mut expected: Vec<ComparedFinding> =
+        expected.labels().iter().map(|label| label.seen(&lines)).collect();
     expected.sort_unstable();
     let findings = db.findings();
-    let mut found: Vec<Seen> = findings.iter().map(Seen::of).collect();
+    let mut found: Vec<ComparedFinding> = findings.iter().map(ComparedFinding::of).collect();
     found.sort_unstable();
     found.iter_mut().zip(&expected).for_each(|(found, expected)| found.forgive_pauses(expected));
-    assert_eq!(found, expected, "found and expected\n{}", Words(&findings));
+    assert_eq!(found, expected, "found and expected\n{}", FindingTexts(&findings));
 }
 
-/// Findings as the log has them.
-struct Words<'f>(&'f [tallybook::engine::Finding]);
+/// Findings as they are logged.
+struct FindingTexts<'f>(&'f [tallybook::QueryFinding]);
 
-impl std::fmt::Display for Words<'_> {
+impl std::fmt::Display for FindingTexts<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|finding| writeln!(f, "{finding}"))
     }

@@ -1,11 +1,11 @@
-//! Futures side by side in one task.
+//! Concurrent futures in one task.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-/// Awaits futures, at most `limit` at once: with as many as there are what `join_all` does, with fewer what
-/// `buffer_unordered` does.
+/// Awaits futures, at most `limit` at once: like `join_all` with as many as there are, like `buffer_unordered`
+/// with fewer.
 pub(crate) async fn concurrently<F: Future>(
     limit: usize,
     futures: impl IntoIterator<Item = F>,
@@ -28,7 +28,7 @@ pub(crate) async fn concurrently<F: Future>(
                 }
                 Poll::Pending => true,
             });
-            // Whoever is polled and pending wakes this task; whoever waits in line has to be polled first.
+            // A pending future wakes this task itself; a future that waits its turn has to be polled first.
             if done.len() == before {
                 return Poll::Pending;
             }

@@ -1,36 +1,36 @@
-//! What must be found of a case.
+//! The findings expected of a case.
 
-use tallybook::engine::{Finding, Grade};
+use tallybook::{Confidence, QueryFinding};
 
-/// A finding that a case must have; its lines by their marks.
+/// An expected finding, with its lines given by their marks.
 pub(crate) struct Label {
-    grade: Grade,
+    confidence: Confidence,
     at: &'static str,
     source: Option<&'static str>,
-    loader: Option<&'static str>,
+    advice: Option<&'static str>,
     runs: u64,
     distinct: u64,
 }
 
-/// A loop at one line over what was read at another.
+/// A loop at one line over rows read at another.
 pub(crate) fn confirmed(at: &'static str, source: &'static str) -> Label {
-    Label { grade: Grade::Confirmed, at, source: Some(source), loader: None, runs: 0, distinct: 0 }
+    Label { confidence: Confidence::Confirmed, at, source: Some(source), advice: None, runs: 0, distinct: 0 }
 }
 
-/// What looks like such a loop.
+/// A probable loop of that kind.
 pub(crate) fn suspected(at: &'static str, source: &'static str) -> Label {
-    Label { grade: Grade::Suspected, ..confirmed(at, source) }
+    Label { confidence: Confidence::Suspected, ..confirmed(at, source) }
 }
 
-/// Reads of the same thing at one line.
+/// Repeated identical reads at one line.
 pub(crate) fn redundant(at: &'static str) -> Label {
-    Label { grade: Grade::Redundant, source: None, distinct: 1, ..confirmed(at, at) }
+    Label { confidence: Confidence::Redundant, source: None, distinct: 1, ..confirmed(at, at) }
 }
 
 impl Label {
-    /// How often it ran, each time with another parameter unless [`distinct`](Self::distinct) says otherwise.
+    /// Sets the number of runs, each with a different parameter unless [`distinct`](Self::distinct) is set.
     pub(crate) fn runs(self, runs: u64) -> Self {
-        let distinct = if self.grade == Grade::Redundant { self.distinct } else { runs };
+        let distinct = if self.confidence == Confidence::Redundant { self.distinct } else { runs };
         Self { runs, distinct, ..self }
     }
 
@@ -38,24 +38,24 @@ impl Label {
         Self { distinct, ..self }
     }
 
-    /// What it must advise to call.
-    pub(crate) fn loader(self, loader: &'static str) -> Self {
-        Self { loader: Some(loader), ..self }
+    /// Sets the expected suggestion.
+    pub(crate) fn advice(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 
-    pub(crate) fn seen(&self, lines: &Lines<'_>) -> Seen {
-        Seen {
+    pub(crate) fn seen(&self, lines: &Lines<'_>) -> ComparedFinding {
+        ComparedFinding {
             at: lines.marked(self.at),
-            grade: self.grade,
+            confidence: self.confidence,
             source: self.source.map(|source| lines.marked(source)),
-            loader: self.loader.map(str::to_owned),
+            advice: self.advice.map(str::to_owned),
             runs: self.runs,
             distinct: self.distinct,
         }
     }
 }
 
-/// What a case returns: nothing where nothing must be found.
+/// The return type of a case: `()` if nothing must be found.
 pub(crate) trait Labels {
     fn labels(self) -> Vec<Label>;
 }
@@ -78,40 +78,40 @@ impl<const N: usize> Labels for [Label; N] {
     }
 }
 
-/// What of a finding is compared.
+/// The compared parts of a finding.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Seen {
+pub(crate) struct ComparedFinding {
     at: u32,
-    grade: Grade,
+    confidence: Confidence,
     source: Option<u32>,
-    loader: Option<String>,
+    advice: Option<String>,
     runs: u64,
     distinct: u64,
 }
 
-impl Seen {
-    pub(crate) fn of(finding: &Finding) -> Self {
-        let loader = finding.instead.strip_prefix("call ").and_then(|call| call.strip_suffix(" once"));
+impl ComparedFinding {
+    pub(crate) fn of(finding: &QueryFinding) -> Self {
+        let advice = finding.instead.strip_prefix("call ").and_then(|call| call.strip_suffix(" once"));
         Self {
             at: finding.at.line,
-            grade: finding.grade,
+            confidence: finding.confidence,
             source: finding.source.as_ref().map(|source| source.at.line),
-            loader: loader.map(str::to_owned),
+            advice: advice.map(str::to_owned),
             runs: finding.runs,
             distinct: finding.distinct,
         }
     }
 
-    /// A busy machine may pause between two reads, and the second then counts as a new look: of redundant
-    /// reads fewer may be counted.
+    /// A busy machine may pause between two reads, so that the second counts as a new look. Fewer redundant reads
+    /// may be counted then.
     pub(crate) fn forgive_pauses(&mut self, expected: &Self) {
-        if self.grade == Grade::Redundant && (3..expected.runs).contains(&self.runs) {
+        if self.confidence == Confidence::Redundant && (3..expected.runs).contains(&self.runs) {
             self.runs = expected.runs;
         }
     }
 }
 
-/// The lines of a file, and which of them are a case's.
+/// The lines of a file, and those that belong to a case.
 pub(crate) struct Lines<'f> {
     file: Vec<&'f str>,
     case: std::ops::Range<usize>,
@@ -126,7 +126,7 @@ impl<'f> Lines<'f> {
         Self { file, case: start..start + length }
     }
 
-    /// The number of the line with this mark: in the case, or in a function beside it.
+    /// Returns the number of the line with this mark, in the case or in a function next to it.
     fn marked(&self, mark: &str) -> u32 {
         let end = format!(" // {mark}");
         let within = |range: std::ops::Range<usize>| -> Vec<usize> {

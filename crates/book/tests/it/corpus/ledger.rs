@@ -1,23 +1,24 @@
-//! The book that the cases ask, and tables beside it as people have them.
+//! The book that the cases query, and additional tables as applications have them.
 
-use tallybook::engine::{execute, params};
-use tallybook::{
-    Action, Database, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    Portfolio, PortfolioId, Position, SessionId, SessionType, Trade, TradeId, TradeStatus, TradingSession,
-    Window,
+use tallybook::Database;
+use tallybook::book::{
+    Action, Execution, LimitOffset, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
+    Portfolio, PortfolioId, Position, SessionType, Trade, TradeId, TradeStatus, TradingSession,
+    TradingSessionId,
 };
+use tallybook::{execute, params};
 
-use crate::original::{Filling, Original};
 use crate::support::{load, sql, time, write};
+use crate::template_books::{Filling, TemplateBook};
 
 pub(crate) const PORTFOLIOS: i64 = 8;
 pub(crate) const TRADES: i64 = 24;
 pub(crate) const EXECUTIONS: i64 = 48;
 pub(crate) const EVENTS: i64 = 151;
 
-pub(crate) const ALL: Window = Window::first(1_000);
+pub(crate) const ALL: LimitOffset = LimitOffset::first(1_000);
 
-pub(crate) static LEDGER: Original = Original::new("ledger", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static LEDGER: TemplateBook = TemplateBook::new("ledger", |db| -> Filling { Box::pin(fill(db)) });
 
 const TABLES: [&str; 9] = [
     "CREATE TABLE notes (id bigint PRIMARY KEY, parent_id bigint, title text NOT NULL)",
@@ -41,14 +42,14 @@ async fn fill(db: Database) {
         load::<TradingSession>(session, (0..PORTFOLIOS * 2).map(trading_session)).await;
         load::<Trade>(session, (0..TRADES).map(trade)).await;
         load::<Execution>(session, (0..EXECUTIONS).map(execution)).await;
-        session.run(rows_beside()).await?;
+        session.run(rows_of_other_tables()).await?;
         Ok(())
     })
     .await;
 }
 
-/// A tree of 1 + 3 + 9 notes, a chain of 12 links, and what belongs to the symbols and trades of the book.
-fn rows_beside() -> Vec<tallybook::engine::Execute> {
+/// A tree of 1 + 3 + 9 notes, a chain of 12 links, and rows for the symbols and trades of the book.
+fn rows_of_other_tables() -> Vec<tallybook::Execute> {
     let note = |id: i64| {
         let parent = (id > 1).then_some((id + 1) / 3);
         execute("INSERT INTO notes VALUES ($1, $2, $3)", params![id, parent, format!("note {id}")])
@@ -83,7 +84,7 @@ pub(crate) fn symbol(number: i64) -> String {
     format!("S{}", number % 12)
 }
 
-/// As an exchange numbers its instruments.
+/// Returns an instrument number as an exchange assigns it.
 pub(crate) fn external(number: i64) -> String {
     format!("DE{:010}", number % 12 * 7_919)
 }
@@ -105,7 +106,7 @@ fn trade(number: i64) -> NewTrade {
     let portfolio = PortfolioId(number % PORTFOLIOS + 1);
     let statuses = [TradeStatus::Pending, TradeStatus::Filled, TradeStatus::Cancelled];
     NewTrade {
-        session_id: Some(SessionId(number % (PORTFOLIOS * 2) + 1)),
+        session_id: Some(TradingSessionId(number % (PORTFOLIOS * 2) + 1)),
         created_at: time(number),
         status: statuses[number as usize % 3].clone(),
         ..NewTrade::market(portfolio, Action::Buy, symbol(number), (number + 1).into())

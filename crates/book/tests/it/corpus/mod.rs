@@ -1,6 +1,6 @@
-//! Real ways to ask a database, each with what must be found of it: every N+1 loop, and nothing else.
+//! Realistic access patterns, each with the findings it must cause: every N+1 loop, and nothing else.
 //!
-//! A case marks its lines with comments: `// trades` behind a call is the line that its label calls `trades`.
+//! A case marks its lines with comments: `// trades` after a call marks the line that its label calls `trades`.
 
 mod cases;
 mod concurrently;

@@ -2,36 +2,37 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use tallybook::engine::OpenMode;
-use tallybook::{Database, Settings, upgrade};
+use tallybook::OpenMode;
+use tallybook::book::upgrade;
+use tallybook::{Database, Settings};
 
 use crate::args::{Load as LoadArgs, Pace};
-use crate::bound::Bound;
-use crate::database::Target;
+use crate::database::Endpoint;
+use crate::deadline::Deadline;
 use crate::interrupt::Interrupt;
 use crate::load::{Figures, Load, Mix, Outcome, OwnPortfolio, run as run_load};
 use crate::output::{self, micros, thousands};
-use crate::scratch::Scratch;
+use crate::temp_database::TempDatabase;
 use crate::{progress, samples, seed};
 
-/// Seconds that opening the book may take.
+/// Time limit for opening the book, in seconds.
 const OPENING: u64 = 60;
 
-pub(super) async fn run(target: Target, args: &LoadArgs, as_json: bool) -> Result<()> {
+pub(super) async fn run(target: Endpoint, args: &LoadArgs, as_json: bool) -> Result<()> {
     let mut interrupt = Interrupt::new()?;
     if target.named().is_some() {
-        let db = target.open_book(OpenMode::Existing, &Bound::new(OPENING, as_json)).await?;
+        let db = target.open_book(OpenMode::Existing, &Deadline::new(OPENING, as_json)).await?;
         let outcome = on(&db, args, &mut interrupt).await;
         db.close().await;
         return report(&db, args, &outcome?, as_json);
     }
-    let scratch = Scratch::make(None, &Settings::from_env()?).await?;
+    let scratch = TempDatabase::create(None, &Settings::from_env()?).await?;
     let db = scratch.db().clone();
     let outcome = scratch.run(&mut interrupt, async |db| on_scratch(db, args).await).await?;
     report(&db, args, &outcome, as_json)
 }
 
-/// A book that is gone afterwards needs no cleaning.
+/// Runs the load on a temporary book, which needs no clean-up.
 async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Outcome> {
     upgrade(db).await?;
     let bar = progress::items("seeding", args.size.trades.into());
@@ -41,7 +42,7 @@ async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Outcome> {
     measure(db, args, own.as_ref()).await
 }
 
-/// A book that stays is left as it was found, whatever comes of the load.
+/// Runs the load on an existing book, and removes what it wrote even after a failure.
 async fn on(db: &Database, args: &LoadArgs, interrupt: &mut Interrupt) -> Result<Outcome> {
     if args.writes == 0 {
         return interrupt.unless(measure(db, args, None)).await;
@@ -62,7 +63,7 @@ async fn measure(db: &Database, args: &LoadArgs, own: Option<&OwnPortfolio>) -> 
     outcome
 }
 
-/// Prints the figures; operations that failed are a failure of the command.
+/// Prints the figures. Failed operations make the command fail.
 fn report(db: &Database, args: &LoadArgs, outcome: &Outcome, as_json: bool) -> Result<()> {
     let figures = outcome.tally.figures(outcome.lasted);
     if as_json {
@@ -85,7 +86,7 @@ fn report(db: &Database, args: &LoadArgs, outcome: &Outcome, as_json: bool) -> R
 fn print_json(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
     let rate = args.rate.map(std::num::NonZeroU32::get);
     output::json(&json!({
-        "engine": db.engine().to_string(),
+        "dialect": db.dialect().to_string(),
         "loop": if rate.is_some() { "open" } else { "closed" },
         "rate": rate,
         "tasks": args.tasks,
@@ -101,7 +102,7 @@ fn print_json(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figu
 
 fn print(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
     let seconds = outcome.lasted.as_secs_f64();
-    output::line(format!("{}, {} % writes, {seconds:.1} s: {}", db.engine(), args.writes, loop_of(args)))?;
+    output::line(format!("{}, {} % writes, {seconds:.1} s: {}", db.dialect(), args.writes, loop_of(args)))?;
     let header = [
         "operation",
         "count",
@@ -132,7 +133,7 @@ fn print(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures])
     Ok(())
 }
 
-/// What the latencies mean.
+/// Describes the loop, and so the meaning of the latencies.
 fn loop_of(args: &LoadArgs) -> String {
     match args.pace() {
         Pace::Open(rate) => format!(
@@ -140,7 +141,7 @@ fn loop_of(args: &LoadArgs) -> String {
             args.tasks
         ),
         Pace::Closed => format!(
-            "closed loop, {} tasks; latencies hide stalls, for nobody asks during one (--rate does)",
+            "closed loop, {} tasks; latencies hide stalls, because no task asks during one (use --rate)",
             args.tasks
         ),
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use tallybook::engine::Counts;
+use tallybook::Counts;
 
-/// What a read did, per run, and how long it took.
+/// Averages of a read for each run, and its time.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Measured {
-    /// Rows, on average.
+    /// Average number of rows.
     pub(super) rows: u64,
     pub(super) statements: u64,
     pub(super) round_trips: u64,

@@ -8,16 +8,17 @@ mod report;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use tallybook::{Contents, Database, contents, upgrade};
+use tallybook::Database;
+use tallybook::book::{Inspection, inspect, upgrade};
 
 use super::seed::summary;
 use crate::args::{Demo, Size};
-use crate::database::Target;
+use crate::database::Endpoint;
 use crate::{output, progress, samples, seed};
 
 const DEFAULT_DATABASE: &str = "sqlite:///./tallybook-demo.db";
 
-pub(super) async fn run(target: Target, args: &Demo, as_json: bool) -> Result<()> {
+pub(super) async fn run(target: Endpoint, args: &Demo, as_json: bool) -> Result<()> {
     let say = |text: String| if as_json { Ok(()) } else { output::line(text) };
     let db = target.open_to_fill(DEFAULT_DATABASE).await?;
     say(format!("database  {}", db.settings().database_url))?;
@@ -40,9 +41,9 @@ pub(super) async fn run(target: Target, args: &Demo, as_json: bool) -> Result<()
     if as_json { report::json(&db, &reads, &n_plus_one) } else { report::print(&db, &reads, &n_plus_one) }
 }
 
-/// Nothing is written into a database that is somebody else's.
+/// Refuses to write into a database of other tables.
 async fn refuse_other(db: &Database) -> Result<()> {
-    if let Contents::Other(tables) = contents(db).await? {
+    if let Inspection::Other(tables) = inspect(db).await? {
         let url = &db.settings().database_url;
         bail!(
             "{url} holds tables that are not a Tallybook book ({}); it was left as it is\n\

@@ -1,27 +1,28 @@
-//! The same read, the naive way beside the eager one, and what the monitor finds of the first.
+//! The same read as an N+1 loop and as an eager load, and the monitor's findings about the loop.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tallybook::engine::{Finding, Scope};
-use tallybook::{Database, Executions, ReadSession, Trades, Window};
+use tallybook::book::{Executions, LimitOffset, Trades};
+use tallybook::{Database, ReadSession};
+use tallybook::{QueryFinding, Scope};
 
 use super::measure::{Measured, Meter};
 use super::reads::PAGE;
 use crate::samples::Samples;
 
-/// The figures of both ways.
+/// The figures of both variants.
 #[derive(Debug, Serialize)]
 pub(super) struct NPlusOne {
     pub(super) naive: Measured,
     pub(super) eager: Measured,
-    /// What the monitor says of the naive way.
-    pub(super) findings: Vec<Finding>,
+    /// The monitor's findings about the loop.
+    pub(super) findings: Vec<QueryFinding>,
 }
 
-/// Takes both ways in turn, so that both see the same machine.
+/// Alternates between both variants, so that both see the same machine load.
 pub(super) async fn measure(
     db: &Database,
     samples: &Samples,
@@ -40,11 +41,11 @@ pub(super) async fn measure(
     Ok(NPlusOne { naive: naive_meter.finish(), eager: eager_meter.finish(), findings })
 }
 
-/// Runs the naive way once more, as a request would, and asks what is wrong with it.
-async fn find(db: &Database, samples: &Samples) -> Result<Vec<Finding>> {
-    let scope = Scope::new("demo: the naive way");
+/// Runs the loop once more, as a request would, and returns the findings.
+async fn find(db: &Database, samples: &Samples) -> Result<Vec<QueryFinding>> {
+    let scope = Scope::new("demo: N+1 loop");
     scope.run(async { naive(&mut db.read().await?, samples).await }).await?;
-    Ok(scope.account().findings)
+    Ok(scope.summary().findings)
 }
 
 async fn timed(
@@ -59,9 +60,9 @@ async fn timed(
     meter.add(start.elapsed(), before, session.counts())
 }
 
-/// A statement for the trades, then one for each trade's executions.
+/// One statement for the trades, then one for the executions of each trade.
 async fn naive(session: &mut ReadSession, samples: &Samples) -> Result<()> {
-    let trades = Trades::new(session).get_by_portfolio(samples.busiest, Window::first(PAGE)).await?;
+    let trades = Trades::new(session).get_by_portfolio(samples.busiest, LimitOffset::first(PAGE)).await?;
     for trade in trades {
         Executions::new(session).get_by_trade(trade.id).await?;
     }

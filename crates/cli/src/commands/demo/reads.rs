@@ -1,26 +1,27 @@
-//! The six eager methods and the four indexed queries.
+//! The six eager loads and the four indexed queries.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tallybook::engine::Explainer;
-use tallybook::{Database, Portfolios, Positions, Session, TradeStatus, Trades, Window};
+use tallybook::Explainer;
+use tallybook::book::{LimitOffset, Portfolios, Positions, TradeStatus, Trades};
+use tallybook::{Database, Session};
 
 use super::measure::{Measured, Meter};
 use crate::samples::Samples;
 
-/// What is measured, for the progress bar: ten reads and two ways of one.
+/// Number of measurements, for the progress bar: ten reads and the two variants of one.
 pub(super) const COUNT: u64 = READS.len() as u64 + 2;
 
-/// Trades that are read with their executions.
+/// Number of trades that are read with their executions.
 pub(super) const PAGE: u32 = 100;
 
-/// Trades on the first page of a list.
-const LIST: Window = Window::first(20);
+/// The first page of a list of trades.
+const LIST: LimitOffset = LimitOffset::first(20);
 
-/// A read, its figures and the indexes that the database's own plan names.
+/// A read, its figures and the indexes in the database's own plan.
 #[derive(Debug, Serialize)]
 pub(super) struct Reading {
     pub(super) name: &'static str,
@@ -73,7 +74,7 @@ impl Read {
         }
     }
 
-    /// Reads with the samples whose turn it is.
+    /// Executes the read with the samples of this turn.
     async fn run<S: Session>(self, session: &mut S, samples: &Samples, turn: usize) -> Result<()> {
         let portfolio = at(&samples.portfolios, turn);
         let read = match self {
@@ -117,7 +118,7 @@ fn at<T: Copy>(samples: &[T], turn: usize) -> T {
     samples[turn % samples.len()]
 }
 
-/// Runs every read `runs` times, after a warm-up, and asks for its plan.
+/// Runs every read `runs` times after a warm-up, and explains it.
 pub(super) async fn measure(
     db: &Database,
     samples: &Samples,
@@ -141,7 +142,7 @@ pub(super) async fn measure(
     Ok(readings)
 }
 
-/// The indexes of all statements of a read, by the database's own plan; it also warms the statements up.
+/// Returns the indexes in the database's plans for all statements of a read. Also warms them up.
 async fn indexes<S: Session>(read: Read, session: &mut S, samples: &Samples) -> Result<String> {
     let mut explainer = Explainer::new(session);
     read.run(&mut explainer, samples, 0).await?;

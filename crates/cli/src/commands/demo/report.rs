@@ -1,4 +1,4 @@
-//! What the demo prints.
+//! The output of the demo.
 
 use anyhow::Result;
 use serde_json::json;
@@ -12,18 +12,13 @@ use crate::output::{self, micros, thousands};
 const NUMBERS: [usize; 5] = [1, 2, 3, 4, 5];
 
 pub(super) fn json(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> Result<()> {
-    output::json(&json!({ "engine": db.engine().to_string(), "reads": reads, "n_plus_one": n_plus_one }))?;
+    output::json(&json!({ "dialect": db.dialect().to_string(), "reads": reads, "n_plus_one": n_plus_one }))?;
     Ok(())
 }
 
 pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> Result<()> {
     output::line("\nReads, one task, one session: rows, statements and round trips per call")?;
-    let rows = reads
-        .iter()
-        .map(|reading| {
-            [vec![reading.name.to_owned()], figures(&reading.measured), vec![index(reading)]].concat()
-        })
-        .collect();
+    let rows = reads.iter().flat_map(rows).collect();
     output::table(
         &["method", "rows", "statements", "round trips", "p50", "p99", "index used"],
         rows,
@@ -31,18 +26,18 @@ pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> 
     )?;
 
     let NPlusOne { naive, eager, findings } = n_plus_one;
-    output::line("\nThe same read of trades with their executions, the naive way (N+1) and the eager one")?;
+    output::line("\nThe same read of trades with their executions: N+1 loop and eager loading")?;
     let rows = vec![
         [vec!["a statement for each trade".to_owned()], figures(naive)].concat(),
         [vec!["get_by_portfolio_with_executions".to_owned()], figures(eager)].concat(),
     ];
-    output::table(&["way", "rows", "statements", "round trips", "p50", "p99"], rows, &NUMBERS)?;
+    output::table(&["variant", "rows", "statements", "round trips", "p50", "p99"], rows, &NUMBERS)?;
     output::line(format!(
-        "The eager way needs {} statements less and is {:.1} times as fast.",
+        "Eager loading issues {} fewer statements and is {:.1} times as fast.",
         naive.statements.saturating_sub(eager.statements),
         naive.p50_us as f64 / eager.p50_us.max(1) as f64
     ))?;
-    output::line("\nWhat the monitor says of the naive way")?;
+    output::line("\nWhat the monitor says about the N+1 loop")?;
     for finding in findings {
         output::line(finding.to_string())?;
     }
@@ -59,12 +54,20 @@ fn figures(measured: &Measured) -> Vec<String> {
     ]
 }
 
-/// One index a line, so that the table stays narrow.
-fn index(reading: &Reading) -> String {
-    reading.index.replace("INTEGER PRIMARY KEY", "primary key").replace(", ", "\n")
+/// Formats a reading, with a row for each further index, so that the table stays narrow.
+fn rows(reading: &Reading) -> Vec<Vec<String>> {
+    let indexes = reading.index.replace("INTEGER PRIMARY KEY", "primary key");
+    let mut begin = [vec![reading.name.to_owned()], figures(&reading.measured)].concat();
+    let row = |index: &str| {
+        let row = [begin.clone(), vec![index.to_owned()]].concat();
+        begin.fill(String::new());
+        row
+    };
+    indexes.split(", ").map(row).collect()
 }
 
-/// What to type next: with the program as it was called, so that the lines work where they are printed.
+/// Prints commands to run next, with the path by which this program was called, so that they work where they are
+/// printed.
 fn print_next(db: &Database) -> Result<()> {
     let program = std::env::args().next().unwrap_or_else(|| "tallybook".to_owned());
     let url = &db.settings().database_url;

@@ -1,14 +1,14 @@
-//! The servers.
+//! The nodes.
 
-use tallybook_engine::NodeStatus;
+use tallybook::NodeStatus;
 
 use crate::figures::format::{bytes, count, time};
 use crate::figures::grid::{Column, Grid, Kind};
-use crate::figures::shown::Shown;
+use crate::figures::rated_report::RatedReport;
 
-/// The servers as a table; nothing, where there is one with which nothing is wrong.
-pub(crate) fn grid(shown: &Shown) -> Option<Grid> {
-    let nodes = shown.report.nodes.as_slice();
+/// Returns the table of nodes; `None` for a single node without problems.
+pub(crate) fn grid(rated: &RatedReport) -> Option<Grid> {
+    let nodes = rated.report.nodes.as_slice();
     let columns: [Column<&NodeStatus>; 9] = [
         Column::new("node", Kind::Word, 0, |node| node.name.clone()),
         Column::new("role", Kind::Word, 0, |node| node.role.to_string()),

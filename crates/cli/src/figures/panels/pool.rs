@@ -1,14 +1,14 @@
 //! The pools.
 
-use tallybook_engine::{HolderReport, PoolReport};
+use tallybook::{HolderReport, PoolReport};
 
 use crate::figures::format::{count, site, time};
 use crate::figures::grid::{Column, Grid, Kind};
-use crate::figures::shown::{Shown, Span};
+use crate::figures::rated_report::{RatedReport, Span};
 
-/// The pools as a table.
-pub(crate) fn grid(shown: &Shown) -> Grid {
-    let (wait, hold) = match shown.span {
+/// Returns the table of pools.
+pub(crate) fn grid(rated: &RatedReport) -> Grid {
+    let (wait, hold) = match rated.span {
         Span::Run => ("wait p99", "hold p99"),
         Span::Part => ("wait p99*", "hold p99*"),
     };
@@ -24,7 +24,7 @@ pub(crate) fn grid(shown: &Shown) -> Grid {
         Column::number("held", 2, |pool| longest(pool).map_or_else(String::new, |holder| time(holder.held))),
         Column::new("longest by", Kind::Site, 2, |pool| site(longest(pool).map(|holder| &holder.at))),
     ];
-    Grid::new(&columns, &shown.report.pools)
+    Grid::new(&columns, &rated.report.pools)
 }
 
 fn longest<'a>(pool: &&'a PoolReport) -> Option<&'a HolderReport> {

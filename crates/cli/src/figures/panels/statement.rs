@@ -1,34 +1,34 @@
-//! The statements that ran.
+//! The executed statements.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use tallybook_engine::{Escaped, StatementReport};
+use tallybook::{Escaped, StatementReport};
 
 use crate::figures::format::{bytes, count, percent, rate, site, time};
 use crate::figures::grid::{Column, Grid, Kind};
 use crate::figures::order::Order;
-use crate::figures::shown::{Shown, Span};
+use crate::figures::rated_report::{RatedReport, Span};
 use crate::output::thousands;
 
 struct Row<'a> {
     number: usize,
     statement: &'a StatementReport,
-    shown: &'a Shown,
+    rated: &'a RatedReport,
     total: Duration,
 }
 
-fn rows(shown: &Shown, order: Order) -> impl Iterator<Item = Row<'_>> {
-    let total = shown.total();
-    let sorted = order.sort(shown).into_iter().enumerate();
-    sorted.map(move |(index, statement)| Row { number: index + 1, statement, shown, total })
+fn rows(rated: &RatedReport, order: Order) -> impl Iterator<Item = Row<'_>> {
+    let total = rated.total();
+    let sorted = order.sort(rated).into_iter().enumerate();
+    sorted.map(move |(index, statement)| Row { number: index + 1, statement, rated, total })
 }
 
-/// What statements cost.
+/// Returns the cost columns.
 fn costs<'a>(span: Span) -> Vec<Column<Row<'a>>> {
     let mut columns = vec![
         Column::number("calls", 0, |row: &Row<'_>| count(row.statement.calls)),
-        Column::number("calls/s", 0, |row| rate(row.shown.rate(row.statement))),
+        Column::number("calls/s", 0, |row| rate(row.rated.rate(row.statement))),
         Column::number("total", 0, |row| percent(row.statement.times.total, row.total)),
     ];
     if span == Span::Part {
@@ -62,40 +62,40 @@ fn text<'a>() -> Column<Row<'a>> {
     Column::new("statement", Kind::Text, 0, |row| row.statement.statement.clone())
 }
 
-/// What they cost, their call sites and texts: for a terminal.
-pub(super) fn grid(shown: &Shown, order: Order) -> Grid {
-    let mut columns = costs(shown.span);
+/// Returns one table of costs, call sites and texts, for a terminal.
+pub(super) fn grid(rated: &RatedReport, order: Order) -> Grid {
+    let mut columns = costs(rated.span);
     columns.extend([call_site(1), text()]);
-    Grid::new(&columns, rows(shown, order))
+    Grid::new(&columns, rows(rated, order))
 }
 
-/// The first of them in two tables, which a number connects, so that nothing has to go: what they cost, and where they
-/// are.
-pub(in crate::figures) fn texts(shown: &Shown, order: Order, most: usize) -> [Grid; 2] {
+/// Returns the first statements as two tables, costs and texts, connected by a number, so that no column has to be
+/// dropped.
+pub(in crate::figures) fn texts(rated: &RatedReport, order: Order, most: usize) -> [Grid; 2] {
     let mut first = vec![number()];
-    first.extend(costs(shown.span));
+    first.extend(costs(rated.span));
     first.push(Column::new("statement", Kind::Name, 0, |row| row.statement.summary.clone()));
     let second = [number(), call_site(0), text()];
-    [Grid::new(&first, rows(shown, order).take(most)), Grid::new(&second, rows(shown, order).take(most))]
+    [Grid::new(&first, rows(rated, order).take(most)), Grid::new(&second, rows(rated, order).take(most))]
 }
 
-pub(super) fn keys(shown: &Shown, order: Order) -> Vec<String> {
-    order.sort(shown).into_iter().map(|statement| statement.fingerprint.clone()).collect()
+pub(super) fn keys(rated: &RatedReport, order: Order) -> Vec<String> {
+    order.sort(rated).into_iter().map(|statement| statement.fingerprint.clone()).collect()
 }
 
-pub(super) fn detail(shown: &Shown, order: Order, index: usize) -> Option<String> {
-    let statement = *order.sort(shown).get(index)?;
+pub(super) fn detail(rated: &RatedReport, order: Order, index: usize) -> Option<String> {
+    let statement = *order.sort(rated).get(index)?;
     let mut text = format!("{}\n\n{}\n\n", Escaped(&statement.summary), Escaped(&statement.statement));
-    // Writing to a string can't fail.
+    // Writing to a string cannot fail.
     let mut field = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<12} {}", Escaped(&value));
     };
     field("fingerprint", statement.fingerprint.clone());
     field("call site", site(statement.at.as_ref()));
-    field("calls", format!("{}, {} a second", thousands(statement.calls), rate(shown.rate(statement))));
+    field("calls", format!("{}, {} a second", thousands(statement.calls), rate(rated.rate(statement))));
     field("errors", errors(statement));
     field("rows", rows_and_bytes(statement));
-    field("time", spent(statement, shown.total()));
+    field("time", spent(statement, rated.total()));
     field("quantiles", quantiles(statement));
     field("of the time", parts(statement));
     field("waited", format!("{} for connections", time(statement.waited)));
@@ -109,7 +109,7 @@ pub(super) fn detail(shown: &Shown, order: Order, index: usize) -> Option<String
 
 fn mean(statement: &StatementReport) -> Duration {
     let total = statement.times.total;
-    // The largest of all times is none any more as a double.
+    // The largest `Duration` does not survive the conversion to a double.
     Duration::try_from_secs_f64(total.as_secs_f64() / statement.times.count.max(1) as f64).unwrap_or(total)
 }
 

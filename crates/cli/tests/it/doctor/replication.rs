@@ -103,7 +103,7 @@ async fn a_replica_of_another_primary_is_critical() {
     assert!(report.of("role").is_empty(), "{}", report.all);
     let report = doctor_of(&primary.url("postgres"), &[&other.url("postgres")]);
     report.has("critical", "system", "of another database cluster", "");
-    report.has("critical", "role", "it is no standby: it can be written to", "DB_READ_REPLICA_URL");
+    report.has("critical", "role", "it is not a standby: it accepts writes", "DB_READ_REPLICA_URL");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,10 +164,10 @@ async fn two_servers_that_can_be_written_to_are_critical() {
         primary.url("postgres").replace("/postgres", &format!(",127.0.0.1:{}/postgres", standby.port()));
     let report = doctor(&both);
     assert_eq!(report.code, 4);
-    report.has("critical", "role", "several nodes can be written to", "pg_rewind");
+    report.has("critical", "role", "several nodes accept writes", "pg_rewind");
     report.has("critical", "role", "(timeline 2)", "higher timeline");
     let report = doctor_of(&primary.url("postgres"), &[&standby.url("postgres")]);
-    report.has("critical", "role", "it is no standby: it can be written to", "pg_rewind");
+    report.has("critical", "role", "it is not a standby: it accepts writes", "pg_rewind");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn a_standby_that_the_settings_do_not_name_is_noted() {
     report.has(
         "note",
         "standbys",
-        "2 standbys of the primary: 1 of them the settings do not name",
+        "2 standbys of the primary, 1 of them not named in the settings",
         "DB_READ_REPLICA_URL",
     );
 }
@@ -208,7 +208,7 @@ async fn commits_that_wait_for_standbys_that_are_not_there_are_critical() {
     until(&url, "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'").await;
     primary.configure(&[("synchronous_standby_names", "ANY 1 (*)")]).unwrap();
     until(&url, "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'quorum'").await;
-    doctor(&url).has("note", "synchronous", "not one standby more than it needs (1)", "add a standby");
+    doctor(&url).has("note", "synchronous", "no standby to spare: it needs 1", "add a standby");
     standby.kill().unwrap();
     until(&url, "SELECT count(*) = 0 FROM pg_stat_replication").await;
     let report = doctor(&url);

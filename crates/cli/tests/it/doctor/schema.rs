@@ -1,7 +1,7 @@
 //! Revisions, indexes, keys, tables and sequences.
 
-use tallybook::engine::{execute, params};
-use tallybook_testkit::{both_engines, postgres};
+use tallybook::{execute, params};
+use tallybook_testkit::{both_dialects, postgres};
 
 use super::{connect, doctor, migrate, sql};
 use crate::support::Program;
@@ -14,7 +14,7 @@ async fn change(url: &str, statement: &'static str) {
     db.close().await;
 }
 
-both_engines! {
+both_dialects! {
     async fn a_book_at_its_newest_revision_is_well(url: &str) {
         migrate(url);
         let report = doctor(url);
@@ -78,7 +78,7 @@ both_engines! {
         report.has("warning", check, "again of trades", "DROP INDEX");
         report.has("note", check, "shorter of trades", "DROP INDEX");
         assert_eq!(report.of(check).len(), 2, "{}", report.all);
-        report.has("note", "schema", "6 differences from what revisions say that harm nobody", "tallybook migrate check");
+        report.has("note", "schema", "6 harmless differences from the revisions", "tallybook migrate check");
     }
 
     async fn a_foreign_key_without_an_index_is_told_of(url: &str) {
@@ -126,7 +126,7 @@ async fn an_index_of_the_book_that_is_invalid_is_one_finding() {
     let build = "CREATE UNIQUE INDEX CONCURRENTLY ix_portfolios_name ON portfolios (name)";
     assert!(connect(url).await.batch_execute(build).await.is_err());
     let report = doctor(url);
-    report.has("warning", "invalid_indexes", "ix_portfolios_name", "doubles");
+    report.has("warning", "invalid_indexes", "ix_portfolios_name", "duplicate values");
     assert!(report.of("schema").is_empty(), "{}", report.all);
 }
 
@@ -153,7 +153,7 @@ async fn large_indexes_that_are_not_read_and_tables_that_nobody_analyzed_are_tol
     report.has("note", "unused_indexes", "unread of notes", "DROP INDEX CONCURRENTLY unread;");
     assert_eq!(report.of("unused_indexes").len(), 1, "{}", report.all);
     report.has("warning", "tables", "was never analyzed", "ANALYZE notes;");
-    report.has("warning", "tables", "notes has 200,000 dead rows beside 200,000 live ones", "VACUUM");
+    report.has("warning", "tables", "notes has 200,000 dead rows and 200,000 live ones", "VACUUM");
     session.batch_execute("VACUUM ANALYZE notes").await.unwrap();
     session.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
     doctor(url).passed("tables");

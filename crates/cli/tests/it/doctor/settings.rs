@@ -73,9 +73,8 @@ fn settings_that_parse_and_hurt_are_told_of() {
     let replica = ("DB_READ_REPLICA_URL", "postgresql://127.0.0.1:2/d");
     let urls = [("DATABASE_URL", "postgresql://127.0.0.1:1/d"), ("DB_ENABLE_READ_REPLICA", "true"), replica];
     for (variable, severity, what) in [
-        (("DB_REPLICA_SPILL", "0"), "warning", "DB_REPLICA_SPILL is 0"),
+        (("DB_REPLICA_FALLBACK", "0"), "warning", "DB_REPLICA_FALLBACK is 0"),
         (("DB_REPLICA_CHECK_INTERVAL", "60"), "note", "DB_REPLICA_CHECK_INTERVAL is 60 s"),
-        (("DB_REPLICA_HEDGE", "0.0005"), "note", "DB_REPLICA_HEDGE is 0.0005 s"),
     ] {
         with(&[&urls[..], &[variable]].concat()).has(severity, "settings", what, "");
     }

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use tallybook::engine::{execute, params};
 use tallybook::{Database, Settings, WriteSession};
+use tallybook::{execute, params};
 use tallybook_testkit::SqliteFile;
 
 use super::{doctor, migrate};
@@ -175,7 +175,7 @@ fn a_process_that_goes_on_with_a_deleted_file_is_named_and_its_rows_can_be_rescu
     shell.run("PRAGMA journal_mode = WAL; CREATE TABLE notes (id integer PRIMARY KEY); INSERT INTO notes VALUES (1);");
     fs::remove_file(file.path()).unwrap();
     shell.run("INSERT INTO notes VALUES (2);");
-    let process = format!("sqlite3 (process {}) goes on with a file that was deleted", shell.child.id());
+    let process = format!("sqlite3 (process {}) still uses a file that was deleted", shell.child.id());
     let report = doctor(&file.url());
     report.has("critical", "file", &process, "cp /proc/");
     report.has("critical", "file", "the file does not exist", "ls -l");
@@ -204,6 +204,6 @@ fn who_keeps_a_log_long_is_named() {
         writer.run("INSERT INTO notes SELECT hex(randomblob(4000000));");
     }
     let report = doctor(&file.url());
-    report.has("warning", "disk", "the log beside the file has", "fuser -v");
+    report.has("warning", "disk", "the log next to the file has", "fuser -v");
     assert!(report.all.contains(&format!("sqlite3 (process {})", reader.child.id())), "{}", report.all);
 }

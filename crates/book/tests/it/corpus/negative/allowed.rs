@@ -1,11 +1,12 @@
-//! Loops that are meant.
+//! Loops that are allowed.
 
-use tallybook::{Database, Executions, Trades};
+use tallybook::Database;
+use tallybook::book::{Executions, Trades};
 
 use crate::corpus::cases::cases;
 use crate::corpus::ledger::ALL;
 
-/// The same database, with these loops allowed.
+/// Opens the same database with these loops allowed.
 async fn allowing(db: &Database, loops: &[&str]) -> Database {
     let mut settings = db.settings().clone();
     settings.monitor.allow = loops.iter().map(|&allowed| allowed.to_owned()).collect();
@@ -20,16 +21,16 @@ async fn run_the_loop(db: &Database) {
     }
 }
 
-/// Runs the loop where it is allowed: nothing is found, and what is allowed in vain is told.
+/// Runs the allowed loop: nothing is found, and unused allowances are reported.
 async fn assert_allowed(db: &Database, by: &str) {
-    let db = allowing(db, &["elsewhere.rs:1", by, "0123456789abcdef"]).await;
+    let db = allowing(db, &["no_such_file.rs:1", by, "0123456789abcdef"]).await;
     run_the_loop(&db).await;
     assert_eq!(db.findings(), []);
-    assert_eq!(db.report().unused_allowances, ["elsewhere.rs:1", "0123456789abcdef"]);
+    assert_eq!(db.report().unused_allowances, ["no_such_file.rs:1", "0123456789abcdef"]);
 }
 
-/// The finding where nothing is allowed.
-async fn finding(db: &Database) -> tallybook::engine::Finding {
+/// Returns the finding if nothing is allowed.
+async fn finding(db: &Database) -> tallybook::QueryFinding {
     let db = allowing(db, &[]).await;
     run_the_loop(&db).await;
     db.findings().remove(0)

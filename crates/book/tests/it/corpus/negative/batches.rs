@@ -1,7 +1,8 @@
-//! Many at once: lists in chunks, batches, bulk loads.
+//! Many rows at once: chunked lists, batches, bulk loads.
 
-use tallybook::engine::{Statement, all, execute, params};
-use tallybook::{Action, Database, Execution, NewExecution, NewTrade, PortfolioId, Trade, TradeId, Trades};
+use tallybook::Database;
+use tallybook::book::{Action, Execution, NewExecution, NewTrade, PortfolioId, Trade, TradeId, Trades};
+use tallybook::{Statement, all, execute, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::ledger::{ALL, EVENTS};
@@ -70,7 +71,7 @@ cases! { in_a_scope:
             let trades = Trades::new(session).get_many(ALL).await?;
             let fill = |trade: &Trade| NewExecution::new(trade.id, &trade.symbol, 1.into(), 10.into());
             let fills: Vec<_> = trades.iter().map(fill).collect();
-            tallybook::Executions::new(session).create_many(&fills).await
+            tallybook::book::Executions::new(session).create_many(&fills).await
         })
         .await;
     }

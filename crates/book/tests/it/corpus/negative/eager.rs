@@ -1,8 +1,9 @@
-//! What should be called instead of a loop.
+//! The calls that replace loops.
 
 use std::collections::BTreeSet;
 
-use tallybook::{Database, PortfolioId, Portfolios, Trades};
+use tallybook::Database;
+use tallybook::book::{PortfolioId, Portfolios, Trades};
 
 use crate::corpus::cases::cases;
 use crate::corpus::ledger::ALL;

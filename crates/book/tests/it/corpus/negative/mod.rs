@@ -1,24 +1,24 @@
-//! What looks like a loop, and must raise no finding.
+//! Patterns that resemble a loop and must cause no finding.
 
-mod again;
 mod allowed;
-mod apart;
 mod batches;
+mod below_threshold;
 mod eager;
-mod elsewhere;
-mod few;
 mod pages;
+mod repeated_reads;
+mod separate_requests;
+mod unrelated_parameters;
 mod writes;
 
 /// The cases of each file.
 pub(crate) const CASES: &[&[&str]] = &[
-    again::CASES,
+    repeated_reads::CASES,
     allowed::CASES,
-    apart::CASES,
+    separate_requests::CASES,
     batches::CASES,
     eager::CASES,
-    elsewhere::CASES,
-    few::CASES,
+    unrelated_parameters::CASES,
+    below_threshold::CASES,
     pages::CASES,
     writes::CASES,
 ];

@@ -1,7 +1,8 @@
 //! Pages of long lists.
 
-use tallybook::engine::{all, params};
-use tallybook::{Database, PortfolioId, Portfolios, Trades, Window};
+use tallybook::Database;
+use tallybook::book::{LimitOffset, PortfolioId, Portfolios, Trades};
+use tallybook::{all, params};
 
 use crate::corpus::cases::cases;
 
@@ -52,14 +53,14 @@ cases! { in_a_scope:
     async fn by_an_offset(db: &Database) {
         let mut session = db.read().await.unwrap();
         for page in 0..5 {
-            Trades::new(&mut session).get_many(Window::first(5).skip(page * 5)).await.unwrap();
+            Trades::new(&mut session).get_many(LimitOffset::first(5).skip(page * 5)).await.unwrap();
         }
     }
 
     async fn by_an_offset_row_by_row(db: &Database) {
         let mut session = db.read().await.unwrap();
         for page in 0..24 {
-            Trades::new(&mut session).get_many(Window::first(1).skip(page)).await.unwrap();
+            Trades::new(&mut session).get_many(LimitOffset::first(1).skip(page)).await.unwrap();
         }
     }
 
@@ -67,7 +68,7 @@ cases! { in_a_scope:
         let mut session = db.read().await.unwrap();
         Portfolios::new(&mut session).get_page(None, 5).await.unwrap();
         for page in 0..4 {
-            let window = Window::first(1).skip(page);
+            let window = LimitOffset::first(1).skip(page);
             Trades::new(&mut session).get_by_portfolio(PortfolioId(7), window).await.unwrap();
         }
     }

@@ -1,17 +1,17 @@
 //! Writes that follow reads.
 
-use tallybook::engine::{execute, params};
-use tallybook::{
-    Database, Executions, NewExecution, NewPortfolio, Portfolios, TradeChanges, TradeId, TradeStatus, Trades,
+use tallybook::Database;
+use tallybook::book::{
+    Executions, NewExecution, NewPortfolio, Portfolios, TradeChanges, TradeId, TradeStatus, Trades,
 };
+use tallybook::{execute, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::ledger::ALL;
 use crate::support::write;
 
 cases! { in_a_scope:
-    // A batch would spare round trips here too. But that a value is stored in a column is no proof of where
-    // it comes from.
+    // A batch would save round trips here too. But storing a value in a column does not prove where it comes from.
     async fn a_child_created_for_each_parent(db: &Database) {
         write(db, async |session| {
             for trade in Trades::new(session).get_many(ALL).await? {

@@ -1,7 +1,8 @@
-//! Loops whose reads run side by side, each in a session of its own.
+//! Loops whose reads run concurrently, each in a session of its own.
 
-use tallybook::engine::{Scope, all, params};
-use tallybook::{Database, Executions, Trade, TradeId, Trades};
+use tallybook::Database;
+use tallybook::book::{Executions, Trade, TradeId, Trades};
+use tallybook::{Scope, all, params};
 use tokio::task::JoinSet;
 
 use crate::corpus::cases::cases;
@@ -22,7 +23,7 @@ async fn executions(db: &Database, trade: TradeId) -> usize {
 }
 
 fn found() -> Label {
-    confirmed("executions", "trades").runs(24).loader(LOADER)
+    confirmed("executions", "trades").runs(24).advice(LOADER)
 }
 
 cases! { in_a_scope:

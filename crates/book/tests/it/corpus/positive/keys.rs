@@ -1,7 +1,8 @@
-//! What the parameters are: keys of all kinds, under all names.
+//! Parameters: keys of all kinds, under all names.
 
-use tallybook::engine::{Row, Statement, all, optional, params};
-use tallybook::{Database, Positions, Trade, TradeId};
+use tallybook::Database;
+use tallybook::book::{Positions, Trade, TradeId};
+use tallybook::{Row, Statement, all, optional, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};
@@ -58,7 +59,7 @@ cases! { in_a_scope:
         for (portfolio, symbol) in session.run(holdings).await.unwrap() {
             session.run(all::<(i64,)>(LOTS, params![portfolio, symbol])).await.unwrap(); // lots
         }
-        // What differs is counted of one column, the one that proves it: four portfolios hold the 24.
+        // Distinct values are counted for one column, the one that proves the loop: four portfolios hold the 24.
         confirmed("lots", "holdings").runs(24).distinct(4)
     }
 

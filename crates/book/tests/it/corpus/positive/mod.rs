@@ -8,8 +8,8 @@ mod redundant;
 mod repositories;
 mod sessions;
 mod statements;
+mod suspected;
 mod walks;
-mod words;
 
 /// The cases of each file.
 pub(crate) const CASES: &[&[&str]] = &[
@@ -22,5 +22,5 @@ pub(crate) const CASES: &[&[&str]] = &[
     sessions::CASES,
     statements::CASES,
     walks::CASES,
-    words::CASES,
+    suspected::CASES,
 ];

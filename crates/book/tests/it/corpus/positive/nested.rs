@@ -1,7 +1,8 @@
 //! Loops in loops.
 
-use tallybook::engine::{all, one, optional, params};
-use tallybook::{Database, Executions, Portfolios, Trades};
+use tallybook::Database;
+use tallybook::book::{Executions, Portfolios, Trades};
+use tallybook::{all, one, optional, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};
@@ -19,10 +20,10 @@ cases! { in_a_scope:
                 Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
             }
         }
-        let loader = "Trades::get_many_by_portfolio_with_executions(&portfolios, limit)";
+        let advice = "Trades::get_many_by_portfolio_with_executions(&portfolios, limit)";
         [
-            confirmed("trades", "portfolios").runs(8).loader(loader),
-            confirmed("executions", "trades").runs(24).loader(EXECUTIONS),
+            confirmed("trades", "portfolios").runs(8).advice(advice),
+            confirmed("executions", "trades").runs(24).advice(EXECUTIONS),
         ]
     }
 
@@ -37,7 +38,7 @@ cases! { in_a_scope:
         }
         [
             confirmed("newest", "portfolios").runs(8),
-            confirmed("executions", "newest").runs(8).loader(EXECUTIONS),
+            confirmed("executions", "newest").runs(8).advice(EXECUTIONS),
         ]
     }
 
@@ -71,7 +72,7 @@ cases! { in_a_scope:
                 Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
             }
         }
-        confirmed("executions", "trades").runs(24).loader(EXECUTIONS)
+        confirmed("executions", "trades").runs(24).advice(EXECUTIONS)
     }
 
     async fn over_single_rows_that_one_batch_read(db: &Database) -> Label {

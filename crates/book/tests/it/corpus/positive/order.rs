@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tallybook::engine::{Statement, all, params};
-use tallybook::{Database, Executions, Portfolios, ReadSession, Trade, TradeId, TradeStatus, Trades};
+use tallybook::book::{Executions, Portfolios, Trade, TradeId, TradeStatus, Trades};
+use tallybook::{Database, ReadSession};
+use tallybook::{Statement, all, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};
@@ -20,7 +21,7 @@ async fn executions(session: &mut ReadSession, trade: TradeId) -> usize {
 }
 
 fn loop_of(runs: u64) -> Label {
-    confirmed("executions", "trades").runs(runs).loader(LOADER)
+    confirmed("executions", "trades").runs(runs).advice(LOADER)
 }
 
 cases! { in_a_scope:
@@ -65,7 +66,7 @@ cases! { in_a_scope:
         for id in ids {
             Portfolios::new(&mut session).get(id).await.unwrap(); // parent
         }
-        confirmed("parent", "trades").runs(8).loader("Portfolios::get_by_ids(&ids)")
+        confirmed("parent", "trades").runs(8).advice("Portfolios::get_by_ids(&ids)")
     }
 
     async fn until_five_are_found(db: &Database) -> Label {
@@ -92,13 +93,13 @@ cases! { in_a_scope:
                 }
             }
         }
-        let found = |at, runs| confirmed(at, "trades").runs(runs).loader(LOADER);
+        let found = |at, runs| confirmed(at, "trades").runs(runs).advice(LOADER);
         [found("of the filled", 8), found("of the others", 16)]
     }
 
     async fn with_a_second_attempt_for_each(db: &Database) -> Label {
-        // The second parameter is refused by the database if it is no JSON.
-        let by_trade = Statement::per_engine(
+        // The database refuses a second parameter that is not JSON.
+        let by_trade = Statement::per_dialect(
             "SELECT id FROM executions WHERE trade_id = $1 AND $2::text::json IS NOT NULL",
             "SELECT id FROM executions WHERE trade_id = $1 AND json($2) IS NOT NULL",
         );
@@ -122,6 +123,6 @@ cases! { in_a_scope:
                 attempts += 1;
             }
         }
-        confirmed("executions", "trades").runs(48).distinct(24).loader(LOADER)
+        confirmed("executions", "trades").runs(48).distinct(24).advice(LOADER)
     }
 }

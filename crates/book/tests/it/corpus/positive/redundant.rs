@@ -1,7 +1,8 @@
-//! The same read again and again.
+//! Repeated identical reads.
 
-use tallybook::engine::{all, one, params};
-use tallybook::{Database, PortfolioId, Portfolios, TradeStatus, Trades};
+use tallybook::Database;
+use tallybook::book::{PortfolioId, Portfolios, TradeStatus, Trades};
+use tallybook::{all, one, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, redundant};

@@ -1,8 +1,7 @@
-//! A method of a repository for each row.
+//! One repository call for each row.
 
-use tallybook::{
-    Database, Executions, Portfolios, Positions, Session, Trade, TradeStatus, Trades, TradingSessions,
-};
+use tallybook::book::{Executions, Portfolios, Positions, Trade, TradeStatus, Trades, TradingSessions};
+use tallybook::{Database, Session};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};
@@ -13,7 +12,7 @@ async fn newest_trades(session: &mut impl Session) -> Vec<Trade> {
     Trades::new(session).get_many(ALL).await.unwrap() // the newest trades
 }
 
-/// Adds to a trade what is kept elsewhere.
+/// Adds to a trade the data stored elsewhere.
 trait Enrich {
     async fn enrich(&mut self, trade: &Trade) -> usize;
 }
@@ -39,8 +38,8 @@ cases! { in_a_scope:
         for trade in trades {
             Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
         }
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "trades").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "trades").runs(24).advice(advice)
     }
 
     async fn a_loop_in_another_function_than_the_read(db: &Database) -> Label {
@@ -48,16 +47,16 @@ cases! { in_a_scope:
         for trade in newest_trades(&mut session).await {
             Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
         }
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "the newest trades").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "the newest trades").runs(24).advice(advice)
     }
 
     async fn a_loop_over_two_functions_and_a_trait(db: &Database) -> Label {
         let mut session = db.read().await.unwrap();
         let trades = newest_trades(&mut session).await;
         assert_eq!(enriched(&mut session, &trades).await, 48);
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("enriching", "the newest trades").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("enriching", "the newest trades").runs(24).advice(advice)
     }
 
     async fn the_eager_method_for_one_for_each(db: &Database) -> Label {
@@ -65,7 +64,7 @@ cases! { in_a_scope:
         for trade in newest_trades(&mut session).await {
             Trades::new(&mut session).get_with_executions(trade.id).await.unwrap(); // eager
         }
-        confirmed("eager", "the newest trades").runs(24).loader("Trades::get_many_with_executions(&ids)")
+        confirmed("eager", "the newest trades").runs(24).advice("Trades::get_many_with_executions(&ids)")
     }
 
     async fn all_relations_of_each_portfolio(db: &Database) -> Label {
@@ -74,8 +73,8 @@ cases! { in_a_scope:
         for portfolio in portfolios {
             Portfolios::new(&mut session).get_with_all_relations(portfolio.id).await.unwrap(); // relations
         }
-        let loader = "Portfolios::get_many_with_all_relations(&ids)";
-        confirmed("relations", "portfolios").runs(8).loader(loader)
+        let advice = "Portfolios::get_many_with_all_relations(&ids)";
+        confirmed("relations", "portfolios").runs(8).advice(advice)
     }
 
     async fn the_portfolio_of_each_trade_where_many_share_few(db: &Database) -> Label {
@@ -84,18 +83,18 @@ cases! { in_a_scope:
             Portfolios::new(&mut session).get(trade.portfolio_id).await.unwrap(); // parent
         }
         let found = confirmed("parent", "the newest trades").runs(TRADES as u64).distinct(PORTFOLIOS as u64);
-        found.loader("Portfolios::get_by_ids(&ids)")
+        found.advice("Portfolios::get_by_ids(&ids)")
     }
 
-    // The column leaves out a word of the table: `session_id` is the `id` of `trading_sessions`.
+    // The column omits a part of the table's name: `session_id` is the `id` of `trading_sessions`.
     async fn the_trades_of_each_trading_session(db: &Database) -> Label {
         let mut session = db.read().await.unwrap();
         let sessions = TradingSessions::new(&mut session).get_many(ALL).await.unwrap(); // sessions
         for trading_session in sessions {
             Trades::new(&mut session).get_by_session(trading_session.id).await.unwrap(); // trades
         }
-        let loader = "Trades::get_many_by_session_with_executions(&sessions)";
-        confirmed("trades", "sessions").runs(16).loader(loader)
+        let advice = "Trades::get_many_by_session_with_executions(&sessions)";
+        confirmed("trades", "sessions").runs(16).advice(advice)
     }
 
     async fn the_trading_session_of_each_trade(db: &Database) -> Label {
@@ -105,7 +104,7 @@ cases! { in_a_scope:
             TradingSessions::new(&mut session).get(trading_session).await.unwrap(); // session
         }
         let found = confirmed("session", "the newest trades").runs(24).distinct(16);
-        found.loader("TradingSessions::get_by_ids(&ids)")
+        found.advice("TradingSessions::get_by_ids(&ids)")
     }
 
     async fn two_loops_over_one_list(db: &Database) -> [Label; 2] {
@@ -145,8 +144,8 @@ cases! { in_a_scope:
         for trade in page.rows {
             Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
         }
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "page").runs(10).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "page").runs(10).advice(advice)
     }
 
     async fn the_rows_of_every_page(db: &Database) -> Label {
@@ -162,8 +161,8 @@ cases! { in_a_scope:
                 break;
             }
         }
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "page").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "page").runs(24).advice(advice)
     }
 
     async fn a_loop_in_a_write_transaction(db: &Database) -> Label {
@@ -175,7 +174,7 @@ cases! { in_a_scope:
             Ok(())
         })
         .await;
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "trades").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "trades").runs(24).advice(advice)
     }
 }

@@ -1,7 +1,8 @@
 //! Loops in one session without a scope.
 
-use tallybook::engine::{all, execute, one, params};
-use tallybook::{Database, Executions, Trades};
+use tallybook::Database;
+use tallybook::book::{Executions, Trades};
+use tallybook::{all, execute, one, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed, redundant};
@@ -17,8 +18,8 @@ cases! { in_no_scope:
         for trade in trades {
             Executions::new(&mut session).get_by_trade(trade.id).await.unwrap(); // executions
         }
-        let loader = "Trades::get_many_with_executions(&ids)";
-        confirmed("executions", "trades").runs(24).loader(loader)
+        let advice = "Trades::get_many_with_executions(&ids)";
+        confirmed("executions", "trades").runs(24).advice(advice)
     }
 
     async fn through_a_snapshot(db: &Database) -> Label {

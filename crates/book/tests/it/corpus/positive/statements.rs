@@ -1,7 +1,8 @@
-//! Writes for each row, and reads with other conditions beside the key.
+//! Writes for each row, and reads with conditions in addition to the key.
 
-use tallybook::engine::{all, execute, one, params};
-use tallybook::{Database, Executions, TradeChanges, TradeStatus, Trades};
+use tallybook::Database;
+use tallybook::book::{Executions, TradeChanges, TradeStatus, Trades};
+use tallybook::{all, execute, one, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};
@@ -57,7 +58,7 @@ cases! { in_a_scope:
             Ok(())
         })
         .await;
-        // INSERTs are not reported: the sums are.
+        // INSERTs are not reported; the sums are.
         confirmed("sum", "trades").runs(24)
     }
 

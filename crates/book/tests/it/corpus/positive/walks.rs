@@ -1,10 +1,10 @@
-//! Walks through trees, level by level and branch by branch.
+//! Tree traversals, level by level and branch by branch.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 
-use tallybook::engine::{all, params};
 use tallybook::{Database, ReadSession};
+use tallybook::{all, params};
 
 use crate::corpus::cases::cases;
 use crate::corpus::label::{Label, confirmed};

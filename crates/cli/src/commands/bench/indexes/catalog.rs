@@ -1,10 +1,10 @@
-//! The indexes, and what the database knows of them.
+//! The measured indexes, and their entries in the database's catalog.
 
 use anyhow::{Context, Result};
 use tallybook::Session;
-use tallybook::engine::{Statement, optional, params};
+use tallybook::{Statement, optional, params};
 
-/// An index of the optimisation revision.
+/// An index of revision `0002`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Index {
     TradesSession,
@@ -20,19 +20,19 @@ pub(super) const INDEXES: [Index; 4] = [
     Index::TradesPortfolioCreated,
 ];
 
-/// The definition, the bytes and the pages of an index. The definition is the database's own, so that an index
-/// that was dropped is made again as it was.
-const KNOWN: Statement = Statement::per_engine(
+/// Selects the definition, the bytes and the pages of an index. The definition is the database's own, so that a
+/// dropped index is created again exactly as it was.
+const INDEX_INFO: Statement = Statement::per_dialect(
     "SELECT pg_get_indexdef($1::regclass), pg_relation_size($1::regclass), \
      pg_relation_size($1::regclass) / current_setting('block_size')::bigint",
     "SELECT sql, (SELECT sum(pgsize) FROM dbstat WHERE name = $1), (SELECT count(*) FROM dbstat WHERE name = $1) \
      FROM sqlite_master WHERE type = 'index' AND name = $1",
 );
 
-/// What a database knows of an index.
+/// An index as the catalog describes it.
 #[derive(Debug)]
-pub(super) struct Known {
-    /// The statement that makes it.
+pub(super) struct IndexInfo {
+    /// The statement that creates it.
     pub(super) definition: String,
     pub(super) bytes: u64,
     pub(super) pages: u64,
@@ -48,7 +48,7 @@ impl Index {
         }
     }
 
-    /// The table that it is on.
+    /// Returns the table of the index.
     pub(super) fn table(self) -> &'static str {
         match self {
             Index::PositionsPortfolioSymbol => "positions",
@@ -56,16 +56,16 @@ impl Index {
         }
     }
 
-    /// The statement that drops it.
+    /// Returns the statement that drops it.
     pub(super) fn drop_statement(self) -> String {
         format!("DROP INDEX {}", self.name())
     }
 
-    pub(super) async fn look_up(self, session: &mut impl Session) -> Result<Known> {
-        let query = optional::<(String, i64, i64)>(KNOWN, params![self.name()]);
+    pub(super) async fn look_up(self, session: &mut impl Session) -> Result<IndexInfo> {
+        let query = optional::<(String, i64, i64)>(INDEX_INFO, params![self.name()]);
         let found = session.fetch(query).await?;
         let (definition, bytes, pages) =
             found.with_context(|| format!("the scratch copy has no index {}", self.name()))?;
-        Ok(Known { definition, bytes: bytes.unsigned_abs(), pages: pages.unsigned_abs() })
+        Ok(IndexInfo { definition, bytes: bytes.unsigned_abs(), pages: pages.unsigned_abs() })
     }
 }

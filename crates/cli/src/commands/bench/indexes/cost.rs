@@ -1,4 +1,4 @@
-//! What an index costs: its size, and the time that inserts take longer.
+//! The cost of an index: its size, and how much longer inserts take.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -6,17 +6,18 @@ use std::time::Instant;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tallybook::engine::{Value, WriteSession, execute, one, params};
-use tallybook::{Database, Positions, Trades};
+use tallybook::Database;
+use tallybook::book::{Positions, Trades};
+use tallybook::{Value, WriteSession, execute, one, params};
 
 use super::catalog::{INDEXES, Index};
 use super::measure::median;
 use super::samples::Samples;
 use crate::args::Indexes;
 
-/// Transactions of the inserts of a round.
+/// Number of insert transactions in a round.
 const TRANSACTIONS: usize = 10;
-/// The part of an insert's time below which a difference means nothing.
+/// The share of an insert's time below which a difference is noise.
 const NOISE: f64 = 0.02;
 
 /// The cost of one index.
@@ -25,20 +26,20 @@ pub(super) struct Cost {
     pub(super) index: &'static str,
     pub(super) bytes: u64,
     pub(super) pages: u64,
-    /// Time that building it takes.
+    /// Time to build it, in milliseconds.
     pub(super) build_ms: f64,
-    /// Time of an inserted row, its part of the commit included.
+    /// Time of an inserted row with the index, in microseconds, including its share of the commit.
     pub(super) insert_us_with: f64,
     pub(super) insert_us_without: f64,
 }
 
 impl Cost {
-    /// The time that an insert takes longer.
+    /// Returns how much longer an insert takes, in microseconds.
     pub(super) fn insert_us(&self) -> f64 {
         self.insert_us_with - self.insert_us_without
     }
 
-    /// Whether that is more than what a quiet machine adds and takes.
+    /// Returns whether that is more than the noise of a quiet machine.
     pub(super) fn is_measurable(&self) -> bool {
         self.insert_us() > NOISE * self.insert_us_without
     }
@@ -57,7 +58,7 @@ pub(super) async fn measure(
     Ok(costs)
 }
 
-/// Unlike reads, inserts are committed: what an index costs a commit is part of its cost.
+/// Unlike reads, inserts are committed: the cost of an index includes that of its commit.
 async fn measure_index(
     db: &Database,
     index: Index,
@@ -86,14 +87,14 @@ async fn measure_index(
     })
 }
 
-/// Inserts rows into the index's table, and takes them away again; returns the microseconds of a row.
+/// Inserts rows into the index's table and deletes them again. Returns the microseconds for each row.
 async fn insert(db: &Database, index: Index, samples: &Samples, rows: u32) -> Result<f64> {
     let table = index.table();
     let last = one::<(i64,)>(format!("SELECT max(id) FROM {table}"), params![]);
     let (last,) = db.read().await?.run(last).await?;
     let rows = rows as usize;
-    // A first transaction, not timed, takes over what the last change of the schema left to do: SQLite's log to
-    // write back, statements to prepare.
+    // A first transaction, not timed, does what the last schema change left to do: writing back SQLite's log,
+    // preparing statements.
     insert_once(db, index, samples, 0..rows / TRANSACTIONS).await?;
     let start = Instant::now();
     for transaction in 0..TRANSACTIONS {

@@ -1,21 +1,21 @@
-//! How the time of a read grows with the book.
+//! Growth of a read's time with the size of the book.
 
 use serde::Serialize;
 
 use super::AtSize;
 
-/// The exponents of a read: 0 where its time stays the same, 1 where it grows as the book does.
+/// Growth exponents of a read: 0 if its time stays the same, 1 if it grows in proportion to the book.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Growth {
     pub(super) read: &'static str,
-    /// From the first to the last size.
+    /// Exponent from the first to the last size.
     pub(super) with: f64,
     pub(super) without: f64,
-    /// From each size to the next.
+    /// Exponents from each size to the next.
     pub(super) steps: Vec<Step>,
 }
 
-/// From one size to the next.
+/// The growth from one size to the next.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Step {
     pub(super) from: u32,
@@ -24,7 +24,7 @@ pub(super) struct Step {
     pub(super) without: f64,
 }
 
-/// None where there is but one size.
+/// Returns the growth of all reads; empty for a single size.
 pub(super) fn growth(sizes: &[AtSize]) -> Vec<Growth> {
     let (Some(first), Some(last)) = (sizes.first(), sizes.last()) else { return Vec::new() };
     if sizes.len() < 2 {
@@ -42,7 +42,7 @@ pub(super) fn growth(sizes: &[AtSize]) -> Vec<Growth> {
         .collect()
 }
 
-/// The exponents of all reads between two sizes.
+/// Returns the exponents of all reads between two sizes.
 fn steps(from: &AtSize, to: &AtSize) -> Vec<Step> {
     let rows = f64::from(to.trades) / f64::from(from.trades);
     let pairs = from.reads.iter().zip(&to.reads);
@@ -56,7 +56,7 @@ fn steps(from: &AtSize, to: &AtSize) -> Vec<Step> {
         .collect()
 }
 
-/// The slope of a line on a paper that is logarithmic in both directions.
+/// Returns the slope of a line on a log-log scale.
 fn slope(times: f64, rows: f64) -> f64 {
     times.ln() / rows.ln()
 }

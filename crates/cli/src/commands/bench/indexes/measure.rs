@@ -6,12 +6,12 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tallybook::Database;
-use tallybook::engine::{Explainer, Plan, WriteSession, execute, params};
+use tallybook::{Explainer, Plan, WriteSession, execute, params};
 
 use super::read::{READS, Read};
 use super::samples::Samples;
 
-/// The most reads of a side in a round, and the time after which no further one begins.
+/// Maximum number of reads for each side of a round, and the time after which no further one begins.
 const READS_PER_ROUND: usize = 40;
 const TIME_PER_ROUND: Duration = Duration::from_millis(300);
 
@@ -20,24 +20,24 @@ const TIME_PER_ROUND: Duration = Duration::from_millis(300);
 pub(super) struct Measured {
     pub(super) read: &'static str,
     pub(super) index: &'static str,
-    /// Rows that it returns, on average.
+    /// Average number of rows returned.
     pub(super) rows: f64,
     pub(super) with: Side,
     pub(super) without: Side,
 }
 
-/// One side of it.
+/// One side: with or without the index.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Side {
-    /// The median of the rounds' medians.
+    /// Median of the rounds' medians, in microseconds.
     pub(super) median_us: f64,
-    /// The indexes that the database's own plan names.
+    /// The indexes in the database's own plan.
     pub(super) indexes_used: Vec<String>,
-    /// Pages touched: PostgreSQL's shared buffers; SQLite's are not counted.
+    /// Pages touched: PostgreSQL's shared buffers. `None` on SQLite, which does not count them.
     pub(super) pages: Option<u64>,
 }
 
-/// Takes both sides of each read in turn, so that both see the same machine.
+/// Alternates between both sides of each read, so that both see the same machine load.
 pub(super) async fn measure(
     db: &Database,
     samples: &Samples,
@@ -87,7 +87,7 @@ struct Rounds {
 
 impl Rounds {
     async fn add(&mut self, session: &mut WriteSession, read: Read, samples: &Samples) -> Result<()> {
-        // Also warms up: after a change of the schema the first read prepares its statement anew.
+        // Also warms up: after a schema change the first read prepares its statement again.
         let mut explainer = Explainer::analyzing(session);
         read.run(&mut explainer, samples, 0).await?;
         self.plan = explainer.plan().clone();
@@ -113,7 +113,7 @@ impl Rounds {
     }
 }
 
-/// The middle one; of none, 0.
+/// Returns the median; 0 of no values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -10,23 +10,24 @@ mod samples;
 mod verdict;
 
 use anyhow::Result;
-use indicatif::ProgressBar;
-use tallybook::engine::MonitorMode;
-use tallybook::{Database, Settings, upgrade};
-
-use crate::args::{Indexes, Size};
-use crate::database::Target;
-use crate::interrupt::Interrupt;
-use crate::scratch::Scratch;
-use crate::{output, progress, seed};
 use cost::Cost;
+use indicatif::ProgressBar;
 use measure::Measured;
 use report::Report;
+use tallybook::MonitorMode;
+use tallybook::book::upgrade;
+use tallybook::{Database, Settings};
+
+use crate::args::{Indexes, Size};
+use crate::database::Endpoint;
+use crate::interrupt::Interrupt;
+use crate::temp_database::TempDatabase;
+use crate::{output, progress, seed};
 
 /// Trades of a portfolio at each size, so that a read returns the same number of rows at each.
 const TRADES_PER_PORTFOLIO: u32 = 200;
 
-/// What was measured at one size.
+/// The measurements at one size.
 #[derive(Debug, serde::Serialize)]
 struct AtSize {
     trades: u32,
@@ -35,7 +36,7 @@ struct AtSize {
     indexes: Vec<Cost>,
 }
 
-pub(super) async fn run(target: &Target, args: &Indexes, as_json: bool) -> Result<()> {
+pub(super) async fn run(target: &Endpoint, args: &Indexes, as_json: bool) -> Result<()> {
     let mut sizes = args.sizes.clone();
     sizes.sort_unstable();
     sizes.dedup();
@@ -43,9 +44,11 @@ pub(super) async fn run(target: &Target, args: &Indexes, as_json: bool) -> Resul
     let mut interrupt = Interrupt::new()?;
     let mut report = Report::new(args);
     for trades in sizes {
-        let scratch = Scratch::make(target.named(), &settings).await?;
-        report.engine = scratch.db().engine().to_string();
-        report.add(scratch.run(&mut interrupt, async |db| at_size(db, trades, args).await).await?);
+        let scratch = TempDatabase::create(target.named(), &settings).await?;
+        report.dialect = scratch.db().dialect().to_string();
+        // Disables the monitor: a scratch copy needs none.
+        let measured = scratch.run(&mut interrupt, async |db| Box::pin(at_size(db, trades, args)).await);
+        report.add(measured.await?);
     }
     report.conclude();
     if as_json { Ok(output::json(&report)?) } else { report.print() }

@@ -1,15 +1,16 @@
-//! The reads that the indexes are for.
+//! The reads that the indexes serve.
 
 use anyhow::Result;
-use tallybook::{Positions, Session, TradeStatus, Trades, Window};
+use tallybook::Session;
+use tallybook::book::{LimitOffset, Positions, TradeStatus, Trades};
 
 use super::catalog::Index;
 use super::samples::Samples;
 
-/// Trades on the first page of a list.
-const LIST: Window = Window::first(20);
+/// The first page of a list of trades.
+const LIST: LimitOffset = LimitOffset::first(20);
 
-/// One of the reads. Whether the index of trades by portfolio and status pays depends on the status.
+/// One of the reads. Whether the index of trades by portfolio and status pays depends on how rare the status is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Read {
     TradesOfSession,
@@ -47,7 +48,7 @@ impl Read {
         }
     }
 
-    /// Reads with the samples whose turn it is.
+    /// Executes the read with the samples of this turn.
     pub(super) async fn run<S: Session>(self, session: &mut S, samples: &Samples, turn: usize) -> Result<()> {
         let portfolio = samples.portfolios[turn % samples.portfolios.len()];
         let mut of_status = async |status| {

@@ -1,4 +1,4 @@
-//! What `tallybook bench indexes` prints.
+//! The output of `tallybook bench indexes`.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -10,10 +10,10 @@ use super::verdict::{Pays, Verdict, verdicts};
 use crate::args::Indexes;
 use crate::output::{self, thousands};
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    pub(super) engine: String,
+    pub(super) dialect: String,
     rounds: u32,
     inserts: u32,
     sizes: Vec<AtSize>,
@@ -24,7 +24,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(args: &Indexes) -> Self {
         Self {
-            engine: String::new(),
+            dialect: String::new(),
             rounds: args.rounds,
             inserts: args.inserts,
             sizes: Vec::new(),
@@ -37,7 +37,7 @@ impl Report {
         self.sizes.push(size);
     }
 
-    /// Draws the conclusions of all sizes.
+    /// Computes the conclusions from all sizes.
     pub(super) fn conclude(&mut self) {
         self.growth = growth(&self.sizes);
         self.verdicts = self.sizes.iter().flat_map(verdicts).collect();
@@ -55,7 +55,7 @@ impl Report {
     fn print_reads(&self, size: &AtSize) -> Result<()> {
         output::line(format!(
             "\n{}, {} trades of {} portfolios: reads with and without their index, medians of {} rounds in turn",
-            self.engine,
+            self.dialect,
             thousands(size.trades.into()),
             thousands(size.portfolios.into()),
             self.rounds
@@ -160,7 +160,7 @@ fn used(side: &Side) -> String {
     if side.indexes_used.is_empty() { "none".to_owned() } else { side.indexes_used.join("\n") }
 }
 
-/// Microseconds as people read them, with a decimal where they are few.
+/// Formats microseconds, with a decimal if they are few.
 fn time(micros: f64) -> String {
     if micros < 100.0 { format!("{micros:.1} µs") } else { output::micros(micros.round() as u64) }
 }

@@ -1,27 +1,29 @@
-//! Which rows are read, and which are inserted.
+//! The rows that are read and inserted.
 
 use anyhow::{Result, ensure};
 use rust_decimal::Decimal;
-use tallybook::engine::{Row, all, one, params};
-use tallybook::{Action, Database, NewPosition, NewTrade, PortfolioId, ReadSession, SessionId};
+use tallybook::book::{Action, NewPosition, NewTrade, PortfolioId, TradingSessionId};
+use tallybook::{Database, ReadSession};
+use tallybook::{Row, all, one, params};
 
 use super::TRADES_PER_PORTFOLIO;
 
-/// Rows of each kind to read in turn.
+/// Number of rows of each kind to read in turn.
 const SAMPLES: i64 = 20;
-/// Trades of a session to look for: one in four of its portfolio's, which has three to four sessions.
+/// Trades of a session to read: a quarter of its portfolio's, which has three to four sessions.
 const TRADES_PER_SESSION: i64 = TRADES_PER_PORTFOLIO as i64 / 4;
-/// Parents of the rows that are inserted.
+/// Number of parents for inserted rows.
 const PARENTS: i64 = 1_000;
 
-/// Portfolios and sessions as large at each size of the book: the made-up book has larger and smaller ones, and
-/// its largest grow with it.
+/// Portfolios and sessions of equal size at each size of the book. The generated book has larger and smaller ones,
+/// and its largest grow with it.
 pub(super) struct Samples {
     pub(super) portfolios: Vec<PortfolioId>,
-    pub(super) sessions: Vec<SessionId>,
+    pub(super) sessions: Vec<TradingSessionId>,
     pub(super) positions: Vec<(PortfolioId, String)>,
-    /// Trades of all the book, whose portfolio, session and symbol new rows get: they fall all over the indexes.
-    parents: Vec<(PortfolioId, SessionId, String)>,
+    /// Portfolio, session and symbol of trades throughout the book, for new rows, so that inserts hit all parts of
+    /// the indexes.
+    parents: Vec<(PortfolioId, TradingSessionId, String)>,
 }
 
 pub(super) async fn take(db: &Database) -> Result<Samples> {
@@ -39,7 +41,7 @@ pub(super) async fn take(db: &Database) -> Result<Samples> {
     Ok(samples)
 }
 
-/// The parents whose number of trades is nearest to `trades`.
+/// Returns the parents whose number of trades is nearest to `trades`.
 async fn near<T>(session: &mut ReadSession, parent: &str, trades: i64) -> Result<Vec<T>>
 where
     (T,): Row,
@@ -52,7 +54,7 @@ where
     Ok(rows.into_iter().map(|(parent,)| parent).collect())
 }
 
-/// A position of each of the portfolios that are read.
+/// Returns a position of each portfolio that is read.
 async fn positions(session: &mut ReadSession) -> Result<Vec<(PortfolioId, String)>> {
     let sql = "SELECT portfolio_id, max(symbol) FROM positions WHERE portfolio_id IN \
          (SELECT portfolio_id FROM trades GROUP BY portfolio_id ORDER BY abs(count(*) - $1), portfolio_id LIMIT $2) \
@@ -60,7 +62,7 @@ async fn positions(session: &mut ReadSession) -> Result<Vec<(PortfolioId, String
     Ok(session.run(all(sql, params![i64::from(TRADES_PER_PORTFOLIO), SAMPLES])).await?)
 }
 
-async fn parents(session: &mut ReadSession) -> Result<Vec<(PortfolioId, SessionId, String)>> {
+async fn parents(session: &mut ReadSession) -> Result<Vec<(PortfolioId, TradingSessionId, String)>> {
     let (trades,) = session.run(one::<(i64,)>("SELECT count(*) FROM trades", params![])).await?;
     let sql = "SELECT portfolio_id, session_id, symbol FROM trades \
          WHERE id % $1 = 0 AND session_id IS NOT NULL ORDER BY id LIMIT $2";
@@ -68,14 +70,14 @@ async fn parents(session: &mut ReadSession) -> Result<Vec<(PortfolioId, SessionI
 }
 
 impl Samples {
-    /// The trade to insert whose turn it is.
+    /// Returns the trade to insert in this turn.
     pub(super) fn trade(&self, turn: usize) -> NewTrade {
         let (portfolio, session, symbol) = &self.parents[turn % self.parents.len()];
         let trade = NewTrade::market(*portfolio, Action::Buy, symbol, Decimal::TEN);
         NewTrade { session_id: Some(*session), ..trade }
     }
 
-    /// The position to insert whose turn it is.
+    /// Returns the position to insert in this turn.
     pub(super) fn position(&self, turn: usize) -> NewPosition {
         let (portfolio, _, symbol) = &self.parents[turn % self.parents.len()];
         NewPosition::new(*portfolio, symbol, Decimal::TEN, Decimal::ONE_HUNDRED)

@@ -1,4 +1,4 @@
-//! Whether an index pays, in words.
+//! The verdict on each index: whether it pays.
 
 use serde::Serialize;
 
@@ -7,24 +7,24 @@ use super::cost::Cost;
 use super::measure::Measured;
 use crate::output::{micros, thousands};
 
-/// How many times as fast a read must be for its index to pay, and to pay well. Below the first it is within
-/// what a busy machine adds and takes.
+/// Speed-ups from which an index pays, and pays well. Below the first, the difference is within the noise of a
+/// busy machine.
 const GAIN: f64 = 1.15;
 const GOOD_GAIN: f64 = 2.0;
 
-/// What is said of an index for a read at a size.
+/// The verdict on an index for a read at a size.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verdict {
     pub(super) read: &'static str,
     pub(super) index: &'static str,
     pub(super) trades: u32,
     pub(super) pays: Pays,
-    /// Time without the index over time with it.
+    /// Time without the index divided by the time with it.
     pub(super) gain: f64,
     pub(super) why: String,
 }
 
-/// Whether it pays.
+/// Whether the index pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Pays {
@@ -43,7 +43,7 @@ impl Pays {
     }
 }
 
-/// What is to be said of a size.
+/// Returns the verdicts at a size.
 pub(super) fn verdicts(size: &AtSize) -> impl Iterator<Item = Verdict> + '_ {
     size.reads.iter().filter_map(|read| {
         let cost = size.indexes.iter().find(|cost| cost.index == read.index)?;
@@ -64,7 +64,7 @@ fn verdict(trades: u32, read: &Measured, cost: &Cost) -> Verdict {
     Verdict { read: read.read, index: read.index, trades, pays, gain, why: format!("{why}; {}", costs(cost)) }
 }
 
-/// The planner's choice is the clearest word on an index.
+/// Explains that the planner does not use the index, which is the clearest verdict.
 fn unused(read: &Measured) -> String {
     match &read.with.indexes_used[..] {
         [] => "not used: the planner reads the table".to_owned(),
@@ -94,7 +94,7 @@ fn used(pays: Pays, gain: f64, read: &Measured, cost: &Cost) -> String {
 fn costs(cost: &Cost) -> String {
     let extra = cost.insert_us();
     if !cost.is_measurable() {
-        return "an insert takes no longer that could be measured".to_owned();
+        return "no measurable cost for inserts".to_owned();
     }
     let percent = 100.0 * extra / cost.insert_us_without;
     format!(

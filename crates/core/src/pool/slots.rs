@@ -1,0 +1,91 @@
+//! The connections of a pool: idle and in use.
+
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use tallybook_sql::replication::Identity;
+
+use super::Holder;
+use crate::driver::Connection;
+
+/// Idle connections and the registry of those in use.
+#[derive(Default)]
+pub(super) struct Slots {
+    idle: Vec<Idle>,
+    in_use: Slab<InUse>,
+    /// Whether the most recent connection is encrypted.
+    pub(super) encrypted: Option<bool>,
+    /// Identity of the server at the most recent connect.
+    pub(super) identity: Identity,
+}
+
+/// An open connection.
+pub(super) struct OpenConnection {
+    /// Boxed, because every acquire moves it several times.
+    pub(super) connection: Box<Connection>,
+    /// Time at which it is recycled.
+    pub(super) expires: Option<Instant>,
+    /// Generation of the pool when the connection was last known to be alive.
+    pub(super) generation: u64,
+}
+
+/// An idle connection, and since when it is idle.
+pub(super) struct Idle {
+    pub(super) opened: OpenConnection,
+    pub(super) since: Instant,
+}
+
+/// A connection in use.
+struct InUse {
+    since: Instant,
+    caller: &'static Location<'static>,
+    reported: bool,
+}
+
+impl Slots {
+    /// Takes the most recently used idle connection.
+    pub(super) fn pop(&mut self) -> Option<Idle> {
+        self.idle.pop()
+    }
+
+    pub(super) fn push(&mut self, opened: OpenConnection, now: Instant) {
+        self.idle.push(Idle { opened, since: now });
+    }
+
+    pub(super) fn take_idle(&mut self) -> Vec<OpenConnection> {
+        std::mem::take(&mut self.idle).into_iter().map(|idle| idle.opened).collect()
+    }
+
+    pub(super) fn idle_len(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Registers a connection as in use and returns the key of the entry.
+    pub(super) fn acquire(&mut self, caller: &'static Location<'static>, now: Instant) -> usize {
+        self.in_use.insert(InUse { since: now, caller, reported: false })
+    }
+
+    pub(super) fn end(&mut self, slot: usize) {
+        self.in_use.try_remove(slot);
+    }
+
+    pub(super) fn longest_session(&self) -> Option<Holder> {
+        let (_, slot) = self.in_use.iter().min_by_key(|(_, slot)| slot.since)?;
+        Some(Holder { held: slot.since.elapsed(), at: slot.caller })
+    }
+
+    /// Returns the sessions that reached the threshold and were not reported before, and marks them as
+    /// reported.
+    pub(super) fn new_leaks(&mut self, threshold: Duration) -> Vec<Holder> {
+        self.in_use
+            .iter_mut()
+            .map(|(_, slot)| (slot.since.elapsed(), slot))
+            .filter(|(held, slot)| *held >= threshold && !slot.reported)
+            .map(|(held, slot)| {
+                slot.reported = true;
+                Holder { held, at: slot.caller }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! Lock-free counters of a pool.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tallybook_sql::error::Step;
+
+use super::status::{Closed, Totals};
+use crate::histogram::Histogram;
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The pool was full of idle connections.
+    Overflow,
+    /// It was older than `DB_POOL_RECYCLE`.
+    Recycled,
+    /// It did not answer a ping.
+    PingFailed,
+    /// The connection broke.
+    Lost,
+    /// Its server turned out to be read-only: a standby, after a failover.
+    ReadOnlyServer,
+    /// Abandoned work on it could not be undone.
+    Unclean,
+    /// A statement on it was cancelled. The cancel request may arrive late and hit the next statement.
+    Cancelled,
+    /// A session left state on it that cannot be reset.
+    SessionState,
+    /// The pool was closed, or its idle connections were.
+    PoolClosed,
+}
+
+impl CloseReason {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Overflow,
+        Self::Recycled,
+        Self::PingFailed,
+        Self::Lost,
+        Self::ReadOnlyServer,
+        Self::Unclean,
+        Self::Cancelled,
+        Self::SessionState,
+        Self::PoolClosed,
+    ];
+
+    /// Returns a short text for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::Recycled => "recycled",
+            Self::PingFailed => "ping failed",
+            Self::Lost => "lost",
+            Self::ReadOnlyServer => "read-only server",
+            Self::Unclean => "unclean",
+            Self::Cancelled => "cancelled",
+            Self::SessionState => "session state",
+            Self::PoolClosed => "pool closed",
+        }
+    }
+}
+
+const STEPS: [Step; 3] = [Step::Waiting, Step::Connecting, Step::Pinging];
+
+pub(super) struct Stats {
+    pub(super) wait: Histogram,
+    pub(super) hold: Histogram,
+    pub(super) connect: Histogram,
+    created: AtomicU64,
+    refused: AtomicU64,
+    closed: [AtomicU64; CloseReason::ALL.len()],
+    timeouts: [AtomicU64; STEPS.len()],
+}
+
+impl Stats {
+    pub(super) fn new() -> Self {
+        Self {
+            wait: Histogram::times(),
+            hold: Histogram::times(),
+            connect: Histogram::times(),
+            created: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            closed: Default::default(),
+            timeouts: Default::default(),
+        }
+    }
+
+    pub(super) fn connected(&self, took: Duration) {
+        self.created.fetch_add(1, Ordering::Relaxed);
+        self.connect.record_time(took);
+    }
+
+    pub(super) fn closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn timed_out(&self, step: Step) {
+        self.timeouts[step as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Totals {
+            created: load(&self.created),
+            closed: Closed(std::array::from_fn(|index| load(&self.closed[index]))),
+            refused: load(&self.refused),
+            timeouts_waiting: load(&self.timeouts[Step::Waiting as usize]),
+            timeouts_connecting: load(&self.timeouts[Step::Connecting as usize]),
+            timeouts_pinging: load(&self.timeouts[Step::Pinging as usize]),
+            wait: self.wait.counts().times(),
+            connect: self.connect.counts().times(),
+            hold: self.hold.counts().times(),
+        }
+    }
+}

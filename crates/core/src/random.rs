@@ -1,0 +1,9 @@
+//! Random numbers for jitter and load balancing. Not for secrets.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+/// Returns a number from 0 to 1, from the random keys that the standard library draws for hash maps.
+pub(crate) fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}

@@ -1,0 +1,210 @@
+//! Election of the primary.
+//!
+//! The primary is the candidate that accepts writes; of several, the one on the highest timeline, since a
+//! promotion starts a new one. A server on an older timeline than the highest ever seen is never written to
+//! again, even if it is the only one left: it lacks what the promoted server acknowledged.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tallybook_sql::replication::Observation;
+use tokio::sync::Notify;
+
+use super::node::Node;
+use super::router::Router;
+use super::status::NodeRole;
+
+const NONE: usize = usize::MAX;
+
+pub(super) struct Primary {
+    current: AtomicUsize,
+    /// Notified when a node starts to accept writes.
+    pub(super) changed: Notify,
+    election: Mutex<ElectionState>,
+}
+
+/// What elections have seen so far.
+#[derive(Default)]
+struct ElectionState {
+    /// System identifier of the cluster, from the first primary.
+    system: Option<u64>,
+    timeline: u32,
+    /// The latest primary, even if it no longer is one.
+    last: Option<usize>,
+    /// The servers that accept writes, if the election is undecided.
+    conflict: Option<String>,
+}
+
+/// A candidate that accepts writes.
+#[derive(Clone, Copy)]
+struct Contender {
+    node: usize,
+    seen: Observation,
+}
+
+impl Primary {
+    pub(super) fn undecided() -> Self {
+        Self::new(NONE)
+    }
+
+    /// The election where there is only one node.
+    pub(super) fn fixed() -> Self {
+        Self::new(0)
+    }
+
+    fn new(current: usize) -> Self {
+        Self { current: AtomicUsize::new(current), changed: Notify::new(), election: Mutex::default() }
+    }
+
+    fn election(&self) -> MutexGuard<'_, ElectionState> {
+        self.election.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the system identifier of the cluster, or 0 before the first primary.
+    pub(super) fn system(&self) -> u64 {
+        self.election().system.unwrap_or_default()
+    }
+
+    /// Returns the timeline of the primary.
+    pub(super) fn timeline(&self) -> u32 {
+        self.election().timeline
+    }
+
+    /// Returns the servers that accept writes, if there are several and the election is undecided.
+    pub(super) fn conflict(&self) -> Option<String> {
+        self.election().conflict.clone()
+    }
+
+    /// Returns the primary of the last election, reachable or not.
+    pub(super) fn last(&self) -> Option<usize> {
+        let current = self.current.load(Ordering::Acquire);
+        (current != NONE).then_some(current)
+    }
+
+    /// Returns the primary if it is reachable.
+    pub(super) fn now(&self, router: &Router) -> Option<usize> {
+        self.last().filter(|&node| router.nodes[node].health.is_writable())
+    }
+}
+
+impl Router {
+    /// Elects the primary from the latest probes.
+    pub(super) fn elect(&self) {
+        if !self.has_others() {
+            return;
+        }
+        let mut election = self.primary.election();
+        let writable = self.writable(&election);
+        let Some(highest) = writable.iter().map(|one| one.seen.timeline).max() else {
+            return self.demote_if_standby();
+        };
+        let (leaders, left): (Vec<_>, Vec<_>) =
+            writable.into_iter().partition(|one| one.seen.timeline == highest);
+        for Contender { node, seen } in left {
+            let reason =
+                format!("it takes writes on timeline {}, and the primary is on {highest}", seen.timeline);
+            self.mark_down(node, NodeRole::Primary, reason);
+        }
+        match *leaders {
+            [leader] => {
+                election.conflict = None;
+                election.system.get_or_insert(leader.seen.system);
+                election.timeline = highest;
+                let old = election.last.replace(leader.node);
+                self.make_primary(leader, old);
+            }
+            _ => {
+                let describe = |one: &Contender| {
+                    let Contender { node, seen } = one;
+                    let name = &self.nodes[*node].name;
+                    format!("{name} (system {}, timeline {})", seen.system, seen.timeline)
+                };
+                let detail = leaders.iter().map(describe).collect::<Vec<_>>().join(" and ");
+                if election.conflict.replace(detail.clone()).is_none() {
+                    tracing::error!(target: "tallybook::routing", servers = detail, "several servers take writes, so none is written to");
+                }
+                self.demote();
+                self.primary.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// Returns the candidates that accept writes, each server once. Marks down those that must not be written
+    /// to.
+    fn writable(&self, election: &ElectionState) -> Vec<Contender> {
+        let mut writable: Vec<Contender> = Vec::new();
+        for (node, health) in self.nodes.iter().map(|node| &node.health).enumerate() {
+            let seen = health.known().observation;
+            let Some(seen) = seen.filter(|_| health.is_writable() && self.nodes[node].is_candidate) else {
+                continue;
+            };
+            let is_same =
+                |one: &&Contender| one.seen.started == seen.started && one.seen.system == seen.system;
+            if let Some(first) = writable.iter().find(is_same) {
+                let reason = format!("it is the same server as {}", self.nodes[first.node].name);
+                self.mark_down(node, NodeRole::Primary, reason);
+            } else if election.system == Some(seen.system) && seen.timeline < election.timeline {
+                let reason = format!(
+                    "it takes writes on timeline {}, but timeline {} was seen: it was replaced as the primary",
+                    seen.timeline, election.timeline
+                );
+                self.mark_down(node, NodeRole::Primary, reason);
+            } else {
+                writable.push(Contender { node, seen });
+            }
+        }
+        writable
+    }
+
+    /// An unreachable primary may come back; one that became a standby is demoted.
+    fn demote_if_standby(&self) {
+        if let Some(node) = self.primary.last()
+            && self.nodes[node].health.known().role == NodeRole::Replica
+        {
+            self.demote();
+        }
+    }
+
+    fn demote(&self) {
+        if let Some(node) = self.primary.last() {
+            self.primary.current.store(NONE, Ordering::Release);
+            self.nodes[node].disconnect();
+        }
+    }
+
+    fn make_primary(&self, leader: Contender, old: Option<usize>) {
+        if self.primary.current.swap(leader.node, Ordering::AcqRel) == leader.node {
+            return;
+        }
+        {
+            let mut history = self.history();
+            history.clear();
+            history.add(self.epoch, leader.seen.lsn);
+        }
+        self.primary.changed.notify_waiters();
+        let new = &self.nodes[leader.node];
+        let timeline = leader.seen.timeline;
+        match old.filter(|&old| old != leader.node) {
+            Some(old) => self.announce_replacement(&self.nodes[old], new, timeline),
+            None => {
+                tracing::info!(target: "tallybook::routing", primary = new.name, timeline, "found the primary");
+            }
+        }
+    }
+
+    /// Aborts connections to the old primary and reports commits that the new one may lack.
+    fn announce_replacement(&self, old: &Node, new: &Node, timeline: u32) {
+        old.disconnect();
+        let doubtful = old.acknowledged.count_after(new.health.replayed());
+        self.add_doubtful(doubtful);
+        let (old, new) = (&old.name, &new.name);
+        tracing::warn!(target: "tallybook::routing", old, new, timeline, "another server is the primary");
+        if doubtful > 0 {
+            tracing::error!(
+                target: "tallybook::routing",
+                old, new, transactions = doubtful,
+                "transactions acknowledged by the old primary may be missing: the new one is not known to have replayed them"
+            );
+        }
+    }
+}

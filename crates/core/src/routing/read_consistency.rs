@@ -1,0 +1,18 @@
+//! Consistency levels of reads.
+
+use std::time::Duration;
+
+use tallybook_sql::replication::Position;
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ReadConsistency {
+    /// Within the staleness bound of the settings; best effort while there is no primary.
+    Usual,
+    /// Within this staleness bound, always.
+    Within(Duration),
+    /// At or after this commit.
+    After(Position),
+    /// On the primary.
+    Primary,
+}

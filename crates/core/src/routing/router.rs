@@ -1,0 +1,375 @@
+//! The router: all nodes, and the ways to get a connection.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tallybook_sql::driver::Role;
+use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::replication::Position;
+use tokio::time::{sleep, timeout_at};
+
+use super::balancer::ReplicaChoice;
+use super::history::History;
+use super::metrics::{log_size, metrics};
+use super::node::Node;
+use super::node_connection::NodeConnection;
+use super::primary::Primary;
+use super::primary_fallback::FallbackBudget;
+use super::prober::{role, watch};
+use super::read_consistency::ReadConsistency;
+use super::route::Route;
+use super::status::{NodeRole, NodeState, NodeStatus};
+use super::topology::topology;
+use super::watch::Watch;
+use crate::driver::{Connection, Connector};
+use crate::metrics::Metric;
+use crate::observe::Log;
+use crate::pool::{AcquireBudget, AcquireDeadline, Pool};
+use crate::settings::{ReplicaSettings, Settings};
+
+/// Time limit for measuring staleness at start-up. Until then reads go to the primary, whose fallback budget
+/// is small.
+const INITIAL_PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// Pause between two checks of a failed primary.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Time within which a failed node is found to be up or down.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
+pub(crate) struct Router {
+    pub(super) nodes: Vec<Node>,
+    pub(super) primary: Primary,
+    pub(super) replica: ReplicaSettings,
+    pub(super) epoch: Instant,
+    /// Time that callers wait for a primary.
+    timeout: Duration,
+    history: Mutex<History>,
+    fallback: FallbackBudget,
+    /// Commits that a replaced primary acknowledged and its successor may lack.
+    doubtful: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Router {
+    /// Creates the nodes of the settings, in an unknown state.
+    pub(super) fn new(settings: &Settings, log: &Log) -> Self {
+        let epoch = Instant::now();
+        let planned = topology(settings);
+        let is_single = planned.len() == 1;
+        let nodes = planned.into_iter().map(|planned| Node::new(planned, settings, log, epoch, is_single));
+        Self {
+            nodes: nodes.collect(),
+            primary: if is_single { Primary::fixed() } else { Primary::undecided() },
+            replica: settings.replica.clone(),
+            epoch,
+            timeout: settings.pool.timeout,
+            history: Mutex::default(),
+            fallback: FallbackBudget::new(settings.replica.fallback),
+            doubtful: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Finds the primary, and starts a probing task for each node.
+    ///
+    /// # Errors
+    /// If the primary is unreachable or ambiguous. An unreachable replica is not an error.
+    pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
+        let router = Arc::new(Self::new(settings, log));
+        let is_single = !router.has_others();
+        if is_single {
+            router.nodes[0].health.set(NodeRole::Primary, NodeState::Up, String::new());
+        } else {
+            router.initial_probe().await?;
+        }
+        drop(router.write(Location::caller(), router.acquire_deadline()).await?);
+        if is_single {
+            let standby = router.nodes[0].writes.identity().standby;
+            router.nodes[0].health.set(role(standby), NodeState::Up, String::new());
+        }
+        // One server of several behind a single node says nothing about the others.
+        if is_single && router.nodes[0].connector.leads_to_one_server() {
+            tokio::spawn(watch(Arc::downgrade(&router), 0, Watch::default()));
+        }
+        Ok(router)
+    }
+
+    /// Probes all nodes for the first time, then starts their tasks.
+    async fn initial_probe(self: &Arc<Self>) -> Result<()> {
+        let mut watches: Vec<_> = self.nodes.iter().map(|_| Watch::default()).collect();
+        let deadline = Instant::now() + INITIAL_PROBE_LIMIT;
+        self.probe_all(&mut watches).await;
+        // Staleness is measured against the primary, so the second probe is the first that can measure it.
+        self.probe_all(&mut watches).await;
+        while self.staleness_unknown() && Instant::now() < deadline {
+            sleep(RECHECK_INTERVAL).await;
+            self.probe_all(&mut watches).await;
+        }
+        for (node, kept) in watches.into_iter().enumerate() {
+            tokio::spawn(watch(Arc::downgrade(self), node, kept));
+        }
+        if self.primary.now(self).is_some() {
+            return Ok(());
+        }
+        self.stop_watching();
+        Err(self.no_primary(self.epoch.elapsed()))
+    }
+
+    /// Probes all nodes that have not failed, and elects the primary.
+    async fn probe_all(&self, watches: &mut [Watch]) {
+        let asked = watches.iter_mut().enumerate().map(async |(node, watch)| {
+            if self.nodes[node].health.known().failures == 0 {
+                self.probe(node, watch).await;
+            }
+        });
+        join_all(asked).await;
+        self.elect();
+    }
+
+    /// Returns whether no replica is known to be fresh enough, but some may be.
+    fn staleness_unknown(&self) -> bool {
+        let is_unknown = |node: &Node| node.health.is_readable() && node.health.covered().is_none();
+        self.replica.enabled
+            && !self.nodes.iter().any(|node| node.health.is_up())
+            && self.nodes.iter().any(is_unknown)
+    }
+
+    /// Acquires a connection for a read, and its route for retries. A single node needs no route.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        consistency: ReadConsistency,
+        caller: &'static Location<'static>,
+    ) -> Result<(NodeConnection, Option<Route>)> {
+        if let [only] = &*self.nodes {
+            return Ok((only.acquire(0, caller, self.acquire_deadline()).await?, None));
+        }
+        let mut route = Route::new(Arc::clone(self), consistency, caller);
+        Ok((route.first().await?, Some(route)))
+    }
+
+    /// Returns the deadline of a caller that starts to wait now.
+    pub(crate) fn acquire_deadline(&self) -> AcquireDeadline {
+        AcquireDeadline::after(self.timeout)
+    }
+
+    /// Returns the total time that one call may wait for connections.
+    pub(crate) fn acquire_budget(&self) -> AcquireBudget {
+        AcquireBudget::new(self.timeout)
+    }
+
+    /// Acquires a connection to the primary.
+    pub(crate) async fn write(
+        &self,
+        caller: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<NodeConnection> {
+        if let [only] = &*self.nodes {
+            return only.acquire_writer(0, caller, deadline).await;
+        }
+        loop {
+            let node = self.find_primary(deadline).await?;
+            match self.nodes[node].acquire_writer(node, caller, deadline).await {
+                Err(error) if error.is_of_node() && !deadline.is_over() => {
+                    self.report_failure(node, &error);
+                    // The next probe finds it up or down.
+                    sleep(RECHECK_INTERVAL).await;
+                }
+                connection => return connection,
+            }
+        }
+    }
+
+    /// Acquires a connection to the chosen replica, or returns `None` if it turns out to be unusable.
+    pub(super) async fn acquire(
+        &self,
+        choice: ReplicaChoice,
+        caller: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<Option<NodeConnection>> {
+        let ReplicaChoice { node, .. } = choice;
+        match self.nodes[node].acquire(node, caller, deadline).await {
+            Ok(connection) if self.nodes[node].health.is_same_start(connection.identity().started) => {
+                Ok(Some(connection))
+            }
+            Ok(_) => {
+                self.mark_suspect(node, "it was restarted".to_owned());
+                self.nodes[node].wake.notify_one();
+                Ok(None)
+            }
+            Err(error) if error.is_of_node() => {
+                self.report_failure(node, &error);
+                Ok(None)
+            }
+            Err(error) if error.is_queue_full() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Acquires a connection to the primary for a read. Takes a permit from the fallback budget, unless the
+    /// read demands the primary.
+    pub(super) async fn acquire_primary(
+        &self,
+        consistency: ReadConsistency,
+        caller: &'static Location<'static>,
+        deadline: AcquireDeadline,
+    ) -> Result<NodeConnection> {
+        let permit = match self.replica.enabled && consistency != ReadConsistency::Primary {
+            true => Some(self.fallback.take(deadline).await?),
+            false => None,
+        };
+        let connection = self.write(caller, deadline).await?;
+        Ok(match permit {
+            Some(permit) => connection.with_fallback_permit(permit),
+            None => connection,
+        })
+    }
+
+    /// Returns the primary, and waits until there is one.
+    async fn find_primary(&self, deadline: AcquireDeadline) -> Result<usize> {
+        loop {
+            let changed = self.primary.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(node) = self.primary.now(self) {
+                return Ok(node);
+            }
+            if self.primary.conflict().is_some() {
+                return Err(self.no_primary(Duration::ZERO));
+            }
+            if self.is_closed() {
+                return Err(Error::new(Kind::Closed));
+            }
+            self.nodes.iter().filter(|node| node.is_candidate).for_each(|node| node.wake.notify_one());
+            if timeout_at(deadline.end().into(), changed).await.is_err() {
+                return Err(self.no_primary(deadline.timeout()));
+            }
+        }
+    }
+
+    fn no_primary(&self, after: Duration) -> Error {
+        if let Some(detail) = self.primary.conflict() {
+            return Error::new(Kind::TwoPrimaries { detail });
+        }
+        let mut was_reached = false;
+        let mut reasons = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.is_candidate) {
+            let known = node.health.known();
+            was_reached |= known.role != NodeRole::Unknown;
+            reasons.push(match known.role {
+                NodeRole::Replica => format!("{}: it is a replica", node.name),
+                _ => format!("{}: {}", node.name, known.reason),
+            });
+        }
+        let detail = reasons.join("; ");
+        match was_reached {
+            true => Error::new(Kind::NoPrimary { after, detail }),
+            false => Error::connect("a primary", detail),
+        }
+    }
+
+    /// Records a failure that the node itself caused, and probes it at once.
+    pub(crate) fn report_failure(&self, node: usize, error: &Error) {
+        if self.has_others() {
+            self.mark_suspect(node, error.without_values());
+            self.nodes[node].wake.notify_one();
+        }
+    }
+
+    /// Waits until a failed node has been probed, so that nobody returns to one that is going down.
+    pub(crate) async fn wait_until_probed(&self, node: usize, deadline: AcquireDeadline) {
+        let end = deadline.end().min(Instant::now() + SETTLE_LIMIT);
+        while Instant::now() < end && self.nodes[node].health.known().state == NodeState::Suspect {
+            sleep(RECHECK_INTERVAL).await;
+        }
+    }
+
+    /// Returns whether a node may still be written to.
+    pub(crate) fn is_primary(&self, node: usize) -> bool {
+        self.primary.last() == Some(node)
+    }
+
+    /// Returns the name of a node.
+    pub(crate) fn name(&self, node: usize) -> &str {
+        &self.nodes[node].name
+    }
+
+    /// Records that a node acknowledged a commit, with its position if known.
+    pub(crate) fn record_commit(&self, node: usize, position: Option<Position>) {
+        if self.has_others() {
+            self.nodes[node].acknowledged.add(position.map(|position| position.lsn));
+        }
+    }
+
+    /// Returns whether there is more than one node.
+    pub(crate) fn has_others(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_doubtful(&self, transactions: u64) {
+        self.doubtful.fetch_add(transactions, Ordering::Relaxed);
+    }
+
+    /// Returns the metrics of the nodes; for a single node only the size of SQLite's log.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        if !self.has_others() {
+            return log_size(&self.status());
+        }
+        metrics(&self.status(), self.fallback.refused(), self.doubtful.load(Ordering::Relaxed))
+    }
+
+    /// Returns the status of each node, those of `DATABASE_URL` first.
+    pub(crate) fn status(&self) -> Vec<NodeStatus> {
+        let last = self.history().last();
+        self.nodes.iter().map(|node| node.status(last)).collect()
+    }
+
+    /// Returns the pools of all nodes.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.nodes.iter().flat_map(Node::pools)
+    }
+
+    /// Acquires an idle connection of the primary, or returns `None` instead of waiting.
+    pub(crate) fn idle(&self, caller: &'static Location<'static>) -> Option<NodeConnection> {
+        let node = self.primary.last()?;
+        Some(NodeConnection::new(self.nodes[node].reads.try_acquire(caller)?, node))
+    }
+
+    /// Returns the connectors of all nodes.
+    pub(crate) fn connectors(&self) -> impl Iterator<Item = &Connector> {
+        self.nodes.iter().map(|node| &node.connector)
+    }
+
+    /// Opens a connection to the primary outside the pools, for migrations.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let deadline = self.acquire_deadline();
+        let node = if self.has_others() { self.find_primary(deadline).await? } else { 0 };
+        self.nodes[node].writes.connect(Role::Migrate, deadline).await
+    }
+
+    /// Closes the idle connections of all pools.
+    pub(crate) async fn close_idle(&self) {
+        join_all(self.nodes.iter().map(Node::close_idle)).await;
+    }
+
+    /// Stops probing and closes all pools; waits for connections in use until the deadline.
+    pub(crate) async fn close(&self, deadline: AcquireDeadline) {
+        self.stop_watching();
+        join_all(self.nodes.iter().map(|node| node.close(deadline))).await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn stop_watching(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.primary.changed.notify_waiters();
+        self.nodes.iter().for_each(|node| node.wake.notify_one());
+    }
+}

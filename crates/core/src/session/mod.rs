@@ -1,0 +1,21 @@
+//! Sessions: a connection in use, for reading or for one write transaction.
+
+mod access;
+mod counts;
+mod explain;
+mod load;
+mod nesting;
+mod pipeline;
+mod read;
+mod token;
+mod write;
+
+pub use access::Session;
+pub use counts::Counts;
+pub use explain::{Explainer, Plan};
+pub use load::BulkLoad;
+pub(crate) use nesting::inside_write;
+pub use nesting::refuse_nested_write;
+pub use read::ReadSession;
+pub use token::{CommitToken, Committed};
+pub use write::WriteSession;

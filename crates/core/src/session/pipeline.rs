@@ -1,0 +1,157 @@
+//! What both kinds of session do with a batch: send it, count it, record it.
+
+use std::ops::AsyncFnOnce;
+use std::time::Instant;
+
+use tallybook_sql::call_site::CallSite;
+use tallybook_sql::dialect::Dialect;
+use tallybook_sql::driver::{Executed, Loaded};
+use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::query::{Batch, Queries, queries};
+use tallybook_sql::replication::Position;
+use tallybook_sql::statement::Statement;
+use tallybook_sql::transaction::TransactionFraming;
+use tracing::{Instrument, Span};
+
+use crate::observe::{Outcome, Recorder};
+use crate::routing::NodeConnection;
+use crate::session::Counts;
+
+/// A connection in use with the counters and the recorder of its session.
+pub(super) struct SessionConnection {
+    pub(super) pooled: NodeConnection,
+    pub(super) counts: Counts,
+    recorder: Option<Box<dyn Recorder>>,
+    /// Whether the session's work lasts: it committed, or it only reads.
+    is_durable: bool,
+}
+
+impl SessionConnection {
+    /// `is_durable` is true for read sessions.
+    pub(super) fn new(
+        connection: NodeConnection,
+        recorder: Option<Box<dyn Recorder>>,
+        is_durable: bool,
+    ) -> Self {
+        Self { pooled: connection, counts: Counts::default(), recorder, is_durable }
+    }
+
+    /// Sends a batch and receives its answers. A failed batch that comes back may be sent again.
+    pub(super) async fn execute<B: Batch>(
+        &mut self,
+        mut batch: B,
+        framing: TransactionFraming,
+    ) -> Executed<B> {
+        self.counts.round_trips += 1;
+        let mut sent = queries(&mut batch);
+        self.counts.statements += sent.len() as u64;
+        let mut in_flight = InFlight(self.recorder.as_deref_mut());
+        let (since, span) = in_flight.sent(&mut sent);
+        drop(sent);
+        let mut executed = self.pooled.execute_timed(batch, framing, since).instrument(span).await;
+        let mut answered = executed.batch.as_mut().map(queries).unwrap_or_default();
+        in_flight.answered(&mut answered, executed.outcome.as_ref().err());
+        if executed.outcome.is_ok() {
+            self.counts.rows += answered.iter_mut().map(|query| query.request().rows).sum::<u64>();
+        }
+        drop(answered);
+        executed
+    }
+
+    /// Commits; see [`WriteSession::commit`](super::WriteSession::commit).
+    pub(super) async fn commit(&mut self, call: CallSite) -> Result<Option<Position>> {
+        self.counts.round_trips += 1;
+        let mut in_flight = InFlight(self.recorder.as_deref_mut());
+        in_flight.sent_text("COMMIT", call);
+        let result = match self.pooled.commit().await {
+            Ok(commit) => {
+                // The next writer may begin, so that one flush serves both. A connection that will be closed
+                // stays in use until the flush, because SQLite deletes the log with the last connection.
+                if commit.is_pending() && !self.pooled.has_session_state() {
+                    self.pooled.release();
+                }
+                commit.wait().await
+            }
+            Err(error) => Err(error),
+        };
+        in_flight.answered_text(Outcome { busy: None, rows: 0, error: result.as_ref().err() });
+        self.is_durable = result.is_ok();
+        result
+    }
+
+    /// Runs `work`, a bulk load, and records it as the statement `sql`. Only the database's own time counts,
+    /// not the time in which the caller produced rows.
+    pub(super) async fn load(
+        &mut self,
+        sql: &str,
+        call: CallSite,
+        work: impl AsyncFnOnce(&mut NodeConnection) -> Result<Loaded>,
+    ) -> Result<Loaded> {
+        let mut in_flight = InFlight(self.recorder.as_deref_mut());
+        in_flight.sent_text(sql, call);
+        let result = work(&mut self.pooled).await;
+        let (busy, rows) = result.as_ref().map_or((None, 0), |loaded| (Some(loaded.busy), loaded.rows));
+        in_flight.answered_text(Outcome { busy, rows, error: result.as_ref().err() });
+        let loaded = result?;
+        self.counts.statements += loaded.statements;
+        self.counts.round_trips += loaded.round_trips;
+        self.counts.rows += loaded.rows;
+        Ok(loaded)
+    }
+}
+
+impl Drop for SessionConnection {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.closed(self.is_durable);
+        }
+    }
+}
+
+/// Refuses a statement that would begin or end a transaction without the session's knowledge.
+pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
+    match statement.transaction_control(dialect) {
+        Some(control) => {
+            Err(Error::new(Kind::TransactionControl(control)).with_statement(statement.sql(dialect)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A request without an answer yet. Dropping it records that it was abandoned.
+struct InFlight<'a>(Option<&'a mut (dyn Recorder + 'static)>);
+
+impl InFlight<'_> {
+    fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
+        match &mut self.0 {
+            Some(recorder) => recorder.sent(queries),
+            None => (None, Span::none()),
+        }
+    }
+
+    fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
+        if let Some(recorder) = self.0.take() {
+            recorder.answered(queries, error);
+        }
+    }
+
+    fn sent_text(&mut self, sql: &str, call: CallSite) {
+        if let Some(recorder) = &mut self.0 {
+            recorder.sent_text(sql, call);
+        }
+    }
+
+    fn answered_text(&mut self, outcome: Outcome<'_>) {
+        if let Some(recorder) = self.0.take() {
+            recorder.answered_text(outcome);
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.0.take() {
+            recorder.abandoned();
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Write sessions.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread;
+
+use tallybook_sql::call_site::CallSite;
+use tallybook_sql::dialect::Dialect;
+use tallybook_sql::driver::Executed;
+use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::query::{Batch, ReadBatch, check, queries, reset};
+use tallybook_sql::transaction::{Begin, IsolationLevel, TransactionFraming};
+
+use super::access::sealed::Sealed;
+use super::explain::{ExplainMode, Plan, explain};
+use super::pipeline::{SessionConnection, refuse_control};
+use super::{BulkLoad, CommitToken, Counts, Session};
+use crate::driver::Load;
+use crate::observe::Recorder;
+use crate::pool::AcquireBudget;
+use crate::routing::{NodeConnection, Router};
+
+/// One transaction on the primary.
+///
+/// If it is dropped without a commit, it rolls back, whether because of an error, a panic or a cancelled
+/// task. After a failed statement it can no longer be committed, on either dialect, so partial work is never
+/// kept.
+pub struct WriteSession {
+    connection: SessionConnection,
+    state: State,
+    isolation: IsolationLevel,
+    router: Arc<Router>,
+    caller: &'static Location<'static>,
+    /// It ran a statement that is not a read.
+    has_written: bool,
+    /// It belongs to a closure, whose result decides about the commit.
+    is_in_closure: bool,
+    /// Commit or rollback was requested.
+    end_requested: bool,
+    /// Number of times it began on another connection.
+    reconnects: u32,
+}
+
+/// Limit of `reconnects`.
+const MAX_RECONNECTS: u32 = 2;
+
+enum State {
+    /// BEGIN travels with the first statement.
+    NotBegun,
+    Open,
+    /// A request was sent and its end not seen. Final if its future was dropped.
+    Pending,
+    /// It cannot be committed, for this reason.
+    Failed(String),
+    /// Something other than the session ended the transaction.
+    Ended,
+}
+
+impl WriteSession {
+    pub(crate) fn new(
+        connection: NodeConnection,
+        router: Arc<Router>,
+        caller: &'static Location<'static>,
+        recorder: Option<Box<dyn Recorder>>,
+    ) -> Self {
+        Self {
+            connection: SessionConnection::new(connection, recorder, false),
+            state: State::NotBegun,
+            isolation: IsolationLevel::default(),
+            has_written: false,
+            is_in_closure: false,
+            end_requested: false,
+            router,
+            caller,
+            reconnects: 0,
+        }
+    }
+
+    /// Sets the isolation level.
+    pub(crate) fn with_isolation(mut self, isolation: IsolationLevel) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// Marks it as the session of a closure.
+    pub(crate) fn in_closure(mut self) -> Self {
+        self.is_in_closure = true;
+        self
+    }
+
+    /// Runs a batch in one round trip, in the given order.
+    ///
+    /// # Errors
+    /// What the database reports; from then on the transaction can only be rolled back. A batch that is
+    /// refused before it is sent leaves the transaction intact: an unsuitable value, or a statement that
+    /// begins or ends a transaction ([`Error::is_transaction_control`]).
+    pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
+        check(&mut batch)?;
+        let mut sent = queries(&mut batch);
+        let dialect = self.connection.pooled.dialect();
+        let mut only_reads = true;
+        for query in &mut sent {
+            let statement = &query.request().statement;
+            refuse_control(statement, dialect)?;
+            only_reads &= statement.is_read(dialect);
+        }
+        let is_empty = sent.is_empty();
+        drop(sent);
+        if is_empty {
+            return batch.finish();
+        }
+        self.has_written |= !only_reads;
+        let mut is_retry = false;
+        let mut budget = self.router.acquire_budget();
+        loop {
+            let begin = self.start_statement()?;
+            let framing =
+                TransactionFraming { begin, continues: begin.is_none(), ..TransactionFraming::default() };
+            let executed = self.connection.execute(batch, framing).await;
+            batch = if framing.begin.is_none() {
+                return self.finish_statement(executed.finish());
+            } else if executed.may_run_again() && !is_retry {
+                is_retry = true;
+                Box::pin(self.begin_retry(executed, &mut budget)).await?
+            } else if self.can_begin_elsewhere(&executed) {
+                Box::pin(self.begin_elsewhere(executed, &mut budget)).await?
+            } else {
+                return self.finish_statement(executed.finish());
+            };
+            reset(&mut batch);
+        }
+    }
+
+    /// Returns whether a transaction that failed in its first batch may begin again on another connection:
+    /// its server is lost or not a primary. Nothing was committed, and the caller has seen nothing.
+    fn can_begin_elsewhere<B>(&self, executed: &Executed<B>) -> bool {
+        let failed = executed.outcome.as_ref().err();
+        let is_of_server = failed.is_some_and(|error| error.is_read_only() || error.is_connection_lost());
+        is_of_server
+            && executed.batch.is_some()
+            && self.router.has_others()
+            && self.reconnects < MAX_RECONNECTS
+    }
+
+    /// Begins again on the same connection, whose prepared statements are gone, or on another one.
+    async fn begin_retry<B: Batch>(
+        &mut self,
+        executed: Executed<B>,
+        budget: &mut AcquireBudget,
+    ) -> Result<B> {
+        let pooled = &mut self.connection.pooled;
+        let cleaned = pooled.clean().await;
+        // A late cancel request would hit the next statement.
+        if cleaned.is_ok() && pooled.was_cancelled() {
+            let deadline = budget.deadline();
+            pooled.release();
+            *pooled = self.router.write(self.caller, deadline).await?;
+            budget.spend(deadline);
+        }
+        self.finish_statement(cleaned)?;
+        self.state = State::NotBegun;
+        executed.batch.ok_or_else(|| Error::new(Kind::Lost))
+    }
+
+    /// Acquires a connection to the current primary, after the failed server has been probed.
+    async fn begin_elsewhere<B: Batch>(
+        &mut self,
+        executed: Executed<B>,
+        budget: &mut AcquireBudget,
+    ) -> Result<B> {
+        let Executed { batch: Some(batch), outcome: Err(error), .. } = executed else {
+            return Err(Error::new(Kind::Lost));
+        };
+        self.state = State::Failed(error.to_string());
+        self.reconnects += 1;
+        let node = self.connection.pooled.node();
+        self.router.report_failure(node, &error);
+        let deadline = budget.deadline();
+        self.router.wait_until_probed(node, deadline).await;
+        self.connection.pooled.release();
+        self.connection.pooled = self.router.write(self.caller, deadline).await?;
+        budget.spend(deadline);
+        self.state = State::NotBegun;
+        Ok(batch)
+    }
+
+    /// Starts a bulk load: COPY on PostgreSQL, prepared inserts in large groups on SQLite.
+    ///
+    /// # Errors
+    /// If the table or a column does not exist.
+    #[track_caller]
+    pub fn load<'s>(
+        &'s mut self,
+        table: &str,
+        columns: &[&str],
+    ) -> impl Future<Output = Result<BulkLoad<'s>>> + Send {
+        self.load_called(table, columns, CallSite::here())
+    }
+
+    /// Starts a bulk load on behalf of another line of code.
+    ///
+    /// # Errors
+    /// As [`WriteSession::load`].
+    pub async fn load_called(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        call: CallSite,
+    ) -> Result<BulkLoad<'_>> {
+        if let Some(begin) = self.start_statement()? {
+            self.begin(begin).await?;
+            self.start_statement()?;
+        }
+        let load = self.connection.pooled.load(table, columns).await;
+        let load = self.finish_statement(load)?;
+        self.has_written = true;
+        // An unfinished load cannot be committed.
+        self.state = State::Failed(format!("the bulk load of {table} was not finished"));
+        let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        Ok(BulkLoad::new(self, load, columns, sql, call))
+    }
+
+    /// Returns the statements, round trips and rows of this session so far.
+    pub fn counts(&self) -> Counts {
+        self.connection.counts
+    }
+
+    /// Adds the server to the error of a lost connection.
+    pub(super) fn locate(&self, error: Error) -> Error {
+        self.connection.pooled.located(error)
+    }
+
+    pub(super) async fn finish_load(&mut self, load: Load, sql: &str, call: CallSite) -> Result<u64> {
+        let finish = async |connection: &mut NodeConnection| load.finish(connection).await;
+        let result = self.connection.load(sql, call, finish).await;
+        Ok(self.finish_statement(result)?.rows)
+    }
+
+    /// Commits; one round trip, or none if nothing was run.
+    ///
+    /// # Errors
+    /// [`Error::is_commit_unknown`] if the connection was lost during COMMIT. Otherwise a statement that
+    /// failed earlier, a deferred constraint, or [`Error::is_transaction_ended`] if the transaction was
+    /// already over.
+    #[track_caller]
+    pub fn commit(self) -> impl Future<Output = Result<CommitToken>> + Send {
+        self.commit_called(CallSite::here())
+    }
+
+    pub(crate) async fn commit_called(mut self, call: CallSite) -> Result<CommitToken> {
+        self.end_requested = true;
+        self.check_state()?;
+        if matches!(self.state, State::NotBegun) {
+            return Ok(CommitToken::nothing_written());
+        }
+        let node = self.connection.pooled.node();
+        if !self.router.is_primary(node) {
+            let node = self.router.name(node).to_owned();
+            // Dropping the session rolls back.
+            return Err(Error::new(Kind::Superseded { node }));
+        }
+        let committed = self.connection.commit(call).await;
+        match &committed {
+            Ok(position) => self.router.record_commit(node, *position),
+            Err(error) if error.is_commit_unknown() => self.router.report_failure(node, error),
+            Err(_) => {}
+        }
+        committed.map(CommitToken::at)
+    }
+
+    /// Rolls back now. Dropping the session does the same in the background.
+    ///
+    /// # Errors
+    /// If the connection was lost, in which case the server rolls back. [`Error::is_transaction_ended`] if
+    /// the transaction was already over, so that parts of it may be committed.
+    pub async fn roll_back(mut self) -> Result<()> {
+        self.end_requested = true;
+        let connection = &mut self.connection.pooled;
+        match &self.state {
+            _ if connection.is_released() => Ok(()),
+            State::Open => connection.roll_back().await,
+            State::Ended => connection.clean().await.and(Err(Error::new(Kind::TransactionEnded))),
+            State::NotBegun | State::Pending | State::Failed(_) => connection.clean().await,
+        }
+    }
+
+    async fn begin(&mut self, begin: Begin) -> Result<()> {
+        let framing = TransactionFraming { begin: Some(begin), ..TransactionFraming::default() };
+        self.connection.counts.round_trips += 1;
+        let begun =
+            self.connection.pooled.execute(Vec::<tallybook_sql::query::Execute>::new(), framing).await;
+        self.finish_statement(begun.map(drop))
+    }
+
+    /// Fails after a failed or abandoned statement.
+    fn check_state(&self) -> Result<()> {
+        let earlier = match &self.state {
+            State::NotBegun | State::Open => return Ok(()),
+            State::Ended => return Err(Error::new(Kind::TransactionEnded)),
+            State::Pending => "it was abandoned before its end".to_owned(),
+            State::Failed(earlier) => earlier.clone(),
+        };
+        Err(Error::new(Kind::TransactionFailed { earlier }))
+    }
+
+    /// Returns the BEGIN to send with the next statement, if it is the first.
+    fn start_statement(&mut self) -> Result<Option<Begin>> {
+        self.check_state()?;
+        let before = std::mem::replace(&mut self.state, State::Pending);
+        Ok(matches!(before, State::NotBegun).then_some(Begin::WriteAt(self.isolation)))
+    }
+
+    fn finish_statement<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.state = match &result {
+            Ok(_) => State::Open,
+            Err(error) if error.is_transaction_ended() => State::Ended,
+            Err(error) => State::Failed(error.to_string()),
+        };
+        result
+    }
+}
+
+impl Drop for WriteSession {
+    /// Warns about a forgotten commit. A session that failed, was abandoned or panics rolls back on purpose.
+    fn drop(&mut self) {
+        let may_be_forgotten = self.has_written && !self.end_requested && !self.is_in_closure;
+        if may_be_forgotten && matches!(self.state, State::Open) && !thread::panicking() {
+            tracing::warn!(
+                target: "tallybook::session",
+                at = %self.caller,
+                "a write session was dropped without a commit, so what it wrote is rolled back; call commit, or \
+                 roll_back if that is the intention",
+            );
+        }
+    }
+}
+
+impl fmt::Debug for WriteSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteSession").field("counts", &self.connection.counts).finish_non_exhaustive()
+    }
+}
+
+impl Sealed for WriteSession {}
+
+impl Session for WriteSession {
+    async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
+        self.run(batch).await
+    }
+
+    async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
+        let mut plan = Plan::default();
+        explain(self, &mut query, ExplainMode::Plan, &mut plan).await?;
+        Ok(plan)
+    }
+
+    fn counts(&self) -> Counts {
+        self.connection.counts
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.connection.pooled.dialect()
+    }
+}

@@ -1,0 +1,34 @@
+//! Deadlines that work may extend.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A deadline for work. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    limit: Duration,
+    end: Arc<Mutex<Instant>>,
+}
+
+impl Deadline {
+    /// Creates a deadline that is `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self { limit, end: Arc::new(Mutex::new(Instant::now() + limit)) }
+    }
+
+    /// Returns the original time limit.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Returns the current deadline.
+    pub fn end(&self) -> Instant {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves the deadline to at least `grace` from now, so that cleanup can finish.
+    pub fn extend(&self, grace: Duration) {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        *end = (*end).max(Instant::now() + grace);
+    }
+}

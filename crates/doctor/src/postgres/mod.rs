@@ -1,0 +1,122 @@
+//! Checks of a PostgreSQL server.
+
+mod archiver;
+mod autovacuum;
+mod checkpoints;
+mod conflicts;
+mod connections;
+mod corruption;
+mod duplicate_indexes;
+mod durability;
+mod facts;
+mod failure;
+mod foreign_keys;
+mod index_use;
+mod invalid_indexes;
+mod lag;
+mod limits;
+mod locks;
+mod memory;
+mod pooler;
+mod replay;
+mod rights;
+mod sequences;
+mod server_settings;
+mod slots;
+mod standbys;
+mod synchronous;
+mod tables;
+mod tls;
+mod transactions;
+mod version;
+mod wraparound;
+
+use std::time::Duration;
+
+use tallybook_core::driver::Connector;
+use tallybook_core::settings::Target;
+use tallybook_migrate::Revision;
+use tallybook_postgres::config::PostgresTarget;
+use tallybook_sql::driver;
+use tallybook_sqlite::config::FileAccess;
+use tokio::time::timeout;
+
+use super::node::{CONNECT_LIMIT, NodeConfig, Role};
+use super::probe::{ConnectionLost, NodeReport, Probe};
+use super::revisions;
+
+pub(crate) use facts::PeerFacts;
+pub(crate) use failure::silent_after_connect;
+pub(crate) use index_use::IndexUse;
+pub(crate) use standbys::Stream;
+pub(super) use version::of as major_of;
+
+use server_settings::ServerSettings;
+
+/// A silent server gets a little longer than one that refuses to connect, so that the findings differ.
+const ANSWER_LIMIT: Duration = CONNECT_LIMIT.saturating_add(Duration::from_millis(500));
+
+/// A check must not wait for locks or load a busy server.
+const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '1s'";
+
+/// Runs checks in order; returns early if the connection is lost.
+macro_rules! checks {
+    ($probe:ident, $server:ident: $($check:ident),+ $(,)?) => {$(
+        let found = $check::check($probe, &$server).await;
+        $probe.record($check::NAME, found)?;
+    )+};
+}
+
+/// Facts about the server that every check may use.
+struct Server {
+    settings: ServerSettings,
+    version: i64,
+    role: Role,
+    user: String,
+    is_superuser: bool,
+    /// Set if this user may see other sessions and replication (`pg_monitor`).
+    sees_all: bool,
+}
+
+pub(super) async fn check(
+    config: &NodeConfig,
+    target: &PostgresTarget,
+    revisions: &[Revision],
+    report: &mut NodeReport,
+) {
+    let connector = Connector::new(&Target::Postgres(Box::new(target.clone())), FileAccess::to_look());
+    let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Read)).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return report.failure = Some(failure::evaluate(config, target, &error)),
+        Err(_) => return report.failure = Some(failure::silent_server(target)),
+    };
+    let mut probe = Probe { connection, config, revisions, user: String::new(), report };
+    // The finding about a lost connection is recorded already.
+    let _ = examine(&mut probe).await;
+}
+
+async fn examine(probe: &mut Probe<'_>) -> Result<(), ConnectionLost> {
+    let server = match facts::read(probe).await {
+        Ok(server) => server,
+        Err(error) => return probe.record(facts::NAME, Err(error)),
+    };
+    probe.report.node.passed.push(facts::NAME);
+    checks!(probe, server: rights, tls, pooler, version, connections, locks, transactions);
+    checks!(probe, server: durability, corruption, limits, memory);
+    match server.role {
+        Role::Standby => {
+            checks!(probe, server: replay, conflicts);
+        }
+        Role::Writable => {
+            checks!(probe, server: slots, standbys, synchronous, archiver, checkpoints, autovacuum, wraparound);
+            let found = revisions::check(probe).await;
+            probe.record(revisions::NAME, found)?;
+            checks!(probe, server: invalid_indexes, duplicate_indexes, foreign_keys, tables, sequences);
+        }
+    }
+    checks!(probe, server: index_use);
+    if server.role == Role::Standby {
+        checks!(probe, server: lag);
+    }
+    Ok(())
+}

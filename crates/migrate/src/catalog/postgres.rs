@@ -1,0 +1,105 @@
+//! PostgreSQL's catalog.
+
+use tallybook_core::driver::Connection;
+use tallybook_sql::error::Result;
+use tallybook_sql::params;
+use tallybook_sql::query::{all, optional};
+
+use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, fetch, split};
+
+pub(super) const TABLES: &str = "SELECT c.relname::text FROM pg_class c \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     WHERE c.relkind IN ('r', 'p') ORDER BY 1";
+
+const TABLE: &str = "SELECT c.relkind = 'p' FROM pg_class c \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     WHERE c.relname = $1 AND c.relkind IN ('r', 'p')";
+
+const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, \
+       a.atthasdef OR a.attidentity <> '' \
+     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped \
+     ORDER BY a.attnum";
+
+const CONSTRAINTS: &str = "SELECT k.conname::text, k.contype::text, \
+       (SELECT string_agg(a.attname, E'\\n' ORDER BY u.place) FROM unnest(k.conkey) WITH ORDINALITY u(num, place) \
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num), \
+       coalesce(t.relname::text, ''), \
+       coalesce((SELECT string_agg(a.attname, E'\\n' ORDER BY u.place) \
+        FROM unnest(k.confkey) WITH ORDINALITY u(num, place) \
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num), ''), \
+       k.convalidated \
+     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     LEFT JOIN pg_class t ON t.oid = k.confrelid \
+     WHERE c.relname = $1 AND k.contype IN ('p', 'u', 'f') ORDER BY k.conname";
+
+/// Also computes the definition that an index of only these columns would have.
+macro_rules! indexes {
+    ($condition:literal) => {
+        concat!(
+            "SELECT c.relname::text, t.relname::text, coalesce(k.columns, ''), i.indisunique, \
+               pg_get_indexdef(i.indexrelid) = format('CREATE %sINDEX %I ON %I.%I USING btree (%s)', \
+                 CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname, n.nspname, t.relname, k.quoted), \
+               i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), \
+               EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid AND contype IN ('p', 'u')) \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+             CROSS JOIN LATERAL (SELECT string_agg(a.attname, E'\\n' ORDER BY u.place) AS columns, \
+                 string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) AS quoted \
+               FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(num, place) \
+               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num) k \
+             WHERE ",
+            $condition,
+            " ORDER BY c.relname"
+        )
+    };
+}
+
+type Constraint = (String, String, String, String, String, bool);
+type IndexRow = (String, String, String, bool, bool, bool, String, bool);
+
+pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Option<ActualTable>> {
+    let queries = (
+        optional::<(bool,)>(TABLE, params![name]),
+        all::<(String, String, bool, bool)>(COLUMNS, params![name]),
+        all::<Constraint>(CONSTRAINTS, params![name]),
+        all::<IndexRow>(indexes!("t.relname = $1"), params![name]),
+    );
+    let (table, columns, constraints, indexes) = fetch(connection, queries).await?;
+    let Some((is_partitioned,)) = table else { return Ok(None) };
+    let mut found = ActualTable { is_partitioned, ..ActualTable::default() };
+    found.columns = columns
+        .into_iter()
+        .map(|(name, ty, is_null, has_default)| FoundColumn { name, ty, is_null, has_default })
+        .collect();
+    for (name, kind, columns, table, to, is_valid) in constraints {
+        let columns = split(&columns);
+        match kind.as_str() {
+            "p" => found.primary = columns,
+            "u" => found.uniques.push(columns),
+            _ => found.keys.push(FoundKey { name: Some(name), columns, table, to: split(&to), is_valid }),
+        }
+    }
+    for row in indexes {
+        let is_constraint = row.7;
+        let index = index_of(row);
+        if index.is_unique && index.is_plain && index.is_valid && !is_constraint {
+            found.uniques.push(index.columns.clone());
+        }
+        if !is_constraint {
+            found.indexes.push(index);
+        }
+    }
+    Ok(Some(found))
+}
+
+pub(super) async fn index(connection: &mut Connection, name: &str) -> Result<Option<FoundIndex>> {
+    let query = optional::<IndexRow>(indexes!("c.relname = $1"), params![name]);
+    Ok(fetch(connection, query).await?.map(index_of))
+}
+
+fn index_of((name, table, columns, is_unique, is_plain, is_valid, definition, _): IndexRow) -> FoundIndex {
+    FoundIndex { name, table, columns: split(&columns), is_unique, is_plain, is_valid, definition }
+}

@@ -1,0 +1,82 @@
+//! The schema that revisions declare.
+
+use crate::steps::column::{Column, Key};
+use crate::steps::step::{Action, Step};
+use crate::steps::table::Index;
+
+/// The tables after all typed steps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    pub(crate) tables: Vec<ExpectedTable>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ExpectedTable {
+    pub(crate) name: &'static str,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) indexes: Vec<Index>,
+    /// The names of foreign keys that a later step validates.
+    pub(crate) validated: Vec<&'static str>,
+    /// Set if the table was created by an SQL step, so that only part of it is known.
+    pub(crate) is_partial: bool,
+}
+
+impl Expected {
+    pub(crate) fn after<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
+        let mut expected = Self::default();
+        for step in steps {
+            expected.take(step);
+        }
+        expected
+    }
+
+    fn take(&mut self, step: &Step) {
+        let drops = step.is_inverse;
+        match &step.action {
+            Action::Table(table) if drops => self.tables.retain(|known| known.name != table.name),
+            Action::Table(table) => self.tables.push(ExpectedTable {
+                columns: table.columns.to_vec(),
+                is_partial: false,
+                ..ExpectedTable::part(table.name)
+            }),
+            Action::Column { table, column } => {
+                let columns = &mut self.table(table).columns;
+                columns.retain(|known| known.name != column.name);
+                if !drops {
+                    columns.push(*column);
+                }
+            }
+            Action::Key { table, column, key } => self.table(table).set_key(column, (!drops).then_some(*key)),
+            Action::Validate { table, key } => self.table(table).validated.push(key),
+            Action::Index(index) => {
+                let indexes = &mut self.table(index.table).indexes;
+                indexes.retain(|known| known.name != index.name);
+                if !drops {
+                    indexes.push(*index);
+                }
+            }
+            Action::Sql(_) => {}
+        }
+    }
+
+    fn table(&mut self, name: &'static str) -> &mut ExpectedTable {
+        let known = self.tables.iter().position(|table| table.name == name);
+        let place = known.unwrap_or_else(|| {
+            self.tables.push(ExpectedTable::part(name));
+            self.tables.len() - 1
+        });
+        &mut self.tables[place]
+    }
+}
+
+impl ExpectedTable {
+    fn part(name: &'static str) -> Self {
+        Self { name, columns: Vec::new(), indexes: Vec::new(), validated: Vec::new(), is_partial: true }
+    }
+
+    fn set_key(&mut self, column: &str, key: Option<Key>) {
+        if let Some(column) = self.columns.iter_mut().find(|known| known.name == column) {
+            column.key = key;
+        }
+    }
+}

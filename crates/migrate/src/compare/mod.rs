@@ -1,0 +1,8 @@
+//! Compares a database with what its revisions declare.
+
+pub(crate) mod comparison;
+pub(crate) mod difference;
+pub(crate) mod expected;
+pub(crate) mod status;
+mod type_match;
+pub(crate) mod unrecorded_tables;

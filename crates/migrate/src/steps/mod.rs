@@ -1,0 +1,10 @@
+//! Revisions and their steps: the declarations, and the SQL of each step on each dialect.
+
+pub(crate) mod checksum;
+pub(crate) mod column;
+pub(crate) mod revision;
+mod sql_file;
+mod statements;
+pub(crate) mod step;
+pub(crate) mod table;
+pub(crate) mod tokens;

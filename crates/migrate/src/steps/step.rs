@@ -1,0 +1,249 @@
+//! The steps of revisions.
+
+use tallybook_sql::dialect::Dialect;
+
+use crate::steps::checksum::{checksum, checksum_of_directions, has_directions};
+use crate::steps::column::{Column, Key};
+use crate::steps::table::Index;
+use crate::steps::table::Table;
+
+/// One step of a revision. A step detects whether it is done, runs while others use the database, and can be taken
+/// back.
+///
+/// Names of tables, columns and indexes are inserted into SQL unquoted: they come from the program's text, never
+/// from its users.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub(crate) action: Action,
+    /// Set if the step removes what the action creates.
+    pub(crate) is_inverse: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
+    Table(Table),
+    Column { table: &'static str, column: Column },
+    Key { table: &'static str, column: &'static str, key: Key },
+    Validate { table: &'static str, key: &'static str },
+    Index(Index),
+    Sql(Sql),
+}
+
+/// SQL written by the author of the revision; one or several statements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sql {
+    pub(crate) what: &'static str,
+    pub(crate) postgres: SqlTexts,
+    pub(crate) sqlite: SqlTexts,
+    pub(crate) in_transaction: bool,
+}
+
+/// The SQL of the upgrade, and of the downgrade if there is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SqlTexts {
+    pub(crate) up: &'static str,
+    pub(crate) back: Option<&'static str>,
+}
+
+impl Sql {
+    pub(crate) const fn new(what: &'static str, up: &'static str, back: Option<&'static str>) -> Self {
+        let texts = SqlTexts { up, back };
+        Self { what, postgres: texts, sqlite: texts, in_transaction: true }
+    }
+
+    pub(crate) fn texts(&self, dialect: Dialect) -> SqlTexts {
+        match dialect {
+            Dialect::Postgres => self.postgres,
+            Dialect::Sqlite => self.sqlite,
+        }
+    }
+}
+
+/// The result of comparing a step with its recorded checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Same,
+    /// Only the downgrade changed.
+    DowngradeChanged,
+    Other,
+}
+
+/// The direction in which a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Up,
+    Down,
+}
+
+impl Step {
+    pub(crate) const fn new(action: Action) -> Self {
+        Self { action, is_inverse: false }
+    }
+
+    /// Creates a table.
+    pub const fn table(name: &'static str, columns: &'static [Column]) -> Self {
+        Self::new(Action::Table(Table { name, columns }))
+    }
+
+    /// Adds a column to a table. On PostgreSQL its foreign key, if any, is not validated: let [`Step::validate`]
+    /// follow.
+    pub const fn column(table: &'static str, column: Column) -> Self {
+        Self::new(Action::Column { table, column })
+    }
+
+    /// Adds a foreign key to an existing column; not validated on PostgreSQL. On SQLite it rebuilds the table.
+    pub const fn key(table: &'static str, column: &'static str, key: Key) -> Self {
+        Self::new(Action::Key { table, column, key })
+    }
+
+    /// Validates a foreign key that was added before. Scans the table without blocking writers. On SQLite it does
+    /// nothing, since adding the key has checked the rows.
+    pub const fn validate(table: &'static str, key: &'static str) -> Self {
+        Self::new(Action::Validate { table, key })
+    }
+
+    /// Creates an index; on PostgreSQL concurrently.
+    pub const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Self {
+        Self::new(Action::Index(Index { name, table, columns, is_unique: false }))
+    }
+
+    /// Creates a unique index; on PostgreSQL concurrently.
+    pub const fn unique_index(
+        name: &'static str,
+        table: &'static str,
+        columns: &'static [&'static str],
+    ) -> Self {
+        Self::new(Action::Index(Index { name, table, columns, is_unique: true }))
+    }
+
+    /// Runs SQL in a transaction, one or several statements, and `back` to take it back. `what` is a short
+    /// description.
+    pub const fn sql(what: &'static str, up: &'static str, back: &'static str) -> Self {
+        Self::new(Action::Sql(Sql::new(what, up, Some(back))))
+    }
+
+    /// Runs SQL that cannot be taken back.
+    pub const fn one_way(what: &'static str, up: &'static str) -> Self {
+        Self::new(Action::Sql(Sql::new(what, up, None)))
+    }
+
+    /// Sets the SQL for SQLite, where it differs.
+    #[must_use]
+    pub const fn on_sqlite(mut self, up: &'static str, back: &'static str) -> Self {
+        if let Action::Sql(sql) = &mut self.action {
+            sql.sqlite = SqlTexts { up, back: Some(back) };
+        }
+        self
+    }
+
+    /// Runs an SQL step outside a transaction. If the program is killed meanwhile, the step runs again, and must
+    /// allow that.
+    #[must_use]
+    pub const fn no_transaction(mut self) -> Self {
+        if let Action::Sql(sql) = &mut self.action {
+            sql.in_transaction = false;
+        }
+        self
+    }
+
+    /// Inverts the step: the upgrade drops what it would create. The downgrade creates it again, without its rows.
+    #[must_use]
+    pub const fn dropped(mut self) -> Self {
+        self.is_inverse = !self.is_inverse;
+        self
+    }
+
+    /// Returns a short description.
+    pub fn what(&self) -> String {
+        self.what_in(Direction::Up)
+    }
+
+    pub(crate) fn what_in(&self, direction: Direction) -> String {
+        let drops = self.takes_away(direction);
+        let (verb, noun) = match &self.action {
+            Action::Table(table) => (if drops { "drop" } else { "create" }, table.name.to_owned()),
+            Action::Column { table, column } => {
+                (if drops { "drop" } else { "add" }, format!("{table}.{}", column.name))
+            }
+            Action::Key { table, column, .. } => {
+                (if drops { "drop the key of" } else { "add the key of" }, format!("{table}.{column}"))
+            }
+            Action::Validate { key, .. } => (if drops { "leave" } else { "validate" }, (*key).to_owned()),
+            Action::Index(index) => (if drops { "drop" } else { "index" }, index.name.to_owned()),
+            Action::Sql(sql) => (if drops { "take back:" } else { "" }, sql.what.to_owned()),
+        };
+        format!("{verb} {noun}").trim_start().to_owned()
+    }
+
+    /// Returns whether running in this direction drops something.
+    pub(crate) fn takes_away(&self, direction: Direction) -> bool {
+        self.is_inverse == (direction == Direction::Up)
+    }
+
+    /// Returns the table that the step changes; `None` for SQL.
+    pub(crate) fn table_name(&self) -> Option<&'static str> {
+        match &self.action {
+            Action::Table(table) => Some(table.name),
+            Action::Column { table, .. } | Action::Key { table, .. } | Action::Validate { table, .. } => {
+                Some(table)
+            }
+            Action::Index(index) => Some(index.table),
+            Action::Sql(_) => None,
+        }
+    }
+
+    /// Returns a checksum of the step in both dialects and directions. Only SQL steps have a downgrade of their
+    /// own; that of typed steps follows from the upgrade.
+    pub(crate) fn checksum(&self) -> String {
+        let up = self.upgrade_text();
+        match self.downgrade_text() {
+            Some(back) => checksum_of_directions(&up, &back),
+            None => checksum(&up),
+        }
+    }
+
+    /// Compares the step with a recorded checksum. Old checksums do not cover the downgrade.
+    pub(crate) fn compare(&self, recorded: &str) -> Recorded {
+        let now = self.checksum();
+        let is_same_way_there = || match (now.split_once('.'), recorded.split_once('.')) {
+            (Some((up, _)), Some((recorded, _))) => up == recorded,
+            // The step no longer has a downgrade.
+            (None, Some((recorded, _))) => {
+                checksum_of_directions(&self.upgrade_text(), "").starts_with(recorded)
+            }
+            (_, None) => false,
+        };
+        match recorded == now || (!has_directions(recorded) && recorded == checksum(&self.upgrade_text())) {
+            true => Recorded::Same,
+            false if is_same_way_there() => Recorded::DowngradeChanged,
+            false => Recorded::Other,
+        }
+    }
+
+    fn downgrade_text(&self) -> Option<String> {
+        let Action::Sql(sql) = &self.action else { return None };
+        let texts = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| sql.texts(dialect).back);
+        texts.iter().any(Option::is_some).then(|| texts.map(Option::unwrap_or_default).join("\n"))
+    }
+
+    /// Returns the text of the upgrade.
+    fn upgrade_text(&self) -> String {
+        let mut upgrade_text = format!("{} ", self.is_inverse);
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            match &self.action {
+                Action::Table(table) => upgrade_text += &table.sql(dialect),
+                Action::Column { table, column } => {
+                    upgrade_text += &format!("{table} {}", column.sql(dialect));
+                }
+                Action::Key { table, column, key } => {
+                    upgrade_text += &format!("{table}.{column} {}", key.sql());
+                }
+                Action::Validate { table, key } => upgrade_text += &format!("validate {table} {key}"),
+                Action::Index(index) => upgrade_text += &index.sql(),
+                Action::Sql(sql) => upgrade_text += sql.texts(dialect).up,
+            }
+            upgrade_text.push('\n');
+        }
+        upgrade_text
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of findings and non-findings.
+
+mod bounds;
+mod confirmed;
+mod properties;
+mod redundant;
+mod suspected;

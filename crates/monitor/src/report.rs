@@ -1,0 +1,295 @@
+//! Reports: the state of a database at one moment, as data for `tallybook watch`, files and programs.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tallybook_core::histogram::{Counted, Times};
+use tallybook_core::pool::PoolStatus;
+use tallybook_core::routing::NodeStatus;
+use tallybook_core::seconds;
+
+use super::detect::{QueryFinding, SourceLocation};
+use super::metric_series::MetricSeries;
+use super::monitor::{Monitor, lock};
+use super::statement_event::StatementEvent;
+use super::statement_registry::Snapshot;
+use super::statement_stats::StatementStats;
+
+/// Everything the monitor counted since the database was opened. Durations serialize as seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Time of this report, UTC.
+    pub at: DateTime<Utc>,
+    /// Time the database was opened, UTC.
+    pub since: DateTime<Utc>,
+    /// Database URL without the password.
+    pub database: String,
+    /// Process id.
+    pub process: u32,
+    /// Statements by total time, highest first.
+    pub statements: Vec<StatementReport>,
+    /// Totals of the statements evicted from `statements`.
+    pub evicted: EvictedReport,
+    /// Running statements, longest-running first.
+    pub running: Vec<RunningReport>,
+    /// Slow and failed statements, latest first.
+    pub noted: Vec<StatementEvent>,
+    /// N+1 loops and redundant reads, most time lost first.
+    pub findings: Vec<QueryFinding>,
+    /// Findings dropped because more than 256 were different.
+    pub forgotten_findings: u64,
+    /// Entries of `DB_N_PLUS_ONE_ALLOW` that matched no finding so far.
+    pub unused_allowances: Vec<String>,
+    /// Connection pools, one for each server.
+    pub pools: Vec<PoolReport>,
+    /// State and staleness of each server.
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// Statistics of one statement, for all its parameter values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StatementReport {
+    /// Fingerprint, 16 hexadecimal digits, as in the log.
+    pub fingerprint: String,
+    /// SQL text with literals replaced by `?`.
+    pub statement: String,
+    /// Operation and table, for example `SELECT trades`.
+    pub summary: String,
+    /// The line of code that last ran it.
+    pub at: Option<SourceLocation>,
+    /// Successful runs.
+    pub calls: u64,
+    /// Failed runs by SQLSTATE, SQLite code or a kind such as `timeout`.
+    pub failures: Vec<(String, u64)>,
+    /// Rows returned or affected.
+    pub rows: u64,
+    /// Size of the rows in bytes.
+    pub bytes: u64,
+    /// Durations of the successful runs, without the wait for a connection.
+    pub times: TimesReport,
+    /// Wait for connections by the sessions that began with this statement.
+    #[serde(with = "seconds")]
+    pub waited: Duration,
+    /// Part of the total time before the first row arrived.
+    #[serde(with = "seconds")]
+    pub executed: Duration,
+    /// Part of the total time spent receiving the other rows.
+    #[serde(with = "seconds")]
+    pub fetched: Duration,
+    /// Part of the total time spent decoding rows; estimated from one row in 32.
+    #[serde(with = "seconds")]
+    pub decoded: Duration,
+    /// Plan captured when it was last slow.
+    pub plan: Option<String>,
+}
+
+/// Percentiles, each at most an eighth too high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TimesReport {
+    /// Number of measurements.
+    pub count: u64,
+    /// Sum of all measurements.
+    #[serde(with = "seconds")]
+    pub total: Duration,
+    /// Median.
+    #[serde(with = "seconds")]
+    pub p50: Duration,
+    /// 95th percentile.
+    #[serde(with = "seconds")]
+    pub p95: Duration,
+    /// 99th percentile.
+    #[serde(with = "seconds")]
+    pub p99: Duration,
+    /// Maximum.
+    #[serde(with = "seconds")]
+    pub max: Duration,
+}
+
+/// Totals of the statements evicted because there were more than `DB_MONITOR_STATEMENTS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EvictedReport {
+    /// Number of evicted statements.
+    pub statements: u64,
+    /// Their runs, failed ones included.
+    pub calls: u64,
+    /// Their failed runs.
+    pub errors: u64,
+    /// Their total time.
+    #[serde(with = "seconds")]
+    pub total: Duration,
+}
+
+/// A running statement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunningReport {
+    /// SQL text with literals replaced by `?`; the first statement of a batch.
+    pub statement: String,
+    /// Fingerprint, 16 hexadecimal digits.
+    pub fingerprint: String,
+    /// The line of code that runs it.
+    pub at: SourceLocation,
+    /// Time since it was sent.
+    #[serde(with = "seconds")]
+    pub running: Duration,
+}
+
+/// State and totals of a connection pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PoolReport {
+    /// Pool name: `host:port`, or the file.
+    pub name: String,
+    /// Maximum number of connections in use, overflow included.
+    pub limit: usize,
+    /// Connections in use.
+    pub in_use: usize,
+    /// Idle connections.
+    pub idle: usize,
+    /// Callers waiting for a connection.
+    pub waiting: usize,
+    /// Callers that timed out, in the queue or while connecting.
+    pub timeouts: u64,
+    /// Connections opened.
+    pub created: u64,
+    /// Connections closed.
+    pub closed: u64,
+    /// Time from the request for a session to its start.
+    pub wait: TimesReport,
+    /// Time that sessions held their connection.
+    pub hold: TimesReport,
+    /// The longest-held session.
+    pub longest: Option<HolderReport>,
+}
+
+/// A session in use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HolderReport {
+    /// The line of code that opened it.
+    pub at: SourceLocation,
+    /// Time since it was opened.
+    #[serde(with = "seconds")]
+    pub held: Duration,
+}
+
+impl Monitor {
+    /// Returns a report with the state of the given pools and servers.
+    pub fn report(&self, database: String, pools: Vec<PoolStatus>, nodes: Vec<NodeStatus>) -> Report {
+        let monitor = &self.0;
+        let Snapshot { statements, evicted, evicted_series } = monitor.statement_registry.snapshot();
+        let mut statements: Vec<_> =
+            statements.iter().map(|statement| StatementReport::of(statement)).collect();
+        statements.sort_by_key(|statement| std::cmp::Reverse(statement.times.total));
+        Report {
+            at: Utc::now(),
+            since: monitor.opened_at.1,
+            database,
+            process: std::process::id(),
+            statements,
+            evicted: EvictedReport::of(evicted, &evicted_series),
+            running: self.running(),
+            noted: lock(&monitor.events).iter().rev().cloned().collect(),
+            findings: self.findings(),
+            forgotten_findings: lock(&monitor.findings).forgotten(),
+            unused_allowances: monitor.allow_list.unused().into_iter().map(str::to_owned).collect(),
+            pools: pools.into_iter().map(PoolReport::from).collect(),
+            nodes,
+        }
+    }
+
+    /// Returns the findings of all finished scopes and sessions, most time lost first.
+    pub fn findings(&self) -> Vec<QueryFinding> {
+        lock(&self.0.findings).all().cloned().collect()
+    }
+
+    fn running(&self) -> Vec<RunningReport> {
+        let running = self.0.slots.running();
+        running
+            .into_iter()
+            .map(|running| RunningReport {
+                statement: running.statement.fingerprint.text.to_string(),
+                fingerprint: running.statement.fingerprint.code(),
+                at: running.call.at().into(),
+                running: running.sent_at.elapsed(),
+            })
+            .collect()
+    }
+}
+
+impl StatementReport {
+    fn of(statement: &StatementStats) -> Self {
+        let snapshot = statement.snapshot();
+        let times = snapshot.times.times();
+        let fingerprint = &statement.fingerprint;
+        Self {
+            fingerprint: fingerprint.code(),
+            statement: fingerprint.text.to_string(),
+            summary: fingerprint.summary.to_string(),
+            at: statement.last_call().map(SourceLocation::from),
+            calls: times.count,
+            failures: snapshot
+                .failures
+                .iter()
+                .map(|(kind, failures)| (kind.to_string(), failures.times.count()))
+                .collect(),
+            rows: snapshot.rows.sum,
+            bytes: snapshot.bytes,
+            waited: snapshot.waited,
+            executed: times.total.saturating_sub(snapshot.fetched + snapshot.decoded),
+            fetched: snapshot.fetched,
+            decoded: snapshot.decoded,
+            times: times.into(),
+            plan: statement.plan(),
+        }
+    }
+
+    /// Returns the number of failed runs.
+    pub fn errors(&self) -> u64 {
+        self.failures.iter().map(|(_, count)| *count).fold(0, u64::saturating_add)
+    }
+}
+
+impl EvictedReport {
+    fn of(statements: u64, metric_series: &MetricSeries) -> Self {
+        let mut report = Self { statements, ..Self::default() };
+        for (_, snapshot) in metric_series.iter() {
+            let all = || snapshot.failures.values().map(|failures| &failures.times).chain([&snapshot.times]);
+            report.errors += snapshot.errors();
+            report.calls += all().map(Counted::count).sum::<u64>();
+            report.total += all().map(|times| Duration::from_nanos(times.sum)).sum::<Duration>();
+        }
+        report
+    }
+}
+
+impl From<Times> for TimesReport {
+    fn from(Times { count, total, p50, p95, p99, max }: Times) -> Self {
+        Self { count, total, p50, p95, p99, max }
+    }
+}
+
+impl From<PoolStatus> for PoolReport {
+    fn from(pool: PoolStatus) -> Self {
+        let totals = pool.totals;
+        Self {
+            name: pool.name.to_string(),
+            limit: pool.limit,
+            in_use: pool.in_use,
+            idle: pool.idle,
+            waiting: pool.waiting,
+            timeouts: totals.timeouts(),
+            created: totals.created,
+            closed: totals.closed.total(),
+            wait: totals.wait.into(),
+            hold: totals.hold.into(),
+            longest: pool.longest.map(|holder| HolderReport { at: holder.at.into(), held: holder.held }),
+        }
+    }
+}

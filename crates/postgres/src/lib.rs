@@ -1,0 +1,80 @@
+//! The PostgreSQL driver: connections, pipelines and bulk loads over tokio-postgres.
+//!
+//! The pool opens connections through a [`Connector`] and executes batches on them:
+//!
+//! ```no_run
+//! use tallybook_postgres::Connector;
+//! use tallybook_postgres::config::PostgresTarget;
+//! use tallybook_sql::driver::Role;
+//! use tallybook_sql::transaction::TransactionFraming;
+//! use tallybook_sql::{all, params};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let target = PostgresTarget::read("//ada@localhost/book?sslmode=require")?;
+//! let connector = Connector::new(&target);
+//! let mut connection = connector.connect(Role::Read).await?;
+//!
+//! let batch = (
+//!     all::<(i64, String)>("SELECT id, symbol FROM trades WHERE portfolio_id = $1", params![7]),
+//!     all::<(i64, String)>("SELECT id, symbol FROM positions WHERE portfolio_id = $1", params![7]),
+//! );
+//! let snapshot = TransactionFraming::default().snapshot();
+//! let (trades, positions) = connection.execute(batch, snapshot, None).await.finish()?;
+//! # let _ = (trades, positions);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Pipelines
+//!
+//! [`Connection::execute`] sends a batch in one round trip: BEGIN, the statements, COMMIT. A statement that is not prepared
+//! yet is executed unnamed and prepared in the same round trip. Each connection keeps 256 prepared statements.
+//!
+//! # Cancellation
+//!
+//! Dropping a future abandons its statement. [`Connection::clean`] then waits briefly, sends a cancel request, and rolls
+//! back. A connection on which a statement was cancelled is closed, because the request may arrive late.
+//!
+//! # Read-only by default
+//!
+//! Start-up options make every transaction read-only unless it says otherwise. They are read back after connecting. Behind
+//! a pooler that drops them they are set by statement, if the pooler keeps one server connection for each session;
+//! otherwise connecting fails.
+//!
+//! # Untrusted servers
+//!
+//! The size of every message, the number of reported settings and the cost of SCRAM are limited, so that a broken or hostile
+//! server can't exhaust the memory or the CPU of its client. [`config`] parses URLs with libpq's parameters; no error quotes
+//! a URL.
+
+mod aborter;
+mod backends;
+mod cancel;
+mod cancel_key;
+mod certificates;
+mod condition;
+mod connect;
+mod connection;
+mod error;
+mod load;
+mod notices;
+mod numeric;
+mod param;
+mod parameter_status;
+mod pipeline;
+mod pooler;
+mod row;
+mod server_info;
+mod size_limits;
+mod startup;
+mod tls;
+mod unix_socket;
+mod verifier;
+
+pub mod config;
+
+pub use connect::Connector;
+pub use connection::Connection;
+pub use error::refusal;
+pub use load::Load;
+pub use server_info::STANDBY_TIMELINE;

@@ -1,0 +1,67 @@
+//! Types that both drivers share.
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::query::Batch;
+
+/// Longest statement, in bytes, that a driver keeps prepared. A connection keeps up to 256 statements, and each takes
+/// several times its text.
+pub const MAX_PREPARED_BYTES: usize = 32 << 10;
+
+/// The use of a connection. SQLite opens readers and writers differently; PostgreSQL ignores the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Read sessions.
+    Read,
+    /// Write sessions.
+    Write,
+    /// The migration runner: writes outside of transactions too, and ignores the time-outs of the session.
+    Migrate,
+}
+
+/// A batch after its execution, successful or not.
+pub struct Executed<B> {
+    /// The batch, or `None` if the connection's thread died while it ran.
+    pub batch: Option<B>,
+    /// Success, or the first error.
+    pub outcome: Result<()>,
+    /// LSN up to which the replica had replayed the log before the batch ran, if
+    /// [`TransactionFraming::asks_replayed`](crate::transaction::TransactionFraming::asks_replayed) was set.
+    pub replayed: Option<u64>,
+}
+
+impl<B> Executed<B> {
+    /// Returns an executed batch without a replay position.
+    pub fn new(batch: Option<B>, outcome: Result<()>) -> Self {
+        Self { batch, outcome, replayed: None }
+    }
+
+    /// Returns whether it failed on a stale prepared statement. The connection has dropped its prepared statements by
+    /// then, so running the batch again succeeds.
+    pub fn may_run_again(&self) -> bool {
+        self.batch.is_some() && self.outcome.as_ref().is_err_and(Error::is_stale_plan)
+    }
+
+    /// Returns the output of the batch, or its error.
+    pub fn finish(self) -> Result<B::Output>
+    where
+        B: Batch,
+    {
+        self.outcome?;
+        self.batch.ok_or_else(|| Error::new(Kind::Lost))?.finish()
+    }
+}
+
+/// The totals of a bulk load.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    /// Rows inserted.
+    pub rows: u64,
+    /// Statements executed.
+    pub statements: u64,
+    /// Round trips to the server, or hops to the connection's thread.
+    pub round_trips: u64,
+    /// Time spent waiting for the database. Excludes the time in which the caller produced rows.
+    pub busy: Duration,
+}

@@ -1,0 +1,558 @@
+//! The error type of Tallybook.
+//!
+//! [`Error`] is opaque: callers decide by predicates such as [`Error::is_timeout`]. No message contains a password;
+//! targets are printed without it.
+
+mod excerpt;
+mod kind;
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::escaped::{Escaped, Escaping};
+use crate::value::SqlType;
+
+pub use kind::{Class, GoneTransaction, Kind, Step};
+
+use excerpt::{first_table, one_line, shorten, without_quoted};
+use kind::CONNECTION;
+
+/// An error of the database layer: what failed, where, and what to do about it.
+///
+/// Decide by the predicates, not by the message. [`Error::is_retryable`] answers the most common question.
+///
+/// ```
+/// use tallybook::Settings;
+///
+/// let error = Settings::new("mysql://localhost/book").unwrap_err();
+/// assert!(error.is_settings());
+/// assert!(error.to_string().contains("postgresql://"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    /// Row of a result or of a bulk load, counted from 1.
+    row: Option<usize>,
+    /// Host and port of the server whose connection was lost.
+    server: Option<Arc<str>>,
+    /// Value of the row's column `id`.
+    id: Option<i64>,
+    /// Index in its batch of the statement that failed, counted from 0.
+    position: Option<usize>,
+    statement: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of a call into Tallybook.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Returns an error of a kind.
+    #[doc(hidden)]
+    pub fn new(kind: Kind) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            row: None,
+            id: None,
+            server: None,
+            position: None,
+            statement: None,
+            source: None,
+        }))
+    }
+
+    /// Sets the cause.
+    #[doc(hidden)]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Names the statement that failed, unless one is named already: a log line alone then identifies it.
+    #[doc(hidden)]
+    pub fn with_statement(mut self, sql: &str) -> Self {
+        self.0.statement.get_or_insert_with(|| one_line(sql));
+        self
+    }
+
+    /// Names the row of a result or of a bulk load that failed, counted from 1, unless one is named already.
+    #[doc(hidden)]
+    pub fn at_row(mut self, number: usize) -> Self {
+        self.0.row.get_or_insert(number);
+        self
+    }
+
+    /// Names the server, if the error is a lost connection.
+    #[doc(hidden)]
+    pub fn at_server(mut self, server: &Arc<str>) -> Self {
+        if matches!(self.0.kind, Kind::Lost | Kind::CommitUnknown) {
+            self.0.server.get_or_insert_with(|| Arc::clone(server));
+        }
+        self
+    }
+
+    /// Names the row by its identifier, which does not depend on the order of the result.
+    pub(crate) fn with_row_id(mut self, id: Option<i64>) -> Self {
+        self.0.id = self.0.id.or(id);
+        self
+    }
+
+    /// Sets the index in its batch of the statement that failed, counted from 0, unless it is set already.
+    #[doc(hidden)]
+    pub fn at_position(mut self, position: usize) -> Self {
+        self.0.position.get_or_insert(position);
+        self
+    }
+
+    /// Returns the index in its batch of the statement that failed, counted from 0.
+    pub fn position(&self) -> Option<usize> {
+        self.0.position
+    }
+
+    /// Returns the kind, for the crates of Tallybook.
+    #[doc(hidden)]
+    pub fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// Returns the message without any value of a row or parameter and without the statement: fit for logs.
+    ///
+    /// A database's own message is left out, whatever its code: a function may raise an error with any text.
+    pub fn without_values(&self) -> String {
+        let message = match &self.0.kind {
+            Kind::Database { code, condition, .. } => format!("{condition} [{code}]"),
+            // The description of a misfit has the type and the size of the value only.
+            kind @ Kind::Decode { .. } => without_quoted(&kind.to_string()),
+            Kind::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
+            Kind::TransactionFailed { .. } => {
+                "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
+            }
+            Kind::SnapshotEnded { .. } => {
+                "the snapshot of the session ended with an earlier batch".to_owned()
+            }
+            kind => self.with_server_address(kind.to_string()),
+        };
+        format!("{}{message}", self.row_prefix(None))
+    }
+
+    /// Returns the message of one of Tallybook's own statements about the schema, without the statement and without
+    /// quoted values.
+    #[doc(hidden)]
+    pub fn without_detail(&self) -> String {
+        match &self.0.kind {
+            Kind::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
+                format!("{} [{code}]", without_quoted(message))
+            }
+            Kind::Database { code, message, .. } => format!("{message} [{code}]"),
+            _ => self.without_values(),
+        }
+    }
+
+    /// Returns the message without the statement: for readers who should not see the SQL. Like
+    /// [`Display`](fmt::Display), it may quote values.
+    pub fn message(&self) -> String {
+        let mut message = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write_message(&mut message);
+        message
+    }
+
+    fn write_message(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        let mut escaping = Escaping(to);
+        escaping.write_str(&self.row_prefix(self.0.id))?;
+        match (&self.0.server, &self.0.kind) {
+            (Some(_), kind) => escaping.write_str(&self.with_server_address(kind.to_string())),
+            (None, Kind::Revision { lines }) => {
+                for (index, line) in lines.iter().enumerate() {
+                    escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
+                    escaping.write_str(line)?;
+                }
+                Ok(())
+            }
+            (None, kind) => write!(escaping, "{kind}"),
+        }
+    }
+
+    /// Returns the row in a result or a bulk load, as the start of a message.
+    fn row_prefix(&self, id: Option<i64>) -> String {
+        let table = match (&self.0.kind, &self.0.statement) {
+            (Kind::Decode { .. }, Some(sql)) => first_table(sql),
+            _ => None,
+        };
+        match (self.0.row, id, table) {
+            (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
+            (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
+            (Some(row), None, _) => format!("row {row}, "),
+            (None, ..) => String::new(),
+        }
+    }
+
+    /// Returns the reason why a value can't be stored unchanged.
+    pub fn problem(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Value { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Inserts the address of the server into the message of a lost connection.
+    fn with_server_address(&self, message: String) -> String {
+        match &self.0.server {
+            Some(server) => message.replacen(CONNECTION, &format!("{CONNECTION} to {server}"), 1),
+            None => message,
+        }
+    }
+
+    /// Returns the error of a setting: its variable, its content, and what it may contain.
+    #[doc(hidden)]
+    pub fn setting(
+        variable: impl Into<String>,
+        held: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::new(Kind::Setting { variable: variable.into(), held: held.into(), expected: expected.into() })
+    }
+
+    /// Returns the error of a connection that could not be made.
+    #[doc(hidden)]
+    pub fn connect(target: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::new(Kind::Connect { target: target.into(), problem: problem.into() })
+    }
+
+    /// Returns the error of a deadline that has passed; `why` says what was not done.
+    #[doc(hidden)]
+    pub fn deadline(after: Duration, why: String) -> Self {
+        Self::new(Kind::Deadline { after, why })
+    }
+
+    /// Returns the error of a statement with too many or too few parameters.
+    #[doc(hidden)]
+    pub fn parameter_count(given: usize, used: impl fmt::Display) -> Self {
+        Self::invalid_value("parameters", format!("{given} were given, the statement uses {used}"))
+    }
+
+    /// Returns the error of a revision.
+    #[doc(hidden)]
+    pub fn revision(message: impl Into<String>) -> Self {
+        Self::revision_in_lines([message.into()])
+    }
+
+    /// Returns the error of a revision, with a message of several lines. A line break inside one of them is escaped: it
+    /// comes from somebody else's text.
+    #[doc(hidden)]
+    pub fn revision_in_lines(lines: impl IntoIterator<Item = String>) -> Self {
+        Self::new(Kind::Revision { lines: lines.into_iter().collect() })
+    }
+
+    /// Returns the error of a value that a column can't hold unchanged; for types of your own that implement
+    /// [`Encode`](crate::Encode).
+    pub fn invalid_value(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::new(Kind::Value { place: place.into(), problem: problem.into() })
+    }
+
+    /// Returns the error of a column whose value does not have the expected type.
+    #[doc(hidden)]
+    pub fn misfit(column: impl Into<String>, expected: SqlType, found: impl Into<String>) -> Self {
+        Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
+    }
+
+    /// Returns the error of a result with another column where a struct reads `column`; `place` counts from 0.
+    pub(crate) fn column_misplaced(column: &str, place: usize, found: &str) -> Self {
+        let expected = format!("in place {} of the result", place + 1);
+        let found = format!(
+            "`{found}`; put the columns in the order of the struct, or call that one `… AS {column}` if it is meant"
+        );
+        Self::new(Kind::Decode { column: format!("column `{column}`"), expected, found })
+    }
+
+    /// Turns `0A000` into a read-only error: a standby refuses `BEGIN READ WRITE` as an unsupported feature.
+    #[doc(hidden)]
+    pub fn into_refused_write(mut self) -> Self {
+        if let Kind::Database { class, code, .. } = &mut self.0.kind
+            && code == "0A000"
+        {
+            *class = Class::ReadOnly;
+        }
+        self
+    }
+
+    /// Sets the name of the violated constraint, for databases that report its columns only.
+    #[doc(hidden)]
+    pub fn with_constraint(mut self, name: String) -> Self {
+        if let Kind::Database { constraint, .. } = &mut self.0.kind {
+            *constraint = Some(name);
+        }
+        self
+    }
+
+    fn class(&self) -> Option<Class> {
+        match &self.0.kind {
+            Kind::Database { class, .. } => Some(*class),
+            _ => None,
+        }
+    }
+
+    /// Returns PostgreSQL's SQLSTATE (`23505`) or SQLite's extended result code (`2067`), if the database reported the
+    /// error.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a setting is wrong. The message names the variable, its content and the allowed values.
+    pub fn is_settings(&self) -> bool {
+        matches!(self.0.kind, Kind::Setting { .. })
+    }
+
+    /// Returns whether no connection could be made: refused, unreachable, wrong password, missing database, bad file.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.0.kind, Kind::Connect { .. })
+    }
+
+    /// Returns whether a time limit was exceeded.
+    ///
+    /// - Acquiring a connection took too long; [`Error::timed_out_step`] names the step.
+    /// - The work exceeded the time that `Database::within` allows.
+    /// - A statement exceeded the server's `statement_timeout` (57014). A statement that somebody cancelled has the
+    ///   same code ("due to user request") but is not a time-out.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. }) || self.is_statement_timeout()
+    }
+
+    /// Returns whether another connection holds the lock of an SQLite file. Nothing was changed.
+    pub fn is_locked(&self) -> bool {
+        // The low byte of SQLite's codes is the primary code: busy, or locked within the process.
+        let is_busy = |code: &str| code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6));
+        match &self.0.kind {
+            Kind::Database { class: Class::Busy, code, .. } => is_busy(code),
+            Kind::Connect { .. } => {
+                let source = std::error::Error::source(self);
+                source.and_then(|source| source.downcast_ref::<Self>()).is_some_and(Self::is_locked)
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns whether a statement exceeded the server's `statement_timeout`.
+    pub fn is_statement_timeout(&self) -> bool {
+        self.class() == Some(Class::StatementTimeout)
+    }
+
+    /// Returns the step of acquiring a connection that timed out; `None` for a statement.
+    pub fn timed_out_step(&self) -> Option<Step> {
+        match self.0.kind {
+            Kind::Timeout { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the queue for a connection was full (`DB_POOL_MAX_WAITING`). The call failed at once.
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self.0.kind, Kind::QueueFull { .. })
+    }
+
+    /// Returns whether a unique constraint was violated.
+    pub fn is_unique_violation(&self) -> bool {
+        self.class() == Some(Class::Unique)
+    }
+
+    /// Returns whether a foreign key was violated: a row refers to a missing row, or a row that others refer to was
+    /// deleted.
+    pub fn is_foreign_key_violation(&self) -> bool {
+        self.class() == Some(Class::ForeignKey)
+    }
+
+    /// Returns whether a NOT NULL column received no value.
+    pub fn is_not_null_violation(&self) -> bool {
+        self.class() == Some(Class::NotNull)
+    }
+
+    /// Returns whether a `CHECK` was violated; [`Error::constraint`] names it.
+    pub fn is_check_violation(&self) -> bool {
+        self.class() == Some(Class::Check)
+    }
+
+    /// Returns the name of the violated constraint, if the database reports it.
+    ///
+    /// Both dialects report the name of a `CHECK` and of a unique index. PostgreSQL reports primary and foreign keys
+    /// too. SQLite reports a primary key without an index by its columns (`notes.id`), and a foreign key not at all. A
+    /// `CHECK` without a name has a generated one on PostgreSQL (`notes_stars_check`), and its text on SQLite.
+    pub fn constraint(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Database { constraint, .. } => constraint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns whether something tried to write where only reading is possible: a read session, a read-only file, a
+    /// standby.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
+    }
+
+    /// Returns whether a value can't be stored without changing it: too many digits, too long, nanoseconds, NaN.
+    pub fn is_invalid_value(&self) -> bool {
+        matches!(self.0.kind, Kind::Value { .. }) || self.class() == Some(Class::TooLong)
+    }
+
+    /// Returns whether a row does not match the struct it is decoded into.
+    pub fn is_decode(&self) -> bool {
+        matches!(self.0.kind, Kind::Decode { .. })
+    }
+
+    /// Returns the column whose value has the wrong type, or can't be stored unchanged.
+    pub fn column(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
+            Kind::Value { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the connection broke during a statement. Everything that its transaction wrote is rolled back.
+    pub fn is_connection_lost(&self) -> bool {
+        matches!(self.0.kind, Kind::Lost)
+    }
+
+    /// Returns whether the connection broke during COMMIT, so that the transaction may or may not be committed. Look
+    /// before writing again, with `Database::read_primary`: a replica may not
+    /// have it yet.
+    pub fn is_commit_unknown(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::CommitUnknown
+                | Kind::FileGone { transaction: GoneTransaction::WithTheFile | GoneTransaction::Unknown, .. }
+        )
+    }
+
+    /// Returns whether the SQLite file or its write-ahead log was deleted, replaced or moved while it was open.
+    ///
+    /// The database reads and writes nothing until it is opened again. A transaction that was being committed is lost,
+    /// unless [`Error::is_commit_unknown`] is true as well: then look for its rows, in the file that the message names.
+    pub fn is_file_gone(&self) -> bool {
+        matches!(self.0.kind, Kind::FileGone { .. })
+    }
+
+    /// Returns whether an earlier statement of the transaction failed, so that it can only be rolled back; or an
+    /// earlier batch of a snapshot session, so that the snapshot is over.
+    pub fn is_transaction_failed(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionFailed { .. } | Kind::SnapshotEnded { .. })
+    }
+
+    /// Returns whether a session received a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`,
+    /// `SAVEPOINT`, …). It was not sent, and the transaction is unchanged: only the session begins and ends it.
+    pub fn is_transaction_control(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionControl(_))
+    }
+
+    /// Returns whether the transaction ended before its session ended it, so that part of its writes may be committed.
+    /// Look for its rows before writing again.
+    pub fn is_transaction_ended(&self) -> bool {
+        matches!(self.0.kind, Kind::TransactionEnded)
+    }
+
+    /// Returns whether a write was begun inside the closure of another
+    /// `Database::write`, by the same task on the same database.
+    ///
+    /// It would be a transaction of its own: committed even if the outer one fails, and waiting forever for locks that
+    /// the outer one holds. Pass the outer session down instead.
+    pub fn is_nested_write(&self) -> bool {
+        matches!(self.0.kind, Kind::NestedWrite { .. })
+    }
+
+    /// Returns whether `Database::close` was called.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0.kind, Kind::Closed)
+    }
+
+    /// Returns whether a revision could not be applied or rolled back as asked.
+    pub fn is_revision(&self) -> bool {
+        matches!(self.0.kind, Kind::Revision { .. })
+    }
+
+    /// Returns whether no server accepts writes, or several do and nothing shows which is the primary.
+    pub fn is_no_primary(&self) -> bool {
+        matches!(self.0.kind, Kind::NoPrimary { .. } | Kind::TwoPrimaries { .. })
+    }
+
+    /// Returns whether another server became the primary during the transaction. It was rolled back.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.0.kind, Kind::Superseded { .. })
+    }
+
+    /// Returns whether no replica qualified for a read, and the primary fallback budget (`DB_REPLICA_FALLBACK`) is used
+    /// up.
+    pub fn is_fallback_refused(&self) -> bool {
+        matches!(self.0.kind, Kind::FallbackRefused { .. })
+    }
+
+    /// Returns whether a read failed for a reason that another server may not have: the connection broke or could not
+    /// be made, or replay on the replica conflicted with the read. Such a conflict is the only cause of a serialization
+    /// failure there.
+    #[doc(hidden)]
+    pub fn is_of_node(&self) -> bool {
+        let at_step = matches!(self.0.kind, Kind::Timeout { step: Step::Connecting | Step::Pinging, .. });
+        at_step
+            || matches!(self.0.kind, Kind::Lost | Kind::Connect { .. })
+            || self.class() == Some(Class::Serialization)
+    }
+
+    /// Returns whether a prepared statement no longer matches its tables, or the server has dropped it.
+    #[doc(hidden)]
+    pub fn is_stale_plan(&self) -> bool {
+        self.class() == Some(Class::StalePlan)
+    }
+
+    /// Returns whether nothing was committed and the same call may succeed when it is made again: after a time-out, a
+    /// full queue, a lost connection, a serialization failure, a deadlock, a locked file, a failover, or a table that
+    /// was altered under a prepared statement.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::Timeout { .. }
+                | Kind::QueueFull { .. }
+                | Kind::Lost
+                | Kind::NoPrimary { .. }
+                | Kind::Superseded { .. }
+                | Kind::FallbackRefused { .. }
+        ) || matches!(
+            self.class(),
+            Some(Class::Busy | Class::Serialization | Class::StalePlan | Class::StatementTimeout)
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_message(f)?;
+        match &self.0.statement {
+            Some(sql) => write!(Escaping(f), " (in `{}`)", shorten(sql)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, "; {}", Escaped(&cause.to_string()))?;
+            source = cause.source();
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// PostgreSQL's class of errors whose messages quote values; messages of other classes quote names.
+const DATA_EXCEPTION: &str = "22";

@@ -1,0 +1,366 @@
+//! Queries and batches: a statement, its parameters, and the shape of its result.
+
+use smallvec::SmallVec;
+
+use crate::call_site::CallSite;
+use crate::dialect::Dialect;
+use crate::error::{Error, Kind, Result};
+use crate::row::{Column, KeySample, Row, RowRef, ValueRef};
+use crate::statement::Statement;
+use crate::stopwatch::Timing;
+use crate::value::{Params, Value};
+
+/// A query for all rows; see [`all`].
+#[derive(Debug)]
+pub struct All<T>(Fetch<T>);
+
+/// A query for at most one row; see [`optional`].
+#[derive(Debug)]
+pub struct Optional<T>(Fetch<T>);
+
+/// A query for exactly one row; see [`one`].
+#[derive(Debug)]
+pub struct One<T>(Fetch<T>);
+
+/// A statement that returns the number of affected rows; see [`execute`]. For write sessions.
+#[derive(Debug)]
+pub struct Execute {
+    request: Request,
+    affected: u64,
+}
+
+/// Returns a query for all rows, as a `Vec<T>`.
+///
+/// ```
+/// # use tallybook::{Database, Settings, all, params};
+/// # #[tokio::main]
+/// # async fn main() -> tallybook::Result<()> {
+/// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+/// let squares = db
+///     .read()
+///     .await?
+///     .run(all::<(i64, i64)>(
+///         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) SELECT i, i * i FROM n",
+///         params![3],
+///     ))
+///     .await?;
+/// assert_eq!(squares, [(1, 1), (2, 4), (3, 9)]);
+/// # Ok(())
+/// # }
+/// ```
+#[track_caller]
+pub fn all<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> All<T> {
+    All(Fetch::new(statement, params, true))
+}
+
+/// Returns a query for at most one row, as an `Option<T>`. Running it fails if there are several rows.
+#[track_caller]
+pub fn optional<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> Optional<T> {
+    Optional(Fetch::new(statement, params, false))
+}
+
+/// Returns a query for exactly one row, as a `T`. Running it fails if there is no row or there are several.
+#[track_caller]
+pub fn one<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> One<T> {
+    One(Fetch::new(statement, params, false))
+}
+
+/// Returns a query that executes a statement and returns the number of affected rows. Read sessions do not accept it.
+#[track_caller]
+pub fn execute(statement: impl Into<Statement>, params: impl Into<Params>) -> Execute {
+    Execute { request: Request::new(statement, params), affected: 0 }
+}
+
+/// A statement with its parameters, and the statistics of its execution.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Request {
+    pub statement: Statement,
+    pub params: Result<Vec<Value>>,
+    pub call_site: CallSite,
+    pub rows: u64,
+    /// Bytes of the rows, if they are counted.
+    pub bytes: u64,
+    /// Time of the execution, if it was measured.
+    pub timing: Option<Timing>,
+    /// Keys of the rows, if they are sampled.
+    pub key_sample: Option<KeySample>,
+}
+
+impl Request {
+    #[track_caller]
+    fn new(statement: impl Into<Statement>, params: impl Into<Params>) -> Self {
+        Self::unsent(statement.into(), params.into().into_result(), CallSite::here())
+    }
+
+    fn unsent(statement: Statement, params: Result<Vec<Value>>, call_site: CallSite) -> Self {
+        Self { statement, params, call_site, rows: 0, bytes: 0, timing: None, key_sample: None }
+    }
+
+    fn reset(&mut self) {
+        (self.rows, self.bytes, self.timing) = (0, 0, None);
+        if let Some(sample) = &mut self.key_sample {
+            sample.reset();
+        }
+    }
+
+    /// Returns the values to bind. A driver runs only after [`check`] has accepted them.
+    pub fn values(&self) -> &[Value] {
+        self.params.as_deref().unwrap_or_default()
+    }
+}
+
+/// One query as a driver sees it: the request, and the destination of its rows.
+#[doc(hidden)]
+pub trait Query: Send {
+    /// Returns the request.
+    fn request(&mut self) -> &mut Request;
+    /// Returns the columns that the rows are decoded into; `None` for [`Execute`].
+    fn columns(&self) -> Option<&'static [Column]>;
+    /// Returns whether the result may have several rows.
+    fn has_several_rows(&self) -> bool;
+    /// Decodes a row and stores it.
+    fn row(&mut self, row: RowRef<'_>) -> Result<()>;
+    /// Stores the number of affected rows.
+    fn touched(&mut self, rows: u64);
+    /// Discards the results of an interrupted execution, before the next one.
+    fn reset(&mut self);
+}
+
+/// Queries that run together: one of [`All`], [`Optional`], [`One`] and [`Execute`], a tuple of up to eight batches, or
+/// a `Vec` of batches of one type.
+///
+/// A batch takes one round trip. In a read session all of its queries see one snapshot.
+pub trait Batch: Send + 'static {
+    /// The results of the queries, in their order.
+    type Output: Send + 'static;
+
+    /// Appends its queries, in the order in which they run.
+    #[doc(hidden)]
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>);
+
+    /// Returns the results, after all queries have run.
+    #[doc(hidden)]
+    fn finish(self) -> Result<Self::Output>;
+
+    /// Sets the source line that the queries are attributed to, in place of the line that built them; see [`CallSite`].
+    #[must_use]
+    fn called(mut self, call_site: CallSite) -> Self
+    where
+        Self: Sized,
+    {
+        for query in queries(&mut self) {
+            query.request().call_site = call_site;
+        }
+        self
+    }
+}
+
+/// The queries of a batch, in the order in which they run.
+#[doc(hidden)]
+pub type Queries<'a> = SmallVec<[&'a mut dyn Query; 4]>;
+
+/// A batch that a read session accepts: one without [`Execute`].
+pub trait ReadBatch: Batch {}
+
+/// A query and the rows decoded so far.
+#[derive(Debug)]
+struct Fetch<T> {
+    request: Request,
+    rows: Vec<T>,
+    is_many: bool,
+}
+
+impl<T: Row> Fetch<T> {
+    #[track_caller]
+    fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
+        Self { request: Request::new(statement, params), rows: Vec::new(), is_many }
+    }
+
+    fn push(&mut self, row: RowRef<'_>) -> Result<()> {
+        self.rows.push(T::decode(row).map_err(|error| {
+            let id = T::COLUMNS.iter().position(|column| column.name == "id");
+            error.at_row(self.rows.len() + 1).with_row_id(id.and_then(|id| row.value(id).int().ok()))
+        })?);
+        Ok(())
+    }
+
+    fn at_most_one(mut self, expected: &'static str) -> Result<Option<T>> {
+        let found = self.rows.len();
+        if found > 1 {
+            return Err(Error::new(Kind::RowCount { expected, found }));
+        }
+        Ok(self.rows.pop())
+    }
+}
+
+impl<T: Row> Query for Fetch<T> {
+    fn request(&mut self) -> &mut Request {
+        &mut self.request
+    }
+
+    fn columns(&self) -> Option<&'static [Column]> {
+        Some(T::COLUMNS)
+    }
+
+    fn has_several_rows(&self) -> bool {
+        self.is_many
+    }
+
+    fn row(&mut self, row: RowRef<'_>) -> Result<()> {
+        self.push(row)
+    }
+
+    fn touched(&mut self, _rows: u64) {
+        self.request.rows = self.rows.len() as u64;
+    }
+
+    fn reset(&mut self) {
+        self.rows.clear();
+        self.request.reset();
+    }
+}
+
+impl Query for Execute {
+    fn request(&mut self) -> &mut Request {
+        &mut self.request
+    }
+
+    fn columns(&self) -> Option<&'static [Column]> {
+        None
+    }
+
+    fn has_several_rows(&self) -> bool {
+        false
+    }
+
+    fn row(&mut self, _row: RowRef<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn touched(&mut self, rows: u64) {
+        self.affected = rows;
+        self.request.rows = rows;
+    }
+
+    fn reset(&mut self) {
+        self.affected = 0;
+        self.request.reset();
+    }
+}
+
+impl Batch for Execute {
+    type Output = u64;
+
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
+        into.push(self);
+    }
+
+    fn finish(self) -> Result<u64> {
+        Ok(self.affected)
+    }
+}
+
+macro_rules! fetch_batch {
+    ($($shape:ident => $output:ty, |$fetch:ident| $finish:expr;)*) => {$(
+        impl<T: Row> Batch for $shape<T> {
+            type Output = $output;
+
+            fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
+                into.push(&mut self.0);
+            }
+
+            fn finish(self) -> Result<$output> {
+                let $fetch = self.0;
+                $finish
+            }
+        }
+
+        impl<T: Row> ReadBatch for $shape<T> {}
+    )*};
+}
+
+fetch_batch! {
+    All => Vec<T>, |fetch| Ok(fetch.rows);
+    Optional => Option<T>, |fetch| fetch.at_most_one("at most one row");
+    One => T, |fetch| fetch.at_most_one("one row")?
+        .ok_or_else(|| Error::new(Kind::RowCount { expected: "one row", found: 0 }));
+}
+
+impl<B: Batch> Batch for Vec<B> {
+    type Output = Vec<B::Output>;
+
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
+        for batch in self {
+            batch.queries(into);
+        }
+    }
+
+    fn finish(self) -> Result<Self::Output> {
+        self.into_iter().map(B::finish).collect()
+    }
+}
+
+impl<B: ReadBatch> ReadBatch for Vec<B> {}
+
+macro_rules! tuple_batch {
+    ($($batch:ident $index:tt),+) => {
+        impl<$($batch: Batch),+> Batch for ($($batch,)+) {
+            type Output = ($($batch::Output,)+);
+
+            fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
+                $(self.$index.queries(into);)+
+            }
+
+            fn finish(self) -> Result<Self::Output> {
+                Ok(($(self.$index.finish()?,)+))
+            }
+        }
+
+        impl<$($batch: ReadBatch),+> ReadBatch for ($($batch,)+) {}
+    };
+}
+
+tuple_batch!(A 0, B 1);
+tuple_batch!(A 0, B 1, C 2);
+tuple_batch!(A 0, B 1, C 2, D 3);
+tuple_batch!(A 0, B 1, C 2, D 3, E 4);
+tuple_batch!(A 0, B 1, C 2, D 3, E 4, F 5);
+tuple_batch!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple_batch!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+/// Returns the queries of a batch, in the order in which they run.
+pub fn queries<B: Batch>(batch: &mut B) -> Queries<'_> {
+    let mut queries = Queries::new();
+    batch.queries(&mut queries);
+    queries
+}
+
+/// Passes the next row of its result to a query; `size` is in bytes.
+pub fn take_row(query: &mut dyn Query, values: &[ValueRef<'_>], size: u64) -> Result<()> {
+    let request = query.request();
+    request.bytes += size;
+    if let Some(sample) = &mut request.key_sample {
+        sample.row(values);
+    }
+    query.row(RowRef::new(values))
+}
+
+/// Discards the results of an execution, before the batch is sent again.
+pub fn reset<B: Batch>(batch: &mut B) {
+    queries(batch).into_iter().for_each(Query::reset);
+}
+
+/// Returns the error of the first invalid parameter, before anything is sent.
+pub fn check<B: Batch>(batch: &mut B) -> Result<()> {
+    for query in queries(batch) {
+        let request = query.request();
+        if request.params.is_err() {
+            let refused = std::mem::replace(&mut request.params, Ok(Vec::new()));
+            return refused
+                .map(drop)
+                .map_err(|error| error.with_statement(request.statement.sql(Dialect::Postgres)));
+        }
+    }
+    Ok(())
+}
