@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::log::keep;
-use crate::support::{read, try_read};
+use crate::support::{eventually, read, try_read};
 
 /// Bytes that a rogue server sends if nobody hangs up.
 const FLOOD: u64 = 256 << 20;
@@ -192,6 +192,8 @@ async fn a_message_longer_than_any_row_may_be_ends_the_connection_and_is_warned_
     let (read, taken) = between.read().await;
     assert!(read.unwrap_err().is_connection_lost());
     assert!(taken < MAX_TAKEN, "{taken}");
+    // The task that drives the connection says so after the read has failed.
+    eventually("it is warned of", async || !kept.lines("gave a connection up").is_empty()).await;
     let line = kept.lines("gave a connection up").concat();
     assert!(
         line.contains("a message of 1073741823 bytes where at most 268435456 are taken"),
