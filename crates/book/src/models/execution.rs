@@ -23,7 +23,7 @@ model! {
     quantity: Decimal,
     /// Price per unit, in the portfolio's currency.
     price: Decimal,
-    /// Whether it fills the rest of the trade or a part.
+    /// Kind of fill: the rest of the trade, or a part.
     #[row(max = 20)]
     execution_type: ExecutionType,
     /// Broker's commission, in the portfolio's currency.

@@ -9,7 +9,7 @@ use super::detail::Detail;
 use super::selection::Selection;
 use crate::figures::{Order, Panel, RatedReport, Span};
 
-/// Whether to continue after a key.
+/// Says how to go on after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,

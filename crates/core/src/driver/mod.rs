@@ -156,7 +156,7 @@ pub struct Connection {
     was_used: bool,
     /// A session ran SQL that may leave settings, locks or temporary tables.
     may_have_state: bool,
-    /// What its last failure says about it.
+    /// Verdict of its last failure.
     verdict: Option<Verdict>,
 }
 

@@ -20,7 +20,7 @@ pub struct Connection(Infallible);
 
 pub struct Load(Infallible);
 
-/// Returns the server that refused a connection; there is none.
+/// Returns the SQLSTATE of a refused connection: none, without servers.
 pub(crate) fn refusal(_error: &Error) -> Option<&str> {
     None
 }

@@ -19,7 +19,7 @@ use super::pipeline::{SessionConnection, refuse_control};
 use super::{BulkLoad, CommitToken, Counts, Session};
 use crate::driver::Load;
 use crate::observe::Recorder;
-use crate::pool::AcquireBudget;
+use crate::pool::{AcquireBudget, AcquireDeadline};
 use crate::routing::{NodeConnection, Router};
 
 /// One transaction on the primary.
@@ -150,16 +150,12 @@ impl WriteSession {
         executed: Executed<B>,
         budget: &mut AcquireBudget,
     ) -> Result<B> {
-        let pooled = &mut self.connection.pooled;
-        let cleaned = pooled.clean().await;
-        // A late cancel request would hit the next statement.
-        if cleaned.is_ok() && pooled.was_cancelled() {
-            let deadline = budget.deadline();
-            pooled.release();
-            *pooled = self.router.write(self.caller, deadline).await?;
-            budget.spend(deadline);
-        }
+        let cleaned = self.connection.pooled.clean().await;
         self.finish_statement(cleaned)?;
+        // A late cancel request would hit the next statement.
+        if self.connection.pooled.was_cancelled() {
+            self.replace_connection(budget, budget.deadline()).await?;
+        }
         self.state = State::NotBegun;
         executed.batch.ok_or_else(|| Error::new(Kind::Lost))
     }
@@ -179,11 +175,22 @@ impl WriteSession {
         self.router.report_failure(node, &error);
         let deadline = budget.deadline();
         self.router.wait_until_probed(node, deadline).await;
-        self.connection.pooled.release();
-        self.connection.pooled = self.router.write(self.caller, deadline).await?;
-        budget.spend(deadline);
+        self.replace_connection(budget, deadline).await?;
         self.state = State::NotBegun;
         Ok(batch)
+    }
+
+    /// Acquires another connection to the current primary. The session has failed if none is available.
+    async fn replace_connection(
+        &mut self,
+        budget: &mut AcquireBudget,
+        deadline: AcquireDeadline,
+    ) -> Result<()> {
+        self.connection.pooled.release();
+        let acquired = self.router.write(self.caller, deadline).await;
+        self.connection.pooled = self.finish_statement(acquired)?;
+        budget.spend(deadline);
+        Ok(())
     }
 
     /// Starts a bulk load: COPY on PostgreSQL, prepared inserts in large groups on SQLite.

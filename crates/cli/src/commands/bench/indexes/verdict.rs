@@ -24,7 +24,7 @@ pub(super) struct Verdict {
     pub(super) why: String,
 }
 
-/// Whether the index pays.
+/// The judgement on an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Pays {
