@@ -44,7 +44,7 @@ macro_rules! text_enum {
         }
 
         impl Decode for $name {
-            const KIND: SqlType = SqlType::Text;
+            const SQL_TYPE: SqlType = SqlType::Text;
 
             fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
                 value.text().map(Self::from)
@@ -52,7 +52,7 @@ macro_rules! text_enum {
         }
 
         impl Encode for $name {
-            const KIND: SqlType = SqlType::Text;
+            const SQL_TYPE: SqlType = SqlType::Text;
 
             fn encode(&self) -> Result<Value, String> {
                 self.as_str().encode()

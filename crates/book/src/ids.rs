@@ -35,7 +35,7 @@ macro_rules! ids {
         }
 
         impl Decode for $name {
-            const KIND: SqlType = SqlType::Int;
+            const SQL_TYPE: SqlType = SqlType::Int;
 
             fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
                 value.int().map(Self)
@@ -43,7 +43,7 @@ macro_rules! ids {
         }
 
         impl Encode for $name {
-            const KIND: SqlType = SqlType::Int;
+            const SQL_TYPE: SqlType = SqlType::Int;
 
             fn encode(&self) -> Result<Value, String> {
                 Ok(Value::Int(self.0))

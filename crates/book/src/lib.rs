@@ -46,7 +46,7 @@
 //!
 //! # Values
 //! Money and quantities are [`Decimal`](rust_decimal::Decimal)s. A value that a column cannot hold exactly is refused, never
-//! rounded. Other programs may write to the same tables: unknown status values are preserved, and [`survey`] finds rows
+//! rounded. Other programs may write to the same tables: unknown status values are preserved, and [`check_rows`] finds rows
 //! that cannot be read.
 //!
 //! # Schema
@@ -91,6 +91,6 @@ pub use repositories::{
     Delete, Executions, Portfolios, Positions, Repository, Trades, TradingSessions, Update,
 };
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
-pub use row_check::{Survey, survey};
+pub use row_check::{RowCheck, check_rows};
 pub use table::{Table, Touched};
-pub use unreadable_row::{Flaw, Scanned, Unreadable};
+pub use unreadable_row::{ScannedRow, UnreadableColumn, UnreadableRow};

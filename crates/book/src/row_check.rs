@@ -8,7 +8,7 @@ use tallybook_core::{Database, Dialect, Session, SqlType, Statement, all, params
 use crate::error::Result;
 use crate::models::{Execution, Portfolio, Position, Trade, TradingSession};
 use crate::table::Table;
-use crate::unreadable_row::{Scan, Unreadable};
+use crate::unreadable_row::{Scan, UnreadableRow};
 
 /// Maximum number of rows checked in each table, lowest identifiers first.
 const MAX_ROWS: u64 = 200_000;
@@ -27,7 +27,7 @@ const COLUMNS: Statement = Statement::per_dialect(
 /// The result of checking one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct RowCheck {
     /// The table's name.
     pub table: &'static str,
     /// Number of rows checked, lowest identifiers first.
@@ -37,19 +37,19 @@ pub struct Survey {
     /// Number of them that cannot be read.
     pub unreadable: u64,
     /// The first unreadable rows, at most three.
-    pub first: Vec<Unreadable>,
+    pub first: Vec<UnreadableRow>,
     /// The error that ended the check early, if any.
     pub problem: Option<String>,
 }
 
-impl Survey {
+impl RowCheck {
     /// Returns whether every row was checked and can be read.
     pub fn is_clean(&self) -> bool {
         self.is_whole && self.unreadable == 0
     }
 }
 
-impl fmt::Display for Survey {
+impl fmt::Display for RowCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, rows, unreadable, .. } = self;
         if let Some(problem) = &self.problem {
@@ -76,8 +76,8 @@ impl fmt::Display for Survey {
 /// five seconds a table. Read-only; the result contains no values.
 ///
 /// # Errors
-/// Returns an error if there is no connection. An error while checking one table is in its [`Survey`].
-pub async fn survey(db: &Database) -> Result<Vec<Survey>> {
+/// Returns an error if there is no connection. An error while checking one table is in its [`RowCheck`].
+pub async fn check_rows(db: &Database) -> Result<Vec<RowCheck>> {
     let mut surveys = Vec::new();
     check_table::<Portfolio>(db, &mut surveys).await?;
     check_table::<Position>(db, &mut surveys).await?;
@@ -87,18 +87,24 @@ pub async fn survey(db: &Database) -> Result<Vec<Survey>> {
     Ok(surveys)
 }
 
-async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<Survey>) -> Result<()> {
+async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<RowCheck>) -> Result<()> {
     let mut session = db.read().await?;
     let columns = session.run(all::<(String,)>(COLUMNS, params![T::NAME])).await?;
     if columns.is_empty() {
         return Ok(());
     }
     let select = select::<T>(session.dialect(), |name| columns.iter().any(|(column,)| column == name));
-    let mut survey =
-        Survey { table: T::NAME, rows: 0, is_whole: false, unreadable: 0, first: Vec::new(), problem: None };
+    let mut check_rows = RowCheck {
+        table: T::NAME,
+        rows: 0,
+        is_whole: false,
+        unreadable: 0,
+        first: Vec::new(),
+        problem: None,
+    };
     let began = Instant::now();
     let mut last = None;
-    while survey.rows < MAX_ROWS && began.elapsed() < MAX_TIME {
+    while check_rows.rows < MAX_ROWS && began.elapsed() < MAX_TIME {
         let query = match last {
             None => all::<Scan<T>>(format!("{select} ORDER BY id LIMIT {PAGE_SIZE}"), params![]),
             Some(id) => all(format!("{select} WHERE id > $1 ORDER BY id LIMIT {PAGE_SIZE}"), params![id]),
@@ -106,24 +112,24 @@ async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<Survey>) -> Resu
         let page = match session.run(query).await {
             Ok(page) => page,
             Err(error) => {
-                survey.problem = Some(error.to_string());
+                check_rows.problem = Some(error.to_string());
                 break;
             }
         };
-        survey.rows += page.len() as u64;
-        survey.is_whole = page.len() < PAGE_SIZE as usize;
+        check_rows.rows += page.len() as u64;
+        check_rows.is_whole = page.len() < PAGE_SIZE as usize;
         last = page.last().map(|scan| scan.id);
         for unreadable in page.into_iter().filter_map(|scan| scan.row.err()) {
-            survey.unreadable += 1;
-            if survey.first.len() < MAX_EXAMPLES {
-                survey.first.push(unreadable);
+            check_rows.unreadable += 1;
+            if check_rows.first.len() < MAX_EXAMPLES {
+                check_rows.first.push(unreadable);
             }
         }
-        if survey.is_whole {
+        if check_rows.is_whole {
             break;
         }
     }
-    surveys.push(survey);
+    surveys.push(check_rows);
     Ok(())
 }
 
@@ -134,7 +140,7 @@ fn select<T: Table>(dialect: Dialect, has: impl Fn(&str) -> bool) -> String {
         .map(|column| match (has(column.name), dialect) {
             (true, _) => column.name.to_owned(),
             (false, Dialect::Sqlite) => format!("NULL AS {}", column.name),
-            (false, Dialect::Postgres) => format!("NULL::{} AS {}", type_of(column.kind), column.name),
+            (false, Dialect::Postgres) => format!("NULL::{} AS {}", type_of(column.sql_type), column.name),
         })
         .collect();
     format!("SELECT {} FROM {}", columns.join(", "), T::NAME)

@@ -8,35 +8,35 @@ use tallybook_core::{Column, Row, RowRef, Value};
 use crate::table::Table;
 
 /// A scanned row: its values in column order, or its errors.
-pub type Scanned = std::result::Result<Vec<Value>, Unreadable>;
+pub type ScannedRow = std::result::Result<Vec<Value>, UnreadableRow>;
 
 /// A row that cannot be decoded, or whose values could not be written back unchanged. Contains no values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unreadable {
+pub struct UnreadableRow {
     /// The table's name.
     pub table: &'static str,
     /// The row's identifier.
     pub id: i64,
     /// The errors, in column order; at least one.
-    pub flaws: Vec<Flaw>,
+    pub columns: Vec<UnreadableColumn>,
 }
 
 /// A value that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Flaw {
+pub struct UnreadableColumn {
     /// The column's name.
     pub column: String,
     /// The expected and the actual type or form, without the value.
     pub reason: String,
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for UnreadableRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, id {}", self.table, self.id)?;
-        for (index, flaw) in self.flaws.iter().enumerate() {
-            write!(f, "{} column {}: {}", if index == 0 { "," } else { ";" }, flaw.column, flaw.reason)?;
+        for (index, column) in self.columns.iter().enumerate() {
+            write!(f, "{} column {}: {}", if index == 0 { "," } else { ";" }, column.column, column.reason)?;
         }
         Ok(())
     }
@@ -45,7 +45,7 @@ impl fmt::Display for Unreadable {
 /// A row of `T` with its identifier. Decoding fails only if the identifier cannot be read.
 pub(crate) struct Scan<T> {
     pub(crate) id: i64,
-    pub(crate) row: Scanned,
+    pub(crate) row: ScannedRow,
     table: PhantomData<fn() -> T>,
 }
 
@@ -58,7 +58,7 @@ impl<T: Table> Row for Scan<T> {
         let id = row.get(Self::COLUMNS, index)?;
         let values = T::decode(row).and_then(|decoded| decoded.encode());
         let values =
-            values.map_err(|error| Unreadable { table: T::NAME, id, flaws: flaws::<T>(row, &error) });
+            values.map_err(|error| UnreadableRow { table: T::NAME, id, columns: columns::<T>(row, &error) });
         Ok(Self { id, row: values, table: PhantomData })
     }
 
@@ -70,18 +70,18 @@ impl<T: Table> Row for Scan<T> {
 }
 
 /// Collects all errors of a row, of which `error` is the first.
-fn flaws<T: Table>(row: RowRef<'_>, error: &tallybook_core::Error) -> Vec<Flaw> {
-    let flaws: Vec<_> = T::COLUMNS
+fn columns<T: Table>(row: RowRef<'_>, error: &tallybook_core::Error) -> Vec<UnreadableColumn> {
+    let columns: Vec<_> = T::COLUMNS
         .iter()
         .enumerate()
         .filter_map(|(index, column)| {
             let reason = column.read(row.value(index)).err()?;
-            Some(Flaw { column: column.name.to_owned(), reason })
+            Some(UnreadableColumn { column: column.name.to_owned(), reason })
         })
         .collect();
-    if !flaws.is_empty() {
-        return flaws;
+    if !columns.is_empty() {
+        return columns;
     }
     // A number with more digits than its field's type holds.
-    vec![Flaw { column: error.column().unwrap_or("?").to_owned(), reason: error.to_string() }]
+    vec![UnreadableColumn { column: error.column().unwrap_or("?").to_owned(), reason: error.to_string() }]
 }

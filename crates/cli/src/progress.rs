@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tallybook::migrate::{Blocker, Place, Progress};
+use tallybook::migrate::{Blocker, Progress, StepPosition};
 
 /// Returns a bar of `total` items, on standard error.
 pub(crate) fn items(what: &'static str, total: u64) -> ProgressBar {
@@ -100,7 +100,7 @@ impl Drop for Steps {
     }
 }
 
-fn named(place: &Place) -> String {
+fn named(place: &StepPosition) -> String {
     format!("{} {}/{} {}", place.revision, place.step, place.of, place.what)
 }
 

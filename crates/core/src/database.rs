@@ -13,14 +13,14 @@ use tallybook_sql::error::{Error, Result};
 use tallybook_sql::transaction::IsolationLevel;
 
 use crate::driver::Connection;
+use crate::foreign_key::read_foreign_keys;
 use crate::metrics::Metric;
 use crate::observe::{Log, Observer, Opened, Recorder};
-use crate::pool::{Pool, PoolFigures, PoolStatus};
-use crate::relation::relations;
+use crate::pool::{Pool, PoolMetrics, PoolStatus};
 use crate::routing::{NodeConnection, NodeStatus, ReadConsistency, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::Settings;
-use crate::waiting::Lookout;
+use crate::waiting::BlockerLookup;
 
 /// A connected database: its pools, its routing and its observer.
 ///
@@ -277,7 +277,7 @@ impl Database {
 
     /// Returns the status of each pool with its full histograms, for the metrics.
     #[doc(hidden)]
-    pub fn pool_figures(&self) -> Vec<PoolFigures> {
+    pub fn pool_figures(&self) -> Vec<PoolMetrics> {
         self.0.router.pools().map(Pool::figures).collect()
     }
 
@@ -329,9 +329,9 @@ impl Database {
 
     /// Reads the foreign keys over an existing connection and passes them to the observer.
     #[doc(hidden)]
-    pub async fn observe_relations(&self, connection: &mut Connection) {
-        if let Ok(relations) = relations(connection).await {
-            self.0.observer.relations(&relations);
+    pub async fn observe_foreign_keys(&self, connection: &mut Connection) {
+        if let Ok(found) = read_foreign_keys(connection).await {
+            self.0.observer.foreign_keys(&found);
         }
     }
 
@@ -343,8 +343,8 @@ impl Database {
     }
 
     /// Returns one lock monitor for each server.
-    pub(crate) fn lookouts(&self) -> Vec<Lookout> {
-        self.0.router.connectors().cloned().map(Lookout::new).collect()
+    pub(crate) fn lookouts(&self) -> Vec<BlockerLookup> {
+        self.0.router.connectors().cloned().map(BlockerLookup::new).collect()
     }
 }
 

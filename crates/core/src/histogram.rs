@@ -31,7 +31,7 @@ pub struct Histogram {
 
 /// Summary of a duration histogram. Quantiles are at most an eighth too high.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct DurationSummary {
     /// Number of recorded durations.
     pub count: u64,
     /// Sum of all durations.
@@ -130,7 +130,7 @@ impl Counted {
     }
 
     /// Returns the summary. Each quantile is the upper bound of its bucket, so at most an eighth too high.
-    pub fn times(&self) -> Times {
+    pub fn times(&self) -> DurationSummary {
         let count = self.count();
         let at = |quantile: f64| {
             let rank = ((quantile * count as f64).ceil() as u64).max(1);
@@ -142,7 +142,7 @@ impl Counted {
             let end = bucket.and_then(|bucket| self.bounds.get(bucket)).copied().unwrap_or(self.max);
             Duration::from_nanos(end.min(self.max))
         };
-        Times {
+        DurationSummary {
             count,
             total: Duration::from_nanos(self.sum),
             p50: at(0.5),
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_empty_histogram_is_zero_and_long_durations_are_counted() {
-        assert_eq!(recorded([]).times(), Times::default());
+        assert_eq!(recorded([]).times(), DurationSummary::default());
         let weeks = Duration::from_secs(86_400 * 365);
         let times = recorded([weeks.as_nanos() as u64]).times();
         assert_eq!((times.count, times.max), (1, weeks));

@@ -40,11 +40,11 @@ mod random;
 
 pub mod database;
 pub mod driver;
+pub mod foreign_key;
 pub mod histogram;
 pub mod metrics;
 pub mod observe;
 pub mod pool;
-pub mod relation;
 pub mod routing;
 pub mod seconds;
 pub mod session;
@@ -54,15 +54,15 @@ pub mod waiting;
 pub use tallybook_sql::*;
 
 pub use database::Database;
-pub use histogram::Times;
+pub use histogram::DurationSummary;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
-pub use pool::{CloseReason, Closed, Holder, PoolStatus, Totals};
+pub use pool::{CloseReason, Closed, ConnectionHolder, PoolStatus, PoolTotals};
 pub use routing::{NodeRole, NodeState, NodeStatus};
 pub use session::{
     BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
 };
 pub use settings::{
-    DatabaseUrl, EnvVar, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings,
+    DatabaseUrl, EnvVar, LogSettings, LoggedParameters, MonitorMode, MonitorSettings, PoolSettings,
     ReplicaSettings, Settings,
 };
 pub use tallybook_sql::file_access::OpenMode;

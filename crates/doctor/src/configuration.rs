@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallybook_core::settings::{Parameters, Settings};
+use tallybook_core::settings::{LoggedParameters, Settings};
 use tallybook_sql::error::Error;
 
 use super::finding::Finding;
@@ -113,7 +113,7 @@ fn pool(settings: &Settings) -> Vec<Finding> {
 fn log(settings: &Settings) -> Vec<Finding> {
     let log = &settings.log;
     let mut findings = Vec::new();
-    if log.parameters == Parameters::Full {
+    if log.parameters == LoggedParameters::Full {
         let what = "DB_LOG_PARAMETERS is full";
         let why = "user input, including secrets and personal data, is written to the log";
         findings.push(

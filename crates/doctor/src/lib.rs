@@ -129,6 +129,6 @@ mod units;
 
 pub use doctor::Doctor;
 pub use finding::{Finding, Next};
-pub use node::{Configured, Facts, Node, Role};
+pub use node::{ConfiguredAs, Node, NodeFacts, Role};
 pub use report::Report;
 pub use severity::Severity;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tallybook_core::settings::{DatabaseUrl, Settings, Target};
+use tallybook_core::settings::{ConnectTarget, DatabaseUrl, Settings};
 use tallybook_postgres::config::{Check, PostgresTarget, Server};
 use tallybook_sqlite::config::SqliteLocation;
 
@@ -21,11 +21,11 @@ pub struct Node {
     /// URL that names it, without the password.
     pub url: String,
     /// Role according to the settings.
-    pub configured: Configured,
+    pub configured: ConfiguredAs,
     /// Command that opens an SQL shell on it. It asks for the password.
     pub shell: String,
     /// Facts about the node; `None` if it was not reached.
-    pub facts: Option<Facts>,
+    pub facts: Option<NodeFacts>,
     /// Names of the checks that passed.
     pub passed: Vec<&'static str>,
     /// Names of the checks that could not run, or saw only a part.
@@ -38,7 +38,7 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Configured {
+pub enum ConfiguredAs {
     /// The primary, or one of several candidates.
     Primary,
     /// A read replica.
@@ -47,12 +47,12 @@ pub enum Configured {
     Both,
 }
 
-impl Configured {
+impl ConfiguredAs {
     /// Returns the environment variable that names it.
     pub fn variable(self) -> &'static str {
         match self {
-            Configured::Primary | Configured::Both => "DATABASE_URL",
-            Configured::Replica => "DB_READ_REPLICA_URL",
+            ConfiguredAs::Primary | ConfiguredAs::Both => "DATABASE_URL",
+            ConfiguredAs::Replica => "DB_READ_REPLICA_URL",
         }
     }
 }
@@ -71,7 +71,7 @@ pub enum Role {
 /// Facts that a node reports about itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Facts {
+pub struct NodeFacts {
     /// Version of the server, or of SQLite.
     pub version: String,
     /// Actual role.
@@ -109,7 +109,7 @@ pub struct Facts {
 pub(super) struct NodeConfig {
     pub(super) name: String,
     pub(super) url: String,
-    pub(super) configured: Configured,
+    pub(super) configured: ConfiguredAs,
     /// Set if `DB_READ_REPLICA_URL` names it too, with another user, password or database, which nobody
     /// uses.
     pub(super) account_differs: bool,
@@ -126,14 +126,14 @@ pub(super) enum Location {
 /// Returns the nodes that the settings name: one for each host of a URL. A node named in both variables is
 /// one node, as for programs.
 pub(super) fn configured_nodes(settings: &Settings) -> Vec<NodeConfig> {
-    let mut configs = of_url(&settings.database_url, Configured::Primary);
-    for replica in settings.replica.urls.iter().flat_map(|url| of_url(url, Configured::Replica)) {
+    let mut configs = of_url(&settings.database_url, ConfiguredAs::Primary);
+    for replica in settings.replica.urls.iter().flat_map(|url| of_url(url, ConfiguredAs::Replica)) {
         match configs
             .iter_mut()
-            .find(|config| config.configured != Configured::Replica && config.name == replica.name)
+            .find(|config| config.configured != ConfiguredAs::Replica && config.name == replica.name)
         {
             Some(config) => {
-                config.configured = Configured::Both;
+                config.configured = ConfiguredAs::Both;
                 config.account_differs = !config.has_account_of(&replica);
             }
             None => configs.push(replica),
@@ -142,7 +142,7 @@ pub(super) fn configured_nodes(settings: &Settings) -> Vec<NodeConfig> {
     configs
 }
 
-fn of_url(url: &DatabaseUrl, configured: Configured) -> Vec<NodeConfig> {
+fn of_url(url: &DatabaseUrl, configured: ConfiguredAs) -> Vec<NodeConfig> {
     let config = |name, location| NodeConfig {
         name,
         url: url.to_string(),
@@ -151,15 +151,15 @@ fn of_url(url: &DatabaseUrl, configured: Configured) -> Vec<NodeConfig> {
         location,
     };
     match url.target() {
-        Target::Sqlite(location @ SqliteLocation::Memory) => {
+        ConnectTarget::Sqlite(location @ SqliteLocation::Memory) => {
             vec![config("sqlite::memory:".to_owned(), Location::Sqlite(location.clone()))]
         }
-        Target::Sqlite(location @ SqliteLocation::File(path)) => {
+        ConnectTarget::Sqlite(location @ SqliteLocation::File(path)) => {
             // The reader of the report may be in another directory.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             vec![config(path.display().to_string(), Location::Sqlite(location.clone()))]
         }
-        Target::Postgres(target) => {
+        ConnectTarget::Postgres(target) => {
             let location = |server| Location::Postgres(Box::new(single_server(target, server)));
             target.servers.iter().map(|server| config(server.to_string(), location(server))).collect()
         }

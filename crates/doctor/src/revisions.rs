@@ -1,6 +1,6 @@
 //! Check `revisions`: the database has the revisions the program needs, and the schema they describe.
 
-use tallybook_migrate::{Difference, Elsewhere, Other, Status, elsewhere, status};
+use tallybook_migrate::{Difference, OtherHistory, OtherSchema, Status, other_schema, status};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 
@@ -21,20 +21,20 @@ pub(super) async fn check(probe: &mut Probe<'_>) -> Result<Vec<Finding>> {
     match status(&mut probe.connection, probe.revisions).await {
         Ok(status) => {
             let has_no_revision = status.entries.iter().all(|entry| entry.applied_at.is_none());
-            let elsewhere = match has_no_revision {
-                true => elsewhere(&mut probe.connection, probe.revisions).await?,
+            let other_schema = match has_no_revision {
+                true => other_schema(&mut probe.connection, probe.revisions).await?,
                 false => None,
             };
-            Ok(evaluate(&status, elsewhere.as_ref(), dialect))
+            Ok(evaluate(&status, other_schema.as_ref(), dialect))
         }
         Err(error) if error.is_revision() => Ok(vec![unknown(&error)]),
         Err(error) => Err(error),
     }
 }
 
-fn evaluate(status: &Status, elsewhere: Option<&Elsewhere>, dialect: Dialect) -> Vec<Finding> {
-    if let Some(elsewhere) = elsewhere {
-        return vec![in_another_schema(elsewhere)];
+fn evaluate(status: &Status, other_schema: Option<&OtherSchema>, dialect: Dialect) -> Vec<Finding> {
+    if let Some(other_schema) = other_schema {
+        return vec![in_another_schema(other_schema)];
     }
     let mut findings: Vec<_> = outdated(status).into_iter().collect();
     // No revision is recorded, so there is nothing to differ from.
@@ -54,7 +54,7 @@ fn evaluate(status: &Status, elsewhere: Option<&Elsewhere>, dialect: Dialect) ->
 }
 
 /// Reported in any case: no finding would otherwise suggest that these histories were checked.
-fn others(others: &[Other]) -> Finding {
+fn others(others: &[OtherHistory]) -> Finding {
     let names: Vec<_> = others.iter().map(ToString::to_string).collect();
     let what = format!(
         "{} of other programs: {}",
@@ -136,11 +136,11 @@ fn creator(status: &Status) -> Option<String> {
 }
 
 /// Returns the finding about a book in another schema: an upgrade here would create a second, empty one.
-fn in_another_schema(elsewhere: &Elsewhere) -> Finding {
-    let what = format!("no revision is applied here: {}", elsewhere.told());
+fn in_another_schema(other_schema: &OtherSchema) -> Finding {
+    let what = format!("no revision is applied here: {}", other_schema.told());
     let why = "programs with this URL find no book, and an upgrade would make a second, empty one";
     Finding::critical(NAME, what, why)
-        .advise(format!("add {} to DATABASE_URL", elsewhere.option))
+        .advise(format!("add {} to DATABASE_URL", other_schema.option))
         .run("tallybook doctor")
 }
 

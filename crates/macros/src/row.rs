@@ -89,7 +89,7 @@ fn describe(column: &ColumnField<'_>) -> TokenStream {
     quote! {
         ::tallybook::Column {
             name: #name,
-            kind: <#ty as ::tallybook::Decode>::KIND,
+            sql_type: <#ty as ::tallybook::Decode>::SQL_TYPE,
             nullable: <#ty as ::tallybook::Decode>::NULLABLE,
             max: #max,
         }

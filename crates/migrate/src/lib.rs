@@ -61,19 +61,19 @@ mod target;
 
 pub use tallybook_core::waiting::Blocker;
 
-pub use adopt::alembic_chain::{Version, WayBack};
+pub use adopt::alembic_chain::{ReleaseVersions, Version};
 pub use adopt::release::Release;
 pub use adopt::{Adoption, Warning};
-pub use catalog::other_schema::{Elsewhere, elsewhere};
+pub use catalog::other_schema::{OtherSchema, other_schema};
 pub use compare::difference::{Difference, DifferenceKind};
 pub use compare::status::{Status, indexes_of, status};
-pub use history::Entry;
-pub use history::history_name::MAIN;
-pub use history::other_histories::Other;
+pub use history::HistoryEntry;
+pub use history::history_name::DEFAULT_HISTORY;
+pub use history::other_histories::OtherHistory;
 pub use migrator::Migrator;
-pub use plan::{Planned, PlannedStep, StepSql};
+pub use plan::{PlannedRevision, PlannedStep, StepSql};
 pub use run::privileges::MissingPrivilege;
-pub use run::progress::{Change, Place, Progress};
+pub use run::progress::{Change, Progress, StepPosition};
 pub use steps::column::{Column, Key, Type};
 pub use steps::revision::Revision;
 pub use steps::step::Step;

@@ -11,10 +11,10 @@ use tallybook_sql::redact::quoted;
 use crate::compare::difference::Difference;
 use crate::compare::status::compare;
 use crate::compare::unrecorded_tables;
-use crate::history::history_name::{HistoryName, MAIN};
-use crate::history::other_histories::Other;
+use crate::history::history_name::{DEFAULT_HISTORY, HistoryName};
+use crate::history::other_histories::OtherHistory;
 use crate::history::relative_target::{self, ResolvedTarget};
-use crate::history::{self, Entry};
+use crate::history::{self, HistoryEntry};
 use crate::run::Run;
 use crate::run::options::Options;
 use crate::run::privileges::RequiredPrivileges;
@@ -39,7 +39,7 @@ impl<'a> Migrator<'a> {
     /// Creates a migrator for the main history, which is the book's in a database that holds one. `revisions`
     /// lists all that the program knows, oldest first.
     pub fn new(db: &'a Database, revisions: &'a [Revision]) -> Self {
-        Self::named(db, MAIN, revisions)
+        Self::named(db, DEFAULT_HISTORY, revisions)
     }
 
     /// Creates a migrator for revisions with a history of their own, independent of the others in the database. The
@@ -132,7 +132,7 @@ impl<'a> Migrator<'a> {
     ///
     /// # Errors
     /// As [`Migrator::current`].
-    pub async fn history(&self) -> Result<Vec<Entry>> {
+    pub async fn history(&self) -> Result<Vec<HistoryEntry>> {
         Ok(self
             .with_connection(&self.deadline(), async |connection| self.read(connection).await)
             .await?
@@ -182,7 +182,7 @@ impl<'a> Migrator<'a> {
     ///
     /// # Errors
     /// As [`Migrator::current`].
-    pub async fn others(&self) -> Result<Vec<Other>> {
+    pub async fn others(&self) -> Result<Vec<OtherHistory>> {
         Ok(self
             .with_connection(&self.deadline(), async |connection| self.read(connection).await)
             .await?

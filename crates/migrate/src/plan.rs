@@ -21,7 +21,7 @@ use crate::target::Target;
 /// A revision that would be applied.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Planned {
+pub struct PlannedRevision {
     /// The revision's identifier.
     pub id: &'static str,
     /// The revision's name.
@@ -68,7 +68,7 @@ impl Migrator<'_> {
     /// # Errors
     /// Returns an error if the database has revisions that this program does not know, if there is no such target,
     /// or if there are tables that have to be adopted first.
-    pub async fn plan(&self, target: &Target) -> Result<Vec<Planned>> {
+    pub async fn plan(&self, target: &Target) -> Result<Vec<PlannedRevision>> {
         self.with_connection(&self.deadline(), async |connection| self.plan_over(connection, target).await)
             .await
     }
@@ -100,7 +100,7 @@ impl Migrator<'_> {
         .await
     }
 
-    async fn plan_over(&self, connection: &mut Connection, target: &Target) -> Result<Vec<Planned>> {
+    async fn plan_over(&self, connection: &mut Connection, target: &Target) -> Result<Vec<PlannedRevision>> {
         let dialect = connection.dialect();
         self.read(connection).await?;
         let (history, unrecorded) = unrecorded_tables::read(connection, self.name, self.revisions).await?;
@@ -141,7 +141,7 @@ impl Migrator<'_> {
                 }
                 steps.push(PlannedStep { what: step.what(), done, up, back, bytes });
             }
-            planned.push(Planned { id: revision.id, name: revision.name, steps });
+            planned.push(PlannedRevision { id: revision.id, name: revision.name, steps });
         }
         Ok(planned)
     }

@@ -45,7 +45,7 @@ pub struct Budget {
 /// The error of an exceeded budget. Its `Display` lists the problems and every statement.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Exceeded {
+pub struct BudgetExceeded {
     /// Name of the measured work.
     pub name: String,
     /// One sentence for each violation.
@@ -113,7 +113,7 @@ impl Budget {
         self,
         name: impl Into<Cow<'static, str>>,
         work: F,
-    ) -> (F::Output, Result<(), Box<Exceeded>>) {
+    ) -> (F::Output, Result<(), Box<BudgetExceeded>>) {
         let scope = Scope::new(name);
         let output = scope.run(work).await;
         let kept = self.check(scope.name(), scope.summary());
@@ -125,7 +125,7 @@ impl Budget {
     /// # Errors
     ///
     /// The violations.
-    pub fn check(&self, name: &str, scope_summary: ScopeSummary) -> Result<(), Box<Exceeded>> {
+    pub fn check(&self, name: &str, scope_summary: ScopeSummary) -> Result<(), Box<BudgetExceeded>> {
         let mut problems = Vec::new();
         let mut limit = |what: &str, max: Option<u64>, found: u64| {
             if let Some(max) = max.filter(|max| found > *max) {
@@ -154,11 +154,11 @@ impl Budget {
         if problems.is_empty() {
             return Ok(());
         }
-        Err(Box::new(Exceeded { name: name.to_owned(), problems, scope_summary }))
+        Err(Box::new(BudgetExceeded { name: name.to_owned(), problems, scope_summary }))
     }
 }
 
-impl fmt::Display for Exceeded {
+impl fmt::Display for BudgetExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} exceeded its query budget:", Escaped(&self.name))?;
         for problem in &self.problems {
@@ -168,4 +168,4 @@ impl fmt::Display for Exceeded {
     }
 }
 
-impl std::error::Error for Exceeded {}
+impl std::error::Error for BudgetExceeded {}

@@ -15,7 +15,7 @@ use tallybook_core::metrics::convention::{
 use tallybook_core::metrics::{
     AttributeSet, Data, Definition, Distribution, Metric, Point, duration_bounds, row_bounds,
 };
-use tallybook_core::pool::{CloseReason, PoolFigures};
+use tallybook_core::pool::{CloseReason, PoolMetrics};
 
 use super::detect::Confidence;
 use super::metric_series::SeriesKey;
@@ -67,7 +67,7 @@ const REFUSED: Definition<u64> = Definition {
 
 impl Monitor {
     /// Returns the metrics of the statements and of these pools.
-    pub fn metrics(&self, pools: &[PoolFigures]) -> Vec<Metric> {
+    pub fn metrics(&self, pools: &[PoolMetrics]) -> Vec<Metric> {
         let mut metrics = Vec::from(self.0.statement_metrics());
         metrics.extend(self.0.pool_metrics(pools));
         metrics
@@ -120,17 +120,17 @@ impl MonitorInner {
         }
     }
 
-    fn pool_metrics(&self, pools: &[PoolFigures]) -> Vec<Metric> {
+    fn pool_metrics(&self, pools: &[PoolMetrics]) -> Vec<Metric> {
         let pools: Vec<_> =
             pools.iter().map(|pool| (self.server.pool_name(&pool.status.name), pool)).collect();
-        let each = |value: fn(&PoolFigures) -> i64| {
+        let each = |value: fn(&PoolMetrics) -> i64| {
             pools.iter().map(|(name, pool)| Point::new(value(pool)).with(POOL_NAME, name.clone())).collect()
         };
-        let total = |value: fn(&PoolFigures) -> u64| {
+        let total = |value: fn(&PoolMetrics) -> u64| {
             pools.iter().map(|(name, pool)| Point::new(value(pool)).with(POOL_NAME, name.clone())).collect()
         };
-        let times = |times: fn(&PoolFigures) -> &Counted| {
-            let point = |(name, pool): &(String, &PoolFigures)| {
+        let times = |times: fn(&PoolMetrics) -> &Counted| {
+            let point = |(name, pool): &(String, &PoolMetrics)| {
                 Point::new(self.duration_distribution(times(pool))).with(POOL_NAME, name.clone())
             };
             pools.iter().map(point).collect()

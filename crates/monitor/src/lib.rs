@@ -52,13 +52,13 @@ mod budget;
 mod detect;
 mod export;
 mod failure;
+mod foreign_keys;
 mod log_record;
 mod metric_series;
 mod monitor;
 mod parameters;
 mod plans;
 mod recorder;
-mod relations;
 mod report;
 mod running;
 mod scope;
@@ -70,10 +70,10 @@ mod statement_event;
 mod statement_registry;
 mod statement_stats;
 
-pub use budget::{Budget, Exceeded};
+pub use budget::{Budget, BudgetExceeded};
 pub use detect::{Confidence, QueryFinding, Source, SourceLocation};
 pub use report::{
-    EvictedReport, HolderReport, PoolReport, Report, RunningReport, StatementReport, TimesReport,
+    ConnectionHolderReport, DurationReport, EvictedReport, PoolReport, Report, RunningReport, StatementReport,
 };
 pub use scope::Scope;
 pub use scope_summary::{CallCount, ScopeSummary};
@@ -82,8 +82,8 @@ pub use statement_event::StatementEvent;
 pub use monitor::Monitor;
 // For the facade, which reads plans and foreign keys, and serves the socket.
 #[doc(hidden)]
-pub use plans::Wanted;
+pub use foreign_keys::ForeignKeys;
 #[doc(hidden)]
-pub use relations::Relations;
+pub use plans::ExplainRequest;
 #[doc(hidden)]
-pub use socket::{Served, serve};
+pub use socket::{SocketServer, serve};

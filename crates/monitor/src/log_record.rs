@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallybook_core::settings::{LogSettings, Parameters};
+use tallybook_core::settings::{LogSettings, LoggedParameters};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Error;
@@ -119,7 +119,7 @@ impl LogRecord<'_> {
         let (ms, params) = (ms(elapsed), self.params(log));
         let sql = &*self.statement.fingerprint.text;
         let error = match log.parameters {
-            Parameters::Full => error.to_string(),
+            LoggedParameters::Full => error.to_string(),
             _ => error.without_values(),
         };
         if event_kind == EventKind::Normal {

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use tallybook_core::foreign_key::ForeignKey;
 use tallybook_core::observe::{Observer, Opened, Recorder};
-use tallybook_core::relation::Relation;
 use tallybook_core::settings::{LogSettings, MonitorMode, MonitorSettings, Settings};
 use tallybook_sql::error::{Error, Result};
 use tokio::sync::mpsc;
 
 use super::detect::{AllowList, Findings, History, Rules};
+use super::foreign_keys::ForeignKeys;
 use super::log_record::{EventKind, LogRecord};
-use super::plans::{ExplainQueue, Wanted};
+use super::plans::{ExplainQueue, ExplainRequest};
 use super::recorder::SessionRecorder;
-use super::relations::Relations;
 use super::running::ActiveSlots;
 use super::scope::Scope;
 use super::server_attributes::ServerAttributes;
@@ -58,7 +58,7 @@ impl Monitor {
     /// # Errors
     ///
     /// If `DB_N_PLUS_ONE_ALLOW` holds a malformed pattern.
-    pub fn new(settings: &Settings) -> Result<(Self, mpsc::Receiver<Wanted>)> {
+    pub fn new(settings: &Settings) -> Result<(Self, mpsc::Receiver<ExplainRequest>)> {
         let allow_list = AllowList::parse(&settings.monitor.allow)
             .map_err(|(pattern, expected)| Error::setting("DB_N_PLUS_ONE_ALLOW", pattern, expected))?;
         let (explain_queue, queue) = ExplainQueue::new();
@@ -83,14 +83,14 @@ impl Monitor {
     }
 
     /// Returns the foreign keys of the database; empty until they are first needed and loaded.
-    pub fn relations(&self) -> &Arc<Relations> {
-        &self.0.statement_registry.relations
+    pub fn foreign_keys(&self) -> &Arc<ForeignKeys> {
+        &self.0.statement_registry.foreign_keys
     }
 }
 
 impl Observer for Monitor {
-    fn relations(&self, relations: &[Relation]) {
-        self.relations().replace(relations);
+    fn foreign_keys(&self, foreign_keys: &[ForeignKey]) {
+        self.foreign_keys().replace(foreign_keys);
     }
 
     fn opened(&self, session: Opened) -> Option<Box<dyn Recorder>> {

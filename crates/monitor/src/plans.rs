@@ -22,13 +22,13 @@ const MAX_REMEMBERED: usize = 1_000;
 /// Decides which slow statements are explained.
 #[derive(Debug)]
 pub(super) struct ExplainQueue {
-    requests: mpsc::Sender<Wanted>,
+    requests: mpsc::Sender<ExplainRequest>,
     last_explained: Mutex<HashMap<u64, Instant, FixedState>>,
 }
 
 /// A slow statement to run `EXPLAIN` for, with the parameters it had.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct ExplainRequest {
     /// The statement.
     pub statement: tallybook_sql::statement::Statement,
     /// Its parameters.
@@ -39,7 +39,7 @@ pub struct Wanted {
 }
 
 impl ExplainQueue {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Wanted>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<ExplainRequest>) {
         let (requests, queue) = mpsc::channel(QUEUE_CAPACITY);
         (Self { requests, last_explained: Mutex::default() }, queue)
     }
@@ -57,7 +57,7 @@ impl ExplainQueue {
             last_explained.clear();
         }
         last_explained.insert(stats.fingerprint.hash, now);
-        permit.send(Wanted {
+        permit.send(ExplainRequest {
             statement: request.statement.clone(),
             values: request.values().to_vec(),
             call,
@@ -66,7 +66,7 @@ impl ExplainQueue {
     }
 }
 
-impl Wanted {
+impl ExplainRequest {
     /// Logs the plan and keeps it for reports.
     pub fn explained(self, outline: String) {
         let fingerprint = &self.stats.fingerprint;

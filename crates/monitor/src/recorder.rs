@@ -312,7 +312,7 @@ impl Recorder for SessionRecorder {
             }
         }
         if self.changed_schema && kept {
-            monitor.statement_registry.relations.schema_changed();
+            monitor.statement_registry.foreign_keys.schema_changed();
         }
         self.open_session = None;
         monitor.report_findings(&mut self.history, None);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tallybook_core::histogram::{Counted, Times};
+use tallybook_core::histogram::{Counted, DurationSummary};
 use tallybook_core::pool::PoolStatus;
 use tallybook_core::routing::NodeStatus;
 use tallybook_core::seconds;
@@ -35,7 +35,8 @@ pub struct Report {
     /// Running statements, longest-running first.
     pub running: Vec<RunningReport>,
     /// Slow and failed statements, latest first.
-    pub noted: Vec<StatementEvent>,
+    #[serde(alias = "noted")]
+    pub events: Vec<StatementEvent>,
     /// N+1 loops and redundant reads, most time lost first.
     pub findings: Vec<QueryFinding>,
     /// Findings dropped because more than 256 were different.
@@ -70,7 +71,7 @@ pub struct StatementReport {
     /// Size of the rows in bytes.
     pub bytes: u64,
     /// Durations of the successful runs, without the wait for a connection.
-    pub times: TimesReport,
+    pub times: DurationReport,
     /// Wait for connections by the sessions that began with this statement.
     #[serde(with = "seconds")]
     pub waited: Duration,
@@ -90,7 +91,7 @@ pub struct StatementReport {
 /// Percentiles, each at most an eighth too high.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct TimesReport {
+pub struct DurationReport {
     /// Number of measurements.
     pub count: u64,
     /// Sum of all measurements.
@@ -161,17 +162,17 @@ pub struct PoolReport {
     /// Connections closed.
     pub closed: u64,
     /// Time from the request for a session to its start.
-    pub wait: TimesReport,
+    pub wait: DurationReport,
     /// Time that sessions held their connection.
-    pub hold: TimesReport,
+    pub hold: DurationReport,
     /// The longest-held session.
-    pub longest: Option<HolderReport>,
+    pub longest: Option<ConnectionHolderReport>,
 }
 
 /// A session in use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct HolderReport {
+pub struct ConnectionHolderReport {
     /// The line of code that opened it.
     pub at: SourceLocation,
     /// Time since it was opened.
@@ -195,7 +196,7 @@ impl Monitor {
             statements,
             evicted: EvictedReport::of(evicted, &evicted_series),
             running: self.running(),
-            noted: lock(&monitor.events).iter().rev().cloned().collect(),
+            events: lock(&monitor.events).iter().rev().cloned().collect(),
             findings: self.findings(),
             forgotten_findings: lock(&monitor.findings).forgotten(),
             unused_allowances: monitor.allow_list.unused().into_iter().map(str::to_owned).collect(),
@@ -269,8 +270,8 @@ impl EvictedReport {
     }
 }
 
-impl From<Times> for TimesReport {
-    fn from(Times { count, total, p50, p95, p99, max }: Times) -> Self {
+impl From<DurationSummary> for DurationReport {
+    fn from(DurationSummary { count, total, p50, p95, p99, max }: DurationSummary) -> Self {
         Self { count, total, p50, p95, p99, max }
     }
 }
@@ -289,7 +290,9 @@ impl From<PoolStatus> for PoolReport {
             closed: totals.closed.total(),
             wait: totals.wait.into(),
             hold: totals.hold.into(),
-            longest: pool.longest.map(|holder| HolderReport { at: holder.at.into(), held: holder.held }),
+            longest: pool
+                .longest
+                .map(|holder| ConnectionHolderReport { at: holder.at.into(), held: holder.held }),
         }
     }
 }

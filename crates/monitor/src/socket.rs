@@ -31,7 +31,7 @@ const ROOT_UID: u32 = 0;
 
 /// A running report server. Dropping it stops the server and removes the socket file.
 #[derive(Debug)]
-pub struct Served {
+pub struct SocketServer {
     path: PathBuf,
     file: FileId,
     task: JoinHandle<()>,
@@ -44,7 +44,7 @@ struct FileId {
     inode: u64,
 }
 
-/// Serves `report` at `path` until the [`Served`] is dropped or `report` returns `None`. Must be called on a
+/// Serves `report` at `path` until the [`SocketServer`] is dropped or `report` returns `None`. Must be called on a
 /// Tokio runtime.
 ///
 /// `report` should hold the database weakly, or the serving task keeps it open.
@@ -56,14 +56,14 @@ struct FileId {
 pub async fn serve(
     path: &Path,
     report: impl Fn() -> Option<Report> + Send + Sync + 'static,
-) -> Result<Served> {
+) -> Result<SocketServer> {
     remove_stale_socket(path).await?;
     let (listener, file, owner) = bind(path).map_err(|error| cannot_bind(path, error))?;
     let task = tokio::spawn(accept(listener, owner, report));
-    Ok(Served { path: path.to_owned(), file, task })
+    Ok(SocketServer { path: path.to_owned(), file, task })
 }
 
-impl Drop for Served {
+impl Drop for SocketServer {
     fn drop(&mut self) {
         self.task.abort();
         // Another process may have taken the path since.

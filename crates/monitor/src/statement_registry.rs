@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use foldhash::fast::FixedState;
 use tallybook_sql::fingerprint::Fingerprint;
 
+use super::foreign_keys::ForeignKeys;
 use super::metric_series::MetricSeries;
-use super::relations::Relations;
 use super::statement_stats::StatementStats;
 
 /// Total size of the cached SQL texts, in bytes. Several texts may share a fingerprint.
@@ -23,7 +23,7 @@ const EVICTED_FRACTION: usize = 8;
 pub(super) struct StatementRegistry {
     entries: RwLock<Entries>,
     /// The foreign keys of the database, shared with every statement.
-    pub(super) relations: Arc<Relations>,
+    pub(super) foreign_keys: Arc<ForeignKeys>,
     /// Maximum number of statements.
     limit: usize,
     /// Logical clock of uses, for least-recently-used eviction.
@@ -59,7 +59,7 @@ pub(super) struct Snapshot {
 
 impl StatementRegistry {
     pub(super) fn new(limit: usize) -> Self {
-        Self { entries: RwLock::default(), relations: Arc::default(), limit, clock: AtomicU64::new(0) }
+        Self { entries: RwLock::default(), foreign_keys: Arc::default(), limit, clock: AtomicU64::new(0) }
     }
 
     /// Returns the statement with this text, registering it if it is new.
@@ -80,7 +80,7 @@ impl StatementRegistry {
                 if entries.by_hash.len() >= self.limit {
                     entries.evict(self.limit);
                 }
-                let statement = Arc::new(StatementStats::new(fingerprint, Arc::clone(&self.relations)));
+                let statement = Arc::new(StatementStats::new(fingerprint, Arc::clone(&self.foreign_keys)));
                 entries.by_hash.insert(statement.fingerprint.hash, Arc::clone(&statement));
                 statement
             }

@@ -12,7 +12,7 @@ use tallybook_sql::fingerprint::Fingerprint;
 use tallybook_sql::row::KeyColumn;
 use tallybook_sql::stopwatch::Timing;
 
-use super::relations::Relations;
+use super::foreign_keys::ForeignKeys;
 
 /// Failure kinds counted separately for one statement; further ones share [`OTHER`].
 const MAX_FAILURES: usize = 8;
@@ -28,7 +28,7 @@ pub(super) struct StatementStats {
     /// Result columns whose values may later be parameters. Set by the first rows.
     pub(super) key_columns: OnceLock<Arc<[KeyColumn]>>,
     /// The foreign keys of its database, shared by all statements.
-    pub(super) relations: Arc<Relations>,
+    pub(super) foreign_keys: Arc<ForeignKeys>,
     times: Histogram,
     rows: Histogram,
     /// Wait for a connection, in nanoseconds, as are the next two.
@@ -74,11 +74,11 @@ pub(super) struct StatsSnapshot {
 }
 
 impl StatementStats {
-    pub(super) fn new(fingerprint: Fingerprint, relations: Arc<Relations>) -> Self {
+    pub(super) fn new(fingerprint: Fingerprint, foreign_keys: Arc<ForeignKeys>) -> Self {
         Self {
             fingerprint,
             key_columns: OnceLock::new(),
-            relations,
+            foreign_keys,
             times: Histogram::times(),
             rows: Histogram::new(ROW_BUCKETS),
             waited: AtomicU64::new(0),

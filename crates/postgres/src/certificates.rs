@@ -38,7 +38,7 @@ pub(super) fn client_config(ssl: &Ssl) -> Result<ClientConfig, String> {
 fn verifier(check: &Check, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
     Ok(match check {
         Check::Nothing => Arc::new(AnyCertificate(provider.clone())),
-        Check::Authority(roots) => Arc::new(AnyName(webpki(roots, provider)?)),
+        Check::CertificateAuthority(roots) => Arc::new(AnyName(webpki(roots, provider)?)),
         Check::Name(roots) => webpki(roots, provider)?,
     })
 }

@@ -71,9 +71,9 @@ fn timestamp(micros: i64) -> Result<ValueRef<'static>, &'static str> {
 /// Checks the names and types of a result's columns against a struct, so that its values need no check.
 pub(super) fn check_columns(sql: &str, found: &[PgColumn], expected: &[Column]) -> Result<()> {
     if found.len() != expected.len() {
-        return Err(Error::misfit(
+        return Err(Error::decode(
             "the result",
-            expected.first().map_or(SqlType::Int, |column| column.kind),
+            expected.first().map_or(SqlType::Int, |column| column.sql_type),
             format!("{} columns where the struct has {}", found.len(), expected.len()),
         ));
     }
@@ -81,11 +81,11 @@ pub(super) fn check_columns(sql: &str, found: &[PgColumn], expected: &[Column]) 
         |place: usize, name: &str| found[place].table_oid().is_some() || is_named_on_postgres(sql, name);
     check_names(expected, |place| found[place].name(), is_named)?;
     for (found, expected) in found.iter().zip(expected) {
-        if !reads(expected.kind, found.type_()) {
+        if !reads(expected.sql_type, found.type_()) {
             let name = format!("column `{}`", expected.name);
-            return Err(Error::misfit(
+            return Err(Error::decode(
                 name,
-                expected.kind,
+                expected.sql_type,
                 format!("type {} (column `{}`)", found.type_(), found.name()),
             ));
         }

@@ -150,5 +150,5 @@ fn system(row: &Row) -> Result<u64> {
 }
 
 fn missing(column: &str) -> Error {
-    Error::misfit(format!("the server's own {column}"), tallybook_sql::value::SqlType::Int, "nothing")
+    Error::decode(format!("the server's own {column}"), tallybook_sql::value::SqlType::Int, "nothing")
 }

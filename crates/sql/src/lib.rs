@@ -76,7 +76,7 @@ pub use tallybook_macros::Row;
 
 pub use call_site::CallSite;
 pub use dialect::Dialect;
-pub use error::{Error, Result, Step};
+pub use error::{AcquireStep, Error, Result};
 pub use escaped::Escaped;
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]

@@ -21,7 +21,7 @@ use super::error::convert;
 use super::file::DatabaseFile;
 use super::inline_budget::{InlineBudget, SlowBatches, is_small};
 use super::pipeline::{check_transaction, run_all};
-use super::wal::{Sync, Wal};
+use super::wal::{PendingFlush, Wal};
 
 /// Interval of interrupts until abandoned work ends.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(10);
@@ -222,9 +222,9 @@ impl Connection {
         let _ = tokio::task::spawn_blocking(move || join.join()).await;
     }
 
-    /// Commits. The next transaction may begin at once; this one is durable when the returned [`Sync`] has completed.
+    /// Commits. The next transaction may begin at once; this one is durable when the returned [`PendingFlush`] has completed.
     /// Without one it is durable already.
-    pub async fn commit(&mut self) -> Result<Option<Sync>> {
+    pub async fn commit(&mut self) -> Result<Option<PendingFlush>> {
         let commit = |sqlite: &mut Sqlite| {
             check_transaction(sqlite)?;
             sqlite.execute_batch("COMMIT").map_err(convert)

@@ -36,7 +36,7 @@
 //! # Durability
 //!
 //! A file is in WAL mode. A commit writes the log and releases the writer; one flush then makes all commits written before
-//! it durable. [`Connection::commit`] returns a [`Sync`] to wait for. After a failed flush no commit is acknowledged until
+//! it durable. [`Connection::commit`] returns a [`PendingFlush`] to wait for. After a failed flush no commit is acknowledged until
 //! the log has been rewritten. A log that has grown is checkpointed in the background ([`Connector::shorten_log`]).
 //!
 //! # The file
@@ -72,4 +72,4 @@ pub use connect::Connector;
 pub use connection::Connection;
 pub use load::Load;
 pub use lock_holders::{Process, lock_holders, log_readers};
-pub use wal::Sync;
+pub use wal::PendingFlush;

@@ -43,6 +43,6 @@ pub(super) fn check_columns(statement: &Statement<'_>, expected: &[Column]) -> R
         let name = |place| statement.column_name(place).unwrap_or_default();
         return check_names(expected, name, |_, name| is_named_on_sqlite(name));
     }
-    let kind = expected.first().map_or(SqlType::Int, |column| column.kind);
-    Err(Error::misfit("the result", kind, format!("{found} columns where the struct has {}", expected.len())))
+    let kind = expected.first().map_or(SqlType::Int, |column| column.sql_type);
+    Err(Error::decode("the result", kind, format!("{found} columns where the struct has {}", expected.len())))
 }

@@ -91,10 +91,10 @@ impl Wal {
     }
 
     /// Counts a written commit, and starts a flush for it unless one is running.
-    pub(super) fn written(&self) -> Sync {
+    pub(super) fn written(&self) -> PendingFlush {
         let mut state = self.0.lock();
         state.written += 1;
-        let sync = Sync { commit: state.written, synced: self.0.synced.subscribe() };
+        let sync = PendingFlush { commit: state.written, synced: self.0.synced.subscribe() };
         if !state.is_syncing {
             state.is_syncing = true;
             let shared = Arc::clone(&self.0);
@@ -106,7 +106,7 @@ impl Wal {
     /// Waits until every written commit is flushed or has failed.
     pub(super) async fn settled(&self) {
         let commit = self.0.lock().written;
-        let _ = Sync { commit, synced: self.0.synced.subscribe() }.wait().await;
+        let _ = PendingFlush { commit, synced: self.0.synced.subscribe() }.wait().await;
     }
 
     /// Flushes everything written, on this thread.
@@ -185,12 +185,12 @@ pub(super) fn rewrite(file: &File) -> io::Result<()> {
 /// A written commit that may not be durable yet.
 #[derive(Debug)]
 #[must_use]
-pub struct Sync {
+pub struct PendingFlush {
     commit: u64,
     synced: watch::Receiver<Synced>,
 }
 
-impl Sync {
+impl PendingFlush {
     /// Waits until the commit is durable.
     ///
     /// # Errors
@@ -298,13 +298,13 @@ mod tests {
     async fn a_commit_is_acknowledged_by_the_flush_that_covers_it_and_by_none_before() {
         let directory = tempfile::tempdir().unwrap();
         let log = log(&directory, true);
-        let mut waiting = Box::pin(Sync { commit: 2, synced: log.0.synced.subscribe() }.wait());
+        let mut waiting = Box::pin(PendingFlush { commit: 2, synced: log.0.synced.subscribe() }.wait());
         log.0.synced.send_modify(|synced| synced.commit = 1);
         assert!(waiting.as_mut().now_or_never().is_none());
         log.0.synced.send_modify(|synced| synced.commit = 2);
         log.0.synced.send_modify(|synced| synced.fail(Failure::Flush("a later one".into())));
         waiting.await.expect("its own flush succeeded");
-        let later = Sync { commit: 3, synced: log.0.synced.subscribe() };
+        let later = PendingFlush { commit: 3, synced: log.0.synced.subscribe() };
         assert!(later.wait().await.unwrap_err().is_commit_unknown());
     }
 

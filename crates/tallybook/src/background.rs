@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallybook_core::database::{Database, WeakDatabase};
-use tallybook_core::relation::{Relation, foreign_keys};
+use tallybook_core::foreign_key::{ForeignKey, foreign_keys};
 use tallybook_core::session::ReadSession;
-use tallybook_monitor::{Relations, Wanted};
+use tallybook_monitor::{ExplainRequest, ForeignKeys};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -17,12 +17,12 @@ use tokio::time::{sleep, timeout};
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(2);
 const EXPLAIN_RETRY: Duration = Duration::from_millis(10);
 /// Time limit for reading the foreign keys, including the wait for an idle connection.
-const RELATIONS_LIMIT: Duration = Duration::from_secs(2);
+const FOREIGN_KEYS_LIMIT: Duration = Duration::from_secs(2);
 /// Interval of the check whether the database is still open.
-const RELATIONS_WAIT: Duration = Duration::from_secs(5);
+const FOREIGN_KEYS_WAIT: Duration = Duration::from_secs(5);
 
 /// Explains slow statements, one at a time, until the database is dropped.
-pub(crate) async fn explain_slow(db: WeakDatabase, mut wanted: mpsc::Receiver<Wanted>) {
+pub(crate) async fn explain_slow(db: WeakDatabase, mut wanted: mpsc::Receiver<ExplainRequest>) {
     while let Some(wanted) = wanted.recv().await {
         if let Ok(Some(outline)) = timeout(EXPLAIN_LIMIT, explain(&db, &wanted)).await {
             wanted.explained(outline);
@@ -31,29 +31,29 @@ pub(crate) async fn explain_slow(db: WeakDatabase, mut wanted: mpsc::Receiver<Wa
 }
 
 /// Reads the foreign keys on request, until the database is dropped.
-pub(crate) async fn read_relations(db: WeakDatabase, relations: Arc<Relations>) {
+pub(crate) async fn read_foreign_keys(db: WeakDatabase, foreign_keys: Arc<ForeignKeys>) {
     while db.upgrade().is_some() {
-        if timeout(RELATIONS_WAIT, relations.wanted()).await.is_err() {
+        if timeout(FOREIGN_KEYS_WAIT, foreign_keys.wanted()).await.is_err() {
             continue;
         }
-        match timeout(RELATIONS_LIMIT, known_relations(&db)).await {
-            Ok(Some(found)) => relations.replace(&found),
+        match timeout(FOREIGN_KEYS_LIMIT, known_foreign_keys(&db)).await {
+            Ok(Some(found)) => foreign_keys.replace(&found),
             // The next one to need them requests them again.
-            _ => relations.forget_wish(),
+            _ => foreign_keys.forget_wish(),
         }
     }
 }
 
 /// Returns the outline of a statement's plan.
-async fn explain(db: &WeakDatabase, wanted: &Wanted) -> Option<String> {
+async fn explain(db: &WeakDatabase, wanted: &ExplainRequest) -> Option<String> {
     let (_open, mut session) = idle_session(db, wanted.call.at()).await?;
     session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await.ok()
 }
 
-async fn known_relations(db: &WeakDatabase) -> Option<Vec<Relation>> {
+async fn known_foreign_keys(db: &WeakDatabase) -> Option<Vec<ForeignKey>> {
     let (_open, mut session) = idle_session(db, Location::caller()).await?;
     let keys = session.run(foreign_keys()).await.ok()?;
-    Some(keys.into_iter().map(Relation::from).collect())
+    Some(keys.into_iter().map(ForeignKey::from).collect())
 }
 
 /// Waits for an idle connection and returns an unobserved session on it, with a handle that keeps the

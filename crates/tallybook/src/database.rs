@@ -8,7 +8,7 @@ use std::time::Duration;
 use tallybook_core::metrics::Metric;
 use tallybook_core::settings::Settings;
 use tallybook_core::waiting::{Blocker, opening_within};
-use tallybook_monitor::{Monitor, QueryFinding, Report, Served, serve};
+use tallybook_monitor::{Monitor, QueryFinding, Report, SocketServer, serve};
 use tallybook_sql::error::Result;
 
 use crate::background;
@@ -53,7 +53,7 @@ pub struct Database {
     core: tallybook_core::Database,
     monitor: Monitor,
     /// Serves the report on a Unix socket while the last clone lives.
-    served: Arc<Mutex<Option<Served>>>,
+    served: Arc<Mutex<Option<SocketServer>>>,
 }
 
 impl Database {
@@ -68,7 +68,7 @@ impl Database {
         let (monitor, wanted) = Monitor::new(&settings)?;
         let core = tallybook_core::Database::open_observed(settings, Arc::new(monitor.clone())).await?;
         tokio::spawn(background::explain_slow(core.downgrade(), wanted));
-        tokio::spawn(background::read_relations(core.downgrade(), Arc::clone(monitor.relations())));
+        tokio::spawn(background::read_foreign_keys(core.downgrade(), Arc::clone(monitor.foreign_keys())));
         let db = Self { core, monitor, served: Arc::default() };
         db.serve_figures().await;
         Ok(db)

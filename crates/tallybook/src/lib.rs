@@ -167,22 +167,24 @@ pub mod migrate {
 pub use tallybook_macros::max_queries;
 
 pub use tallybook_sql::{
-    All, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error, Escaped, Execute,
-    IsolationLevel, One, Optional, Params, ReadBatch, Result, Row, RowRef, SqlType, Statement, Step, Value,
+    AcquireStep, All, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error, Escaped, Execute,
+    IsolationLevel, One, Optional, Params, ReadBatch, Result, Row, RowRef, SqlType, Statement, Value,
     ValueRef, all, execute, hide_unless_plain, now, one, optional, params,
 };
 #[doc(hidden)]
 pub use tallybook_sql::{Queries, Query, Request};
 
 pub use tallybook_core::{
-    Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed, Counts, Data, DatabaseUrl,
-    Distribution, EnvVar, Explainer, Holder, LogSettings, Metric, MonitorMode, MonitorSettings, NodeRole,
-    NodeState, NodeStatus, OpenMode, Parameters, Plan, Point, PoolSettings, PoolStatus, ReadSession,
-    ReplicaSettings, Session, Settings, Times, Totals, WriteSession, prometheus,
+    Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed, ConnectionHolder, Counts,
+    Data, DatabaseUrl, Distribution, DurationSummary, EnvVar, Explainer, LogSettings, LoggedParameters,
+    Metric, MonitorMode, MonitorSettings, NodeRole, NodeState, NodeStatus, OpenMode, Plan, Point,
+    PoolSettings, PoolStatus, PoolTotals, ReadSession, ReplicaSettings, Session, Settings, WriteSession,
+    prometheus,
 };
 pub use tallybook_monitor::{
-    Budget, CallCount, Confidence, EvictedReport, Exceeded, HolderReport, PoolReport, QueryFinding, Report,
-    RunningReport, Scope, ScopeSummary, Source, SourceLocation, StatementEvent, StatementReport, TimesReport,
+    Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
+    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeSummary, Source, SourceLocation,
+    StatementEvent, StatementReport,
 };
 
 pub use database::Database;

@@ -11,7 +11,7 @@ use crate::{Error, address::USER};
 /// A certificate authority for tests: it signs certificates of servers and clients. Its PEM files are removed when
 /// it is dropped.
 #[derive(Debug)]
-pub struct Authority {
+pub struct CertificateAuthority {
     certificate: String,
     server: Certified,
     directory: TempDir,
@@ -24,7 +24,7 @@ struct Certified {
     key: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// Creates an authority that no other one trusts.
     pub fn new() -> Result<Self, Error> {
         let (certificate, server, client) = certify().map_err(|error| Error::new(error.to_string()))?;

@@ -35,7 +35,7 @@
 //!
 //! # Faults
 //! * [`Cluster`] is a server of a test's own, to kill, freeze or reconfigure. [`Cluster::standby`] adds a streaming
-//!   standby, and [`Cluster::promote`] makes it the primary. [`Authority`] issues certificates for TLS.
+//!   standby, and [`Cluster::promote`] makes it the primary. [`CertificateAuthority`] issues certificates for TLS.
 //! * [`Proxy`] is a TCP proxy that delays, drops and resets connections.
 //! * [`PgBouncer`] is the real connection pooler.
 //! * [`Disk`] records what a program writes and flushes, and shows what a power failure would leave.
@@ -81,7 +81,7 @@ mod template;
 mod watchdog;
 
 pub use alembic::{ALEMBIC_VERSIONS, alembic, alembic_script, run_script};
-pub use authority::Authority;
+pub use authority::CertificateAuthority;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use database::Database;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    Authority, Binaries, Error, address::USER, os_user::OsUser, port::free_port, processes::Processes,
-    reaper::Reaper, temp_directory,
+    Binaries, CertificateAuthority, Error, address::USER, os_user::OsUser, port::free_port,
+    processes::Processes, reaper::Reaper, temp_directory,
 };
 
 const SETTINGS: &str = include_str!("server.conf");
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// Enables TLS, effective at the next start.
-    pub(crate) fn offer_tls(&self, authority: &Authority) -> Result<(), Error> {
+    pub(crate) fn offer_tls(&self, authority: &CertificateAuthority) -> Result<(), Error> {
         for (name, content) in authority.server_files() {
             self.give_file(name, content)?;
         }

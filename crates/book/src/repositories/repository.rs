@@ -15,7 +15,7 @@ use crate::ids::Id;
 use crate::page::{Cursor, LimitOffset, Page};
 use crate::sql::limited;
 use crate::table::Table;
-use crate::unreadable_row::{Scan, Scanned};
+use crate::unreadable_row::{Scan, ScannedRow};
 
 /// Maximum number of rows created in one round trip.
 const ROWS_PER_BATCH: usize = 1_000;
@@ -159,7 +159,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         &mut self,
         after: Option<i64>,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<(i64, Scanned)>>> + Send {
+    ) -> impl Future<Output = Result<Vec<(i64, ScannedRow)>>> + Send {
         let statements = T::statements();
         let query = match after {
             None => all::<Scan<T>>(limited(&statements.first_scan, u64::from(limit)), params![]),

@@ -45,7 +45,7 @@ async fn suggested_call<T: Table>(
     drop(session);
     let findings = db.findings();
     assert_eq!(findings.len(), 1, "{findings:?}");
-    findings[0].instead.clone()
+    findings[0].suggestion.clone()
 }
 
 async fn get_in_a_loop<T: Table>(url: &str) -> String {

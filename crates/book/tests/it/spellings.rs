@@ -282,7 +282,7 @@ async fn a_time_that_can_not_be_read_ends_the_page_that_it_falls_on_and_is_named
         let unreadable: HashMap<_, _> =
             scanned.into_iter().filter_map(|(id, row)| Some((id, row.err()?))).collect();
         assert_eq!(unreadable.len(), 1);
-        assert_eq!(unreadable[&id.0].flaws[0].column, "created_at");
+        assert_eq!(unreadable[&id.0].columns[0].column, "created_at");
         sql(&db, "DELETE FROM trades WHERE id > 1").await;
     }
 }

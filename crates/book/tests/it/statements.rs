@@ -94,7 +94,7 @@ async fn agrees_with_the_catalog<T: Table>(db: &Database) {
     let mut expected: Vec<Found> = T::COLUMNS
         .iter()
         .map(|column| {
-            let ty = type_of(column.kind, column.max, db.dialect());
+            let ty = type_of(column.sql_type, column.max, db.dialect());
             (column.name.to_owned(), column.nullable, ty, column.max.map(|max| max as i64))
         })
         .collect();

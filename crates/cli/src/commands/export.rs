@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use serde_json::json;
 use tallybook::Database;
-use tallybook::book::{Repository, Table, Unreadable};
+use tallybook::book::{Repository, Table, UnreadableRow};
 use tallybook::{OpenMode, Row};
 
 use super::for_table;
@@ -146,13 +146,13 @@ impl Rejected {
     }
 
     /// Lists a rejected row, or fails if there is no list.
-    fn note(&mut self, unreadable: &Unreadable) -> Result<()> {
+    fn note(&mut self, unreadable: &UnreadableRow) -> Result<()> {
         let Some(csv) = &mut self.0 else {
             bail!("{unreadable}\nnext: correct the row, or write the others with --skip-unreadable FILE");
         };
-        for flaw in &unreadable.flaws {
+        for column in &unreadable.columns {
             let id = unreadable.id.to_string();
-            csv.write_record([unreadable.table, &id, &flaw.column, &flaw.reason]).map_err(io_error)?;
+            csv.write_record([unreadable.table, &id, &column.column, &column.reason]).map_err(io_error)?;
         }
         Ok(())
     }

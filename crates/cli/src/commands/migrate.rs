@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::json;
 use tallybook::book::{ALEMBIC, migrator};
 use tallybook::migrate::{
-    Adoption, Change, Difference, Migrator, MissingPrivilege, Other, Planned, Progress, Release, StepSql,
-    Target, WayBack,
+    Adoption, Change, Difference, Migrator, MissingPrivilege, OtherHistory, PlannedRevision, Progress,
+    Release, ReleaseVersions, StepSql, Target,
 };
 use tallybook::{Escaped, OpenMode};
 use tokio::time::timeout;
@@ -178,7 +178,7 @@ async fn print_current(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
 }
 
 /// Prints the histories of other programs, whose revisions this program does not have.
-fn print_others(others: &[Other], not: &str) -> Result<()> {
+fn print_others(others: &[OtherHistory], not: &str) -> Result<()> {
     for other in others {
         output::line(format!("{not} the history {other}"))?;
     }
@@ -221,7 +221,7 @@ async fn print_history(migrator: &Migrator<'_>, as_json: bool) -> Result<()> {
     print_others(&others, "of other programs:")
 }
 
-fn print_plan(plan: &[Planned], missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
+fn print_plan(plan: &[PlannedRevision], missing: &[MissingPrivilege], as_json: bool) -> Result<()> {
     if as_json {
         return Ok(output::json(&json!({ "revisions": plan, "missing_privileges": missing }))?);
     }
@@ -355,7 +355,7 @@ fn print_adoption(adoption: &Adoption, missing: &[MissingPrivilege], as_json: bo
     Ok(())
 }
 
-fn describe_release(way: &WayBack) -> String {
+fn describe_release(way: &ReleaseVersions) -> String {
     let Some(adopted) = way.adopted else {
         return "tallybook migrate release deletes the history, and writes no version".to_owned();
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tallybook::Database;
-use tallybook::book::survey;
+use tallybook::book::check_rows;
 use tokio::time::timeout;
 
 use crate::output;
@@ -12,17 +12,17 @@ use crate::output;
 /// command.
 pub(super) async fn warn(db: &Database, within: Duration) {
     const FAILED: &str = "warning: could not check for unreadable values";
-    let surveys = match timeout(within, survey(db)).await {
+    let surveys = match timeout(within, check_rows(db)).await {
         Ok(Ok(surveys)) => surveys,
         Ok(Err(error)) => return output::stderr_line(format!("{FAILED}: {error}")),
         Err(_) => return output::stderr_line(format!("{FAILED}: the time limit (--within) has passed")),
     };
-    for survey in surveys.iter().filter(|survey| !survey.is_clean()) {
-        let kind = if survey.unreadable > 0 || survey.problem.is_some() { "warning" } else { "note" };
-        output::stderr_line(format!("{kind}: {survey}"));
+    for check_rows in surveys.iter().filter(|check_rows| !check_rows.is_clean()) {
+        let kind = if check_rows.unreadable > 0 || check_rows.problem.is_some() { "warning" } else { "note" };
+        output::stderr_line(format!("{kind}: {check_rows}"));
     }
-    if let Some(survey) = surveys.iter().find(|survey| survey.unreadable > 0) {
-        let table = survey.table;
+    if let Some(check_rows) = surveys.iter().find(|check_rows| check_rows.unreadable > 0) {
+        let table = check_rows.table;
         output::stderr_line(format!(
             "reading these rows is an error\n\
              next: correct them; tallybook export {table} {table}.csv --skip-unreadable rejected.csv lists all of a table"

@@ -28,16 +28,19 @@ pub(crate) fn escape_formula(value: &Value, field: String) -> String {
 /// Converts a field to a value. The error says what was expected.
 pub(super) fn to_value(column: &Column, field: &str) -> Result<Value, String> {
     if field.is_empty() && column.nullable {
-        return Ok(Value::Null(column.kind));
+        return Ok(Value::Null(column.sql_type));
     }
-    if column.kind == SqlType::Text && column.nullable && is_only_quotes(field) && field.len() >= EMPTY.len()
+    if column.sql_type == SqlType::Text
+        && column.nullable
+        && is_only_quotes(field)
+        && field.len() >= EMPTY.len()
     {
         return field[EMPTY.len()..].encode();
     }
-    if field.is_empty() && column.kind != SqlType::Text {
-        return Err(format!("expected {}; this column can't be empty", column.kind));
+    if field.is_empty() && column.sql_type != SqlType::Text {
+        return Err(format!("expected {}; this column can't be empty", column.sql_type));
     }
-    column.kind.parse(field)
+    column.sql_type.parse(field)
 }
 
 fn is_only_quotes(text: &str) -> bool {
@@ -48,7 +51,7 @@ fn is_only_quotes(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOTE: Column = Column { name: "note", kind: SqlType::Text, nullable: true, max: None };
+    const NOTE: Column = Column { name: "note", sql_type: SqlType::Text, nullable: true, max: None };
 
     #[test]
     fn null_and_empty_texts_stay_apart() {
@@ -67,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_says_what_was_expected() {
-        let price = Column { kind: SqlType::Decimal, nullable: false, ..NOTE };
+        let price = Column { sql_type: SqlType::Decimal, nullable: false, ..NOTE };
         assert_eq!(to_value(&price, "NaN").unwrap_err(), "expected a decimal");
         assert!(to_value(&price, "").unwrap_err().contains("can't be empty"));
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use tallybook::Escaped;
-use tallybook_doctor::{Configured, Facts, Node, Role};
+use tallybook_doctor::{ConfiguredAs, Node, NodeFacts, Role};
 
 use crate::output;
 
@@ -43,8 +43,8 @@ pub(super) fn print_checks(nodes: &[Node]) -> io::Result<()> {
 
 fn row(node: &Node) -> Vec<String> {
     let configured = match node.configured {
-        Configured::Replica => "replica",
-        Configured::Both => "both",
+        ConfiguredAs::Replica => "replica",
+        ConfiguredAs::Both => "both",
         _ => "primary",
     };
     let mut row = vec![node.node.clone(), configured.to_owned()];
@@ -56,7 +56,7 @@ fn row(node: &Node) -> Vec<String> {
     row
 }
 
-fn cells(facts: &Facts) -> [String; 6] {
+fn cells(facts: &NodeFacts) -> [String; 6] {
     let role = match facts.role {
         Role::Standby => "standby",
         _ => "writable",

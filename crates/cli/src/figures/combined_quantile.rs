@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tallybook::TimesReport;
+use tallybook::DurationReport;
 
 /// Returns a time that 99 % of the runs of all statements did not exceed. Quantiles do not add up, so this is the
 /// lowest upper bound that the statements' own quantiles prove.
-pub(super) fn p99(times: &[TimesReport]) -> Duration {
+pub(super) fn p99(times: &[DurationReport]) -> Duration {
     // Reports of other programs may contain numbers of any size.
     let count: u128 = times.iter().map(|times| u128::from(times.count)).sum();
     let longer = |bound: Duration| -> u128 { times.iter().map(|times| most_longer(times, bound)).sum() };
@@ -18,7 +18,7 @@ pub(super) fn p99(times: &[TimesReport]) -> Duration {
 }
 
 /// Returns an upper bound of the runs that took longer than `bound`, in hundredths.
-fn most_longer(times: &TimesReport, bound: Duration) -> u128 {
+fn most_longer(times: &DurationReport, bound: Duration) -> u128 {
     let percent = match bound {
         bound if bound >= times.max => 0,
         bound if bound >= times.p99 => 1,
@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    fn quantiles(mut micros: Vec<u64>) -> TimesReport {
+    fn quantiles(mut micros: Vec<u64>) -> DurationReport {
         micros.sort_unstable();
         let at = |quantile: f64| micros[(quantile * micros.len() as f64).ceil() as usize - 1] as f64 / 1e6;
         let times = serde_json::json!({

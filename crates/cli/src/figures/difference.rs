@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tallybook::{EvictedReport, PoolReport, QueryFinding, Report, StatementReport, TimesReport};
+use tallybook::{DurationReport, EvictedReport, PoolReport, QueryFinding, Report, StatementReport};
 
 /// Returns what happened from `first` to `last`, as a report that begins with `first`: counts, totals, events and
 /// findings. Quantiles and the current state are those of `last`. `None` if the program was restarted in between.
@@ -14,7 +14,7 @@ pub(crate) fn difference(first: &Report, last: &Report) -> Option<Report> {
     report.since = first.at;
     report.statements = statements(&first.statements, &last.statements);
     report.evicted = evicted(&first.evicted, last.evicted);
-    report.noted.retain(|noted| noted.ended > first.at);
+    report.events.retain(|events| events.ended > first.at);
     report.findings = findings(&first.findings, &last.findings);
     report.forgotten_findings = last.forgotten_findings.saturating_sub(first.forgotten_findings);
     for pool in &mut report.pools {
@@ -65,7 +65,7 @@ fn statement_since(before: &StatementReport, last: &StatementReport) -> Statemen
     statement
 }
 
-fn times(first: &TimesReport, last: TimesReport) -> TimesReport {
+fn times(first: &DurationReport, last: DurationReport) -> DurationReport {
     let mut times = last;
     times.count = last.count.saturating_sub(first.count);
     times.total = last.total.saturating_sub(first.total);
@@ -174,7 +174,7 @@ mod tests {
     fn between_a_report_and_itself_nothing_happened() {
         let report = sample::report();
         let nothing = difference(&report, &report).unwrap();
-        assert!(nothing.statements.is_empty() && nothing.noted.is_empty() && nothing.findings.is_empty());
+        assert!(nothing.statements.is_empty() && nothing.events.is_empty() && nothing.findings.is_empty());
         assert_eq!((runs(&nothing), nothing.since), (0, report.at));
     }
 
@@ -192,10 +192,10 @@ mod tests {
     fn what_was_noted_before_is_left_out() {
         let first = sample::report();
         let mut last = after(&first, &(Vec::new(), 0));
-        let mut new = last.noted[0].clone();
+        let mut new = last.events[0].clone();
         new.ended = last.at;
-        last.noted.insert(0, new.clone());
-        assert_eq!(difference(&first, &last).unwrap().noted, [new]);
+        last.events.insert(0, new.clone());
+        assert_eq!(difference(&first, &last).unwrap().events, [new]);
     }
 
     #[test]

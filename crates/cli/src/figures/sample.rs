@@ -22,7 +22,7 @@ pub(crate) fn report() -> Report {
             "at": site("crates/book/src/repositories/trades.rs", 101),
             "running": 0.25,
         }],
-        "noted": [{
+        "events": [{
             "ended": "2026-03-02T09:59:58Z",
             "statement": "insert into executions (trade_id, quantity) values (?, ?)",
             "fingerprint": "0000000000000003",
@@ -51,7 +51,7 @@ pub(crate) fn report() -> Report {
             "examined": 100,
             "lost": 0.0312,
             "scopes": 2,
-            "instead": "call Portfolios::get_many_with_trades(&ids) once",
+            "suggestion": "call Portfolios::get_many_with_trades(&ids) once",
         }],
         "forgotten_findings": 0,
         "unused_allowances": ["report.rs"],

@@ -1,6 +1,6 @@
 //! A book that is not adopted, and revisions of others beside the book's.
 
-use tallybook::migrate::{Column, MAIN, Migrator, Revision, Step, Target, Type};
+use tallybook::migrate::{Column, DEFAULT_HISTORY, Migrator, Revision, Step, Target, Type};
 use tallybook::{Database, Settings};
 use tallybook::{execute, params};
 use tallybook_testkit::both_dialects;
@@ -15,7 +15,7 @@ const LIMITS: &[Revision] = &[Revision::new(
         &[Column::new("id", Type::Id), Column::new("portfolio_id", Type::Integer).references("portfolios")],
     )],
 )
-.needs(&[(MAIN, "0002")])];
+.needs(&[(DEFAULT_HISTORY, "0002")])];
 
 async fn open(url: &str) -> Database {
     Database::open(Settings::new(url).unwrap()).await.unwrap()

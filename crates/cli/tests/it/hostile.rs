@@ -32,7 +32,7 @@ fn report() -> String {
     let finding = serde_json::json!({
         "confidence": "confirmed", "statement": EVIL, "summary": EVIL, "fingerprint": EVIL, "at": at,
         "source": { "statement": EVIL, "fingerprint": EVIL, "at": at, "column": EVIL, "rows": 1 },
-        "runs": 3, "distinct": 3, "examined": 3, "lost": 0.1, "scopes": 1, "instead": EVIL,
+        "runs": 3, "distinct": 3, "examined": 3, "lost": 0.1, "scopes": 1, "suggestion": EVIL,
     });
     let noted = serde_json::json!({
         "ended": "2026-01-01T00:00:00Z", "statement": EVIL, "fingerprint": EVIL, "at": at, "took": 1.0, "waited": 0.0,
@@ -45,7 +45,7 @@ fn report() -> String {
     let report = serde_json::json!({
         "at": "2026-01-01T00:00:01Z", "since": "2026-01-01T00:00:00Z", "database": EVIL, "process": 1,
         "statements": [statement], "evicted": { "statements": 0, "calls": 0, "errors": 0, "total": 0.0 },
-        "running": [{ "statement": EVIL, "fingerprint": EVIL, "at": at, "running": 1.0 }], "noted": [noted],
+        "running": [{ "statement": EVIL, "fingerprint": EVIL, "at": at, "running": 1.0 }], "events": [noted],
         "findings": [finding], "forgotten_findings": 0, "unused_allowances": [EVIL], "pools": [pool],
     });
     report.to_string() + "\n"

@@ -21,7 +21,7 @@ use tallybook_sql::replication::{Identity, Observation, Position};
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::Value;
 
-use crate::settings::Target;
+use crate::settings::ConnectTarget;
 
 #[cfg(feature = "postgres")]
 pub(crate) use tallybook_postgres as postgres;
@@ -40,10 +40,10 @@ pub enum Connector {
 
 impl Connector {
     /// Creates a connector to `target`. `access` applies to SQLite files.
-    pub fn new(target: &Target, access: FileAccess) -> Self {
+    pub fn new(target: &ConnectTarget, access: FileAccess) -> Self {
         match target {
-            Target::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, access)),
-            Target::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
+            ConnectTarget::Sqlite(location) => Self::Sqlite(sqlite::Connector::new(location, access)),
+            ConnectTarget::Postgres(config) => Self::Postgres(postgres::Connector::new(config)),
         }
     }
 
@@ -473,7 +473,7 @@ fn verdict(error: &Error, writing: bool) -> Option<Verdict> {
 #[must_use]
 pub struct Commit {
     position: Option<Position>,
-    sync: Option<sqlite::Sync>,
+    sync: Option<sqlite::PendingFlush>,
 }
 
 impl Commit {

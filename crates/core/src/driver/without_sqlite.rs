@@ -19,7 +19,7 @@ macro_rules! never {
     )*};
 }
 
-never!(Connector, Connection, Load, Sync);
+never!(Connector, Connection, Load, PendingFlush);
 
 /// A process that has a file open.
 pub struct Process {
@@ -85,7 +85,7 @@ impl Connection {
         match self.0 {}
     }
 
-    pub async fn commit(&mut self) -> Result<Option<Sync>> {
+    pub async fn commit(&mut self) -> Result<Option<PendingFlush>> {
         match self.0 {}
     }
 
@@ -124,7 +124,7 @@ impl Load {
     }
 }
 
-impl Sync {
+impl PendingFlush {
     pub async fn wait(self) -> Result<()> {
         match self.0 {}
     }

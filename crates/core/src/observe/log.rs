@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::pool::Holder;
+use crate::pool::ConnectionHolder;
 use crate::settings::Settings;
 
 /// An event in the life of a pool. `pool` is the name of the pool.
@@ -43,7 +43,7 @@ pub enum Event<'a> {
         /// Size of the log, in bytes.
         bytes: u64,
         /// The longest session of this process, if there is one.
-        holder: Option<Holder>,
+        holder: Option<ConnectionHolder>,
         /// Other processes that are reading, for the message.
         others: &'a str,
     },
@@ -77,7 +77,7 @@ impl Log {
                 let seconds = held.as_secs_f64();
                 tracing::warn!(target: "tallybook::pool", pool, seconds, %at, "a session is held long: is it leaked?");
             }
-            Event::LogGrew { pool, bytes, holder: Some(Holder { held, at }), others } => {
+            Event::LogGrew { pool, bytes, holder: Some(ConnectionHolder { held, at }), others } => {
                 let seconds = held.as_secs_f64();
                 tracing::warn!(target: "tallybook::pool", pool, bytes, seconds, %at, others, "{LOG_GREW}");
             }

@@ -8,7 +8,7 @@ use tallybook_sql::error::Error;
 use tallybook_sql::query::Query;
 use tracing::Span;
 
-use crate::relation::Relation;
+use crate::foreign_key::ForeignKey;
 
 /// Receives the sessions of a database.
 pub trait Observer: Send + Sync {
@@ -16,7 +16,7 @@ pub trait Observer: Send + Sync {
     fn opened(&self, session: Opened) -> Option<Box<dyn Recorder>>;
 
     /// Called when the foreign keys of the database have been read.
-    fn relations(&self, _relations: &[Relation]) {}
+    fn foreign_keys(&self, _relations: &[ForeignKey]) {}
 }
 
 /// The null observer.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind, Result, Step};
+use tallybook_sql::error::{AcquireStep, Error, Kind, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{timeout, timeout_at};
 
@@ -121,7 +121,7 @@ impl Shared {
         match timeout_at(deadline.end().into(), acquire).await {
             Ok(Ok(permit)) => Ok((permit, Instant::now())),
             Ok(Err(_)) => Err(Error::new(Kind::Closed)),
-            Err(_) => Err(self.timed_out(Step::Waiting, deadline)),
+            Err(_) => Err(self.timed_out(AcquireStep::Waiting, deadline)),
         }
     }
 
@@ -186,7 +186,7 @@ impl Shared {
         match timeout_at(limit.into(), connection.ping()).await {
             Ok(answer) => Ok(answer.is_ok()),
             Err(_) if limit < end => Ok(false),
-            Err(_) => Err(self.timed_out(Step::Pinging, deadline)),
+            Err(_) => Err(self.timed_out(AcquireStep::Pinging, deadline)),
         }
     }
 
@@ -222,7 +222,7 @@ impl Shared {
             }
             Err(_) => {
                 // Built before `record_failure`, because the text mentions the previous failure.
-                let error = self.timed_out(Step::Connecting, deadline);
+                let error = self.timed_out(AcquireStep::Connecting, deadline);
                 self.record_failure(format!("no answer within {:.1} s", start.elapsed().as_secs_f64()));
                 return Err(error);
             }
@@ -243,11 +243,11 @@ impl Shared {
     }
 
     /// Returns the timeout error, with the state of the pool.
-    fn timed_out(&self, step: Step, deadline: AcquireDeadline) -> Error {
+    fn timed_out(&self, step: AcquireStep, deadline: AcquireDeadline) -> Error {
         self.stats.timed_out(step);
         let target = match step {
-            Step::Waiting => String::new(),
-            Step::Connecting | Step::Pinging => format!("to {}; ", self.connector.target()),
+            AcquireStep::Waiting => String::new(),
+            AcquireStep::Connecting | AcquireStep::Pinging => format!("to {}; ", self.connector.target()),
         };
         let detail = format!("{target}{}", PoolStatus::describe(&self.status()));
         Error::new(Kind::Timeout { step, after: deadline.timeout(), detail })

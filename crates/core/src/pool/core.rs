@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 
 use super::slots::Slots;
 use super::stats::{CloseReason, Stats};
-use super::{AcquireDeadline, PoolFigures, PoolStatus};
+use super::{AcquireDeadline, PoolMetrics, PoolStatus};
 use crate::driver::{Connection, Connector};
 use crate::observe::{Event, Log};
 use crate::settings::PoolSettings;
@@ -141,9 +141,9 @@ impl Pool {
         self.0.connector.abort();
     }
 
-    pub(crate) fn figures(&self) -> PoolFigures {
+    pub(crate) fn figures(&self) -> PoolMetrics {
         let Stats { wait, connect, hold, .. } = &self.0.stats;
-        PoolFigures {
+        PoolMetrics {
             status: self.status(),
             kept: self.0.settings.size,
             wait: wait.counts(),

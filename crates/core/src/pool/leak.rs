@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::Holder;
+use super::ConnectionHolder;
 use super::core::{Pool, Shared};
 use crate::observe::Event;
 
@@ -27,7 +27,7 @@ async fn watch(shared: Weak<Shared>, threshold: Duration) {
         tokio::time::sleep(interval).await;
         let Some(shared) = shared.upgrade() else { return };
         let leaks = shared.slots().new_leaks(threshold);
-        for Holder { held, at } in leaks {
+        for ConnectionHolder { held, at } in leaks {
             shared.log.on(&Event::Leaked { pool: &shared.name, held, at });
         }
     }

@@ -24,6 +24,6 @@ pub(crate) use acquire_deadline::{AcquireBudget, AcquireDeadline};
 pub(crate) use core::Pool;
 pub(crate) use pooled_connection::PooledConnection;
 pub use stats::CloseReason;
-pub use status::PoolFigures;
-pub use status::{Closed, Holder, PoolStatus, Totals};
+pub use status::PoolMetrics;
+pub use status::{Closed, ConnectionHolder, PoolStatus, PoolTotals};
 pub(crate) use waiting::Waiting;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use tallybook_sql::replication::Identity;
 
-use super::Holder;
+use super::ConnectionHolder;
 use crate::driver::Connection;
 
 /// Idle connections and the registry of those in use.
@@ -70,21 +70,21 @@ impl Slots {
         self.in_use.try_remove(slot);
     }
 
-    pub(super) fn longest_session(&self) -> Option<Holder> {
+    pub(super) fn longest_session(&self) -> Option<ConnectionHolder> {
         let (_, slot) = self.in_use.iter().min_by_key(|(_, slot)| slot.since)?;
-        Some(Holder { held: slot.since.elapsed(), at: slot.caller })
+        Some(ConnectionHolder { held: slot.since.elapsed(), at: slot.caller })
     }
 
     /// Returns the sessions that reached the threshold and were not reported before, and marks them as
     /// reported.
-    pub(super) fn new_leaks(&mut self, threshold: Duration) -> Vec<Holder> {
+    pub(super) fn new_leaks(&mut self, threshold: Duration) -> Vec<ConnectionHolder> {
         self.in_use
             .iter_mut()
             .map(|(_, slot)| (slot.since.elapsed(), slot))
             .filter(|(held, slot)| *held >= threshold && !slot.reported)
             .map(|(held, slot)| {
                 slot.reported = true;
-                Holder { held, at: slot.caller }
+                ConnectionHolder { held, at: slot.caller }
             })
             .collect()
     }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tallybook_sql::error::Step;
+use tallybook_sql::error::AcquireStep;
 
-use super::status::{Closed, Totals};
+use super::status::{Closed, PoolTotals};
 use crate::histogram::Histogram;
 
 /// Why a connection was closed.
@@ -62,7 +62,7 @@ impl CloseReason {
     }
 }
 
-const STEPS: [Step; 3] = [Step::Waiting, Step::Connecting, Step::Pinging];
+const STEPS: [AcquireStep; 3] = [AcquireStep::Waiting, AcquireStep::Connecting, AcquireStep::Pinging];
 
 pub(super) struct Stats {
     pub(super) wait: Histogram,
@@ -100,19 +100,19 @@ impl Stats {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn timed_out(&self, step: Step) {
+    pub(super) fn timed_out(&self, step: AcquireStep) {
         self.timeouts[step as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> PoolTotals {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Totals {
+        PoolTotals {
             created: load(&self.created),
             closed: Closed(std::array::from_fn(|index| load(&self.closed[index]))),
             refused: load(&self.refused),
-            timeouts_waiting: load(&self.timeouts[Step::Waiting as usize]),
-            timeouts_connecting: load(&self.timeouts[Step::Connecting as usize]),
-            timeouts_pinging: load(&self.timeouts[Step::Pinging as usize]),
+            timeouts_waiting: load(&self.timeouts[AcquireStep::Waiting as usize]),
+            timeouts_connecting: load(&self.timeouts[AcquireStep::Connecting as usize]),
+            timeouts_pinging: load(&self.timeouts[AcquireStep::Pinging as usize]),
             wait: self.wait.counts().times(),
             connect: self.connect.counts().times(),
             hold: self.hold.counts().times(),

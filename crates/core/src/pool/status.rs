@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::CloseReason;
-use crate::histogram::{Counted, Times};
+use crate::histogram::{Counted, DurationSummary};
 
 /// A snapshot of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +27,17 @@ pub struct PoolStatus {
     /// Whether the most recent connection is encrypted; `None` on SQLite and before the first connection.
     pub encrypted: Option<bool>,
     /// The longest session that is open now.
-    pub longest: Option<Holder>,
+    pub longest: Option<ConnectionHolder>,
     /// The most recent failure to connect: when and why.
     pub last_failure: Option<(Instant, String)>,
     /// Totals since the pool was opened.
-    pub totals: Totals,
+    pub totals: PoolTotals,
 }
 
 /// A session that holds a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Holder {
+pub struct ConnectionHolder {
     /// Time since it acquired the connection.
     pub held: Duration,
     /// The line of code that opened it.
@@ -47,7 +47,7 @@ pub struct Holder {
 /// Totals of a pool since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Totals {
+pub struct PoolTotals {
     /// Connections opened.
     pub created: u64,
     /// Connections closed, by reason.
@@ -61,15 +61,15 @@ pub struct Totals {
     /// Callers that timed out while pinging an idle connection.
     pub timeouts_pinging: u64,
     /// Time from asking for a session to getting it.
-    pub wait: Times,
+    pub wait: DurationSummary,
     /// Time to open a connection.
-    pub connect: Times,
+    pub connect: DurationSummary,
     /// Time that sessions held a connection.
-    pub hold: Times,
+    pub hold: DurationSummary,
 }
 
 /// A snapshot of a pool with full histograms, for the metrics.
-pub struct PoolFigures {
+pub struct PoolMetrics {
     /// The snapshot.
     pub status: PoolStatus,
     /// Idle connections that the pool keeps at most.
@@ -82,7 +82,7 @@ pub struct PoolFigures {
     pub hold: Counted,
 }
 
-impl Totals {
+impl PoolTotals {
     /// Returns the callers that timed out at any step.
     pub fn timeouts(&self) -> u64 {
         self.timeouts_waiting + self.timeouts_connecting + self.timeouts_pinging
@@ -124,7 +124,7 @@ impl PoolStatus {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for ConnectionHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the longest holder has had one for {:.1} s, taken at {}", self.held.as_secs_f64(), self.at)
     }

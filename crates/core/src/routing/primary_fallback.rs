@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tallybook_sql::error::{Error, Kind, Result, Step};
+use tallybook_sql::error::{AcquireStep, Error, Kind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
@@ -51,7 +51,7 @@ impl FallbackBudget {
             "no replica is fit for this read, and {} such reads run on the primary already (DB_REPLICA_FALLBACK)",
             self.limit
         );
-        Error::new(Kind::Timeout { step: Step::Waiting, after: deadline.timeout(), detail })
+        Error::new(Kind::Timeout { step: AcquireStep::Waiting, after: deadline.timeout(), detail })
     }
 
     /// Returns the number of refused reads.

@@ -1,12 +1,12 @@
 //! The nodes named by the settings.
 
 use crate::driver::postgres::config::{PostgresTarget, Server, TargetSessionAttrs};
-use crate::settings::{Settings, Target};
+use crate::settings::{ConnectTarget, Settings};
 
 /// A node before it is opened.
 pub(super) struct PlannedNode {
     pub(super) name: String,
-    pub(super) target: Target,
+    pub(super) target: ConnectTarget,
     /// Listed in `DATABASE_URL`: the primary, or a server that may become it.
     pub(super) is_candidate: bool,
     pub(super) weight: u32,
@@ -28,7 +28,7 @@ pub(super) fn topology(settings: &Settings) -> Vec<PlannedNode> {
         weight: 1,
         zone: None,
     };
-    let Target::Postgres(primary) = target else { return vec![single()] };
+    let ConnectTarget::Postgres(primary) = target else { return vec![single()] };
     let is_for_standbys = matches!(
         primary.target_session_attrs,
         TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby
@@ -38,7 +38,7 @@ pub(super) fn topology(settings: &Settings) -> Vec<PlannedNode> {
     }
     let mut nodes: Vec<_> = primary.servers.iter().map(|server| planned(primary, server, true)).collect();
     for url in replicas {
-        let Target::Postgres(replica) = url.target() else { continue };
+        let ConnectTarget::Postgres(replica) = url.target() else { continue };
         for server in &replica.servers {
             let replica = planned(replica, server, false);
             match nodes.iter_mut().find(|node| node.name == replica.name) {
@@ -56,7 +56,7 @@ fn planned(target: &PostgresTarget, server: &Server, is_candidate: bool) -> Plan
         name: server.to_string(),
         weight: target.weight,
         zone: target.zone.clone(),
-        target: Target::Postgres(Box::new(target)),
+        target: ConnectTarget::Postgres(Box::new(target)),
         is_candidate,
     }
 }

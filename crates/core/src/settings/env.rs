@@ -11,7 +11,7 @@ use tallybook_sql::file_access::{BUSY_TIMEOUT, OpenMode};
 
 use super::parse::{Variable, list};
 use super::{
-    DatabaseUrl, LogSettings, MonitorMode, MonitorSettings, Parameters, PoolSettings, ReplicaSettings,
+    DatabaseUrl, LogSettings, LoggedParameters, MonitorMode, MonitorSettings, PoolSettings, ReplicaSettings,
     Settings,
 };
 
@@ -24,8 +24,8 @@ pub(super) const MAX_WAIT: f64 = 86_400.0;
 
 pub(super) const STATEMENTS: RangeInclusive<usize> = 10..=100_000;
 pub(super) const THRESHOLDS: RangeInclusive<usize> = 2..=1_000_000;
-const PARAMETERS: [(&str, Parameters); 3] =
-    [("none", Parameters::None), ("hash", Parameters::Hash), ("full", Parameters::Full)];
+const PARAMETERS: [(&str, LoggedParameters); 3] =
+    [("none", LoggedParameters::None), ("hash", LoggedParameters::Hash), ("full", LoggedParameters::Full)];
 const MODES: [(&str, MonitorMode); 3] =
     [("off", MonitorMode::Off), ("statements", MonitorMode::Statements), ("full", MonitorMode::Full)];
 

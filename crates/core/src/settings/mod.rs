@@ -14,7 +14,7 @@ use tallybook_sql::file_access::{BUSY_TIMEOUT, FileAccess, OpenMode};
 
 pub use env_var::EnvVar;
 pub use replica::ReplicaSettings;
-pub use url::{DatabaseUrl, Target};
+pub use url::{ConnectTarget, DatabaseUrl};
 
 /// All settings. The defaults suit an embedded database.
 ///
@@ -82,13 +82,13 @@ pub struct LogSettings {
     /// `DB_SLOW_QUERY_THRESHOLD`: duration from which a statement is logged as slow. Default 1 s.
     pub slow_threshold: Duration,
     /// `DB_LOG_PARAMETERS`: how parameters appear in log lines about a statement. Default none.
-    pub parameters: Parameters,
+    pub parameters: LoggedParameters,
 }
 
 /// How statement parameters are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Parameters {
+pub enum LoggedParameters {
     /// `none`: not at all.
     #[default]
     None,
@@ -154,7 +154,7 @@ impl Default for LogSettings {
             echo: false,
             timing: false,
             slow_threshold: Duration::from_secs(1),
-            parameters: Parameters::None,
+            parameters: LoggedParameters::None,
         }
     }
 }

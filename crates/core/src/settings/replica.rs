@@ -6,7 +6,7 @@ use std::time::Duration;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 
-use super::{DatabaseUrl, Target};
+use super::{ConnectTarget, DatabaseUrl};
 
 const MAX_REPLICAS: usize = 32;
 
@@ -83,7 +83,9 @@ fn check_url(url: &DatabaseUrl, primary: &DatabaseUrl, seen: &mut HashSet<String
     let refuse = |expected: &str| {
         Err(Error::setting("replica.urls (DB_READ_REPLICA_URL)", format!("\"{url}\""), expected))
     };
-    let (Target::Postgres(replica), Target::Postgres(primary)) = (url.target(), primary.target()) else {
+    let (ConnectTarget::Postgres(replica), ConnectTarget::Postgres(primary)) =
+        (url.target(), primary.target())
+    else {
         return refuse("URLs of PostgreSQL replicas");
     };
     let [server] = &*replica.servers else {

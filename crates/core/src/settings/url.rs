@@ -31,14 +31,14 @@ const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite:
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct DatabaseUrl {
-    target: Target,
+    target: ConnectTarget,
     redacted: String,
 }
 
 /// The address in the form that a driver needs.
 #[doc(hidden)]
 #[derive(Clone, PartialEq)]
-pub enum Target {
+pub enum ConnectTarget {
     /// A file or memory.
     Sqlite(SqliteLocation),
     /// One or several servers.
@@ -65,15 +65,15 @@ impl DatabaseUrl {
     /// Returns the SQL dialect of the database.
     pub fn dialect(&self) -> Dialect {
         match self.target {
-            Target::Sqlite(_) => Dialect::Sqlite,
-            Target::Postgres(_) => Dialect::Postgres,
+            ConnectTarget::Sqlite(_) => Dialect::Sqlite,
+            ConnectTarget::Postgres(_) => Dialect::Postgres,
         }
     }
 
     /// Returns the path of an SQLite file, or `None` for memory and PostgreSQL.
     pub fn file(&self) -> Option<&std::path::Path> {
         match &self.target {
-            Target::Sqlite(SqliteLocation::File(path)) => Some(path),
+            ConnectTarget::Sqlite(SqliteLocation::File(path)) => Some(path),
             _ => None,
         }
     }
@@ -81,11 +81,11 @@ impl DatabaseUrl {
     /// Returns the name of the database, or of the SQLite file.
     pub fn namespace(&self) -> String {
         match &self.target {
-            Target::Sqlite(SqliteLocation::Memory) => ":memory:".to_owned(),
-            Target::Sqlite(SqliteLocation::File(path)) => path
+            ConnectTarget::Sqlite(SqliteLocation::Memory) => ":memory:".to_owned(),
+            ConnectTarget::Sqlite(SqliteLocation::File(path)) => path
                 .file_name()
                 .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-            Target::Postgres(target) => target.database().to_owned(),
+            ConnectTarget::Postgres(target) => target.database().to_owned(),
         }
     }
 
@@ -93,14 +93,14 @@ impl DatabaseUrl {
     /// SQLite.
     pub fn server(&self) -> Option<(String, u16)> {
         match &self.target {
-            Target::Sqlite(_) => None,
-            Target::Postgres(target) => target.servers.first().map(Server::address),
+            ConnectTarget::Sqlite(_) => None,
+            ConnectTarget::Postgres(target) => target.servers.first().map(Server::address),
         }
     }
 
     /// Returns the address in the form that a driver needs.
     #[doc(hidden)]
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &ConnectTarget {
         &self.target
     }
 }
@@ -117,15 +117,15 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-fn target(held: &str) -> Result<Target, Problem> {
+fn target(held: &str) -> Result<ConnectTarget, Problem> {
     let (scheme, rest) = held.split_once(':').ok_or("it has no scheme")?;
     let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _driver)| dialect);
     match dialect {
         "sqlite" if cfg!(not(feature = "sqlite")) => {
             Err("this program is built without SQLite: the cargo feature `sqlite` of tallybook".into())
         }
-        "sqlite" => Ok(Target::Sqlite(sqlite(rest)?)),
-        "postgresql" | "postgres" => Ok(Target::Postgres(Box::new(PostgresTarget::read(rest)?))),
+        "sqlite" => Ok(ConnectTarget::Sqlite(sqlite(rest)?)),
+        "postgresql" | "postgres" => Ok(ConnectTarget::Postgres(Box::new(PostgresTarget::read(rest)?))),
         _ => Err("its scheme is unknown".into()),
     }
 }
@@ -148,8 +148,8 @@ fn sqlite(rest: &str) -> Result<SqliteLocation, &'static str> {
 
 /// Returns a parsed URL without its password and without any part that is not plain, because someone may have
 /// written a password there in the syntax of another program.
-fn redacted(url: &str, target: &Target) -> String {
-    if let Target::Sqlite(_) = target {
+fn redacted(url: &str, target: &ConnectTarget) -> String {
+    if let ConnectTarget::Sqlite(_) = target {
         return url.to_owned();
     }
     let Some((scheme, rest)) = url.split_once("://") else { return HIDDEN.to_owned() };
@@ -182,8 +182,8 @@ mod tests {
 
     fn location(url: &str) -> SqliteLocation {
         match DatabaseUrl::parse("url", url).unwrap().target {
-            Target::Sqlite(location) => location,
-            Target::Postgres(_) => panic!("{url} is no SQLite URL"),
+            ConnectTarget::Sqlite(location) => location,
+            ConnectTarget::Postgres(_) => panic!("{url} is no SQLite URL"),
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn postgresql_is_known_by_all_its_schemes() {
         for scheme in ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"] {
             let url = DatabaseUrl::parse("url", &format!("{scheme}://u:p@h:5433/d")).unwrap();
-            let Target::Postgres(target) = url.target() else { panic!("{scheme}") };
+            let ConnectTarget::Postgres(target) = url.target() else { panic!("{scheme}") };
             assert_eq!(target.servers[0].port, 5433);
             assert_eq!(target.config.get_dbname(), Some("d"));
         }

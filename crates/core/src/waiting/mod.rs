@@ -2,8 +2,8 @@
 
 pub mod activity;
 mod blocker;
+mod blocker_lookup;
 mod deadline;
-mod lookout;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::settings::Settings;
 
 pub use blocker::Blocker;
 pub use blocker::names;
+pub use blocker_lookup::BlockerLookup;
 pub use deadline::Deadline;
-pub use lookout::Lookout;
 
 /// Work that takes longer is checked for blockers, at this interval.
 const SHORT: Duration = Duration::from_secs(1);
@@ -74,12 +74,12 @@ pub async fn opening_within<T>(
     opening: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let connector = Connector::new(settings.database_url.target(), settings.file_access());
-    watched(&Deadline::after(limit), vec![Lookout::new(connector)], tell, opening).await
+    watched(&Deadline::after(limit), vec![BlockerLookup::new(connector)], tell, opening).await
 }
 
 async fn watched<T, E: From<Error>>(
     deadline: &Deadline,
-    mut lookouts: Vec<Lookout>,
+    mut lookouts: Vec<BlockerLookup>,
     tell: impl Fn(&[Blocker]) + Send,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
@@ -117,10 +117,10 @@ async fn watched<T, E: From<Error>>(
 }
 
 /// Sequential: several nodes are rarely blocked at once.
-async fn look(lookouts: &mut [Lookout]) -> Vec<Blocker> {
+async fn look(lookouts: &mut [BlockerLookup]) -> Vec<Blocker> {
     let mut found = Vec::new();
-    for lookout in lookouts {
-        found.extend(lookout.look().await);
+    for blocker_lookup in lookouts {
+        found.extend(blocker_lookup.look().await);
     }
     found
 }

@@ -2,7 +2,7 @@
 
 use super::{names, primary};
 use crate::finding::Finding;
-use crate::node::{Configured, Role};
+use crate::node::{ConfiguredAs, Role};
 use crate::postgres::major_of;
 use crate::probe::NodeReport;
 
@@ -85,7 +85,7 @@ fn versions(reports: &[NodeReport]) -> Option<Finding> {
 /// Returns the finding about a primary that no standby can stream from.
 fn wal_level_too_low(reports: &[NodeReport], primary: &NodeReport) -> Option<Finding> {
     let level = &primary.peer_facts.as_ref()?.wal_level;
-    let replicas: Vec<_> = reports.iter().filter(|node| node.is(Configured::Replica)).collect();
+    let replicas: Vec<_> = reports.iter().filter(|node| node.is(ConfiguredAs::Replica)).collect();
     if replicas.is_empty() || WAL_LEVELS.contains(&&**level) {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::finding::Finding;
-use crate::node::{Configured, Role};
+use crate::node::{ConfiguredAs, Role};
 use crate::probe::NodeReport;
 use crate::severity::Severity;
 
@@ -23,19 +23,19 @@ pub(super) fn evaluate(reports: &[NodeReport]) -> Vec<Finding> {
 
 fn named_twice(nodes: &[&NodeReport], reports: &[NodeReport]) -> Option<Finding> {
     let of = |configured| nodes.iter().filter(|node| node.is(configured)).count();
-    let (primary, replica) = (of(Configured::Primary), of(Configured::Replica));
+    let (primary, replica) = (of(ConfiguredAs::Primary), of(ConfiguredAs::Replica));
     let named = nodes.iter().map(|node| format!("{} ({})", node.node.node, node.node.configured.variable()));
     let list = named.collect::<Vec<_>>().join(", ");
     let finding = if primary > 1 || replica > 1 {
         let variable =
-            if primary > 1 { Configured::Primary.variable() } else { Configured::Replica.variable() };
+            if primary > 1 { ConfiguredAs::Primary.variable() } else { ConfiguredAs::Replica.variable() };
         let what = format!("one server is named several times: {list}");
         let why = "it gets twice its share of reads and two pools, and adds no redundancy";
         Finding::warning(NAME, what, why).advise(format!("name it once in {variable}"))
     } else if nodes[0].role() == Some(Role::Writable) {
         // With several candidates, each may be named as a replica too; all except the primary then serve
         // reads.
-        let candidates = reports.iter().filter(|node| node.is(Configured::Primary)).count();
+        let candidates = reports.iter().filter(|node| node.is(ConfiguredAs::Primary)).count();
         let severity = if candidates > 1 { Severity::Note } else { Severity::Warning };
         let what = format!("the primary is also named as a replica: {list} are one server");
         let why = "its reads still load the primary, through a second pool";

@@ -12,7 +12,7 @@ mod unused_indexes;
 use tallybook_core::settings::Settings;
 
 use super::finding::Finding;
-use super::node::{Configured, NodeConfig, Role};
+use super::node::{ConfiguredAs, NodeConfig, Role};
 use super::probe::NodeReport;
 
 /// Compares the nodes. Also fills in the lag of standbys, which needs the primary's position.
@@ -33,8 +33,8 @@ pub(super) fn compare(
 }
 
 impl NodeReport {
-    fn is(&self, configured: Configured) -> bool {
-        matches!(self.node.configured, Configured::Both) || self.node.configured == configured
+    fn is(&self, configured: ConfiguredAs) -> bool {
+        matches!(self.node.configured, ConfiguredAs::Both) || self.node.configured == configured
     }
 
     fn role(&self) -> Option<Role> {
@@ -59,7 +59,7 @@ impl NodeReport {
 
 /// Returns the first node that is configured as a primary and accepts writes.
 fn primary(reports: &[NodeReport]) -> Option<&NodeReport> {
-    reports.iter().find(|report| report.is(Configured::Primary) && report.role() == Some(Role::Writable))
+    reports.iter().find(|report| report.is(ConfiguredAs::Primary) && report.role() == Some(Role::Writable))
 }
 
 fn names<'a>(reports: impl IntoIterator<Item = &'a NodeReport>) -> String {

@@ -2,7 +2,7 @@
 
 use super::{names, primary};
 use crate::finding::Finding;
-use crate::node::{Configured, Role};
+use crate::node::{ConfiguredAs, Role};
 use crate::probe::NodeReport;
 
 const NAME: &str = "role";
@@ -18,7 +18,7 @@ pub(super) fn evaluate(reports: &[NodeReport]) -> Vec<Finding> {
 /// Ignores candidates that are one server; [`duplicates`](super::duplicates) reports those.
 fn several_writable(reports: &[NodeReport]) -> Option<Finding> {
     let is_writable =
-        |node: &&NodeReport| node.is(Configured::Primary) && node.role() == Some(Role::Writable);
+        |node: &&NodeReport| node.is(ConfiguredAs::Primary) && node.role() == Some(Role::Writable);
     let mut writable: Vec<_> = reports.iter().filter(is_writable).collect();
     writable.dedup_by_key(|node| {
         node.identity().map(|(system, started)| (system.to_owned(), started.to_owned()))
@@ -45,7 +45,7 @@ fn several_writable(reports: &[NodeReport]) -> Option<Finding> {
 }
 
 fn none_writable(reports: &[NodeReport]) -> Option<Finding> {
-    let candidates: Vec<_> = reports.iter().filter(|node| node.is(Configured::Primary)).collect();
+    let candidates: Vec<_> = reports.iter().filter(|node| node.is(ConfiguredAs::Primary)).collect();
     let standbys: Vec<_> =
         candidates.iter().filter(|node| node.role() == Some(Role::Standby)).copied().collect();
     if standbys.is_empty() || primary(reports).is_some() {
@@ -54,7 +54,7 @@ fn none_writable(reports: &[NodeReport]) -> Option<Finding> {
     let what = format!("DATABASE_URL names no primary: {}", names_are(&standbys));
     let elsewhere: Vec<_> = reports
         .iter()
-        .filter(|node| node.is(Configured::Replica) && node.role() == Some(Role::Writable))
+        .filter(|node| node.is(ConfiguredAs::Replica) && node.role() == Some(Role::Writable))
         .collect();
     let finding = Finding::critical(NAME, what, "no write can succeed");
     Some(if elsewhere.is_empty() {
@@ -76,7 +76,7 @@ fn names_are(standbys: &[&NodeReport]) -> String {
 
 fn writable_replica(node: &NodeReport, primary: Option<&NodeReport>) -> Option<Finding> {
     let is_same = primary.is_some_and(|primary| primary.identity() == node.identity());
-    let is_replica = node.node.configured == Configured::Replica && node.is_postgres();
+    let is_replica = node.node.configured == ConfiguredAs::Replica && node.is_postgres();
     if !is_replica || node.role() != Some(Role::Writable) || is_same {
         return None;
     }

@@ -2,14 +2,14 @@
 
 use super::primary;
 use crate::finding::Finding;
-use crate::node::{Configured, Role};
+use crate::node::{ConfiguredAs, Role};
 use crate::probe::NodeReport;
 use crate::severity::Severity;
 
 pub(super) fn evaluate(reports: &mut [NodeReport]) -> Vec<Finding> {
     let has_primary = primary(reports).is_some();
     let is_standby =
-        |report: &NodeReport| report.is(Configured::Replica) && report.role() == Some(Role::Standby);
+        |report: &NodeReport| report.is(ConfiguredAs::Replica) && report.role() == Some(Role::Standby);
     let has_replica = reports.iter().any(is_standby);
     let is_alone = reports.len() == 1;
     let mut findings = Vec::new();
@@ -20,20 +20,20 @@ pub(super) fn evaluate(reports: &mut [NodeReport]) -> Vec<Finding> {
             continue;
         }
         let (severity, why) = match report.node.configured {
-            Configured::Primary | Configured::Both if has_primary => {
+            ConfiguredAs::Primary | ConfiguredAs::Both if has_primary => {
                 (Severity::Warning, "another candidate is the primary, but the next fail-over can't go here")
             }
-            Configured::Replica if has_primary && has_replica => (
+            ConfiguredAs::Replica if has_primary && has_replica => (
                 Severity::Warning,
                 "its reads go to the other replicas, which have less room for the next failure",
             ),
-            Configured::Replica if has_primary => {
+            ConfiguredAs::Replica if has_primary => {
                 (Severity::Warning, "no replica is left: all reads go to the primary")
             }
-            Configured::Primary | Configured::Both => {
+            ConfiguredAs::Primary | ConfiguredAs::Both => {
                 (Severity::Critical, "no primary was reached: nothing can be written")
             }
-            Configured::Replica => (Severity::Critical, "neither the primary nor this replica answers"),
+            ConfiguredAs::Replica => (Severity::Critical, "neither the primary nor this replica answers"),
         };
         finding.severity = severity;
         finding.why = format!("{why}. {}", capitalize(&finding.why));

@@ -2,7 +2,7 @@
 
 use super::primary;
 use crate::finding::Finding;
-use crate::node::Configured;
+use crate::node::ConfiguredAs;
 use crate::postgres::IndexUse;
 use crate::probe::NodeReport;
 use crate::units::bytes;
@@ -18,7 +18,7 @@ pub(super) fn evaluate(reports: &[NodeReport]) -> Vec<Finding> {
         .filter(|node| node.node.node != primary.node.node && node.system() == primary.system())
         .collect();
     let skipped =
-        reports.iter().filter(|node| node.is(Configured::Replica) && node.node.facts.is_none()).count();
+        reports.iter().filter(|node| node.is(ConfiguredAs::Replica) && node.node.facts.is_none()).count();
     let used_elsewhere = |index: &IndexUse| {
         others.iter().flat_map(|node| &node.indexes).any(|other| other.name == index.name && other.scans > 0)
     };

@@ -8,7 +8,7 @@ use tallybook_sql::query::{one, optional};
 
 use super::server_settings::ServerSettings;
 use super::{LIMITS, Server};
-use crate::node::{Facts, Role};
+use crate::node::{NodeFacts, Role};
 use crate::probe::Probe;
 
 pub(super) const NAME: &str = "connection";
@@ -76,7 +76,7 @@ pub(super) async fn read(probe: &mut Probe<'_>) -> Result<Server> {
     let size = probe.fetch(one::<(i64,)>(SIZE, params![])).await.ok();
     let tls = probe.fetch(optional::<(String,)>(TLS, params![])).await.ok().flatten();
     let is_encrypted = probe.connection.is_encrypted() == Some(true);
-    probe.report.node.facts = Some(Facts {
+    probe.report.node.facts = Some(NodeFacts {
         version: row.version,
         role,
         bytes: size.map(|(bytes,)| bytes),

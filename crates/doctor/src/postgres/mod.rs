@@ -34,7 +34,7 @@ mod wraparound;
 use std::time::Duration;
 
 use tallybook_core::driver::Connector;
-use tallybook_core::settings::Target;
+use tallybook_core::settings::ConnectTarget;
 use tallybook_migrate::Revision;
 use tallybook_postgres::config::PostgresTarget;
 use tallybook_sql::driver;
@@ -84,7 +84,7 @@ pub(super) async fn check(
     revisions: &[Revision],
     report: &mut NodeReport,
 ) {
-    let connector = Connector::new(&Target::Postgres(Box::new(target.clone())), FileAccess::to_look());
+    let connector = Connector::new(&ConnectTarget::Postgres(Box::new(target.clone())), FileAccess::to_look());
     let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return report.failure = Some(failure::evaluate(config, target, &error)),

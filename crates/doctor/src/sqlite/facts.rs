@@ -4,7 +4,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::one;
 
-use crate::node::{Facts, Role};
+use crate::node::{NodeFacts, Role};
 use crate::probe::Probe;
 
 pub(super) const NAME: &str = "file";
@@ -14,7 +14,7 @@ const SQL: &str = "SELECT sqlite_version(), (SELECT journal_mode FROM pragma_jou
 
 pub(super) async fn read(probe: &mut Probe<'_>) -> Result<()> {
     let (version, journal, bytes) = probe.fetch(one::<(String, String, i64)>(SQL, params![])).await?;
-    probe.report.node.facts = Some(Facts {
+    probe.report.node.facts = Some(NodeFacts {
         version,
         role: Role::Writable,
         bytes: Some(bytes),

@@ -10,8 +10,8 @@ mod pages;
 mod statistics;
 
 use tallybook_core::driver::Connector;
-use tallybook_core::settings::Target;
-use tallybook_core::waiting::Lookout;
+use tallybook_core::settings::ConnectTarget;
+use tallybook_core::waiting::BlockerLookup;
 use tallybook_migrate::Revision;
 use tallybook_sql::driver;
 use tallybook_sqlite::config::{FileAccess, SqliteLocation};
@@ -42,12 +42,12 @@ pub(super) async fn check(
         }
         report.findings.extend(disk::check(path).into_iter().map(|finding| finding.at(&config.name)));
     }
-    let connector = Connector::new(&Target::Sqlite(location.clone()), FileAccess::to_look());
+    let connector = Connector::new(&ConnectTarget::Sqlite(location.clone()), FileAccess::to_look());
     let connection = match timeout(CONNECT_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return report.failure = Some(file::failed(config, &error)),
         Err(_) => {
-            let holders = Lookout::new(connector).look().await;
+            let holders = BlockerLookup::new(connector).look().await;
             return report.failure = Some(file::locked(config, &holders));
         }
     };

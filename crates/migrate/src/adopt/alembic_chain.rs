@@ -31,7 +31,7 @@ pub struct Version {
 /// The Alembic versions that a database can be handed back at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct WayBack {
+pub struct ReleaseVersions {
     /// The version that a release hands back before any upgrade: always the one that was adopted. `None` if
     /// Alembic has no version of the database; then a release writes none.
     pub adopted: Option<&'static str>,
@@ -146,16 +146,16 @@ impl<'a> Chain<'a> {
     }
 
     /// Returns the Alembic versions that a database at this one can be handed back at.
-    pub(crate) fn way_back(&self, held: Option<usize>) -> WayBack {
+    pub(crate) fn way_back(&self, held: Option<usize>) -> ReleaseVersions {
         let newest = self.revisions.last().map(|revision| revision.id);
         let is_newest = |version: &Version| Some(version.revision) == newest && version.without.is_empty();
         let last = self.versions.iter().rposition(is_newest);
         let (Some(held), Some(last)) = (held, last) else {
             let adopted = held.map(|held| self.versions[held].id);
-            return WayBack { adopted, upgraded: None, alembic_first: None, before_upgrade: false };
+            return ReleaseVersions { adopted, upgraded: None, alembic_first: None, before_upgrade: false };
         };
         let first = self.last_of_others(held, last);
-        WayBack {
+        ReleaseVersions {
             adopted: Some(self.versions[held].id),
             upgraded: first.is_none().then_some(self.versions[last].id),
             alembic_first: first.map(|version| format!("alembic upgrade {version}")),

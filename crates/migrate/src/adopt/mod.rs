@@ -15,7 +15,7 @@ use tallybook_sql::query::Execute;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 
 use crate::adopt::adoption_record::{AdoptedState, AdoptionEvent, LastAdoption, journal_mode};
-use crate::adopt::alembic_chain::{AlembicStamp, Chain, Version, WayBack, already_there};
+use crate::adopt::alembic_chain::{AlembicStamp, Chain, ReleaseVersions, Version, already_there};
 use crate::catalog;
 use crate::catalog::dangling_references;
 use crate::compare::difference::{Difference, DifferenceKind, NOTHING};
@@ -42,7 +42,7 @@ pub struct Adoption {
     /// Observations that do not block the adoption.
     pub warnings: Vec<Warning>,
     /// The Alembic versions that the database can be handed back at.
-    pub way_back: WayBack,
+    pub way_back: ReleaseVersions,
     /// Set if this call recorded the adoption.
     pub recorded: bool,
     /// Set if the database was adopted before.

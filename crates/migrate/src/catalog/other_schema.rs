@@ -28,7 +28,7 @@ const SCHEMAS: &str = "SELECT n.nspname::text, quote_ident(n.nspname), coalesce(
 
 /// Another schema that holds the tables of the revisions, while the current schema has none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
+pub struct OtherSchema {
     /// The schema that holds the tables.
     pub schema: String,
     /// The current schema; empty if there is none.
@@ -46,7 +46,10 @@ pub struct Elsewhere {
 
 /// Looks for the tables of these revisions in other schemas, if the current one has none of them. Two round trips;
 /// none on SQLite.
-pub async fn elsewhere(connection: &mut Connection, revisions: &[Revision]) -> Result<Option<Elsewhere>> {
+pub async fn other_schema(
+    connection: &mut Connection,
+    revisions: &[Revision],
+) -> Result<Option<OtherSchema>> {
     if connection.dialect() == Dialect::Sqlite {
         return Ok(None);
     }
@@ -58,7 +61,7 @@ pub async fn elsewhere(connection: &mut Connection, revisions: &[Revision]) -> R
     type Row = (String, String, String, String, bool, bool);
     let found = fetch(connection, all::<Row>(SCHEMAS, params![tables])).await?;
     let first = found.into_iter().next();
-    Ok(first.map(|(schema, quoted, current, current_quoted, is_on_path, is_chosen)| Elsewhere {
+    Ok(first.map(|(schema, quoted, current, current_quoted, is_on_path, is_chosen)| OtherSchema {
         schema,
         current,
         option: option(&quoted),
@@ -74,7 +77,7 @@ fn option(quoted: &str) -> String {
     format!("?options=-csearch_path%3D{}", utf8_percent_encode(&escaped, ESCAPED))
 }
 
-impl Elsewhere {
+impl OtherSchema {
     /// Describes where the tables are and the URL parameter that selects their schema.
     pub fn told(&self) -> String {
         let current = match &*self.current {

@@ -8,15 +8,15 @@ use crate::catalog;
 use crate::compare::comparison;
 use crate::compare::difference::Difference;
 use crate::compare::expected::Expected;
-use crate::history::history_name::{HistoryName, MAIN};
-use crate::history::other_histories::Other;
-use crate::history::{self, Entry, History};
+use crate::history::history_name::{DEFAULT_HISTORY, HistoryName};
+use crate::history::other_histories::OtherHistory;
+use crate::history::{self, History, HistoryEntry};
 use crate::steps::revision::{Revision, steps};
 
 /// The migration status of a database.
 pub struct Status {
     /// Each revision, and when it was applied.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<HistoryEntry>,
     /// Differences from the applied revisions.
     pub differences: Vec<Difference>,
     /// All tables of the current schema, except the history tables.
@@ -26,12 +26,12 @@ pub struct Status {
     /// Set if the database was adopted from Alembic.
     pub is_adopted: bool,
     /// The other histories in the database.
-    pub others: Vec<Other>,
+    pub others: Vec<OtherHistory>,
 }
 
 /// Reads the status of the main history. Read-only.
 pub async fn status(connection: &mut Connection, revisions: &[Revision]) -> Result<Status> {
-    let (history, differences) = compare(connection, HistoryName(MAIN), revisions).await?;
+    let (history, differences) = compare(connection, HistoryName(DEFAULT_HISTORY), revisions).await?;
     let tables = catalog::tables(connection).await?.into_iter();
     let tables: Vec<_> = tables.filter(|table| !table.starts_with("tallybook_")).collect();
     let known = Expected::after(steps(revisions)).tables;

@@ -7,7 +7,7 @@ use tallybook_sql::query::all;
 
 use crate::adopt::adoption_record::LastAdoption;
 use crate::catalog::{self, fetch};
-use crate::history::history_name::{HistoryName, MAIN, split_id};
+use crate::history::history_name::{DEFAULT_HISTORY, HistoryName, split_id};
 use crate::history::{self, History};
 use crate::steps::revision::Revision;
 use crate::steps::step::Action;
@@ -46,7 +46,7 @@ pub(crate) async fn read(
 
 /// Returns whether the database is adopted and not handed back since.
 async fn is_adopted(connection: &mut Connection, name: HistoryName<'_>) -> Result<bool> {
-    Ok(name.0 == MAIN && LastAdoption::read(connection).await?.adopted().is_some())
+    Ok(name.0 == DEFAULT_HISTORY && LastAdoption::read(connection).await?.adopted().is_some())
 }
 
 /// Returns the error for tables that exist without a record.
@@ -77,7 +77,7 @@ pub(crate) async fn unrecorded_error(
                 tables[0]
             )
         }
-        None if name.0 == MAIN => ". If another tool made this database, look at it with `tallybook migrate adopt \
+        None if name.0 == DEFAULT_HISTORY => ". If another tool made this database, look at it with `tallybook migrate adopt \
              --dry-run` and take it over with `tallybook migrate adopt` (in a program: Migrator::adopt); else rename \
              what is there"
             .to_owned(),
@@ -144,7 +144,7 @@ impl Unrecorded {
     /// Returns advice for a database in which no revision is completely applied.
     pub(crate) async fn advice(&self, connection: &mut Connection, name: HistoryName<'_>) -> Result<String> {
         let tables = self.not_adopted(connection, name).await?;
-        Ok(match name.0 == MAIN && !tables.is_empty() {
+        Ok(match name.0 == DEFAULT_HISTORY && !tables.is_empty() {
             true => format!(
                 "{} there, and the database is not adopted\nnext: tallybook migrate adopt --dry-run",
                 listed(&tables)

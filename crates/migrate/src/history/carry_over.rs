@@ -7,7 +7,7 @@ use tallybook_sql::transaction::End;
 
 use crate::history;
 use crate::history::dependencies;
-use crate::history::history_name::{HistoryName, MAIN};
+use crate::history::history_name::{DEFAULT_HISTORY, HistoryName};
 use crate::history::rows;
 use crate::migrator::Migrator;
 use crate::run::Run;
@@ -27,7 +27,7 @@ impl Migrator<'_> {
     /// Returns an error if this is the main history, or if a revision would move while an earlier one would not.
     /// In either case nothing was changed.
     pub async fn carry_over(&self) -> Result<Vec<&'static str>> {
-        if self.name.0 == MAIN {
+        if self.name.0 == DEFAULT_HISTORY {
             return Err(Error::revision(
                 "revisions are carried over from the main history; name another one",
             ));
@@ -59,7 +59,7 @@ impl Migrator<'_> {
         let mut batch = Vec::new();
         for revision in &moved {
             let id = revision.id;
-            let (from, to) = (HistoryName(MAIN).stored(id), self.name.stored(id));
+            let (from, to) = (HistoryName(DEFAULT_HISTORY).stored(id), self.name.stored(id));
             for sql in [
                 "UPDATE tallybook_revisions SET id = $2 WHERE id = $1",
                 "UPDATE tallybook_steps SET revision = $2 WHERE revision = $1",

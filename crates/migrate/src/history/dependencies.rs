@@ -7,7 +7,7 @@ use tallybook_sql::query::{Execute, all, execute};
 
 use crate::catalog::{self, fetch};
 use crate::history::History;
-use crate::history::history_name::{HistoryName, MAIN, split_id};
+use crate::history::history_name::{DEFAULT_HISTORY, HistoryName, split_id};
 use crate::steps::revision::Revision;
 
 const TABLE: &str = "tallybook_needs";
@@ -40,7 +40,7 @@ pub(crate) fn check_met(name: HistoryName<'_>, revision: &Revision, history: &Hi
             revision.id,
             revision.name,
             name.suffix(),
-            if *of == MAIN { format!(": tallybook migrate upgrade {id}") } else { String::new() }
+            if *of == DEFAULT_HISTORY { format!(": tallybook migrate upgrade {id}") } else { String::new() }
         ))),
     }
 }

@@ -10,7 +10,7 @@ use crate::steps::revision::Revision;
 
 /// The name of the history that [`Migrator::new`](crate::Migrator::new) works on: that of the book, and of
 /// programs with a single history.
-pub const MAIN: &str = "main";
+pub const DEFAULT_HISTORY: &str = "main";
 
 /// Separates the name of a history from the identifier of a revision.
 const SEPARATOR: char = '/';
@@ -25,7 +25,7 @@ pub(crate) struct HistoryName<'a>(pub(crate) &'a str);
 impl<'a> HistoryName<'a> {
     /// Returns the stored form of a revision's identifier.
     pub(crate) fn stored(self, id: &str) -> String {
-        if self.0 == MAIN { id.to_owned() } else { format!("{}{SEPARATOR}{id}", self.0) }
+        if self.0 == DEFAULT_HISTORY { id.to_owned() } else { format!("{}{SEPARATOR}{id}", self.0) }
     }
 
     /// Replaces a stored identifier by the bare one if it belongs to this history. Returns whether it does.
@@ -40,7 +40,7 @@ impl<'a> HistoryName<'a> {
 
     /// Returns " of the history …" for messages; empty for the main history.
     pub(crate) fn suffix(self) -> String {
-        if self.0 == MAIN { String::new() } else { format!(" of the history {}", self.0) }
+        if self.0 == DEFAULT_HISTORY { String::new() } else { format!(" of the history {}", self.0) }
     }
 
     /// Checks that the name and the identifiers are valid and distinct.
@@ -75,5 +75,5 @@ impl<'a> HistoryName<'a> {
 
 /// Splits a stored identifier into history and revision.
 pub(crate) fn split_id(stored: &str) -> (&str, &str) {
-    stored.split_once(SEPARATOR).unwrap_or((MAIN, stored))
+    stored.split_once(SEPARATOR).unwrap_or((DEFAULT_HISTORY, stored))
 }

@@ -18,7 +18,7 @@ use tallybook_sql::value::now;
 
 use crate::catalog::fetch;
 use crate::history::history_name::HistoryName;
-use crate::history::other_histories::{Other, others};
+use crate::history::other_histories::{OtherHistory, others};
 use crate::history::rows::{RevisionRow, Rows};
 use crate::run::busy_retry;
 use crate::steps::revision::Revision;
@@ -56,7 +56,7 @@ const THERE: Statement = Statement::per_dialect(
 /// A known revision, and when it was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct HistoryEntry {
     /// The revision's identifier.
     pub id: &'static str,
     /// The revision's name.
@@ -93,11 +93,11 @@ impl State {
 /// The records, checked against the revisions that the program knows.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<HistoryEntry>,
     /// The recorded state and checksum of each step of each revision.
     steps: Vec<Vec<Option<(State, String)>>>,
     /// The other histories in the database.
-    pub(crate) others: Vec<Other>,
+    pub(crate) others: Vec<OtherHistory>,
 }
 
 /// Creates the history tables if they do not exist.
@@ -233,13 +233,13 @@ impl History {
 
     /// Returns the number of completely applied revisions, counted from the first.
     pub(crate) fn applied(&self) -> usize {
-        let whole = |entry: &&Entry| entry.applied_at.is_some() && entry.unfinished.is_none();
+        let whole = |entry: &&HistoryEntry| entry.applied_at.is_some() && entry.unfinished.is_none();
         self.entries.iter().take_while(whole).count()
     }
 
     /// Returns the number of revisions that are applied or partially applied.
     pub(crate) fn begun(&self) -> usize {
-        let trace = |entry: &Entry| entry.applied_at.is_some() || entry.unfinished.is_some();
+        let trace = |entry: &HistoryEntry| entry.applied_at.is_some() || entry.unfinished.is_some();
         self.entries.iter().rposition(trace).map_or(0, |last| last + 1)
     }
 
@@ -256,12 +256,12 @@ impl History {
     }
 }
 
-fn entry(revision: &Revision, steps: &[Option<(State, String)>], row: Option<&RevisionRow>) -> Entry {
+fn entry(revision: &Revision, steps: &[Option<(State, String)>], row: Option<&RevisionRow>) -> HistoryEntry {
     let states = || steps.iter().flatten().map(|(state, _)| *state);
     let done = states().filter(|state| matches!(state, State::Done | State::Reverting)).count();
     let is_leaving = states().any(|state| matches!(state, State::Reverting | State::Reverted));
     let unfinished = if row.is_some() { is_leaving } else { states().next().is_some() };
-    Entry {
+    HistoryEntry {
         id: revision.id,
         name: revision.name,
         applied_at: row.map(|row| row.applied_at),

@@ -13,7 +13,7 @@ use crate::history::rows::{Rows, StepRow};
 /// A history of other revisions in the same database, as far as the records show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Other {
+pub struct OtherHistory {
     /// The history's name.
     pub name: String,
     /// The number of its applied revisions.
@@ -27,14 +27,14 @@ pub struct Other {
     pub(crate) whole: Vec<String>,
 }
 
-impl Other {
+impl OtherHistory {
     /// Returns whether a revision is applied completely or partially.
     pub(crate) fn has_trace_of(&self, id: &str) -> bool {
         self.unfinished.as_deref() == Some(id) || self.whole.iter().any(|whole| whole == id)
     }
 }
 
-impl std::fmt::Display for Other {
+impl std::fmt::Display for OtherHistory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, applied, latest, unfinished, .. } = self;
         let mut f = Escaping(f);
@@ -53,7 +53,7 @@ impl std::fmt::Display for Other {
 type Recorded<'a> = (Vec<(DateTime<Utc>, &'a str)>, Option<&'a str>);
 
 /// Returns all recorded histories except `name`, ordered by name.
-pub(crate) fn others(name: HistoryName<'_>, rows: &Rows) -> Vec<Other> {
+pub(crate) fn others(name: HistoryName<'_>, rows: &Rows) -> Vec<OtherHistory> {
     let mut others: BTreeMap<&str, Recorded<'_>> = BTreeMap::new();
     let is_leaving = |row: &&StepRow| matches!(&*row.state, "leaving" | "gone");
     for row in &rows.applied {
@@ -71,7 +71,7 @@ pub(crate) fn others(name: HistoryName<'_>, rows: &Rows) -> Vec<Other> {
     }
     let others = others.into_iter().filter(|(of, _)| *of != name.0);
     others
-        .map(|(of, (applied, unfinished))| Other {
+        .map(|(of, (applied, unfinished))| OtherHistory {
             name: of.to_owned(),
             applied: applied.len(),
             latest: applied.iter().max().map(|(_, id)| (*id).to_owned()),

@@ -7,7 +7,7 @@ use tallybook_core::waiting::{Blocker, Deadline};
 use tallybook_sql::error::Result;
 use tokio::time::timeout;
 
-use crate::catalog::other_schema::elsewhere;
+use crate::catalog::other_schema::other_schema;
 use crate::history::{self, History};
 use crate::migrator::Migrator;
 use crate::run::Run;
@@ -66,9 +66,9 @@ impl Migrator<'_> {
     pub(crate) async fn read(&self, connection: &mut Connection) -> Result<History> {
         let history = history::read(connection, self.name, self.revisions).await?;
         if history.begun() == 0
-            && let Some(elsewhere) = elsewhere(connection, self.revisions).await?
+            && let Some(other_schema) = other_schema(connection, self.revisions).await?
         {
-            elsewhere.refuse()?;
+            other_schema.refuse()?;
         }
         Ok(history)
     }

@@ -10,7 +10,7 @@ use tallybook_sql::params;
 use tallybook_sql::query::{all, optional};
 
 use crate::catalog::fetch;
-use crate::run::progress::{Place, Progress};
+use crate::run::progress::{Progress, StepPosition};
 
 /// Finds the backend that builds an index by the text of its statement: the catalog does not list a build that has
 /// just begun, and a proxy hides which server connection is ours. Prefers one that has begun over waiting ones.
@@ -54,7 +54,11 @@ impl IndexBuild {
         }
     }
 
-    pub(crate) async fn poll(&mut self, watch: &mut Connection, place: &Place) -> Result<Option<Progress>> {
+    pub(crate) async fn poll(
+        &mut self,
+        watch: &mut Connection,
+        place: &StepPosition,
+    ) -> Result<Option<Progress>> {
         let row = fetch(watch, optional::<Row>(BUILDER, params![self.name])).await?;
         let Some((pid, phase, blocks, blocks_total, tuples, tuples_total, locker)) = row else {
             return Ok(None);

@@ -22,7 +22,7 @@ use tallybook_core::waiting::Deadline;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 
-use crate::catalog::other_schema::elsewhere;
+use crate::catalog::other_schema::other_schema;
 use crate::compare::unrecorded_tables;
 use crate::history::dependencies;
 use crate::history::history_name::HistoryName;
@@ -30,7 +30,7 @@ use crate::history::relative_target::{self, ResolvedTarget};
 use crate::history::{self, History};
 use crate::run::options::Options;
 use crate::run::privileges::{RequiredPrivileges, needs_down, needs_up, refuse};
-use crate::run::progress::{Change, Place, Progress};
+use crate::run::progress::{Change, Progress, StepPosition};
 use crate::run::runner_lock::Lock;
 use crate::steps::revision::Revision;
 use crate::steps::step::{Action, Direction};
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn close(mut self) {
         // The schema may have changed.
         if self.connection.is_clean() {
-            self.db.observe_relations(&mut self.connection).await;
+            self.db.observe_foreign_keys(&mut self.connection).await;
         }
         deadline::end(self.connection).await;
         if let Some(lock) = self.lock {
@@ -123,9 +123,9 @@ impl<'a> Run<'a> {
         }
         if history.begun() == 0
             && applied < position
-            && let Some(elsewhere) = elsewhere(&mut self.connection, self.revisions).await?
+            && let Some(other_schema) = other_schema(&mut self.connection, self.revisions).await?
         {
-            elsewhere.refuse()?;
+            other_schema.refuse()?;
         }
         let mut changes = Vec::new();
         if applied < position {
@@ -268,9 +268,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(crate) fn place(&self, index: usize, number: usize, direction: Direction) -> Place {
+    pub(crate) fn place(&self, index: usize, number: usize, direction: Direction) -> StepPosition {
         let revision = &self.revisions[index];
-        Place {
+        StepPosition {
             revision: revision.id,
             step: number + 1,
             of: revision.steps().len(),

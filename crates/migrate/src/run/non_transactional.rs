@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::run::disk_space;
 use crate::run::index_build::{self, IndexBuild};
 use crate::run::probe::drifted;
-use crate::run::progress::{Place, Progress};
+use crate::run::progress::{Progress, StepPosition};
 use crate::run::transactional::is_recorded;
 use crate::steps::step::{Action, Direction, Step};
 use crate::steps::table::Index;
@@ -91,7 +91,7 @@ impl Run<'_> {
     }
 
     /// Makes sure that the index exists, has the declared definition and is valid. Returns whether it did already.
-    async fn build(&mut self, wanted: &Index, place: &Place) -> Result<bool> {
+    async fn build(&mut self, wanted: &Index, place: &StepPosition) -> Result<bool> {
         self.check_table(wanted).await?;
         loop {
             match catalog::index(&mut self.connection, wanted.name).await? {
@@ -165,7 +165,7 @@ impl Run<'_> {
         disk_space::check_index(&mut self.connection, wanted).await
     }
 
-    async fn build_new(&mut self, wanted: &Index, place: &Place) -> Result<()> {
+    async fn build_new(&mut self, wanted: &Index, place: &StepPosition) -> Result<()> {
         let sql = wanted.sql_concurrently();
         let mut watch = self.db.connect().await?;
         let mut state = IndexBuild::new(wanted.name);

@@ -11,14 +11,14 @@ use tallybook_core::waiting::Blocker;
 #[non_exhaustive]
 pub enum Progress {
     /// A step begins.
-    Started(Place),
+    Started(StepPosition),
     /// A step was executed, but is not recorded yet.
-    Applied(Place),
+    Applied(StepPosition),
     /// A step was executed and recorded.
     Done {
         /// The step.
         #[serde(flatten)]
-        place: Place,
+        place: StepPosition,
         /// Its duration, in seconds.
         seconds: f64,
         /// Set if it had been done before.
@@ -28,7 +28,7 @@ pub enum Progress {
     Building {
         /// The step.
         #[serde(flatten)]
-        place: Place,
+        place: StepPosition,
         /// PostgreSQL's name of the current phase.
         phase: String,
         /// Estimated completion of the whole build, in percent.
@@ -79,7 +79,7 @@ fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Er
 /// The position of a step in its revision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Place {
+pub struct StepPosition {
     /// The revision's identifier.
     pub revision: &'static str,
     /// The step's number, from 1.

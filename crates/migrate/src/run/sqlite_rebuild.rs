@@ -90,7 +90,7 @@ impl Run<'_> {
         index: usize,
         number: usize,
         direction: Direction,
-        place: &crate::run::progress::Place,
+        place: &crate::run::progress::StepPosition,
     ) -> Result<bool> {
         let revision = &self.revisions[index];
         let step = &revision.steps()[number];

@@ -15,7 +15,7 @@ use crate::history::{self, History, State};
 use crate::run::Run;
 use crate::run::busy_retry;
 use crate::run::probe::{Probe, drifted, probe};
-use crate::run::progress::{Place, Progress};
+use crate::run::progress::{Progress, StepPosition};
 use crate::steps::step::{Action, Direction, Sql, Step};
 
 /// Lock timeout of a step, in milliseconds. Every later query on the table queues for as long.
@@ -244,7 +244,7 @@ impl Run<'_> {
         index: usize,
         number: usize,
         direction: Direction,
-        place: &Place,
+        place: &StepPosition,
     ) -> Result<bool> {
         let step = &self.revisions[index].steps()[number];
         if self.is_dropped_with_table(index, number, direction) {

@@ -34,12 +34,12 @@ impl Revision {
     /// is applied only after they are, and they are taken back only after it was.
     ///
     /// ```
-    /// use tallybook::migrate::{Column, MAIN, Revision, Step, Type};
+    /// use tallybook::migrate::{Column, DEFAULT_HISTORY, Revision, Step, Type};
     ///
     /// const COLUMNS: &[Column] =
     ///     &[Column::new("id", Type::Id), Column::new("portfolio_id", Type::Integer).references("portfolios")];
     /// const LIMITS: Revision =
-    ///     Revision::new("0001", "limits", &[Step::table("limits", COLUMNS)]).needs(&[(MAIN, "0001")]);
+    ///     Revision::new("0001", "limits", &[Step::table("limits", COLUMNS)]).needs(&[(DEFAULT_HISTORY, "0001")]);
     /// ```
     #[must_use]
     pub const fn needs(mut self, needs: &'static [(&'static str, &'static str)]) -> Self {

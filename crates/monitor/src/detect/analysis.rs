@@ -104,8 +104,8 @@ impl<'t> Analysis<'t> {
         let origins = value_index.origins(&candidate.values, |source, column| {
             let table = source.statement.fingerprint.collection.as_deref();
             let read = ColumnRef { column: &column.name, table };
-            let relations = &source.statement.relations;
-            relations.are_joined(wanted, read) || column.is_key() && keys_match(wanted, read)
+            let foreign_keys = &source.statement.foreign_keys;
+            foreign_keys.are_joined(wanted, read) || column.is_key() && keys_match(wanted, read)
         });
         let served = |origin: &Origin<'t>| match self.is_looped(origin.source) {
             true => origin.served(),

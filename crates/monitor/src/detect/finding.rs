@@ -102,7 +102,8 @@ pub struct QueryFinding {
     /// Number of scopes in which it occurred.
     pub scopes: u64,
     /// Suggested fix.
-    pub instead: String,
+    #[serde(alias = "instead")]
+    pub suggestion: String,
 }
 
 /// Characters of the statement shown in text.
@@ -118,7 +119,7 @@ impl fmt::Display for QueryFinding {
         if self.examined < self.distinct {
             write!(f, "\n  judged by {} of its {} different parameters", self.examined, self.distinct)?;
         }
-        write!(f, "\n  instead: {}", Escaped(&self.instead))
+        write!(f, "\n  instead: {}", Escaped(&self.suggestion))
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
             examined: 32,
             lost: Duration::from_micros(31_200),
             scopes: 1,
-            instead: "call Trades::get_many_with_executions(&ids) once".to_owned(),
+            suggestion: "call Trades::get_many_with_executions(&ids) once".to_owned(),
         }
     }
 

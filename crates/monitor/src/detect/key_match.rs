@@ -1,7 +1,7 @@
 //! Matches columns by name: may a parameter hold a value of a result column?
 //!
 //! Small numbers coincide easily, so equal values alone prove nothing. Foreign keys are the stronger proof;
-//! see [`Relations`](crate::relations::Relations).
+//! see [`ForeignKeys`](crate::foreign_keys::ForeignKeys).
 
 /// A column with the table of its statement.
 #[derive(Clone, Copy, Debug)]

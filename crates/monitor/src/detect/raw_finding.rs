@@ -48,14 +48,14 @@ impl From<RawFinding> for QueryFinding {
             examined: found.examined,
             lost: found.lost,
             scopes: 1,
-            instead: found.instead(),
+            suggestion: found.suggestion(),
         }
     }
 }
 
 impl RawFinding {
     /// Returns the suggested fix.
-    fn instead(&self) -> String {
+    fn suggestion(&self) -> String {
         const BATCH: &str = "send the queries as one batch: session.run(queries) with a Vec";
         if self.confidence == Confidence::Redundant {
             return "keep the first answer".to_owned();

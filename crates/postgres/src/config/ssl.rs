@@ -28,7 +28,7 @@ pub enum Check {
     /// None, except that the server holds the key.
     Nothing,
     /// A trusted authority signed it.
-    Authority(Roots),
+    CertificateAuthority(Roots),
     /// A trusted authority signed it for the host name of the connection.
     Name(Roots),
 }
@@ -91,8 +91,8 @@ fn mode_and_check(mode: Option<&str>, root: Option<&str>) -> Result<(SslMode, Ch
         "disable" => Ok((SslMode::Disable, Check::Nothing)),
         "verify-full" => Ok((SslMode::Require, Check::Name(roots))),
         "require" | "verify-ca" if root == Some("system") => Err(SYSTEM_MODES.into()),
-        "verify-ca" => Ok((SslMode::Require, Check::Authority(roots))),
-        "require" if root.is_some() => Ok((SslMode::Require, Check::Authority(roots))),
+        "verify-ca" => Ok((SslMode::Require, Check::CertificateAuthority(roots))),
+        "require" if root.is_some() => Ok((SslMode::Require, Check::CertificateAuthority(roots))),
         "require" => Ok((SslMode::Require, Check::Nothing)),
         "allow" | "prefer" if root.is_some() => Err(ROOT_MODES.into()),
         "allow" | "prefer" => Ok((SslMode::Prefer, Check::Nothing)),
@@ -126,9 +126,9 @@ mod tests {
             (Some("disable"), Some("ca.pem"), (SslMode::Disable, Check::Nothing)),
             (Some("allow"), None, (SslMode::Prefer, Check::Nothing)),
             (Some("require"), None, (SslMode::Require, Check::Nothing)),
-            (Some("require"), Some("ca.pem"), (SslMode::Require, Check::Authority(file()))),
-            (Some("verify-ca"), Some("ca.pem"), (SslMode::Require, Check::Authority(file()))),
-            (Some("verify-ca"), None, (SslMode::Require, Check::Authority(Roots::System))),
+            (Some("require"), Some("ca.pem"), (SslMode::Require, Check::CertificateAuthority(file()))),
+            (Some("verify-ca"), Some("ca.pem"), (SslMode::Require, Check::CertificateAuthority(file()))),
+            (Some("verify-ca"), None, (SslMode::Require, Check::CertificateAuthority(Roots::System))),
             (Some("verify-full"), Some("ca.pem"), (SslMode::Require, Check::Name(file()))),
             (None, Some("system"), (SslMode::Require, Check::Name(Roots::System))),
         ] {

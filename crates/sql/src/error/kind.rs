@@ -12,7 +12,7 @@ pub(super) const CONNECTION: &str = "the connection";
 
 /// The step of acquiring a connection that timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum AcquireStep {
     /// Waiting for a free connection of the pool.
     Waiting,
     /// Opening a connection.
@@ -21,12 +21,12 @@ pub enum Step {
     Pinging,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for AcquireStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Step::Waiting => "waiting for a connection",
-            Step::Connecting => "connecting",
-            Step::Pinging => "checking a kept connection",
+            AcquireStep::Waiting => "waiting for a connection",
+            AcquireStep::Connecting => "connecting",
+            AcquireStep::Pinging => "checking a kept connection",
         })
     }
 }
@@ -59,7 +59,7 @@ pub enum Kind {
     /// No connection to `target` (host, port, database or file; never a password).
     Connect { target: String, problem: String },
     /// A step of acquiring a connection timed out.
-    Timeout { step: Step, after: Duration, detail: String },
+    Timeout { step: AcquireStep, after: Duration, detail: String },
     /// The deadline of the surrounding work has passed.
     Deadline { after: Duration, why: String },
     /// The database refused or failed a statement.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::escaped::{Escaped, Escaping};
 use crate::value::SqlType;
 
-pub use kind::{Class, GoneTransaction, Kind, Step};
+pub use kind::{AcquireStep, Class, GoneTransaction, Kind};
 
 use excerpt::{first_table, one_line, shorten, without_quoted};
 use kind::CONNECTION;
@@ -254,7 +254,7 @@ impl Error {
 
     /// Returns the error of a column whose value does not have the expected type.
     #[doc(hidden)]
-    pub fn misfit(column: impl Into<String>, expected: SqlType, found: impl Into<String>) -> Self {
+    pub fn decode(column: impl Into<String>, expected: SqlType, found: impl Into<String>) -> Self {
         Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
     }
 
@@ -343,7 +343,7 @@ impl Error {
     }
 
     /// Returns the step of acquiring a connection that timed out; `None` for a statement.
-    pub fn timed_out_step(&self) -> Option<Step> {
+    pub fn timed_out_step(&self) -> Option<AcquireStep> {
         match self.0.kind {
             Kind::Timeout { step, .. } => Some(step),
             _ => None,
@@ -495,7 +495,8 @@ impl Error {
     /// failure there.
     #[doc(hidden)]
     pub fn is_of_node(&self) -> bool {
-        let at_step = matches!(self.0.kind, Kind::Timeout { step: Step::Connecting | Step::Pinging, .. });
+        let at_step =
+            matches!(self.0.kind, Kind::Timeout { step: AcquireStep::Connecting | AcquireStep::Pinging, .. });
         at_step
             || matches!(self.0.kind, Kind::Lost | Kind::Connect { .. })
             || self.class() == Some(Class::Serialization)

@@ -9,7 +9,7 @@ use crate::value::SqlType;
 /// A type that a column is decoded into.
 pub trait Decode: Sized {
     /// The type that the column must have.
-    const KIND: SqlType;
+    const SQL_TYPE: SqlType;
     /// True if the type accepts NULL.
     const NULLABLE: bool = false;
 
@@ -18,7 +18,7 @@ pub trait Decode: Sized {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    const KIND: SqlType = T::KIND;
+    const SQL_TYPE: SqlType = T::SQL_TYPE;
     const NULLABLE: bool = true;
 
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
@@ -29,7 +29,7 @@ impl<T: Decode> Decode for Option<T> {
 macro_rules! decode {
     ($($type:ty => $kind:ident, $method:ident $(, $convert:expr)?;)*) => {$(
         impl Decode for $type {
-            const KIND: SqlType = SqlType::$kind;
+            const SQL_TYPE: SqlType = SqlType::$kind;
 
             fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
                 let value = value.$method()?;

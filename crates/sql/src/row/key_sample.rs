@@ -26,7 +26,7 @@ pub struct KeyColumn {
     pub index: usize,
     /// Name of the column in the result.
     pub name: Box<str>,
-    kind: SqlType,
+    sql_type: SqlType,
     is_key: bool,
 }
 
@@ -88,10 +88,10 @@ impl KeySample {
     pub fn know<'a>(&mut self, columns: &[Column], name: impl Fn(usize) -> &'a str) {
         let columns = self.columns.get_or_insert_with(|| {
             let columns = columns.iter().enumerate().take(MAX_COLUMNS);
-            let kept = columns.filter(|(index, column)| is_kept(name(*index), column.kind));
+            let kept = columns.filter(|(index, column)| is_kept(name(*index), column.sql_type));
             kept.map(|(index, column)| {
                 let name = name(index);
-                KeyColumn { index, name: name.into(), kind: column.kind, is_key: is_key(name) }
+                KeyColumn { index, name: name.into(), sql_type: column.sql_type, is_key: is_key(name) }
             })
             .collect()
         });

@@ -22,7 +22,7 @@ pub struct Column {
     /// Name in the result, compared without regard to ASCII case. In a tuple it is the index, from 0, and not compared.
     pub name: &'static str,
     /// Type of the values.
-    pub kind: SqlType,
+    pub sql_type: SqlType,
     /// True if the field is an `Option`.
     pub nullable: bool,
     /// Maximum number of characters, from `#[row(max = …)]`.
@@ -88,7 +88,7 @@ impl<'r> RowRef<'r> {
     pub fn get<T: Decode>(self, columns: &[Column], index: usize) -> Result<T> {
         T::decode(self.value(index)).map_err(|problem| {
             let name = columns.get(index).map_or("?", |column| column.name);
-            Error::misfit(format!("column `{name}`"), T::KIND, problem.to_string())
+            Error::decode(format!("column `{name}`"), T::SQL_TYPE, problem.to_string())
         })
     }
 }
@@ -106,9 +106,9 @@ impl Column {
     /// Describes the value found, or the reason why it can't be stored unchanged. Never contains the value.
     pub fn read(&self, value: ValueRef<'_>) -> Result<Value, String> {
         if value.is_null() {
-            return if self.nullable { Ok(Value::Null(self.kind)) } else { Err("found NULL".to_owned()) };
+            return if self.nullable { Ok(Value::Null(self.sql_type)) } else { Err("found NULL".to_owned()) };
         }
-        let value = match self.kind {
+        let value = match self.sql_type {
             SqlType::Bool => value.bool().map(|value| value.encode()),
             SqlType::Int => value.int().map(|value| value.encode()),
             SqlType::Float => value.float().map(|value| value.encode()),
@@ -118,7 +118,7 @@ impl Column {
             SqlType::Bytes => value.bytes().map(<[u8]>::encode),
             SqlType::Ints | SqlType::Texts => Err(DecodeError::new("a list")),
         };
-        let value = value.map_err(|found| format!("expected {}, found {found}", self.kind))??;
+        let value = value.map_err(|found| format!("expected {}, found {found}", self.sql_type))??;
         self.check(value).map_err(|error| error.problem().map_or_else(|| error.to_string(), str::to_owned))
     }
 

@@ -9,7 +9,7 @@ macro_rules! tuple {
         impl<$($type: Decode + Encode + Send + 'static),+> Row for ($($type,)+) {
             const COLUMNS: &'static [Column] = &[$(Column {
                 name: stringify!($index),
-                kind: <$type as Decode>::KIND,
+                sql_type: <$type as Decode>::SQL_TYPE,
                 nullable: $type::NULLABLE,
                 max: None,
             }),+];

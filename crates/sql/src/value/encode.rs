@@ -9,14 +9,14 @@ use super::{SqlType, Value, f64_from_decimal, timestamp};
 /// the caller adds the column or parameter.
 pub trait Encode {
     /// The type of the placeholder, also for `None`.
-    const KIND: SqlType;
+    const SQL_TYPE: SqlType;
 
     /// Returns the value to bind, or the problem with it.
     fn encode(&self) -> Result<Value, String>;
 }
 
 impl<T: Encode + ?Sized> Encode for &T {
-    const KIND: SqlType = T::KIND;
+    const SQL_TYPE: SqlType = T::SQL_TYPE;
 
     fn encode(&self) -> Result<Value, String> {
         T::encode(self)
@@ -24,15 +24,15 @@ impl<T: Encode + ?Sized> Encode for &T {
 }
 
 impl<T: Encode> Encode for Option<T> {
-    const KIND: SqlType = T::KIND;
+    const SQL_TYPE: SqlType = T::SQL_TYPE;
 
     fn encode(&self) -> Result<Value, String> {
-        self.as_ref().map_or(Ok(Value::Null(T::KIND)), T::encode)
+        self.as_ref().map_or(Ok(Value::Null(T::SQL_TYPE)), T::encode)
     }
 }
 
 impl Encode for bool {
-    const KIND: SqlType = SqlType::Bool;
+    const SQL_TYPE: SqlType = SqlType::Bool;
 
     fn encode(&self) -> Result<Value, String> {
         Ok(Value::Bool(*self))
@@ -42,7 +42,7 @@ impl Encode for bool {
 macro_rules! encode_int {
     ($($int:ty),*) => {$(
         impl Encode for $int {
-            const KIND: SqlType = SqlType::Int;
+            const SQL_TYPE: SqlType = SqlType::Int;
 
             fn encode(&self) -> Result<Value, String> {
                 Ok(Value::Int(i64::from(*self)))
@@ -54,7 +54,7 @@ macro_rules! encode_int {
 encode_int!(i16, i32, i64, u32);
 
 impl Encode for f64 {
-    const KIND: SqlType = SqlType::Float;
+    const SQL_TYPE: SqlType = SqlType::Float;
 
     fn encode(&self) -> Result<Value, String> {
         // SQLite would silently store NaN as NULL.
@@ -67,7 +67,7 @@ impl Encode for f64 {
 }
 
 impl Encode for Decimal {
-    const KIND: SqlType = SqlType::Decimal;
+    const SQL_TYPE: SqlType = SqlType::Decimal;
 
     fn encode(&self) -> Result<Value, String> {
         f64_from_decimal(*self).map(Value::Float).ok_or_else(|| {
@@ -77,7 +77,7 @@ impl Encode for Decimal {
 }
 
 impl Encode for str {
-    const KIND: SqlType = SqlType::Text;
+    const SQL_TYPE: SqlType = SqlType::Text;
 
     fn encode(&self) -> Result<Value, String> {
         self.to_owned().encode()
@@ -85,7 +85,7 @@ impl Encode for str {
 }
 
 impl Encode for String {
-    const KIND: SqlType = SqlType::Text;
+    const SQL_TYPE: SqlType = SqlType::Text;
 
     fn encode(&self) -> Result<Value, String> {
         // PostgreSQL rejects U+0000 in a text, and SQLite's own functions truncate at it.
@@ -97,7 +97,7 @@ impl Encode for String {
 }
 
 impl Encode for DateTime<Utc> {
-    const KIND: SqlType = SqlType::Timestamp;
+    const SQL_TYPE: SqlType = SqlType::Timestamp;
 
     fn encode(&self) -> Result<Value, String> {
         timestamp::check(*self).map(Value::Timestamp)
@@ -105,7 +105,7 @@ impl Encode for DateTime<Utc> {
 }
 
 impl Encode for [u8] {
-    const KIND: SqlType = SqlType::Bytes;
+    const SQL_TYPE: SqlType = SqlType::Bytes;
 
     fn encode(&self) -> Result<Value, String> {
         Ok(Value::Bytes(self.to_owned()))
@@ -113,7 +113,7 @@ impl Encode for [u8] {
 }
 
 impl Encode for Vec<u8> {
-    const KIND: SqlType = SqlType::Bytes;
+    const SQL_TYPE: SqlType = SqlType::Bytes;
 
     fn encode(&self) -> Result<Value, String> {
         self.as_slice().encode()
@@ -121,7 +121,7 @@ impl Encode for Vec<u8> {
 }
 
 impl Encode for [i64] {
-    const KIND: SqlType = SqlType::Ints;
+    const SQL_TYPE: SqlType = SqlType::Ints;
 
     fn encode(&self) -> Result<Value, String> {
         Ok(Value::Ints(self.to_owned()))
@@ -129,7 +129,7 @@ impl Encode for [i64] {
 }
 
 impl Encode for Vec<i64> {
-    const KIND: SqlType = SqlType::Ints;
+    const SQL_TYPE: SqlType = SqlType::Ints;
 
     fn encode(&self) -> Result<Value, String> {
         self.as_slice().encode()
@@ -137,7 +137,7 @@ impl Encode for Vec<i64> {
 }
 
 impl Encode for Vec<String> {
-    const KIND: SqlType = SqlType::Texts;
+    const SQL_TYPE: SqlType = SqlType::Texts;
 
     fn encode(&self) -> Result<Value, String> {
         for text in self {

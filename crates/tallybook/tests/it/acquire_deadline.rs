@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tallybook::{NodeState, Step};
+use tallybook::{AcquireStep, NodeState};
 use tallybook_testkit::Mode;
 
 use crate::queue::in_queue;
@@ -34,7 +34,7 @@ async fn the_waits_for_the_budget_and_for_a_connection_share_one_deadline() {
     let taken = takes_the_connection.await.unwrap().unwrap();
     let error = waits_for_budget.await.unwrap().unwrap_err();
     let took = start.elapsed();
-    assert_eq!(error.timed_out_step(), Some(Step::Waiting), "{error}");
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Waiting), "{error}");
     assert!(error.to_string().starts_with("timed out after 4.0 s"), "{error}");
     assert!(took >= TIMEOUT - Duration::from_millis(10) && took < TIMEOUT * 3 / 2, "{took:?}");
     drop((held, taken));

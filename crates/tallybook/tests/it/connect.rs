@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tallybook::{Database, Error, Settings, Step, params};
+use tallybook::{AcquireStep, Database, Error, Settings, params};
 use tallybook_testkit::{SqliteFile, postgres};
 use tokio::net::TcpListener;
 
@@ -42,7 +42,7 @@ async fn connecting_to_a_silent_server_fails_after_the_pool_timeout() {
     let error = Database::open(settings).await.expect_err("nobody answered");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(error.is_timeout() && error.is_retryable(), "{error}");
-    assert_eq!(error.timed_out_step(), Some(Step::Connecting));
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Connecting));
     let text = error.to_string();
     assert!(text.starts_with("timed out after 0.3 s while connecting: to "), "{text}");
     assert!(text.contains(&address.to_string()), "{text}");

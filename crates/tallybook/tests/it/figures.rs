@@ -102,7 +102,7 @@ tallybook_testkit::both_dialects! {
         read::<(i64,)>(&db, "SELECT 1").await;
         try_read::<(i64,)>(&db, "SELECT 1 FROM absent").await.unwrap_err();
         let report = db.report();
-        assert_eq!((report.statements, report.noted, report.running), (vec![], vec![], vec![]));
+        assert_eq!((report.statements, report.events, report.running), (vec![], vec![], vec![]));
         assert!(!report.pools.is_empty(), "pools are counted always");
     }
 
@@ -142,16 +142,16 @@ tallybook_testkit::both_dialects! {
         let line = line!() + 1;
         let query = all::<(i64,)>("SELECT id FROM absent WHERE id = $1", params![7]);
         let error = db.read().await.unwrap().run(query).await.unwrap_err();
-        let noted = db.report().noted;
-        assert_eq!(noted.len(), 2, "{noted:?}");
-        assert_eq!((noted[0].failure.as_deref(), noted[0].at.line), (error.code(), line));
-        assert_eq!((noted[1].failure.as_deref(), noted[1].rows), (None, 1));
-        assert!(noted[0].ended >= noted[1].ended);
-        assert!(noted.iter().all(|noted| noted.parameters.is_none()), "nobody asked for them: {noted:?}");
+        let events = db.report().events;
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert_eq!((events[0].failure.as_deref(), events[0].at.line), (error.code(), line));
+        assert_eq!((events[1].failure.as_deref(), events[1].rows), (None, 1));
+        assert!(events[0].ended >= events[1].ended);
+        assert!(events.iter().all(|events| events.parameters.is_none()), "nobody asked for them: {events:?}");
         for _ in 0..300 {
             read::<(i64,)>(&db, "SELECT 1").await;
         }
-        assert_eq!(db.report().noted.len(), 100, "no more are remembered");
+        assert_eq!(db.report().events.len(), 100, "no more are remembered");
     }
 
     async fn a_report_survives_a_trip_through_json(url: &str) {
@@ -160,7 +160,7 @@ tallybook_testkit::both_dialects! {
         try_write(&db, "INSERT INTO absent (id) VALUES (1)").await.unwrap_err();
         let _held = db.read().await.unwrap();
         let report = db.report();
-        assert!(!report.statements.is_empty() && report.noted.len() >= 2 && !report.pools.is_empty());
+        assert!(!report.statements.is_empty() && report.events.len() >= 2 && !report.pools.is_empty());
         assert!(report.pools.iter().any(|pool| pool.longest.is_some()));
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report, "{json}");

@@ -1,6 +1,6 @@
 //! Several sets of revisions in one database, and tables that none of them created.
 
-use tallybook::migrate::{Column, MAIN, Migrator, Other, Revision, Step, Target, Type};
+use tallybook::migrate::{Column, DEFAULT_HISTORY, Migrator, OtherHistory, Revision, Step, Target, Type};
 use tallybook::{Database, Statement};
 use tallybook_testkit::both_dialects;
 
@@ -14,7 +14,7 @@ const BOOK: Revision = Revision::new("0001", "books", &[Step::table("books", BOO
 const TITLES: Revision =
     Revision::new("0002", "titles", &[Step::index("ix_books_title", "books", &["title"])]);
 const DESK: Revision =
-    Revision::new("0001", "desks", &[Step::table("desks", DESKS)]).needs(&[(MAIN, "0001")]);
+    Revision::new("0001", "desks", &[Step::table("desks", DESKS)]).needs(&[(DEFAULT_HISTORY, "0001")]);
 const LAMP: Revision = Revision::new(
     "0002",
     "lamps",
@@ -47,7 +47,7 @@ async fn message<T: std::fmt::Debug>(outcome: impl Future<Output = tallybook::Re
     error.to_string()
 }
 
-fn names(others: &[Other]) -> Vec<(&str, usize, Option<&str>)> {
+fn names(others: &[OtherHistory]) -> Vec<(&str, usize, Option<&str>)> {
     others.iter().map(|other| (&*other.name, other.applied, other.latest.as_deref())).collect()
 }
 
@@ -61,7 +61,7 @@ both_dialects! {
         assert_eq!(book(&db).current().await.unwrap(), Some("0002"));
         assert_eq!(desk(&db).current().await.unwrap(), Some("0002"));
         assert_eq!(names(&book(&db).others().await.unwrap()), [("desk", 2, Some("0002"))]);
-        assert_eq!(names(&desk(&db).others().await.unwrap()), [(MAIN, 2, Some("0002"))]);
+        assert_eq!(names(&desk(&db).others().await.unwrap()), [(DEFAULT_HISTORY, 2, Some("0002"))]);
         assert_eq!(book(&db).check().await.unwrap(), []);
         assert_eq!(desk(&db).check().await.unwrap(), []);
 
@@ -168,7 +168,7 @@ both_dialects! {
         let error = message(book(&db).current()).await;
         assert!(error.contains("revision \"0003\"") && error.contains("Migrator::carry_over"), "{error}");
 
-        const MOVED: &[Revision] = &[BEHIND.needs(&[(MAIN, "0001")])];
+        const MOVED: &[Revision] = &[BEHIND.needs(&[(DEFAULT_HISTORY, "0001")])];
         let moved = Migrator::named(&db, "desk", MOVED);
         let error = message(moved.upgrade(&Target::Head)).await;
         assert!(error.contains("Revision 0003 of the history main created desks"), "{error}");

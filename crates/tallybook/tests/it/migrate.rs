@@ -1,7 +1,7 @@
 //! Applying and reverting revisions.
 
 use tallybook::migrate::{Column, Migrator, Revision, Step, Target, Type};
-use tallybook::{Database, Statement, Step as Waits};
+use tallybook::{AcquireStep as Waits, Database, Statement};
 use tallybook_testkit::{Mode, Proxy};
 
 use crate::support::{open, open_with, read, write};

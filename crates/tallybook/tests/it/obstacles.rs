@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use tallybook::migrate::{Change, Column, Key, MAIN, Migrator, Progress, Revision, Step, Target, Type};
+use tallybook::migrate::{
+    Change, Column, DEFAULT_HISTORY, Key, Migrator, Progress, Revision, Step, Target, Type,
+};
 use tallybook::{Database, Statement};
 use tallybook_testkit::{SqliteFile, both_dialects, postgres};
 
@@ -289,7 +291,7 @@ async fn what_another_history_came_to_need_meanwhile_is_not_taken_back() {
     const OUTSIDE: Step =
         Step::sql("stars", "CREATE TABLE stars (id integer)", "DROP TABLE stars").no_transaction();
     const DESK: &[Revision] =
-        &[Revision::new("0001", "desks", &[Step::table("desks", &[ID])]).needs(&[(MAIN, "0002")])];
+        &[Revision::new("0001", "desks", &[Step::table("desks", &[ID])]).needs(&[(DEFAULT_HISTORY, "0002")])];
     // A transactional step, a non-transactional one, and one that rebuilds its table.
     const ALL: [&[Revision]; 3] = [
         &[NOTES, Revision::new("0002", "tags", &[Step::table("tags", &[ID])]), TOP],

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tallybook::{CloseReason, Database, PoolStatus, Settings, Step, execute, params};
+use tallybook::{AcquireStep, CloseReason, Database, PoolStatus, Settings, execute, params};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
 use crate::support::{at_rest, count_notes, create_notes, eventually, open_with, try_read};
@@ -83,7 +83,7 @@ async fn a_later_timeout_mentions_the_last_failure_to_connect() {
     proxy.set(Mode::Relay).await;
     let second = db.read().await.unwrap();
     let error = db.read().await.expect_err("both are taken");
-    assert_eq!(error.timed_out_step(), Some(Step::Waiting));
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Waiting));
     let text = error.to_string();
     assert!(text.contains("an attempt to connect failed") && text.contains("refused"), "{text}");
     drop(second);
@@ -98,7 +98,7 @@ async fn to_connect_ends_at_the_time_out_of_the_pool_and_says_so_in_one_line() {
     impatient(&mut settings);
     let start = Instant::now();
     let error = Database::open(settings).await.unwrap_err();
-    assert!(error.timed_out_step() == Some(Step::Connecting) && start.elapsed() < AT_ONCE, "{error}");
+    assert!(error.timed_out_step() == Some(AcquireStep::Connecting) && start.elapsed() < AT_ONCE, "{error}");
     proxy.set(Mode::Relay).await;
     let db = open_with(&proxy.url(database.url()), impatient).await;
     let _held = db.read().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_ping_has_a_bound_of_its_own() {
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     // The ping ends before the caller's deadline; the rest of the time is for a new connection.
     let error = try_read::<(i64,)>(&db, "SELECT 1::bigint").await.unwrap_err();
-    assert_eq!(error.timed_out_step(), Some(Step::Connecting), "{error}");
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Connecting), "{error}");
     let totals = status(&db).totals;
     assert_eq!((totals.timeouts_pinging, totals.timeouts_connecting), (0, 1));
     assert_eq!((totals.closed.by(CloseReason::PingFailed), totals.closed.total()), (1, 1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallybook::{Database, Dialect, PoolStatus, ReadSession, Settings, Step, execute, one, params};
+use tallybook::{AcquireStep, Database, Dialect, PoolStatus, ReadSession, Settings, execute, one, params};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
 use crate::support::{count_notes, create_notes, eventually, open, open_with, read, try_read};
@@ -46,7 +46,7 @@ tallybook_testkit::both_dialects! {
         let taken = take(&db, 3).await;
         let error = db.read().await.expect_err("all are taken");
         assert!(error.is_timeout() && error.is_retryable() && !error.is_connect(), "{error}");
-        assert_eq!(error.timed_out_step(), Some(Step::Waiting));
+        assert_eq!(error.timed_out_step(), Some(AcquireStep::Waiting));
         let name = readers(&db).name;
         let expected = format!(
             "timed out after 3.0 s while waiting for a connection: 3 of 3 {name} connections in use, 0 idle, \
@@ -151,7 +151,7 @@ async fn sqlite_has_one_writer_and_concurrent_readers() {
     writing.run(insert).await.unwrap();
     assert_eq!(count_notes(&db).await, 0, "reads do not wait for the writer");
     let error = db.begin().await.expect_err("there is one writer");
-    assert_eq!(error.timed_out_step(), Some(Step::Waiting));
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Waiting));
     assert!(error.to_string().contains("1 of 1 writer connections in use"), "{error}");
     writing.commit().await.unwrap();
     assert!(db.begin().await.is_ok());
@@ -221,6 +221,6 @@ async fn a_ping_keeps_to_the_time_out_of_the_pool() {
     proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     let error = try_read::<(i64,)>(&db, "SELECT 1").await.unwrap_err();
-    assert_eq!(error.timed_out_step(), Some(Step::Pinging), "{error}");
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Pinging), "{error}");
     assert!(error.to_string().contains("while checking a kept connection"), "{error}");
 }

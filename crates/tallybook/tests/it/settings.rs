@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use tallybook::{Database, Dialect, MonitorMode, Parameters, Result, Settings};
+use tallybook::{Database, Dialect, LoggedParameters, MonitorMode, Result, Settings};
 
 use crate::support::in_own_process;
 
@@ -30,7 +30,7 @@ fn without_any_variable_the_defaults_hold() {
     assert!(!settings.log.echo);
     assert!(!settings.log.timing);
     assert_eq!(settings.log.slow_threshold, Duration::from_secs(1));
-    assert_eq!(settings.log.parameters, Parameters::None);
+    assert_eq!(settings.log.parameters, LoggedParameters::None);
     assert_eq!(settings.pool.max_waiting, 10_000);
     assert_eq!(settings.pool.leak_threshold, Some(Duration::from_secs(60)));
     assert_eq!(settings.monitor.mode, MonitorMode::Full);
@@ -96,7 +96,7 @@ fn every_variable_sets_its_setting() {
     assert!(settings.replica.enabled);
     let replicas: Vec<_> = settings.replica.urls.iter().map(ToString::to_string).collect();
     assert_eq!(replicas, ["postgresql://ada:***@one/book", "postgresql://ada:***@two/book"]);
-    assert_eq!(settings.log.parameters, Parameters::Hash);
+    assert_eq!(settings.log.parameters, LoggedParameters::Hash);
     assert_eq!((settings.pool.max_waiting, settings.pool.leak_threshold), (7, None));
     assert_eq!(settings.monitor.mode, MonitorMode::Statements);
     assert_eq!((settings.monitor.statements, settings.monitor.threshold), (50, 9));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tallybook::{
-    Database, Dialect, One, Parameters, Result, Settings, Statement, Value, WriteSession, all, execute, one,
-    params,
+    Database, Dialect, LoggedParameters, One, Result, Settings, Statement, Value, WriteSession, all, execute,
+    one, params,
 };
 use tallybook_testkit::postgres;
 use tokio::task::JoinHandle;
@@ -233,7 +233,7 @@ logged_on_both_dialects! {
 
     async fn parameters_are_logged_only_as_far_as_they_may_be_seen(url: &str, kept: &Kept) {
         with_notes(url).await;
-        let run = async |parameters: Parameters| {
+        let run = async |parameters: LoggedParameters| {
             let db = open_with(url, |settings| {
                 hasty(settings);
                 settings.log.parameters = parameters;
@@ -247,13 +247,13 @@ logged_on_both_dialects! {
             assert_eq!(lines.len(), 3, "{lines:?}");
             lines
         };
-        let none = run(Parameters::None).await;
+        let none = run(LoggedParameters::None).await;
         assert!(none.iter().all(|line| !line.contains("params")), "{none:?}");
-        let hashes = run(Parameters::Hash).await;
+        let hashes = run(LoggedParameters::Hash).await;
         let hash = |index: usize| field(&hashes[index], "params");
         assert!(hash(0).contains('#') && hash(0) == hash(1) && hash(0) != hash(2), "{hashes:?}");
         assert!(!kept.text().contains("Secret"), "{}", kept.text());
-        let full = run(Parameters::Full).await;
+        let full = run(LoggedParameters::Full).await;
         assert!(full[0].contains("Secret") && full[2].contains("other"), "{full:?}");
     }
 

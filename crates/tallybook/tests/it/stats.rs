@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallybook::{CloseReason, Database, PoolStatus, Step};
+use tallybook::{AcquireStep, CloseReason, Database, PoolStatus};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
 use crate::support::{open_with, read, try_read};
@@ -72,7 +72,7 @@ async fn a_time_out_is_counted_for_the_step_it_ended() {
     let _held = db.read().await.unwrap();
     proxy.set(Mode::Mute).await;
     let error = db.read().await.expect_err("nobody answers");
-    assert_eq!(error.timed_out_step(), Some(Step::Connecting), "{error}");
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Connecting), "{error}");
     let totals = readers(&db).totals;
     assert_eq!((totals.timeouts_waiting, totals.timeouts_connecting, totals.timeouts_pinging), (0, 1, 0));
     assert_eq!((totals.created, totals.connect.count), (1, 1));
@@ -87,7 +87,7 @@ async fn a_connection_whose_ping_took_all_the_time_is_closed_and_counted() {
     proxy.set(Mode::Silent).await;
     tokio::time::sleep(Duration::from_millis(600)).await; // idle for longer than is not pinged
     let error = try_read::<(i64,)>(&db, "SELECT 1").await.unwrap_err();
-    assert_eq!(error.timed_out_step(), Some(Step::Pinging), "{error}");
+    assert_eq!(error.timed_out_step(), Some(AcquireStep::Pinging), "{error}");
     let status = readers(&db);
     assert_eq!((status.idle, status.totals.timeouts_pinging), (0, 1));
     assert_eq!((status.totals.closed.by(CloseReason::PingFailed), status.totals.closed.total()), (1, 1));

@@ -45,7 +45,7 @@ struct Ponderous;
 const PONDERED: Duration = Duration::from_millis(40);
 
 impl Encode for Ponderous {
-    const KIND: SqlType = SqlType::Int;
+    const SQL_TYPE: SqlType = SqlType::Int;
 
     fn encode(&self) -> Result<Value, String> {
         Err("it is only read".to_owned())
@@ -53,7 +53,7 @@ impl Encode for Ponderous {
 }
 
 impl Decode for Ponderous {
-    const KIND: SqlType = SqlType::Int;
+    const SQL_TYPE: SqlType = SqlType::Int;
 
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
         value.int()?;

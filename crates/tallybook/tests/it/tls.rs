@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tallybook::{Database, Error, Settings, one, params};
-use tallybook_testkit::{Authority, Cluster, postgres};
+use tallybook_testkit::{CertificateAuthority, Cluster, postgres};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
@@ -16,7 +16,7 @@ use crate::support::{eventually, in_own_process, open, open_with, read};
 /// A server that offers TLS, for the tests of one process.
 struct Server {
     cluster: Cluster,
-    authority: Authority,
+    authority: CertificateAuthority,
 }
 
 impl Server {
@@ -37,7 +37,7 @@ impl Server {
     }
 
     fn start() -> Self {
-        let authority = Authority::new().unwrap();
+        let authority = CertificateAuthority::new().unwrap();
         let cluster = Cluster::start_with_tls(&authority).unwrap();
         Self { cluster, authority }
     }
@@ -99,7 +99,7 @@ async fn verify_full_believes_the_name_in_the_certificate_and_no_other() {
 #[tokio::test]
 async fn verify_ca_believes_any_name_but_no_other_authority() {
     let server = Server::shared().await;
-    let other = Authority::new().unwrap();
+    let other = CertificateAuthority::new().unwrap();
     let other = other.certificate_path();
     // `require` with an authority means the same, as in libpq.
     for mode in ["verify-ca", "require"] {
@@ -113,7 +113,7 @@ async fn verify_ca_believes_any_name_but_no_other_authority() {
 #[tokio::test]
 async fn verify_full_refuses_another_authority_too() {
     let server = Server::shared().await;
-    let other = Authority::new().unwrap();
+    let other = CertificateAuthority::new().unwrap();
     let parameters = format!("sslmode=verify-full&sslrootcert={}", other.certificate_path().display());
     let text = refused(&server.url("localhost", "postgres", &parameters)).await;
     assert!(text.contains("not of an authority that is trusted"), "{text}");
@@ -144,7 +144,7 @@ async fn without_a_file_the_authorities_are_those_of_the_system() {
 async fn a_client_certificate_logs_in_without_a_password() {
     let server = Server::shared().await;
     let port = server.cluster.port();
-    let of = |authority: &Authority| {
+    let of = |authority: &CertificateAuthority| {
         let (certificate, key) = (authority.client_certificate_path(), authority.client_key_path());
         let identity = format!("sslcert={}&sslkey={}", certificate.display(), key.display());
         format!("postgresql://tallybook@localhost:{port}/certified?sslmode=require&{identity}")
@@ -152,7 +152,7 @@ async fn a_client_certificate_logs_in_without_a_password() {
     assert!(is_encrypted(&open(&of(&server.authority)).await).await);
     let text = refused(&server.url("localhost", "certified", "sslmode=require")).await;
     assert!(text.contains("valid client certificate"), "{text}");
-    let text = refused(&of(&Authority::new().unwrap())).await;
+    let text = refused(&of(&CertificateAuthority::new().unwrap())).await;
     assert!(text.contains("TLS: ") && text.contains("alert"), "{text}");
 }
 

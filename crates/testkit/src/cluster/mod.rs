@@ -4,8 +4,8 @@ mod standby;
 use std::path::Path;
 
 use crate::{
-    Authority, Binaries, Error, address::Address, initdb_cache::InitdbCache, reaper::Reaper, server::Server,
-    watchdog,
+    Binaries, CertificateAuthority, Error, address::Address, initdb_cache::InitdbCache, reaper::Reaper,
+    server::Server, watchdog,
 };
 
 /// A PostgreSQL server of the test's own, on an empty data directory.
@@ -31,7 +31,7 @@ impl Cluster {
     ///
     /// The database `certified` requires a client certificate and no password. The database `encrypted` accepts
     /// only encrypted connections, and `in_clear` only unencrypted ones. Tests create these databases themselves.
-    pub fn start_with_tls(authority: &Authority) -> Result<Self, Error> {
+    pub fn start_with_tls(authority: &CertificateAuthority) -> Result<Self, Error> {
         Self::start_prepared(|server| server.offer_tls(authority))
     }
 

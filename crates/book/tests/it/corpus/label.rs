@@ -91,7 +91,7 @@ pub(crate) struct ComparedFinding {
 
 impl ComparedFinding {
     pub(crate) fn of(finding: &QueryFinding) -> Self {
-        let advice = finding.instead.strip_prefix("call ").and_then(|call| call.strip_suffix(" once"));
+        let advice = finding.suggestion.strip_prefix("call ").and_then(|call| call.strip_suffix(" once"));
         Self {
             at: finding.at.line,
             confidence: finding.confidence,

@@ -9,12 +9,12 @@ use crate::figures::rated_report::RatedReport;
 pub(super) fn grid(rated: &RatedReport) -> Grid {
     let columns: [Column<&QueryFinding>; 7] = [
         Column::number("lost", 0, |finding| time(finding.lost)),
-        Column::new("grade", Kind::Word, 0, |finding| finding.confidence.to_string()),
+        Column::new("confidence", Kind::Word, 0, |finding| finding.confidence.to_string()),
         Column::number("runs", 0, |finding| count(finding.runs)),
         Column::number("scopes", 1, |finding| count(finding.scopes)),
         Column::new("call site", Kind::Site, 0, |finding| finding.at.to_string()),
         Column::new("statement", Kind::Word, 2, |finding| finding.summary.clone()),
-        Column::new("instead", Kind::Text, 0, |finding| finding.instead.clone()),
+        Column::new("instead", Kind::Text, 0, |finding| finding.suggestion.clone()),
     ];
     Grid::new(&columns, &rated.report.findings)
 }

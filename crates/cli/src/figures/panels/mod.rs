@@ -50,7 +50,7 @@ impl Panel {
         match self {
             Self::Statements => report.statements.len(),
             Self::Running => report.running.len(),
-            Self::SlowOrFailed => report.noted.len(),
+            Self::SlowOrFailed => report.events.len(),
             Self::Findings => report.findings.len(),
         }
     }

@@ -1,6 +1,6 @@
 //! The pools.
 
-use tallybook::{HolderReport, PoolReport};
+use tallybook::{ConnectionHolderReport, PoolReport};
 
 use crate::figures::format::{count, site, time};
 use crate::figures::grid::{Column, Grid, Kind};
@@ -27,6 +27,6 @@ pub(crate) fn grid(rated: &RatedReport) -> Grid {
     Grid::new(&columns, &rated.report.pools)
 }
 
-fn longest<'a>(pool: &&'a PoolReport) -> Option<&'a HolderReport> {
+fn longest<'a>(pool: &&'a PoolReport) -> Option<&'a ConnectionHolderReport> {
     pool.longest.as_ref()
 }

@@ -16,15 +16,15 @@ pub(super) fn grid(rated: &RatedReport) -> Grid {
         Column::new("call site", Kind::Site, 1, |event| event.at.to_string()),
         Column::new("statement", Kind::Text, 0, |event| event.statement.clone()),
     ];
-    Grid::new(&columns, &rated.report.noted)
+    Grid::new(&columns, &rated.report.events)
 }
 
 pub(super) fn keys(rated: &RatedReport) -> Vec<String> {
-    rated.report.noted.iter().map(|event| format!("{} {}", event.ended, event.fingerprint)).collect()
+    rated.report.events.iter().map(|event| format!("{} {}", event.ended, event.fingerprint)).collect()
 }
 
 pub(super) fn detail(rated: &RatedReport, index: usize) -> Option<String> {
-    let event = rated.report.noted.get(index)?;
+    let event = rated.report.events.get(index)?;
     let plan = || {
         let statements = &rated.report.statements;
         let statement = statements.iter().find(|statement| statement.fingerprint == event.fingerprint);

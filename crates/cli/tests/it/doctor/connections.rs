@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tallybook_testkit::{Authority, Cluster, PgBouncer, postgres};
+use tallybook_testkit::{CertificateAuthority, Cluster, PgBouncer, postgres};
 use tokio_postgres::{Client, NoTls};
 
 use super::{connect, doctor, doctor_of, doctor_with, sql};
@@ -73,7 +73,7 @@ async fn a_server_that_hangs_or_is_shut_down_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn encryption_is_a_fact_and_a_certificate_that_is_not_trusted_a_finding() {
-    let authority = Authority::new().unwrap();
+    let authority = CertificateAuthority::new().unwrap();
     let cluster = Cluster::start_with_tls(&authority).unwrap();
     let url = cluster.url("postgres");
     let report = doctor(&format!("{url}?sslmode=require"));

@@ -95,7 +95,7 @@ fn an_update_for_each_row_is_a_loop_to_be_sent_as_one_batch() {
     }
     let finding = QueryFinding::from(scene.findings().remove(0));
     assert_eq!(finding.confidence, Confidence::Confirmed);
-    assert!(finding.instead.starts_with("send the queries as one batch"), "{finding}");
+    assert!(finding.suggestion.starts_with("send the queries as one batch"), "{finding}");
 }
 
 #[test]
@@ -321,9 +321,9 @@ fn overlapping_runs_that_are_answered_in_any_order_or_never_are_a_loop() {
 #[test]
 fn what_to_do_names_the_loader_or_the_column() {
     let finding = QueryFinding::from(confirmed_loop(CallSite::here()));
-    assert!(finding.instead.starts_with("load them together: `trade_id = ANY($1)`"), "{finding}");
+    assert!(finding.suggestion.starts_with("load them together: `trade_id = ANY($1)`"), "{finding}");
     let finding = QueryFinding::from(confirmed_loop(CallSite::here().suggest("items(&ids)")));
-    assert_eq!(finding.instead, "call items(&ids) once");
+    assert_eq!(finding.suggestion, "call items(&ids) once");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_redundant_read_lost_the_time_of_its_repetitions() {
     scene.each(call, &select("trades", "id"), &[7, 7, 7, 7, 8, 9]);
     let finding = QueryFinding::from(scene.findings().remove(0));
     assert_eq!((finding.runs, finding.distinct, finding.lost), (4, 1, 3 * MILLISECOND));
-    assert_eq!((finding.source, finding.instead.as_str()), (None, "keep the first answer"));
+    assert_eq!((finding.source, finding.suggestion.as_str()), (None, "keep the first answer"));
 }
 
 #[test]

@@ -9,11 +9,11 @@ use tallybook_sql::transaction::TransactionFraming;
 use crate::driver::Connection;
 
 /// Upper bound on the number of foreign keys that are read.
-const MAX_RELATIONS: usize = 10_000;
+const MAX_FOREIGN_KEYS: usize = 10_000;
 
 /// A single column of a foreign key and the column it references.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relation {
+pub struct ForeignKey {
     /// Referencing table.
     pub table: String,
     /// Referencing column.
@@ -45,10 +45,10 @@ type Key = (String, String, String, String);
 
 /// Returns the query that reads all foreign keys; at most 10,000.
 pub fn foreign_keys() -> impl ReadBatch<Output = Vec<Key>> {
-    all::<Key>(FOREIGN_KEYS, params![MAX_RELATIONS as i64])
+    all::<Key>(FOREIGN_KEYS, params![MAX_FOREIGN_KEYS as i64])
 }
 
-impl From<Key> for Relation {
+impl From<Key> for ForeignKey {
     fn from((table, column, to_table, to_column): Key) -> Self {
         Self { table, column, to_table, to_column }
     }
@@ -58,9 +58,9 @@ impl From<Key> for Relation {
 ///
 /// # Errors
 /// What the database reports.
-pub async fn relations(connection: &mut Connection) -> Result<Vec<Relation>> {
+pub async fn read_foreign_keys(connection: &mut Connection) -> Result<Vec<ForeignKey>> {
     let found = connection
         .execute(foreign_keys(), TransactionFraming { read_only: true, ..TransactionFraming::default() })
         .await?;
-    Ok(Batch::finish(found)?.into_iter().map(Relation::from).collect())
+    Ok(Batch::finish(found)?.into_iter().map(ForeignKey::from).collect())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use foldhash::fast::FixedState;
-use tallybook_core::relation::Relation;
+use tallybook_core::foreign_key::ForeignKey;
 use tokio::sync::Notify;
 
 use super::detect::{ColumnRef, unqualified};
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 8;
 
 /// The foreign keys of a database. They load in the background, on first demand, so nothing waits for them.
 #[derive(Debug, Default)]
-pub struct Relations {
+pub struct ForeignKeys {
     keys: RwLock<HashMap<ColumnKey, ColumnKey, FixedState>>,
     is_requested: AtomicBool,
     requested: Notify,
@@ -24,13 +24,13 @@ pub struct Relations {
 /// Table and column, both in lower case.
 type ColumnKey = (Box<str>, Box<str>);
 
-impl Relations {
+impl ForeignKeys {
     /// Replaces all foreign keys.
-    pub fn replace(&self, relations: &[Relation]) {
+    pub fn replace(&self, foreign_keys: &[ForeignKey]) {
         let column =
             |table: &str, column: &str| (unqualified(table).into(), column.to_ascii_lowercase().into());
-        let keys = relations.iter().map(|relation| {
-            let Relation { table, column: own, to_table, to_column } = relation;
+        let keys = foreign_keys.iter().map(|foreign_key| {
+            let ForeignKey { table, column: own, to_table, to_column } = foreign_key;
             (column(table, own), column(to_table, to_column))
         });
         let keys = keys.collect();
@@ -93,15 +93,15 @@ impl Relations {
 mod tests {
     use super::*;
 
-    fn relations(relations: &[[&str; 4]]) -> Relations {
-        let keys = Relations::default();
-        let relation = |&[table, column, to_table, to_column]: &[&str; 4]| Relation {
+    fn foreign_keys(foreign_keys: &[[&str; 4]]) -> ForeignKeys {
+        let keys = ForeignKeys::default();
+        let foreign_key = |&[table, column, to_table, to_column]: &[&str; 4]| ForeignKey {
             table: table.to_owned(),
             column: column.to_owned(),
             to_table: to_table.to_owned(),
             to_column: to_column.to_owned(),
         };
-        keys.replace(&relations.iter().map(relation).collect::<Vec<_>>());
+        keys.replace(&foreign_keys.iter().map(foreign_key).collect::<Vec<_>>());
         keys
     }
 
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_key_joins_both_ways_and_so_do_two_keys_to_the_same_column() {
-        let keys = relations(&[
+        let keys = foreign_keys(&[
             ["orders", "owner_id", "users", "id"],
             ["Reviews", "User_Id", "users", "id"],
             ["profiles", "id", "users", "id"],
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn keys_in_a_circle_have_an_end() {
-        let keys = relations(&[["a", "id", "b", "id"], ["b", "id", "a", "id"], ["c", "a_id", "a", "id"]]);
+        let keys = foreign_keys(&[["a", "id", "b", "id"], ["b", "id", "a", "id"], ["c", "a_id", "a", "id"]]);
         keys.are_joined(named("a", "id"), named("c", "a_id"));
     }
 }

@@ -17,13 +17,13 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// Finds out who blocks this program's connections to one server or file.
 #[doc(hidden)]
-pub struct Lookout {
+pub struct BlockerLookup {
     connector: Connector,
     /// Kept from one check to the next.
     connection: Option<Connection>,
 }
 
-impl Lookout {
+impl BlockerLookup {
     /// Creates one that connects on first use.
     pub fn new(connector: Connector) -> Self {
         Self { connector, connection: None }
