@@ -78,23 +78,23 @@ impl fmt::Display for RowCheck {
 /// # Errors
 /// Returns an error if there is no connection. An error while checking one table is in its [`RowCheck`].
 pub async fn check_rows(db: &Database) -> Result<Vec<RowCheck>> {
-    let mut surveys = Vec::new();
-    check_table::<Portfolio>(db, &mut surveys).await?;
-    check_table::<Position>(db, &mut surveys).await?;
-    check_table::<Trade>(db, &mut surveys).await?;
-    check_table::<Execution>(db, &mut surveys).await?;
-    check_table::<TradingSession>(db, &mut surveys).await?;
-    Ok(surveys)
+    let mut checks = Vec::new();
+    check_table::<Portfolio>(db, &mut checks).await?;
+    check_table::<Position>(db, &mut checks).await?;
+    check_table::<Trade>(db, &mut checks).await?;
+    check_table::<Execution>(db, &mut checks).await?;
+    check_table::<TradingSession>(db, &mut checks).await?;
+    Ok(checks)
 }
 
-async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<RowCheck>) -> Result<()> {
+async fn check_table<T: Table>(db: &Database, checks: &mut Vec<RowCheck>) -> Result<()> {
     let mut session = db.read().await?;
     let columns = session.run(all::<(String,)>(COLUMNS, params![T::NAME])).await?;
     if columns.is_empty() {
         return Ok(());
     }
     let select = select::<T>(session.dialect(), |name| columns.iter().any(|(column,)| column == name));
-    let mut check_rows = RowCheck {
+    let mut check = RowCheck {
         table: T::NAME,
         rows: 0,
         is_whole: false,
@@ -104,7 +104,7 @@ async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<RowCheck>) -> Re
     };
     let began = Instant::now();
     let mut last = None;
-    while check_rows.rows < MAX_ROWS && began.elapsed() < MAX_TIME {
+    while check.rows < MAX_ROWS && began.elapsed() < MAX_TIME {
         let query = match last {
             None => all::<Scan<T>>(format!("{select} ORDER BY id LIMIT {PAGE_SIZE}"), params![]),
             Some(id) => all(format!("{select} WHERE id > $1 ORDER BY id LIMIT {PAGE_SIZE}"), params![id]),
@@ -112,24 +112,24 @@ async fn check_table<T: Table>(db: &Database, surveys: &mut Vec<RowCheck>) -> Re
         let page = match session.run(query).await {
             Ok(page) => page,
             Err(error) => {
-                check_rows.problem = Some(error.to_string());
+                check.problem = Some(error.to_string());
                 break;
             }
         };
-        check_rows.rows += page.len() as u64;
-        check_rows.is_whole = page.len() < PAGE_SIZE as usize;
+        check.rows += page.len() as u64;
+        check.is_whole = page.len() < PAGE_SIZE as usize;
         last = page.last().map(|scan| scan.id);
         for unreadable in page.into_iter().filter_map(|scan| scan.row.err()) {
-            check_rows.unreadable += 1;
-            if check_rows.first.len() < MAX_EXAMPLES {
-                check_rows.first.push(unreadable);
+            check.unreadable += 1;
+            if check.first.len() < MAX_EXAMPLES {
+                check.first.push(unreadable);
             }
         }
-        if check_rows.is_whole {
+        if check.is_whole {
             break;
         }
     }
-    surveys.push(check_rows);
+    checks.push(check);
     Ok(())
 }
 

@@ -7,19 +7,18 @@ use std::process::ExitCode;
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use tallybook::Escaped;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Logs to standard error, from level warn on and Tallybook's own events from info on; RUST_LOG changes that.
 /// Findings about this program's own code are left out. For a command that reports all problems itself only errors
 /// are logged.
 pub(crate) fn start_log(reports_all: bool) {
     let usual = if reports_all { "error" } else { "warn,tallybook=info,tallybook::finding=off" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(is_coloured(&io::stderr()))
-        .init();
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| usual.parse().unwrap_or_default());
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured(&io::stderr()));
+    tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
 /// Returns whether output may be coloured: on a terminal, unless `NO_COLOR` is set.

@@ -55,7 +55,7 @@ pub(super) async fn alone(
     url: &str,
     questions: &Arc<Questions>,
 ) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>)> {
-    let tallybook = tallybook::book::Tallybook::open(url).await?;
+    let tallybook = tallybook::Tallybook::open(url).await?;
     let first_page = tallybook.first_page();
     Ok((
         Entry::shared("Tallybook", tallybook, questions),
@@ -115,7 +115,7 @@ pub(super) async fn distant(
 
 async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::book::Tallybook::open(url).await?, questions),
+        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
         Entry::shared("tokio-postgres + deadpool", deadpool::Deadpool::open(url)?, questions),
         Entry::shared("tokio-postgres, pipelined", pipelined::Pipelined::open(url)?, questions),
         Entry::shared("sqlx", sqlx::Postgres::open(url).await?, questions),
@@ -126,7 +126,7 @@ async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn C
 
 async fn sqlite(url: &str, file: &Path, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::book::Tallybook::open(url).await?, questions),
+        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
         Entry::shared("rusqlite", rusqlite::Rusqlite::open(file)?, questions),
         Entry::shared("sqlx", sqlx::Sqlite::open(file).await?, questions),
         Entry::shared("diesel-async", diesel::Sqlite::open(file)?, questions),

@@ -102,7 +102,7 @@ impl Peer for SeaOrm {
                     .await?,
             ),
             Question::Session(id) => {
-                Answer::Trades(trades().filter(trade::Column::TradingSessionId.eq(*id)).all(pool).await?)
+                Answer::Trades(trades().filter(trade::Column::SessionId.eq(*id)).all(pool).await?)
             }
             Question::Portfolios(ids) => {
                 let portfolios = portfolio::Entity::find()

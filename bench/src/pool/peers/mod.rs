@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::contestant::{Contestant, Entry};
-pub(super) use tallybook::book::{NAME as TALLYBOOK, open as open_tallybook};
+pub(super) use tallybook::{NAME as TALLYBOOK, open as open_tallybook};
 
 /// What every pool but deadpool has by default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(super) async fn all(url: &str) -> Result<Contestants> {
         Entry::shared("bb8-postgres (no test_on_check_out)", bb8::Bb8::open(url, false).await?),
         Entry::shared("sqlx PgPool (pings)", sqlx::Sqlx::open(url, true).await?),
         Entry::shared("sqlx PgPool (no test_before_acquire)", sqlx::Sqlx::open(url, false).await?),
-        Entry::shared(TALLYBOOK, tallybook::book::Tallybook::open(url).await?),
+        Entry::shared(TALLYBOOK, tallybook::Tallybook::open(url).await?),
     ];
     for contestant in &contestants {
         contestant.warm().await?;
