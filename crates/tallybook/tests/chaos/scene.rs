@@ -7,6 +7,8 @@ use tallybook::{Database, NodeState, NodeStatus, Settings};
 use tallybook_testkit::{Cluster, Error, Proxy};
 use tokio::task::block_in_place;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Time limit of tests that are long on purpose.
 pub(crate) const LONG: Duration = Duration::from_secs(2 * 3600);
@@ -31,8 +33,10 @@ impl Scene {
     }
 
     async fn build(replicas: impl FnOnce(&Cluster) -> [Cluster; 2]) -> Self {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        let wanted = std::env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
+        let lines = tracing_subscriber::fmt::layer().with_test_writer();
+        // Only the first scene of the program starts the log.
+        let _ = tracing_subscriber::registry().with(lines).with(wanted.unwrap_or_default()).try_init();
         let primary = block_in_place(|| Cluster::start().unwrap());
         let tables = "CREATE TABLE entry (id bigint PRIMARY KEY, writer bigint NOT NULL);
             CREATE TABLE beat (writer bigint PRIMARY KEY, at bigint NOT NULL);
