@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tallybook_core::waiting::{Blocker, activity, names};
+use tallybook_core::waiting::{Blocker, activity, names, retry_pause};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::{Batch, Execute};
@@ -103,7 +103,7 @@ impl Run<'_> {
             }
             let blockers = self.emit_waiting(index, number, direction).await;
             let left = self.until.saturating_duration_since(Instant::now());
-            tokio::time::sleep(activity::jittered(pause).min(left)).await;
+            tokio::time::sleep(retry_pause(pause).min(left)).await;
             if Instant::now() >= self.until {
                 let why = format!("{error}; the lock is held by {}", names(&blockers));
                 let error = Error::deadline(self.deadline.limit(), why).with_source(error);
