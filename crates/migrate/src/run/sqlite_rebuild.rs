@@ -17,9 +17,9 @@ use crate::history::{self, State};
 use crate::run::Run;
 use crate::run::busy_retry;
 use crate::run::disk_space;
-use crate::run::probe::{Probe, probe};
+use crate::run::probe::{Probe, is_reached, probe};
 use crate::run::progress::Progress;
-use crate::run::transactional::{is_over, is_reached};
+use crate::run::transactional::is_over;
 use crate::steps::step::{Action, Direction, Step};
 
 /// Temporary name of the new table.

@@ -14,7 +14,7 @@ use crate::history::dependencies;
 use crate::history::{self, History, State};
 use crate::run::Run;
 use crate::run::busy_retry;
-use crate::run::probe::{Probe, drifted, probe};
+use crate::run::probe::{Probe, drifted, is_reached, probe};
 use crate::run::progress::{Progress, StepPosition};
 use crate::steps::step::{Action, Direction, Sql, Step};
 
@@ -392,15 +392,6 @@ impl Run<'_> {
             revision.steps()[number].what()
         );
         Error::revision(message).with_source(error)
-    }
-}
-
-/// Returns whether the probed state is the one that the direction leads to.
-pub(crate) fn is_reached(step: &Step, direction: Direction, found: &Probe) -> bool {
-    match (&step.action, step.takes_away(direction)) {
-        (Action::Validate { .. }, true) => true,
-        (_, true) => *found == Probe::Missing,
-        (_, false) => *found == Probe::Done,
     }
 }
 
