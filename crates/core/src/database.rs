@@ -12,7 +12,7 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::transaction::IsolationLevel;
 
-use crate::driver::Connection;
+use crate::driver::{Connection, Connector};
 use crate::foreign_key::read_foreign_keys;
 use crate::metrics::Metric;
 use crate::observe::{Log, Observer, Opened, Recorder};
@@ -20,7 +20,6 @@ use crate::pool::{Pool, PoolMetrics, PoolStatus};
 use crate::routing::{NodeConnection, NodeStatus, ReadConsistency, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::Settings;
-use crate::waiting::BlockerLookup;
 
 /// A connected database: its pools, its routing and its observer.
 ///
@@ -342,9 +341,9 @@ impl Database {
         Some(ReadSession::new(connection, None, at, None))
     }
 
-    /// Returns one lock monitor for each server.
-    pub(crate) fn lookouts(&self) -> Vec<BlockerLookup> {
-        self.0.router.connectors().cloned().map(BlockerLookup::new).collect()
+    /// Returns the connector of each server.
+    pub(crate) fn connectors(&self) -> impl Iterator<Item = &Connector> {
+        self.0.router.connectors()
     }
 }
 

@@ -38,6 +38,14 @@
 
 mod random;
 
+// A driver that is left out is replaced by types without values.
+#[cfg(not(feature = "postgres"))]
+#[path = "without_postgres.rs"]
+mod postgres;
+#[cfg(not(feature = "sqlite"))]
+#[path = "without_sqlite.rs"]
+mod sqlite;
+
 pub mod database;
 pub mod driver;
 pub mod foreign_key;
@@ -51,7 +59,11 @@ pub mod session;
 pub mod settings;
 pub mod waiting;
 
+#[cfg(feature = "postgres")]
+use tallybook_postgres as postgres;
 pub use tallybook_sql::*;
+#[cfg(feature = "sqlite")]
+use tallybook_sqlite as sqlite;
 
 pub use database::Database;
 pub use histogram::DurationSummary;

@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallybook_core::database::Database;
-use tallybook_core::waiting::Deadline;
+use tallybook_core::driver::Connection;
+use tallybook_core::waiting::{Blocker, Deadline};
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::redact::quoted;
 
+use crate::catalog::other_schema::other_schema;
 use crate::compare::difference::Difference;
 use crate::compare::status::compare;
 use crate::compare::unrecorded_tables;
 use crate::history::history_name::{DEFAULT_HISTORY, HistoryName};
 use crate::history::other_histories::OtherHistory;
 use crate::history::relative_target::{self, ResolvedTarget};
-use crate::history::{self, HistoryEntry};
-use crate::run::Run;
+use crate::history::{self, History, HistoryEntry};
 use crate::run::options::Options;
-use crate::run::privileges::RequiredPrivileges;
+use crate::run::privileges::{MissingPrivilege, RequiredPrivileges, refuse};
 use crate::run::progress::{Change, Progress};
+use crate::run::{Run, busy_retry, deadline};
 use crate::steps::revision::Revision;
 use crate::steps::step::Direction;
 use crate::target::Target;
@@ -241,5 +243,118 @@ impl<'a> Migrator<'a> {
             relative_target::resolve(connection, self.name, self.revisions, &history, target, direction).await
         })
         .await
+    }
+
+    /// Returns the deadline of work that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.options.within)
+    }
+
+    /// Runs work until the deadline, and reports the sessions that block it.
+    pub(crate) async fn until<T>(
+        &self,
+        deadline: &Deadline,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let tell = |blockers: &[Blocker]| {
+            let what = "a lock".to_owned();
+            self.options.emit(&Progress::Waiting { what, blockers: blockers.to_vec() });
+        };
+        self.db.until(deadline, tell, work).await
+    }
+
+    /// Runs changes until the deadline, on connections that exclude other runners. Checks the privileges first.
+    pub(crate) async fn run<T>(
+        &self,
+        deadline: &Deadline,
+        needs: RequiredPrivileges,
+        work: impl AsyncFnOnce(&mut Run<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut started = None;
+        // On the heap: a run is a deep nest of futures, and callers have a stack of 2 MiB.
+        let change = Box::pin(async {
+            let run = Run::start(self.db, self.name, self.revisions, &self.options, deadline).await?;
+            let run = started.insert(run);
+            run.check_privileges(needs).await?;
+            work(run).await
+        });
+        let outcome = self.until(deadline, change).await;
+        if let Some(run) = started {
+            run.close().await;
+        }
+        outcome
+    }
+
+    /// Reads the history.
+    ///
+    /// # Errors
+    /// Returns an error if the history is empty and the tables are in another schema.
+    pub(crate) async fn read(&self, connection: &mut Connection) -> Result<History> {
+        let history = history::read(connection, self.name, self.revisions).await?;
+        if history.begun() == 0
+            && let Some(other_schema) = other_schema(connection, self.revisions).await?
+        {
+            other_schema.refuse()?;
+        }
+        Ok(history)
+    }
+
+    /// Reads the database until the deadline. Checks first that the user may read the history tables.
+    pub(crate) async fn with_connection<T>(
+        &self,
+        deadline: &Deadline,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        let url = &self.db.settings().database_url;
+        let look = async |connection: &mut Connection| {
+            refuse(&RequiredPrivileges::to_read().missing(connection, url).await?)?;
+            work(connection).await
+        };
+        self.over_connection(deadline, look).await
+    }
+
+    /// Returns those of the privileges that the user lacks.
+    pub(crate) async fn missing_of(&self, needs: RequiredPrivileges) -> Result<Vec<MissingPrivilege>> {
+        let url = &self.db.settings().database_url;
+        let look = async |connection: &mut Connection| needs.missing(connection, url).await;
+        self.over_connection(&self.deadline(), look).await
+    }
+
+    /// Runs work on a connection of its own until the deadline.
+    async fn over_connection<T>(
+        &self,
+        deadline: &Deadline,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        let mut opened = None;
+        let work = Box::pin(async { work(opened.insert(busy_retry::connect(self.db).await?)).await });
+        let outcome = self.until(deadline, work).await;
+        if let Some(connection) = opened {
+            deadline::end(connection).await;
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(_: impl Send) {}
+
+    /// Compiled, never run: every future must be `Send`.
+    #[expect(dead_code, reason = "it is only compiled")]
+    fn every_future_may_go_to_another_thread(migrator: &Migrator<'_>) {
+        send(migrator.upgrade(&Target::Head));
+        send(migrator.downgrade(&Target::Base));
+        send(migrator.current());
+        send(migrator.history());
+        send(migrator.check());
+        send(migrator.plan(&Target::Head));
+        send(migrator.missing_privileges(&Target::Head));
+        send(migrator.adoption(&[]));
+        send(migrator.adopt(&[]));
+        send(migrator.release(&[]));
+        send(migrator.repair(""));
     }
 }

@@ -19,7 +19,8 @@ use tallybook_core::pool::{CloseReason, PoolMetrics};
 
 use super::detect::Confidence;
 use super::metric_series::SeriesKey;
-use super::monitor::{Monitor, MonitorInner};
+use super::monitor::Monitor;
+use super::monitor_inner::MonitorInner;
 use super::server_attributes::ServerAttributes;
 use super::statement_registry::Snapshot;
 use super::statement_stats::StatsSnapshot;
@@ -68,8 +69,8 @@ const REFUSED: Definition<u64> = Definition {
 impl Monitor {
     /// Returns the metrics of the statements and of these pools.
     pub fn metrics(&self, pools: &[PoolMetrics]) -> Vec<Metric> {
-        let mut metrics = Vec::from(self.0.statement_metrics());
-        metrics.extend(self.0.pool_metrics(pools));
+        let mut metrics = Vec::from(self.inner.statement_metrics());
+        metrics.extend(self.inner.pool_metrics(pools));
         metrics
     }
 }

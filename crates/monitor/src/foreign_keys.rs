@@ -1,11 +1,12 @@
 //! Foreign keys. They prove that a parameter may hold a value read earlier, whatever the column names.
 
 use std::collections::HashMap;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
 
 use foldhash::fast::FixedState;
 use tallybook_core::foreign_key::ForeignKey;
+use tallybook_sql::lock::{read, write};
 use tokio::sync::Notify;
 
 use super::detect::{ColumnRef, unqualified};
@@ -34,7 +35,7 @@ impl ForeignKeys {
             (column(table, own), column(to_table, to_column))
         });
         let keys = keys.collect();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *write(&self.keys) = keys;
     }
 
     /// Requests a reload after a schema change, if the keys were ever needed.
@@ -65,7 +66,7 @@ impl ForeignKeys {
     /// call requests the load and returns `false`; a database whose statements repeat nothing never loads its
     /// keys.
     pub(super) fn are_joined(&self, one: ColumnRef<'_>, other: ColumnRef<'_>) -> bool {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = read(&self.keys);
         if keys.is_empty() {
             self.request_load();
             return false;

@@ -56,6 +56,7 @@ mod foreign_keys;
 mod log_record;
 mod metric_series;
 mod monitor;
+mod monitor_inner;
 mod parameters;
 mod plans;
 mod recorder;

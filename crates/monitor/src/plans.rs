@@ -1,11 +1,12 @@
 //! Plan capture for slow statements.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 use tallybook_sql::call_site::CallSite;
+use tallybook_sql::lock::lock;
 use tallybook_sql::query::Request;
 use tallybook_sql::value::Value;
 use tokio::sync::mpsc;
@@ -48,7 +49,7 @@ impl ExplainQueue {
     pub(super) fn request(&self, stats: &Arc<StatementStats>, request: &Request, call: CallSite) {
         let Ok(permit) = self.requests.try_reserve() else { return };
         let now = Instant::now();
-        let mut last_explained = self.last_explained.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_explained = lock(&self.last_explained);
         let last = last_explained.get(&stats.fingerprint.hash);
         if last.is_some_and(|last| now - *last < EXPLAIN_INTERVAL) {
             return;

@@ -2,13 +2,14 @@
 //! detector.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tallybook_core::observe::{Opened, Outcome, Recorder};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Error;
+use tallybook_sql::lock::lock;
 use tallybook_sql::query::Query;
 use tallybook_sql::row::{Key, KeySample};
 use tallybook_sql::stopwatch::Timing;
@@ -16,12 +17,14 @@ use tracing::Span;
 
 use super::detect::{AnsweredStatement, History, PipelineHandle, SentStatement};
 use super::log_record::{Completion, LogRecord};
-use super::monitor::MonitorInner;
-use super::running::ActiveSlot;
+use super::monitor_inner::MonitorInner;
+use super::running::{ActiveSlot, ActiveSlots};
 use super::scope::{OpenSession, Scope};
 use super::statement_stats::{CompletedRun, StatementStats};
 use super::{failure, span};
 
+/// Recorders kept for reuse by later sessions.
+const MAX_IDLE_RECORDERS: usize = 64;
 /// Key buffers kept for reuse.
 const MAX_SPARE_BUFFERS: usize = 8;
 /// A key buffer with more capacity than this is dropped instead of reused.
@@ -52,10 +55,37 @@ pub(super) struct SessionRecorder {
     /// Deregisters the session from its scope when dropped.
     open_session: Option<OpenSession>,
     spare_buffers: Vec<Vec<Key>>,
+    /// Where it goes between two sessions.
+    idle_recorders: Weak<IdleRecorders>,
+}
+
+/// Recorders between two sessions.
+#[derive(Default)]
+pub(super) struct IdleRecorders(
+    #[expect(clippy::vec_box, reason = "sessions take them and give them back in their boxes")]
+    Mutex<Vec<Box<SessionRecorder>>>,
+);
+
+impl IdleRecorders {
+    /// Returns a recorder, a new one if none is idle.
+    pub(super) fn take(self: &Arc<Self>, slots: &ActiveSlots) -> Box<SessionRecorder> {
+        if let Some(recorder) = lock(&self.0).pop() {
+            return recorder;
+        }
+        Box::new(SessionRecorder::new(slots.add(), Arc::downgrade(self)))
+    }
+
+    /// Keeps a recorder for reuse, unless enough are kept already.
+    fn give_back(&self, recorder: Box<SessionRecorder>) {
+        let mut idle_recorders = lock(&self.0);
+        if idle_recorders.len() < MAX_IDLE_RECORDERS {
+            idle_recorders.push(recorder);
+        }
+    }
 }
 
 impl SessionRecorder {
-    pub(super) fn new(slot: Arc<ActiveSlot>) -> Self {
+    fn new(slot: Arc<ActiveSlot>, idle_recorders: Weak<IdleRecorders>) -> Self {
         Self {
             monitor: None,
             number: 0,
@@ -72,6 +102,7 @@ impl SessionRecorder {
             history: History::default(),
             open_session: None,
             spare_buffers: Vec::new(),
+            idle_recorders,
         }
     }
 
@@ -319,6 +350,8 @@ impl Recorder for SessionRecorder {
         if self.history.is_large() {
             self.history = History::default();
         }
-        monitor.recycle(self);
+        if let Some(idle_recorders) = self.idle_recorders.upgrade() {
+            idle_recorders.give_back(self);
+        }
     }
 }

@@ -8,10 +8,11 @@ use tallybook_core::histogram::{Counted, DurationSummary};
 use tallybook_core::pool::PoolStatus;
 use tallybook_core::routing::NodeStatus;
 use tallybook_core::seconds;
+use tallybook_sql::lock::lock;
 
 use super::detect::{QueryFinding, SourceLocation};
 use super::metric_series::MetricSeries;
-use super::monitor::{Monitor, lock};
+use super::monitor::Monitor;
 use super::statement_event::StatementEvent;
 use super::statement_registry::Snapshot;
 use super::statement_stats::StatementStats;
@@ -183,7 +184,7 @@ pub struct ConnectionHolderReport {
 impl Monitor {
     /// Returns a report with the state of the given pools and servers.
     pub fn report(&self, database: String, pools: Vec<PoolStatus>, nodes: Vec<NodeStatus>) -> Report {
-        let monitor = &self.0;
+        let monitor = &self.inner;
         let Snapshot { statements, evicted, evicted_series } = monitor.statement_registry.snapshot();
         let mut statements: Vec<_> =
             statements.iter().map(|statement| StatementReport::of(statement)).collect();
@@ -207,11 +208,11 @@ impl Monitor {
 
     /// Returns the findings of all finished scopes and sessions, most time lost first.
     pub fn findings(&self) -> Vec<QueryFinding> {
-        lock(&self.0.findings).all().cloned().collect()
+        lock(&self.inner.findings).all().cloned().collect()
     }
 
     fn running(&self) -> Vec<RunningReport> {
-        let running = self.0.slots.running();
+        let running = self.inner.slots.running();
         running
             .into_iter()
             .map(|running| RunningReport {

@@ -1,9 +1,10 @@
 //! Statements in flight, and the watch that reports stuck ones while they still run.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use tallybook_sql::call_site::CallSite;
+use tallybook_sql::lock::lock;
 
 use super::log_record::ms;
 use super::statement_stats::StatementStats;
@@ -60,7 +61,7 @@ impl ActiveSlot {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<RunningStatement>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -68,7 +69,7 @@ impl ActiveSlots {
     /// Adds a slot.
     pub(super) fn add(&self) -> Arc<ActiveSlot> {
         let slot = Arc::new(ActiveSlot::default());
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.0);
         // Drops the slots of dropped recorders.
         slots.retain(|slot| Arc::strong_count(slot) > 1);
         slots.push(Arc::clone(&slot));
@@ -83,7 +84,7 @@ impl ActiveSlots {
     }
 
     fn all(&self) -> Vec<Arc<ActiveSlot>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 
     /// Spawns the task that reports each statement once when it exceeds `threshold`. It ends when the slots

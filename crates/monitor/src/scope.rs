@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+
+use tallybook_sql::lock::lock;
 
 use super::detect::History;
 use super::detect::Rules;
-use super::monitor::MonitorInner;
+use super::monitor_inner::MonitorInner;
 use super::scope_summary::ScopeSummary;
 
 tokio::task_local! {
@@ -95,11 +97,11 @@ impl Scope {
 
     /// Returns the call sites of the sessions that are open now.
     fn open_sessions(&self) -> Vec<&'static Location<'static>> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0.open).clone()
     }
 
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
-        self.0.history.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.history)
     }
 
     /// Iterates over this scope and its enclosing scopes, innermost first.
@@ -115,7 +117,7 @@ impl Scope {
     pub(super) fn opened(self, at: &'static Location<'static>, monitor: &Arc<MonitorInner>) -> OpenSession {
         for scope in self.chain() {
             scope.0.monitor.get_or_init(|| Arc::downgrade(monitor));
-            scope.0.open.lock().unwrap_or_else(PoisonError::into_inner).push(at);
+            lock(&scope.0.open).push(at);
         }
         OpenSession { scope: self, at }
     }
@@ -130,8 +132,7 @@ impl std::fmt::Debug for Scope {
 impl Drop for State {
     fn drop(&mut self) {
         if let Some(monitor) = self.monitor.get().and_then(Weak::upgrade) {
-            let history = self.history.get_mut().unwrap_or_else(PoisonError::into_inner);
-            monitor.report_findings(history, Some(&self.name));
+            monitor.report_findings(&mut lock(&self.history), Some(&self.name));
         }
     }
 }
@@ -151,7 +152,7 @@ impl OpenSession {
 impl Drop for OpenSession {
     fn drop(&mut self) {
         for scope in self.scope.chain() {
-            let mut open = scope.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = lock(&scope.0.open);
             if let Some(index) = open.iter().position(|&at| std::ptr::eq(at, self.at)) {
                 open.swap_remove(index);
             }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use foldhash::fast::FixedState;
 use tallybook_sql::fingerprint::Fingerprint;
+use tallybook_sql::lock::{read, write};
 
 use super::foreign_keys::ForeignKeys;
 use super::metric_series::MetricSeries;
@@ -65,7 +66,7 @@ impl StatementRegistry {
     /// Returns the statement with this text, registering it if it is new.
     pub(super) fn find(&self, sql: &str) -> Arc<StatementStats> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let found = self.entries.read().unwrap_or_else(PoisonError::into_inner).by_text.get(sql).cloned();
+        let found = read(&self.entries).by_text.get(sql).cloned();
         let statement = found.unwrap_or_else(|| self.add(sql));
         statement.touch(now);
         statement
@@ -73,7 +74,7 @@ impl StatementRegistry {
 
     fn add(&self, sql: &str) -> Arc<StatementStats> {
         let fingerprint = Fingerprint::of(sql);
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = write(&self.entries);
         let statement = match entries.by_hash.get(&fingerprint.hash) {
             Some(statement) => Arc::clone(statement),
             None => {
@@ -93,7 +94,7 @@ impl StatementRegistry {
 
     /// Takes both parts under one lock, so that no statement is in neither or in both.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = read(&self.entries);
         Snapshot {
             statements: entries.by_hash.values().cloned().collect(),
             evicted: entries.evicted.statements,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tallybook_core::histogram::{Counted, Histogram};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::fingerprint::Fingerprint;
+use tallybook_sql::lock::lock;
 use tallybook_sql::row::KeyColumn;
 use tallybook_sql::stopwatch::Timing;
 
@@ -113,7 +114,7 @@ impl StatementStats {
         let times = Histogram::times();
         times.record_time(elapsed);
         let times = times.counts();
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = lock(&self.failures);
         let has_room = failures.contains_key(kind) || failures.len() + 1 < MAX_FAILURES;
         let (kind, is_code) = if has_room { (kind, is_code) } else { (OTHER, false) };
         add_failures(&mut failures, kind, &FailureStats { is_code, times });
@@ -128,7 +129,7 @@ impl StatementStats {
 
     /// Returns the line of code that last ran it.
     pub(super) fn last_call(&self) -> Option<&'static Location<'static>> {
-        *self.last_call.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.last_call)
     }
 
     pub(super) fn touch(&self, now: u64) {
@@ -140,17 +141,17 @@ impl StatementStats {
     }
 
     pub(super) fn set_plan(&self, plan: String) {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        *lock(&self.plan) = Some(plan);
     }
 
     /// Returns the plan captured when it was last slow.
     pub(super) fn plan(&self) -> Option<String> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.plan).clone()
     }
 
     pub(super) fn snapshot(&self) -> StatsSnapshot {
         let load = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = lock(&self.failures);
         StatsSnapshot {
             times: self.times.counts(),
             rows: self.rows.counts(),

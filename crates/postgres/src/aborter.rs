@@ -1,8 +1,9 @@
 //! Aborting all connections to a server that stopped responding: their callers would wait forever.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use tallybook_sql::lock::lock;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -16,7 +17,7 @@ pub(super) struct ConnectionAborter {
 impl ConnectionAborter {
     /// Registers a connection, and forgets those that have ended.
     pub(super) fn add(&self, task: AbortHandle) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = lock(&self.tasks);
         if tasks.len() == tasks.capacity() {
             tasks.retain(|task| !task.is_finished());
         }
@@ -25,7 +26,7 @@ impl ConnectionAborter {
 
     /// Returns the number of open connections.
     pub(super) fn open_count(&self) -> usize {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = lock(&self.tasks);
         tasks.retain(|task| !task.is_finished());
         tasks.len()
     }
@@ -33,7 +34,7 @@ impl ConnectionAborter {
     /// Aborts every connection and every attempt to make one. Callers waiting for an answer see a closed connection.
     pub(super) fn abort_all(&self) {
         self.aborted.notify_waiters();
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
         tasks.iter().for_each(AbortHandle::abort);
     }
 

@@ -1,6 +1,8 @@
 //! The backend processes of a server's connections.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
+
+use tallybook_sql::lock::lock;
 
 /// The backend processes that serve the connections to one server. A pooler may hand one of them to another client at
 /// any time.
@@ -14,7 +16,7 @@ impl Backends {
     /// Registers the backend process of a new connection, and forgets those of closed connections.
     pub(super) fn add(&self, pid: i64) -> Backend {
         let backend = Backend::default();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         if known.len() == known.capacity() {
             known.retain(|(_, backend)| backend.strong_count() > 0);
         }
@@ -24,7 +26,7 @@ impl Backends {
 
     /// Returns the process ids of the open connections.
     pub(super) fn pids(&self) -> Vec<i64> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.0);
         known.iter().filter(|(_, backend)| backend.strong_count() > 0).map(|(pid, _)| *pid).collect()
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn cancel(
     let (token, server, tls) = (token.clone(), server.clone(), tls.clone());
     let sending = tokio::spawn(async move {
         match open(&server).await {
-            Ok((stream, name)) => token.cancel_query_raw(UntilClosed(stream), tls.for_cancel(name)).await,
+            Ok((stream, name)) => token.cancel_query_raw(UntilClosed(stream), tls.handshake(name)).await,
             Err(_) => token.cancel_query(tls).await,
         }
     });
@@ -65,7 +65,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A stream whose shutdown waits until the other side closes it.
-pub(super) struct UntilClosed(Box<dyn Stream>);
+struct UntilClosed(Box<dyn Stream>);
 
 impl AsyncRead for UntilClosed {
     fn poll_read(

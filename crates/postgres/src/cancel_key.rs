@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use tallybook_sql::lock::lock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
@@ -24,7 +25,7 @@ pub(super) async fn pid(client: &Client) -> Option<i64> {
         .cancel_query_raw(CapturedRequest(Arc::clone(&captured)), NoEncryption)
         .await
         .ok()?;
-    let captured = captured.lock().unwrap_or_else(PoisonError::into_inner);
+    let captured = lock(&captured);
     let request = captured.get(captured.len().checked_sub(REQUEST)?..)?;
     Some(i32::from_be_bytes(request[PID].try_into().ok()?).into())
 }
@@ -64,7 +65,7 @@ impl AsyncRead for CapturedRequest {
 
 impl AsyncWrite for CapturedRequest {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        lock(&self.0).extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

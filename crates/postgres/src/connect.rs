@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,11 +16,13 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::Connection;
 use super::aborter::ConnectionAborter;
 use super::backends::Backends;
+use super::error::{Refusal, is_limit_exceeded, problem};
 use super::notices::Notices;
 use super::parameter_status::{DrivenConnection, ParameterStatus};
+use super::pooler::Pooler;
 use super::size_limits::LimitedStream;
 use super::startup::Startup;
-use super::tls::{self, PlaintextWarning, Tls};
+use super::tls::{PlaintextWarning, Tls};
 use super::unix_socket::UnixSocket;
 use crate::config::{PostgresTarget, Server, TargetSessionAttrs};
 
@@ -60,12 +61,6 @@ struct Inner {
     /// Number of requests answered on all connections.
     answers: Arc<AtomicU64>,
     backends: Backends,
-}
-
-/// The reason why a connection to one server failed.
-pub(super) struct Refusal {
-    problem: String,
-    source: Option<tokio_postgres::Error>,
 }
 
 impl Connector {
@@ -215,10 +210,11 @@ impl Inner {
         if connection.announced_pid().await != Some(server_info.identity.pid)
             || !server_info.mismatches.is_empty()
         {
-            let second = async || self.open(&config, server, &tls.for_same_mode()).await.ok();
-            connection
-                .verify_pooler(startup, &server_info, &self.keeps_sessions, &self.described, second)
-                .await?;
+            let second = async || Some(self.open(&config, server, &tls.for_same_mode()).await.ok()?.client);
+            let (keeps, target) = (&self.keeps_sessions, &self.described);
+            let (pooler, identity) =
+                Pooler::verify(&connection.client, startup, &server_info, keeps, target, second).await?;
+            connection.set_pooler(pooler, identity);
         }
         connection.backend = Some(self.backends.add(server_info.identity.pid));
         connection.parameter_status.remember();
@@ -295,11 +291,6 @@ fn may_succeed_in_plaintext(error: &tokio_postgres::Error, tls: &Tls) -> bool {
     tls.has_failed() || (tls.is_done() && turned_away)
 }
 
-/// Returns whether the server exceeded a limit of [`size_limits`](super::size_limits).
-fn is_limit_exceeded(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::InvalidData)
-}
-
 /// Checks the role of a server. tokio-postgres would ask whether transactions are read-only, which Tallybook's own
 /// start-up options make them everywhere.
 fn check_session_attrs(standby: bool, target_session_attrs: TargetSessionAttrs) -> Result<(), Refusal> {
@@ -309,44 +300,6 @@ fn check_session_attrs(standby: bool, target_session_attrs: TargetSessionAttrs) 
         _ => return Ok(()),
     };
     Err(Refusal::new(problem.to_owned()))
-}
-
-impl Refusal {
-    pub(super) fn new(problem: String) -> Self {
-        Self { problem, source: None }
-    }
-
-    /// Returns whether something between client and server refused the start-up options: PgBouncer reports a protocol
-    /// violation, others an unsupported feature.
-    fn may_concern_options(&self) -> bool {
-        let code = self.source.as_ref().and_then(tokio_postgres::Error::code);
-        matches!(code, Some(&SqlState::PROTOCOL_VIOLATION | &SqlState::FEATURE_NOT_SUPPORTED))
-    }
-}
-
-impl From<tokio_postgres::Error> for Refusal {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self { problem: problem(&error), source: Some(error) }
-    }
-}
-
-/// Returns the reason of a failure, and advice.
-fn problem(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), error.source()) {
-        (Some(db), _) => match *db.code() {
-            SqlState::INVALID_PASSWORD => format!("{}; check the password in the URL", db.message()),
-            SqlState::INVALID_CATALOG_NAME => {
-                format!("{}; create it with `createdb`, or correct the URL", db.message())
-            }
-            _ => db.message().to_owned(),
-        },
-        (None, Some(cause)) => tls::explain(cause).unwrap_or_else(|| match cause.is::<io::Error>() {
-            true if is_limit_exceeded(cause) => cause.to_string(),
-            true => format!("{cause}; is a server running there?"),
-            false => cause.to_string(),
-        }),
-        (None, None) => error.to_string(),
-    }
 }
 
 fn in_order(target: &PostgresTarget) -> Vec<&Server> {

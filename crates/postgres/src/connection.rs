@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, pin_mut};
 use lru::LruCache;
 use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::replication::{Identity, Position};
+use tallybook_sql::replication::{Identity, Observation, Position};
 use tallybook_sql::replication::{end_of_log, parse_lsn, timeline_of};
 use tallybook_sql::row::Column;
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ use super::error::convert;
 use super::notices::Notices;
 use super::parameter_status::ParameterStatus;
 use super::pooler::Pooler;
-use super::server_info::{ServerInfo, identify};
+use super::server_info::{self, ServerInfo, identify};
 use super::startup::Startup;
 use super::tls::Tls;
 use crate::config::Server;
@@ -115,6 +115,14 @@ impl Connection {
         Ok(server_info)
     }
 
+    /// Makes it a connection through a pooler, to the server of this identity.
+    pub(super) fn set_pooler(&mut self, pooler: Pooler, identity: Identity) {
+        self.pooler = Some(pooler);
+        self.identity = identity;
+        // A pooler that does not reset server connections leaves the statement names of other sessions on them.
+        self.prepares = false;
+    }
+
     /// Returns the process id that the server announced for the connection.
     pub(super) async fn announced_pid(&self) -> Option<i64> {
         cancel_key::pid(&self.client).await
@@ -140,6 +148,16 @@ impl Connection {
             Ok(outcome) => outcome.map_err(convert),
             Err(_) => Err(Error::new(Kind::Lost)),
         }
+    }
+
+    /// Returns role, log position and timeline. One round trip.
+    pub async fn observe(&mut self) -> Result<Observation> {
+        server_info::observe(&self.client).await
+    }
+
+    /// Returns the LSN up to which a replica has replayed the log. One round trip.
+    pub async fn replay_position(&mut self) -> Result<Option<u64>> {
+        server_info::replay_position(&self.client).await
     }
 
     /// Returns whether a pooler is between client and server.

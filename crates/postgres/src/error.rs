@@ -1,8 +1,12 @@
-//! Conversion of PostgreSQL's errors.
+//! Conversion of PostgreSQL's errors, and the reasons why a server can't be connected to.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 
 use tallybook_sql::error::{Class, Error, Kind};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+use super::tls;
 use crate::condition::condition;
 
 /// The routine in which PostgreSQL finds that the columns of a prepared statement have changed.
@@ -86,4 +90,53 @@ fn constraint(db: &DbError) -> Option<String> {
 fn copied_row(db: &DbError) -> Option<usize> {
     let (_, line) = db.where_()?.strip_prefix("COPY ")?.split_once(", line ")?;
     line.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The reason why a connection to one server failed.
+pub(super) struct Refusal {
+    pub(super) problem: String,
+    pub(super) source: Option<tokio_postgres::Error>,
+}
+
+impl Refusal {
+    pub(super) fn new(problem: String) -> Self {
+        Self { problem, source: None }
+    }
+
+    /// Returns whether something between client and server refused the start-up options: PgBouncer reports a protocol
+    /// violation, others an unsupported feature.
+    pub(super) fn may_concern_options(&self) -> bool {
+        let code = self.source.as_ref().and_then(tokio_postgres::Error::code);
+        matches!(code, Some(&SqlState::PROTOCOL_VIOLATION | &SqlState::FEATURE_NOT_SUPPORTED))
+    }
+}
+
+impl From<tokio_postgres::Error> for Refusal {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self { problem: problem(&error), source: Some(error) }
+    }
+}
+
+/// Returns the reason of a failure, and advice.
+pub(super) fn problem(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(db), _) => match *db.code() {
+            SqlState::INVALID_PASSWORD => format!("{}; check the password in the URL", db.message()),
+            SqlState::INVALID_CATALOG_NAME => {
+                format!("{}; create it with `createdb`, or correct the URL", db.message())
+            }
+            _ => db.message().to_owned(),
+        },
+        (None, Some(cause)) => tls::explain(cause).unwrap_or_else(|| match cause.is::<io::Error>() {
+            true if is_limit_exceeded(cause) => cause.to_string(),
+            true => format!("{cause}; is a server running there?"),
+            false => cause.to_string(),
+        }),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// Returns whether the server exceeded a limit of [`size_limits`](super::size_limits).
+pub(super) fn is_limit_exceeded(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::InvalidData)
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::ready;
 
+use tallybook_sql::lock::lock;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Error};
 
-use super::parameter_status::{DrivenConnection, lock};
+use super::parameter_status::DrivenConnection;
 
 /// The notices of one connection that matter to the driver.
 #[derive(Clone, Debug, Default)]

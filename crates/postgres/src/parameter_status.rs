@@ -1,12 +1,13 @@
 //! Parameter status: settings that the server reports when they change, before the end of the answer.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
+use tallybook_sql::lock::lock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Error};
 
-/// The half of a connection that a task drives, over any stream.
+/// The half of a connection that a task drives, over any stream. It is behind a lock that nobody holds while waiting.
 pub(super) trait DrivenConnection: Send {
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
 
@@ -78,11 +79,4 @@ impl ParameterStatus {
         let mut settings = SETTINGS.iter().zip(&self.at_start);
         settings.any(|(name, at_start)| connection.parameter(name) != at_start.as_deref())
     }
-}
-
-/// Locks a connection. Nobody holds the lock while waiting.
-pub(super) fn lock(
-    connection: &Mutex<dyn DrivenConnection>,
-) -> MutexGuard<'_, dyn DrivenConnection + 'static> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

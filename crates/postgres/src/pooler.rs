@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tallybook_sql::error::Error;
+use tallybook_sql::replication::Identity;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::Connection;
-use super::connect::Refusal;
-use super::server_info::{ServerInfo, backend};
+use super::error::Refusal;
+use super::server_info::{ServerInfo, backend, identify};
 use super::startup::{self, Startup};
 
 /// Time limit for a second session, for which the pooler may have no server connection.
@@ -44,7 +44,36 @@ pub(super) struct Pooler {
 }
 
 impl Pooler {
-    pub(super) fn new(backend: i64, target: &str, keeps: &Arc<AtomicBool>) -> Self {
+    /// Verifies that a pooler keeps a server connection for the session of `client`, for which it may open a second
+    /// session, and applies the settings that the start-up options did not. Returns it, and the identity of the server
+    /// behind it.
+    pub(super) async fn verify(
+        client: &Client,
+        startup: &Startup,
+        server_info: &ServerInfo,
+        keeps: &Arc<AtomicBool>,
+        target: &str,
+        second: impl AsyncFnOnce() -> Option<Client>,
+    ) -> Result<(Self, Identity), Refusal> {
+        if !keeps.load(Ordering::Relaxed) {
+            if is_shared(client, server_info.identity.pid, second).await {
+                return Err(Refusal::new(NOT_KEPT.to_owned()));
+            }
+            keeps.store(true, Ordering::Relaxed);
+        }
+        client.simple_query(&startup.set_sql()).await?;
+        let now = identify(client, startup).await?;
+        if now.identity.pid != server_info.identity.pid {
+            return Err(Refusal::new(NOT_KEPT.to_owned()));
+        }
+        if !now.mismatches.is_empty() {
+            let mismatches = startup::describe(&now.mismatches);
+            return Err(Refusal::new(format!("settings do not take effect: {mismatches}; {DIRECTLY}")));
+        }
+        Ok((Self::new(now.identity.pid, target, keeps), now.identity))
+    }
+
+    fn new(backend: i64, target: &str, keeps: &Arc<AtomicBool>) -> Self {
         let fence = format!(
             "SELECT WHERE CASE WHEN pg_backend_pid() = {backend} THEN false \
              ELSE ('process ' || pg_backend_pid() || ' instead of {backend}')::boolean END"
@@ -67,45 +96,12 @@ impl Pooler {
     }
 }
 
-impl Connection {
-    /// Verifies that the pooler keeps a server connection for this session, for which it may open a second session, and
-    /// applies the settings that the start-up options did not.
-    pub(super) async fn verify_pooler(
-        &mut self,
-        startup: &Startup,
-        server_info: &ServerInfo,
-        keeps: &Arc<AtomicBool>,
-        target: &str,
-        second: impl AsyncFnOnce() -> Option<Self>,
-    ) -> Result<(), Refusal> {
-        if !keeps.load(Ordering::Relaxed) {
-            if is_shared(&self.client, server_info.identity.pid, second).await {
-                return Err(Refusal::new(NOT_KEPT.to_owned()));
-            }
-            keeps.store(true, Ordering::Relaxed);
-        }
-        self.client.simple_query(&startup.set_sql()).await?;
-        let now = self.identify(startup).await?;
-        if now.identity.pid != server_info.identity.pid {
-            return Err(Refusal::new(NOT_KEPT.to_owned()));
-        }
-        if !now.mismatches.is_empty() {
-            let mismatches = startup::describe(&now.mismatches);
-            return Err(Refusal::new(format!("settings do not take effect: {mismatches}; {DIRECTLY}")));
-        }
-        // A pooler that does not reset server connections leaves the statement names of other sessions on them.
-        self.prepares = false;
-        self.pooler = Some(Pooler::new(now.identity.pid, target, keeps));
-        Ok(())
-    }
-}
-
 /// Returns whether two sessions were seen to share server connections. While the second is in a transaction, the first
 /// must still be on its backend and the second on another. A pooler that does not answer in time proves nothing.
-async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Connection>) -> bool {
+async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Client>) -> bool {
     let look = async {
         let Some(second) = second().await else { return false };
-        let other = match backend(&second.client, "BEGIN; ").await {
+        let other = match backend(&second, "BEGIN; ").await {
             Ok(other) => other,
             // In statement mode there are no transactions.
             Err(error) => return error.code() == Some(&SqlState::PROTOCOL_VIOLATION),

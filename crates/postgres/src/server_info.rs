@@ -7,7 +7,6 @@ use tallybook_sql::replication::{Identity, Observation};
 use tallybook_sql::replication::{end_of_log, parse_lsn};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::Connection;
 use super::error::convert;
 use super::startup::{SettingMismatch, Startup};
 
@@ -50,32 +49,25 @@ pub(super) struct ServerInfo {
     pub(super) mismatches: Vec<SettingMismatch>,
 }
 
-impl Connection {
-    /// Returns the LSN up to which a replica has replayed the log. One round trip.
-    pub async fn replay_position(&mut self) -> Result<Option<u64>> {
-        replay_position(&self.client).await
-    }
-
-    /// Returns role, log position and timeline. One round trip.
-    pub async fn observe(&mut self) -> Result<Observation> {
-        let row = first_row(&self.client, &OBSERVE).await.map_err(convert)?;
-        let standby = flag(&row, "in_recovery");
-        let lsn = text(&row, "lsn").and_then(parse_lsn);
-        Ok(Observation {
-            standby,
-            lsn: lsn.map(|lsn| if standby { lsn } else { end_of_log(lsn) }).ok_or_else(|| missing("lsn"))?,
-            timeline: number(&row, "timeline")?,
-            paused: flag(&row, "paused"),
-            system: system(&row)?,
-            started: number(&row, "started")?,
-        })
-    }
-}
-
 /// Returns the LSN up to which a replica has replayed the log; `None` for a server that never was one.
 pub(super) async fn replay_position(client: &Client) -> Result<Option<u64>> {
     let row = first_row(client, "SELECT pg_last_wal_replay_lsn() AS lsn").await.map_err(convert)?;
     Ok(text(&row, "lsn").and_then(parse_lsn))
+}
+
+/// Returns role, log position and timeline.
+pub(super) async fn observe(client: &Client) -> Result<Observation> {
+    let row = first_row(client, &OBSERVE).await.map_err(convert)?;
+    let standby = flag(&row, "in_recovery");
+    let lsn = text(&row, "lsn").and_then(parse_lsn);
+    Ok(Observation {
+        standby,
+        lsn: lsn.map(|lsn| if standby { lsn } else { end_of_log(lsn) }).ok_or_else(|| missing("lsn"))?,
+        timeline: number(&row, "timeline")?,
+        paused: flag(&row, "paused"),
+        system: system(&row)?,
+        started: number(&row, "started")?,
+    })
 }
 
 /// Asks a new connection for the server's identity, and for the settings in effect. One round trip.

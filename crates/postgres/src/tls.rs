@@ -15,7 +15,6 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::cancel::UntilClosed;
 use super::certificates::client_config;
 use super::size_limits::{LimitedStream, StreamState};
 use crate::config::{Server, Ssl};
@@ -88,11 +87,6 @@ impl Tls {
         self.for_connection(self.mode)
     }
 
-    /// Returns the handshake of a cancel request.
-    pub(super) fn for_cancel(&self, domain: &str) -> Handshake<UntilClosed> {
-        self.handshake(domain)
-    }
-
     /// Returns the state of its stream.
     pub(super) fn stream_state(&self) -> &StreamState {
         &self.stream_state
@@ -107,7 +101,8 @@ impl Tls {
         self.progress.load(Ordering::Relaxed) == STARTED
     }
 
-    fn handshake<S>(&self, domain: &str) -> Handshake<S>
+    /// Returns the handshake of a connection or a cancel request.
+    pub(super) fn handshake<S>(&self, domain: &str) -> Handshake<S>
     where
         Maker: MakeTlsConnect<S, Error = std::convert::Infallible>,
     {

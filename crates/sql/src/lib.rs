@@ -63,6 +63,8 @@ pub mod error;
 pub mod escaped;
 pub mod file_access;
 pub mod fingerprint;
+#[doc(hidden)]
+pub mod lock;
 pub mod query;
 pub mod redact;
 pub mod replication;

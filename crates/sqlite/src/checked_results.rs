@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use foldhash::quality::RandomState;
 use rusqlite::{Statement, StatementStatus};
 use smallvec::SmallVec;
 use tallybook_sql::error::Result;
+use tallybook_sql::lock::lock;
 use tallybook_sql::row::Column;
 
 use super::row::check_columns;
@@ -49,7 +50,7 @@ impl CheckedResults {
         }
         let key = (columns.as_ptr() as usize, columns.len());
         let prepared_again = statement.get_status(StatementStatus::RePrepare);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         if seen.len() >= MAX_STATEMENTS {
             seen.clear();
         }

@@ -1,17 +1,17 @@
 //! Opening connections to SQLite.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::lock::lock;
 use tokio::task::spawn_blocking;
 
 use super::Connection;
@@ -19,13 +19,11 @@ use super::checkpoint::{LARGE_LOG_BYTES, shorten};
 use super::error::convert;
 use super::file::DatabaseFile;
 use super::functions;
-use super::wal::{Wal, rewrite};
+use super::pipeline::set_stable_plans;
 use crate::config::{FileAccess, OpenMode, SqliteLocation};
 
 /// Busy time-out of the migration runner within SQLite. The runner itself retries until its deadline.
 const MIGRATION_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
-/// Interval of retries where SQLite itself does not wait.
-const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// Bytes of a file that readers map into memory, where reading a page needs no system call: the maximum of SQLite.
 const MMAP_BYTES: i64 = 0x7fff_0000;
 /// Statements kept prepared on a connection.
@@ -52,7 +50,7 @@ impl Memory {
     }
 
     fn open(&self, flags: OpenFlags) -> rusqlite::Result<Sqlite> {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keeper = lock(&self.keeper);
         if keeper.is_none() {
             *keeper = Some(Sqlite::open_with_flags(&*self.name, flags)?);
         }
@@ -201,70 +199,6 @@ impl Connector {
             sqlite.pragma_update(None, "mmap_size", MMAP_BYTES)?;
         }
         Ok(())
-    }
-}
-
-/// Sets whether plans depend on the values of parameters. If they do, SQLite, built with STAT4, plans a statement again
-/// whenever a value that could matter is bound.
-pub(super) fn set_stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Result<()> {
-    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, are_stable).map(drop)
-}
-
-/// Switches a file to WAL mode before the first write to it, and takes over the flushing of the log. Returns `None` if
-/// SQLite keeps another journal mode, in which it flushes itself.
-pub(super) fn enable_wal(
-    sqlite: &Sqlite,
-    database: &Arc<DatabaseFile>,
-    busy_timeout: Duration,
-) -> Result<Option<Wal>> {
-    if switch_to_wal(sqlite, busy_timeout).map_err(convert)? != "wal" {
-        return Ok(None);
-    }
-    // The first read creates the log's file.
-    sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(convert)?;
-    let Some(path) = sqlite.path().map(|path| PathBuf::from(format!("{path}-wal"))) else { return Ok(None) };
-    let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
-    let failed_before = database.repair_flushes(|| repair(sqlite, &file, database))?;
-    let Ok(log) = Wal::new(file, path, Arc::clone(database), failed_before) else { return Ok(None) };
-    sqlite.execute_batch("PRAGMA synchronous = NORMAL").map_err(convert)?;
-    sqlite.pragma_update(None, "journal_size_limit", LARGE_LOG_BYTES as i64).map_err(convert)?;
-    Ok(Some(log))
-}
-
-/// Returns whether a statement has switched the file to another journal mode, in which SQLite flushes from now on.
-pub(super) fn left_wal_mode(sqlite: &Sqlite) -> rusqlite::Result<bool> {
-    let journal: String = sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if journal == "wal" {
-        return Ok(false);
-    }
-    sqlite.execute_batch("PRAGMA synchronous = FULL").map(|()| true)
-}
-
-/// Writes and flushes the log again after a failed flush, while nobody else writes to it.
-fn repair(sqlite: &Sqlite, log: &File, database: &DatabaseFile) -> Result<()> {
-    sqlite.execute_batch("BEGIN IMMEDIATE").map_err(convert)?;
-    let written = rewrite(log);
-    sqlite.execute_batch("ROLLBACK").map_err(convert)?;
-    written.map_err(|error| {
-        Error::connect(database.path().display().to_string(), "its write-ahead log can't be flushed")
-            .with_source(error)
-    })
-}
-
-/// Switches to WAL mode. If several connections switch at once, SQLite refuses all but one without regard to the busy
-/// time-out, for fear of a deadlock. There is none here, so this waits.
-fn switch_to_wal(sqlite: &Sqlite, busy_timeout: Duration) -> rusqlite::Result<String> {
-    let deadline = Instant::now() + busy_timeout;
-    loop {
-        match sqlite.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
-            {
-                thread::sleep(BUSY_INTERVAL);
-            }
-            outcome => return outcome,
-        }
     }
 }
 

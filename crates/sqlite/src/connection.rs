@@ -1,14 +1,13 @@
 //! A connection to SQLite and its thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Sqlite, ErrorCode, InterruptHandle};
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::query::Query;
-use tallybook_sql::transaction::TransactionFraming;
+use tallybook_sql::lock::lock;
 use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -16,11 +15,10 @@ use tokio::time::timeout;
 use super::authorizer::SessionAuthorizer;
 use super::checked_results::CheckedResults;
 use super::checkpoint::leave_checkpoints;
-use super::connect::{enable_wal, left_wal_mode};
 use super::error::convert;
 use super::file::DatabaseFile;
-use super::inline_budget::{InlineBudget, SlowBatches, is_small};
-use super::pipeline::{check_transaction, run_all};
+use super::inline_budget::{InlineBudget, SlowBatches};
+use super::journal_mode::{enable_wal, left_wal_mode};
 use super::wal::{PendingFlush, Wal};
 
 /// Interval of interrupts until abandoned work ends.
@@ -32,12 +30,12 @@ type Job = Box<dyn FnOnce(&mut Sqlite) + Send>;
 pub struct Connection {
     thread: WorkerHandle,
     /// Connection for work on the caller's thread. Its own thread holds the lock while it works.
-    sqlite: Weak<Mutex<Sqlite>>,
-    inline_budget: Arc<InlineBudget>,
+    pub(super) sqlite: Weak<Mutex<Sqlite>>,
+    pub(super) inline_budget: Arc<InlineBudget>,
     authorizer: SessionAuthorizer,
-    slow_batches: SlowBatches,
+    pub(super) slow_batches: SlowBatches,
     /// Shared with the pipelines on the connection's thread.
-    checked: Arc<CheckedResults>,
+    pub(super) checked: Arc<CheckedResults>,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
     /// `None` for a database in memory.
@@ -133,46 +131,6 @@ impl Connection {
         self.file.as_ref().map_or(Ok(()), |file| file.check_at(now))
     }
 
-    /// Runs a pipeline on the caller's thread, if it is short: reads, or inserts that begin their transaction.
-    ///
-    /// Returns `None` if it must run on the connection's thread, because it takes too long or waits for a lock of
-    /// another process. It can run again from the start, since nothing was written before it.
-    pub(super) fn run_inline(
-        &mut self,
-        queries: &mut [&mut dyn Query],
-        framing: TransactionFraming,
-        since: Option<Instant>,
-    ) -> Option<Result<()>> {
-        if self.slow_batches.skips(queries) || !is_small(queries) {
-            return None;
-        }
-        let shared = self.sqlite.upgrade()?;
-        // Abandoned work may still run.
-        let mut sqlite = shared.try_lock().ok()?;
-        let running = self.inline_budget.start(&sqlite, since).ok()?;
-        let outcome = run_all(&sqlite, &self.checked, queries, framing, since, Some(&running));
-        if outcome.is_ok() {
-            if running.is_used_up() {
-                self.slow_batches.suspect(queries);
-            }
-            return Some(outcome);
-        }
-        // A failed read runs again where it may wait for locks: SQLite says "no such table" also when it could not
-        // verify its schema.
-        if running.has_interrupted() {
-            self.slow_batches.add(queries);
-        } else if !framing.read_only && !sqlite.is_autocommit() {
-            return Some(outcome);
-        }
-        drop(running);
-        queries.iter_mut().for_each(|query| query.reset());
-        match framing.begin {
-            // Unless SQLite has rolled back itself.
-            Some(_) => roll_back(&mut sqlite).err().map(Err),
-            None => None,
-        }
-    }
-
     /// Returns whether [`prepare_write`](Self::prepare_write) has work to do.
     pub(super) fn is_unprepared(&self) -> bool {
         self.wants_wal || self.should_leave_checkpoints() != self.leaves_checkpoints
@@ -201,10 +159,6 @@ impl Connection {
             self.wants_wal = false;
         }
         Ok(())
-    }
-
-    pub(super) fn checked(&self) -> Arc<CheckedResults> {
-        Arc::clone(&self.checked)
     }
 
     pub(super) fn durability(&self) -> Durability {
@@ -318,12 +272,16 @@ fn share(
     Ok((sqlite, opened))
 }
 
-fn lock(sqlite: &Mutex<Sqlite>) -> MutexGuard<'_, Sqlite> {
-    sqlite.lock().unwrap_or_else(PoisonError::into_inner)
+/// Checks that the transaction is still open. Outside of one, SQLite commits each statement at once.
+pub(super) fn check_transaction(sqlite: &Sqlite) -> Result<()> {
+    match sqlite.is_autocommit() {
+        true => Err(Error::new(Kind::TransactionEnded)),
+        false => Ok(()),
+    }
 }
 
 /// Rolls back, if a transaction is open.
-fn roll_back(sqlite: &mut Sqlite) -> Result<()> {
+pub(super) fn roll_back(sqlite: &mut Sqlite) -> Result<()> {
     while !sqlite.is_autocommit() {
         match sqlite.execute_batch("ROLLBACK") {
             // The interrupt was meant for earlier work.

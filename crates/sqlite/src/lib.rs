@@ -58,6 +58,7 @@ mod error;
 mod file;
 mod functions;
 mod inline_budget;
+mod journal_mode;
 mod load;
 mod lock_holders;
 mod pipeline;

@@ -1,8 +1,10 @@
 //! Pipelines: several statements in one hop to the connection's thread.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value as SqliteValue;
 use rusqlite::{Connection as Sqlite, Statement, StatementStatus};
 use tallybook_sql::dialect::Dialect;
@@ -16,9 +18,9 @@ use tokio::task::coop::consume_budget;
 
 use super::Connection;
 use super::checked_results::CheckedResults;
-use super::connect::set_stable_plans;
+use super::connection::{check_transaction, roll_back};
 use super::error::convert;
-use super::inline_budget::RunningBudget;
+use super::inline_budget::{RunningBudget, is_small};
 use super::row::values;
 
 impl Connection {
@@ -59,7 +61,7 @@ impl Connection {
             }
         }
         let durability = (!framing.read_only).then(|| self.durability());
-        let checked = self.checked();
+        let checked = Arc::clone(&self.checked);
         self.thread()
             .call(move |sqlite| {
                 let outcome = run_all(sqlite, &checked, &mut queries(&mut batch), framing, since, None);
@@ -72,6 +74,46 @@ impl Connection {
             .await
             .unwrap_or_else(|lost| Executed::new(None, Err(lost)))
     }
+
+    /// Runs a pipeline on the caller's thread, if it is short: reads, or inserts that begin their transaction.
+    ///
+    /// Returns `None` if it must run on the connection's thread, because it takes too long or waits for a lock of
+    /// another process. It can run again from the start, since nothing was written before it.
+    fn run_inline(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        framing: TransactionFraming,
+        since: Option<Instant>,
+    ) -> Option<Result<()>> {
+        if self.slow_batches.skips(queries) || !is_small(queries) {
+            return None;
+        }
+        let shared = self.sqlite.upgrade()?;
+        // Abandoned work may still run.
+        let mut sqlite = shared.try_lock().ok()?;
+        let running = self.inline_budget.start(&sqlite, since).ok()?;
+        let outcome = run_all(&sqlite, &self.checked, queries, framing, since, Some(&running));
+        if outcome.is_ok() {
+            if running.is_used_up() {
+                self.slow_batches.suspect(queries);
+            }
+            return Some(outcome);
+        }
+        // A failed read runs again where it may wait for locks: SQLite says "no such table" also when it could not
+        // verify its schema.
+        if running.has_interrupted() {
+            self.slow_batches.add(queries);
+        } else if !framing.read_only && !sqlite.is_autocommit() {
+            return Some(outcome);
+        }
+        drop(running);
+        queries.iter_mut().for_each(|query| query.reset());
+        match framing.begin {
+            // Unless SQLite has rolled back itself.
+            Some(_) => roll_back(&mut sqlite).err().map(Err),
+            None => None,
+        }
+    }
 }
 
 /// Returns whether a pipeline begins a transaction and only inserts, so that it may run inline.
@@ -81,7 +123,7 @@ fn is_insert(queries: &mut [&mut dyn Query], framing: TransactionFraming) -> boo
 }
 
 /// Runs the statements and their transaction control, within the inline budget if there is one.
-pub(super) fn run_all(
+fn run_all(
     sqlite: &Sqlite,
     checked: &CheckedResults,
     queries: &mut [&mut dyn Query],
@@ -119,14 +161,6 @@ pub(super) fn run_all(
         (None, _) => {}
     }
     outcome
-}
-
-/// Checks that the transaction is still open. Outside of one, SQLite commits each statement at once.
-pub(super) fn check_transaction(sqlite: &Sqlite) -> Result<()> {
-    match sqlite.is_autocommit() {
-        true => Err(Error::new(Kind::TransactionEnded)),
-        false => Ok(()),
-    }
 }
 
 fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
@@ -171,6 +205,12 @@ fn with_index(sqlite: &Sqlite, error: Error) -> Error {
         Some(Ok(index)) => error.with_constraint(index),
         _ => error,
     }
+}
+
+/// Sets whether plans depend on the values of parameters. If they do, SQLite, built with STAT4, plans a statement again
+/// whenever a value that could matter is bound.
+pub(super) fn set_stable_plans(sqlite: &Sqlite, are_stable: bool) -> rusqlite::Result<()> {
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, are_stable).map(drop)
 }
 
 /// Lets SQLite use the values of parameters to plan what `run` prepares.

@@ -10,9 +10,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::lock::lock;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -127,7 +128,7 @@ impl Wal {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Flushes everything written, and verifies that others will find it.

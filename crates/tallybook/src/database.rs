@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tallybook_core::metrics::Metric;
@@ -10,6 +10,7 @@ use tallybook_core::settings::Settings;
 use tallybook_core::waiting::{Blocker, opening_within};
 use tallybook_monitor::{Monitor, QueryFinding, Report, SocketServer, serve};
 use tallybook_sql::error::Result;
+use tallybook_sql::lock::lock;
 
 use crate::background;
 
@@ -94,7 +95,7 @@ impl Database {
         let (core, monitor) = (self.core.downgrade(), self.monitor.clone());
         let report = move || core.upgrade().map(|core| report(&core, &monitor));
         match serve(path, report).await {
-            Ok(served) => *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(served),
+            Ok(served) => *lock(&self.served) = Some(served),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::warn!(target: "tallybook::monitor", reason, "the figures are not served: tallybook watch won't \
@@ -153,7 +154,7 @@ impl Database {
     /// database.
     pub async fn close(&self) {
         self.core.close().await;
-        drop(self.served.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(lock(&self.served).take());
     }
 }
 

@@ -1,11 +1,5 @@
 //! The boundary to the drivers: one connection type with the same operations on both dialects.
 
-#[cfg(not(feature = "postgres"))]
-#[path = "without_postgres.rs"]
-pub(crate) mod postgres;
-#[cfg(not(feature = "sqlite"))]
-#[path = "without_sqlite.rs"]
-pub(crate) mod sqlite;
 #[cfg(all(test, feature = "postgres", feature = "sqlite"))]
 mod tests;
 
@@ -22,11 +16,7 @@ use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::Value;
 
 use crate::settings::ConnectTarget;
-
-#[cfg(feature = "postgres")]
-pub(crate) use tallybook_postgres as postgres;
-#[cfg(feature = "sqlite")]
-pub(crate) use tallybook_sqlite as sqlite;
+use crate::{postgres, sqlite};
 
 /// Opens connections to one database. Clones share their counters.
 #[doc(hidden)]

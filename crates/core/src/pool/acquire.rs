@@ -11,13 +11,13 @@ use tallybook_sql::error::{AcquireStep, Error, Kind, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{timeout, timeout_at};
 
+use super::close_reason::CloseReason;
 use super::core::{Pool, Shared};
 use super::slots::{Idle, OpenConnection};
-use super::stats::CloseReason;
 use super::{AcquireDeadline, PoolStatus, PooledConnection, Waiting};
 use crate::driver::Connection;
 use crate::observe::Event;
-use crate::random::random;
+use crate::random::jittered;
 
 /// A connection used within this time is not pinged, so that a hot acquire makes no round trip.
 const ALIVE_BYPASS: Duration = Duration::from_millis(500);
@@ -233,7 +233,7 @@ impl Shared {
         }
         self.stats.connected(start.elapsed());
         self.log.on(&Event::Connected { pool: &self.name, took: start.elapsed() });
-        let age = self.settings.recycle.map(|age| age - age.mul_f64(RECYCLE_JITTER * random()).min(age));
+        let age = self.settings.recycle.map(|age| jittered(age, 1.0 - RECYCLE_JITTER..1.0));
         Ok(OpenConnection {
             connection: Box::new(connection),
             // `None` if the age is beyond the range of the clock.

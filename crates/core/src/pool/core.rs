@@ -1,18 +1,20 @@
 //! The pool and its shared state.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::Result;
+use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Identity;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout_at;
 
+use super::close_reason::CloseReason;
 use super::slots::Slots;
-use super::stats::{CloseReason, Stats};
+use super::stats::Stats;
 use super::{AcquireDeadline, PoolMetrics, PoolStatus};
 use crate::driver::{Connection, Connector};
 use crate::observe::{Event, Log};
@@ -159,7 +161,7 @@ impl Shared {
     }
 
     pub(super) fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.slots)
     }
 
     pub(super) fn record_closed(&self, reason: CloseReason) {
@@ -169,7 +171,7 @@ impl Shared {
 
     /// Remembers the latest failure to connect, for later timeout messages.
     pub(super) fn record_failure(&self, why: String) {
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
+        *lock(&self.last_failure) = Some((Instant::now(), why));
     }
 
     pub(super) fn status(&self) -> PoolStatus {
@@ -188,7 +190,7 @@ impl Shared {
             waiting: self.waiting.load(Ordering::Relaxed),
             encrypted,
             longest,
-            last_failure: self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_failure: lock(&self.last_failure).clone(),
             totals: self.stats.totals(),
         }
     }

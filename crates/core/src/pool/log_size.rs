@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::core::{Pool, Shared};
-use crate::driver::sqlite::log_readers;
 use crate::observe::Event;
+use crate::sqlite::log_readers;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Size in bytes from which a warning is logged.

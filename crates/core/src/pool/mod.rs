@@ -10,6 +10,7 @@
 
 mod acquire;
 mod acquire_deadline;
+mod close_reason;
 mod core;
 mod leak;
 mod log_size;
@@ -21,9 +22,8 @@ mod status;
 mod waiting;
 
 pub(crate) use acquire_deadline::{AcquireBudget, AcquireDeadline};
+pub use close_reason::{CloseReason, Closed};
 pub(crate) use core::Pool;
 pub(crate) use pooled_connection::PooledConnection;
-pub use stats::CloseReason;
-pub use status::PoolMetrics;
-pub use status::{Closed, ConnectionHolder, PoolStatus, PoolTotals};
+pub use status::{ConnectionHolder, PoolMetrics, PoolStatus, PoolTotals};
 pub(crate) use waiting::Waiting;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::close_reason::CloseReason;
 use super::core::Shared;
 use super::slots::OpenConnection;
-use super::stats::CloseReason;
 use crate::observe::Event;
 
 impl Shared {

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::CloseReason;
+use super::close_reason::Closed;
 use crate::histogram::{Counted, DurationSummary};
 
 /// A snapshot of a pool.
@@ -86,22 +86,6 @@ impl PoolTotals {
     /// Returns the callers that timed out at any step.
     pub fn timeouts(&self) -> u64 {
         self.timeouts_waiting + self.timeouts_connecting + self.timeouts_pinging
-    }
-}
-
-/// Closed connections, counted by [`CloseReason`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed(pub(super) [u64; CloseReason::ALL.len()]);
-
-impl Closed {
-    /// Returns the connections closed for this reason.
-    pub fn by(&self, reason: CloseReason) -> u64 {
-        self.0[reason as usize]
-    }
-
-    /// Returns all closed connections.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
     }
 }
 

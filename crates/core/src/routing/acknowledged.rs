@@ -1,8 +1,10 @@
 //! The latest commits that a primary acknowledged, to count those a new primary may lack.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
+
+use tallybook_sql::lock::lock;
 
 /// Number of positions remembered.
 const MAX_POSITIONS: usize = 4096;
@@ -47,7 +49,7 @@ impl Acknowledged {
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

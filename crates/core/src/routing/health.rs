@@ -1,9 +1,10 @@
 //! The known state of a node: what every read looks at in atomics, the rest behind a lock.
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Observation;
 
 use super::status::{NodeRole, NodeState};
@@ -79,7 +80,7 @@ impl Health {
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Sets role and state. Returns whether to log the change; `Suspect` is too short-lived to be logged.

@@ -5,8 +5,9 @@
 //! again, even if it is the only one left: it lacks what the promoted server acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Observation;
 use tokio::sync::Notify;
 
@@ -57,7 +58,7 @@ impl Primary {
     }
 
     fn election(&self) -> MutexGuard<'_, ElectionState> {
-        self.election.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.election)
     }
 
     /// Returns the system identifier of the cluster, or 0 before the first primary.

@@ -21,8 +21,8 @@ use super::router::Router;
 use super::status::{NodeRole, NodeState};
 use super::watch::{FailureKind, ProbeFailure, Watch};
 use crate::driver::Connection;
-use crate::driver::postgres::refusal;
-use crate::random::random;
+use crate::postgres::refusal;
+use crate::random::jittered;
 
 /// A node that does not answer for this long gets no new reads.
 const SUSPECT_AFTER: Duration = Duration::from_millis(250);
@@ -352,14 +352,13 @@ impl Router {
     /// Returns the pause before the next probe. While there is no primary, candidates are probed at the
     /// normal interval.
     fn pause(&self, node: usize) -> Duration {
-        let interval =
-            self.replica.check_interval.mul_f64(1.0 + JITTER * (2.0 * random() - 1.0)).max(MIN_PAUSE);
+        let interval = jittered(self.replica.check_interval, 1.0 - JITTER..1.0 + JITTER).max(MIN_PAUSE);
         let failures = self.nodes[node].health.known().failures;
         let is_needed = self.nodes[node].is_candidate && self.primary.now(self).is_none();
         match failures {
             0 => interval,
             _ if is_needed => interval,
-            failures => backoff(failures).mul_f64(1.0 - JITTER * random()),
+            failures => jittered(backoff(failures), 1.0 - JITTER..1.0),
         }
     }
 }

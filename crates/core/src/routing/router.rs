@@ -2,12 +2,13 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Position;
 use tokio::time::{sleep, timeout_at};
 
@@ -308,7 +309,7 @@ impl Router {
     }
 
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.history)
     }
 
     pub(super) fn add_doubtful(&self, transactions: u64) {

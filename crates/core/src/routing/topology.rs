@@ -1,6 +1,6 @@
 //! The nodes named by the settings.
 
-use crate::driver::postgres::config::{PostgresTarget, Server, TargetSessionAttrs};
+use crate::postgres::config::{PostgresTarget, Server, TargetSessionAttrs};
 use crate::settings::{ConnectTarget, Settings};
 
 /// A node before it is opened.

@@ -50,17 +50,38 @@ impl fmt::Debug for BulkLoad<'_> {
     }
 }
 
-impl<'s> BulkLoad<'s> {
-    pub(super) fn new(
-        session: &'s mut WriteSession,
-        load: Load,
-        columns: Vec<String>,
-        sql: String,
-        call: CallSite,
-    ) -> Self {
-        Self { session, load, columns, sql, call }
+impl WriteSession {
+    /// Starts a bulk load: COPY on PostgreSQL, prepared inserts in large groups on SQLite.
+    ///
+    /// # Errors
+    /// If the table or a column does not exist.
+    #[track_caller]
+    pub fn load<'s>(
+        &'s mut self,
+        table: &str,
+        columns: &[&str],
+    ) -> impl Future<Output = Result<BulkLoad<'s>>> + Send {
+        self.load_called(table, columns, CallSite::here())
     }
 
+    /// Starts a bulk load on behalf of another line of code.
+    ///
+    /// # Errors
+    /// As [`WriteSession::load`].
+    pub async fn load_called(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        call: CallSite,
+    ) -> Result<BulkLoad<'_>> {
+        let load = self.start_load(table, columns).await?;
+        let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        Ok(BulkLoad { session: self, load, columns, sql, call })
+    }
+}
+
+impl BulkLoad<'_> {
     /// Adds a row. Its fields must match the columns of the load.
     ///
     /// # Errors

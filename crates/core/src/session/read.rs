@@ -13,9 +13,9 @@ use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Value;
 
 use super::access::sealed::Sealed;
-use super::explain::{ExplainMode, Plan, explain, explain_one, explained};
+use super::explain::{explain, outline};
 use super::pipeline::{SessionConnection, refuse_control};
-use super::{Counts, Session};
+use super::{Counts, Plan, Session};
 use crate::observe::Recorder;
 use crate::routing::{Next, NodeConnection, Route};
 
@@ -223,9 +223,7 @@ impl ReadSession {
         values: Vec<Value>,
         call: CallSite,
     ) -> Result<String> {
-        let mut plan = Plan::default();
-        explain_one(self, &explained(statement, ExplainMode::Plan), values, call, &mut plan).await?;
-        Ok(plan.outline)
+        outline(self, statement, values, call).await
     }
 
     /// Returns the statements, round trips and rows of this session so far.
@@ -263,10 +261,8 @@ impl Session for ReadSession {
         self.run(batch).await
     }
 
-    async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
-        let mut plan = Plan::default();
-        explain(self, &mut query, ExplainMode::Plan, &mut plan).await?;
-        Ok(plan)
+    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
+        explain(self, query).await
     }
 
     fn counts(&self) -> Counts {

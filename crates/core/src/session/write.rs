@@ -1,7 +1,6 @@
 //! Write sessions.
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
@@ -14,9 +13,9 @@ use tallybook_sql::query::{Batch, ReadBatch, check, queries, reset};
 use tallybook_sql::transaction::{Begin, IsolationLevel, TransactionFraming};
 
 use super::access::sealed::Sealed;
-use super::explain::{ExplainMode, Plan, explain};
+use super::explain::explain;
 use super::pipeline::{SessionConnection, refuse_control};
-use super::{BulkLoad, CommitToken, Counts, Session};
+use super::{CommitToken, Counts, Plan, Session};
 use crate::driver::Load;
 use crate::observe::Recorder;
 use crate::pool::{AcquireBudget, AcquireDeadline};
@@ -193,29 +192,8 @@ impl WriteSession {
         Ok(())
     }
 
-    /// Starts a bulk load: COPY on PostgreSQL, prepared inserts in large groups on SQLite.
-    ///
-    /// # Errors
-    /// If the table or a column does not exist.
-    #[track_caller]
-    pub fn load<'s>(
-        &'s mut self,
-        table: &str,
-        columns: &[&str],
-    ) -> impl Future<Output = Result<BulkLoad<'s>>> + Send {
-        self.load_called(table, columns, CallSite::here())
-    }
-
-    /// Starts a bulk load on behalf of another line of code.
-    ///
-    /// # Errors
-    /// As [`WriteSession::load`].
-    pub async fn load_called(
-        &mut self,
-        table: &str,
-        columns: &[&str],
-        call: CallSite,
-    ) -> Result<BulkLoad<'_>> {
+    /// Starts a bulk load. Until [`WriteSession::finish_load`] the transaction can only be rolled back.
+    pub(super) async fn start_load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         if let Some(begin) = self.start_statement()? {
             self.begin(begin).await?;
             self.start_statement()?;
@@ -225,9 +203,7 @@ impl WriteSession {
         self.has_written = true;
         // An unfinished load cannot be committed.
         self.state = State::Failed(format!("the bulk load of {table} was not finished"));
-        let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
-        let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Ok(BulkLoad::new(self, load, columns, sql, call))
+        Ok(load)
     }
 
     /// Returns the statements, round trips and rows of this session so far.
@@ -358,10 +334,8 @@ impl Session for WriteSession {
         self.run(batch).await
     }
 
-    async fn explain<B: ReadBatch>(&mut self, mut query: B) -> Result<Plan> {
-        let mut plan = Plan::default();
-        explain(self, &mut query, ExplainMode::Plan, &mut plan).await?;
-        Ok(plan)
+    async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {
+        explain(self, query).await
     }
 
     fn counts(&self) -> Counts {

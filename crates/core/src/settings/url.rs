@@ -10,7 +10,7 @@ use tallybook_sql::file_access::SqliteLocation;
 use tallybook_sql::redact::Problem;
 use tallybook_sql::redact::{self, HIDDEN};
 
-use crate::driver::postgres::config::{PostgresTarget, Server};
+use crate::postgres::config::{PostgresTarget, Server};
 
 const EXPECTED: &str = "sqlite:///./relative.db, sqlite:////absolute.db, sqlite::memory: or \
     postgresql://user:password@host:5432/database (in a password, @ is written %40, / is %2F, ? is %3F, # is %23)";

@@ -1,7 +1,5 @@
 //! Other sessions on a PostgreSQL server.
 
-use std::time::Duration;
-
 use tallybook_sql::error::Result;
 use tallybook_sql::fingerprint::shape;
 use tallybook_sql::params;
@@ -10,7 +8,6 @@ use tallybook_sql::transaction::TransactionFraming;
 
 use super::blocker::Blocker;
 use crate::driver::Connection;
-use crate::random::random;
 
 /// Age in seconds from which an open transaction is worth a warning.
 const OLD: f64 = 60.0;
@@ -114,10 +111,4 @@ async fn fetch<B: Batch>(connection: &mut Connection, batch: B) -> Result<B::Out
 fn blocker((pid, user, application, age, state, query): Row) -> Blocker {
     let query = shape(&query).chars().take(MAX_QUERY).collect();
     Blocker { pid, user, application, age: Some(age), state, query }
-}
-
-/// Returns a random duration between 0.5 and 1.5 times `time`, so that retries do not collide again and
-/// again.
-pub fn jittered(time: Duration) -> Duration {
-    time.mul_f64(0.5 + random())
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 use tallybook_sql::escaped::Escaping;
 
-use crate::driver::sqlite::Process;
+use crate::sqlite::Process;
 
 /// A PostgreSQL session, or a process with a lock on an SQLite file, that blocks others.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::activity;
 use super::blocker::Blocker;
-use crate::driver::sqlite::lock_holders;
 use crate::driver::{Connection, Connector};
+use crate::sqlite::lock_holders;
 
 /// Time limit of a check. A server that does not answer reports no blockers.
 const LIMIT: Duration = Duration::from_secs(1);

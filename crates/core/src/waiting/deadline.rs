@@ -1,7 +1,9 @@
 //! Deadlines that work may extend.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use tallybook_sql::lock::lock;
 
 /// A deadline for work. Clones share it.
 #[derive(Clone, Debug)]
@@ -23,12 +25,12 @@ impl Deadline {
 
     /// Returns the current deadline.
     pub fn end(&self) -> Instant {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.end)
     }
 
     /// Moves the deadline to at least `grace` from now, so that cleanup can finish.
     pub fn extend(&self, grace: Duration) {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = lock(&self.end);
         *end = (*end).max(Instant::now() + grace);
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::sleep_until;
 
 use crate::database::Database;
 use crate::driver::Connector;
+use crate::random::jittered;
 use crate::settings::Settings;
 
 pub use blocker::Blocker;
@@ -52,14 +53,19 @@ impl Database {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         // Boxed to keep the callers' stack frames small.
-        watched(deadline, self.lookouts(), tell, Box::pin(work)).await
+        watched(deadline, lookups(self), tell, Box::pin(work)).await
     }
 
     /// Returns the sessions of PostgreSQL, or the processes with a lock on the SQLite file, that block
     /// connections of this database now. Empty if nothing is blocked or the blocker cannot be determined.
     pub async fn blockers(&self) -> Vec<Blocker> {
-        look(&mut self.lookouts()).await
+        look(&mut lookups(self)).await
     }
+}
+
+/// Returns a random pause between 0.5 and 1.5 times `time`, so that retries do not collide again and again.
+pub fn retry_pause(time: Duration) -> Duration {
+    jittered(time, 0.5..1.5)
 }
 
 /// Runs `opening`, which opens the database of these settings, with a time limit. `tell` receives the
@@ -77,9 +83,14 @@ pub async fn opening_within<T>(
     watched(&Deadline::after(limit), vec![BlockerLookup::new(connector)], tell, opening).await
 }
 
+/// Returns a lookup for each server of a database.
+fn lookups(db: &Database) -> Vec<BlockerLookup> {
+    db.connectors().cloned().map(BlockerLookup::new).collect()
+}
+
 async fn watched<T, E: From<Error>>(
     deadline: &Deadline,
-    mut lookouts: Vec<BlockerLookup>,
+    mut lookups: Vec<BlockerLookup>,
     tell: impl Fn(&[Blocker]) + Send,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
@@ -99,7 +110,7 @@ async fn watched<T, E: From<Error>>(
         select! {
             biased;
             outcome = &mut work => return outcome,
-            found = look(&mut lookouts) => {
+            found = look(&mut lookups) => {
                 if !found.is_empty() {
                     tell(&found);
                 }
@@ -117,10 +128,10 @@ async fn watched<T, E: From<Error>>(
 }
 
 /// Sequential: several nodes are rarely blocked at once.
-async fn look(lookouts: &mut [BlockerLookup]) -> Vec<Blocker> {
+async fn look(lookups: &mut [BlockerLookup]) -> Vec<Blocker> {
     let mut found = Vec::new();
-    for blocker_lookup in lookouts {
-        found.extend(blocker_lookup.look().await);
+    for lookup in lookups {
+        found.extend(lookup.look().await);
     }
     found
 }

@@ -14,7 +14,7 @@ mod runner_lock;
 pub(crate) mod sqlite_rebuild;
 pub(crate) mod transactional;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tallybook_core::database::Database;
 use tallybook_core::driver::Connection;
@@ -34,9 +34,6 @@ use crate::run::progress::{Change, Progress, StepPosition};
 use crate::run::runner_lock::Lock;
 use crate::steps::revision::Revision;
 use crate::steps::step::{Action, Direction};
-
-/// Time reserved before the deadline to report why a run ends.
-const MARGIN: Duration = Duration::from_millis(300);
 
 /// A run with its connections. On PostgreSQL a lock excludes other runners; on SQLite each transaction does, and
 /// reads again what others did.
@@ -68,8 +65,7 @@ impl<'a> Run<'a> {
         deadline: &Deadline,
     ) -> Result<Self> {
         db.refuse_nested_write()?;
-        let margin = MARGIN.min(deadline.limit() / 10);
-        let until = deadline.end().checked_sub(margin).unwrap_or_else(Instant::now);
+        let until = deadline::last_begin(deadline);
         let deadline = deadline.clone();
         let lock = match db.dialect() {
             Dialect::Postgres => Some(Lock::acquire(db, options, until).await?),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tallybook_core::waiting::activity::{self, blockers};
 use tallybook_core::waiting::names;
+use tallybook_core::waiting::retry_pause;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tokio::time::{sleep, timeout};
@@ -148,7 +149,7 @@ impl Run<'_> {
         let blockers = blockers(&mut self.connection, &[pid]).await?;
         let what = format!("process {pid}, which already builds {}", wanted.name);
         self.options.emit(&Progress::Waiting { what, blockers });
-        sleep(activity::jittered(POLL)).await;
+        sleep(retry_pause(POLL)).await;
         Ok(())
     }
 

@@ -12,8 +12,7 @@ use tallybook_sql::query::{all, one};
 
 use crate::catalog::fetch;
 use crate::history::RECORDS;
-use crate::run::probe::probe;
-use crate::run::transactional::is_reached;
+use crate::run::probe::{is_reached, probe};
 use crate::steps::revision::Revision;
 use crate::steps::step::{Action, Direction, Step};
 

@@ -7,7 +7,7 @@ use tallybook_sql::error::{Error, Result};
 use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{self, Difference};
 use crate::steps::column::Key;
-use crate::steps::step::{Action, Step};
+use crate::steps::step::{Action, Direction, Step};
 use crate::steps::table::Table;
 
 /// The state of a step's result in the database.
@@ -87,6 +87,15 @@ fn probe_validated(found: &ActualTable, key: &str) -> Probe {
             true => Probe::Drift(format!("there is no key {key}, and another one is not validated")),
             false => Probe::Done,
         },
+    }
+}
+
+/// Returns whether the probed state is the one that the direction leads to.
+pub(crate) fn is_reached(step: &Step, direction: Direction, found: &Probe) -> bool {
+    match (&step.action, step.takes_away(direction)) {
+        (Action::Validate { .. }, true) => true,
+        (_, true) => *found == Probe::Missing,
+        (_, false) => *found == Probe::Done,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tallybook_core::database::Database;
 use tallybook_core::driver::Connection;
-use tallybook_core::waiting::{activity, names};
+use tallybook_core::waiting::{activity, names, retry_pause};
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::params;
 use tallybook_sql::query::{Batch, Execute, all, one};
@@ -59,7 +59,7 @@ impl Lock {
             }
             options.emit(&Progress::Waiting { what: "another runner".to_owned(), blockers });
             let left = until.saturating_duration_since(Instant::now());
-            tokio::time::sleep(activity::jittered(POLL).min(left)).await;
+            tokio::time::sleep(retry_pause(POLL).min(left)).await;
         }
     }
 

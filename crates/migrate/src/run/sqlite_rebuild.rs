@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tallybook_core::driver::Connection;
-use tallybook_core::waiting::activity::jittered;
+use tallybook_core::waiting::retry_pause;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::params;
 use tallybook_sql::query::{all, one, optional};
@@ -17,9 +17,9 @@ use crate::history::{self, State};
 use crate::run::Run;
 use crate::run::busy_retry;
 use crate::run::disk_space;
-use crate::run::probe::{Probe, probe};
+use crate::run::probe::{Probe, is_reached, probe};
 use crate::run::progress::Progress;
-use crate::run::transactional::{is_over, is_reached};
+use crate::run::transactional::is_over;
 use crate::steps::step::{Action, Direction, Step};
 
 /// Temporary name of the new table.
@@ -72,7 +72,7 @@ impl Run<'_> {
                     if error.code().is_some() && error.is_retryable() && Instant::now() < self.until =>
                 {
                     self.clean().await?;
-                    sleep(jittered(PAUSE)).await;
+                    sleep(retry_pause(PAUSE)).await;
                 }
                 outcome => break outcome,
             }

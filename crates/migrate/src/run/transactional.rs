@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tallybook_core::waiting::{Blocker, activity, names};
+use tallybook_core::waiting::{Blocker, activity, names, retry_pause};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::{Batch, Execute};
@@ -14,7 +14,7 @@ use crate::history::dependencies;
 use crate::history::{self, History, State};
 use crate::run::Run;
 use crate::run::busy_retry;
-use crate::run::probe::{Probe, drifted, probe};
+use crate::run::probe::{Probe, drifted, is_reached, probe};
 use crate::run::progress::{Progress, StepPosition};
 use crate::steps::step::{Action, Direction, Sql, Step};
 
@@ -103,7 +103,7 @@ impl Run<'_> {
             }
             let blockers = self.emit_waiting(index, number, direction).await;
             let left = self.until.saturating_duration_since(Instant::now());
-            tokio::time::sleep(activity::jittered(pause).min(left)).await;
+            tokio::time::sleep(retry_pause(pause).min(left)).await;
             if Instant::now() >= self.until {
                 let why = format!("{error}; the lock is held by {}", names(&blockers));
                 let error = Error::deadline(self.deadline.limit(), why).with_source(error);
@@ -392,15 +392,6 @@ impl Run<'_> {
             revision.steps()[number].what()
         );
         Error::revision(message).with_source(error)
-    }
-}
-
-/// Returns whether the probed state is the one that the direction leads to.
-pub(crate) fn is_reached(step: &Step, direction: Direction, found: &Probe) -> bool {
-    match (&step.action, step.takes_away(direction)) {
-        (Action::Validate { .. }, true) => true,
-        (_, true) => *found == Probe::Missing,
-        (_, false) => *found == Probe::Done,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Checksums that detect an edited revision.
 
+use tallybook_sql::fingerprint::fnv_1a;
+
 use crate::steps::tokens::tokens;
 
 /// Returns a checksum of 16 hexadecimal digits that ignores line endings, comments and white space.
@@ -22,14 +24,8 @@ pub(crate) fn has_directions(recorded: &str) -> bool {
 }
 
 fn hash(text: &str) -> u64 {
-    // FNV-1a: it guards against accidents, not attackers, and never changes between versions.
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for token in tokens(text) {
-        for byte in token.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    hash
+    // It guards against accidents, not attackers, and never changes between versions.
+    fnv_1a(tokens(text).flat_map(|token| token.bytes().chain([0])))
 }
 
 #[cfg(test)]

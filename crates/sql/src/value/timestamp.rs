@@ -4,16 +4,13 @@ use std::ops::Range;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Timelike, Utc};
 
-use super::timestamp_forms::canonical;
+use super::timestamp_forms::{TEXT_LEN, canonical};
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the epoch of PostgreSQL's timestamps.
 pub const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// Microseconds since 1970 that columns can hold in both dialects: the years 0001 to 9999.
 pub const RANGE: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
-
-/// Length of `YYYY-MM-DD HH:MM:SS.ffffff`.
-pub(super) const TEXT_LEN: usize = 26;
 
 /// Returns the current time in whole microseconds, the precision of a column. Binding [`Utc::now`], which has
 /// nanoseconds, is refused rather than rounded.

@@ -8,10 +8,10 @@
 //! - `Z`, `+00:00` or `-00:00` at the end.
 //!
 //! Reading any other text is an error. Every readable text begins with the ten characters of its own day, which the
-//! book's `order` relies on to sort by time.
+//! book's `time_order` relies on to sort by time.
 
-use super::timestamp::TEXT_LEN;
-
+/// Length of the canonical form.
+pub(super) const TEXT_LEN: usize = 26;
 /// Length of `YYYY-MM-DD HH:MM:SS`.
 const WHOLE: usize = 19;
 /// Offset of the separator between day and time.
