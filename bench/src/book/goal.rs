@@ -2,7 +2,6 @@
 
 use super::compare::{Allocated, Comparison};
 use super::growth::{Depth, Grown};
-use super::report::Report;
 use super::target::Target;
 use super::work::Work;
 use crate::goal::Goal;
@@ -148,12 +147,16 @@ fn is_sequential(peer: &str) -> bool {
 }
 
 /// Each on its worst case; without those of which nothing was measured.
-pub(super) fn goals(report: &Report) -> Vec<Goal> {
-    let mut goals: Vec<Goal> =
-        PROMISES.iter().filter_map(|promise| promise.look(&report.comparisons)).collect();
-    goals.extend(allocations(&report.allocated));
-    goals.extend(Target::ALL.into_iter().filter_map(|target| growth(target, &report.grown)));
-    goals.extend(depth(&report.depths));
+pub(super) fn goals(
+    comparisons: &[Comparison],
+    allocated: &[Allocated],
+    grown: &[Grown],
+    depths: &[Depth],
+) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = PROMISES.iter().filter_map(|promise| promise.look(comparisons)).collect();
+    goals.extend(allocations(allocated));
+    goals.extend(Target::ALL.into_iter().filter_map(|target| growth(target, grown)));
+    goals.extend(depth(depths));
     goals
 }
 

@@ -11,7 +11,6 @@ use super::contestant::Contestant;
 use super::options::{Plan, Size};
 use super::peers;
 use super::questions::Questions;
-use super::report::Report;
 use super::stage::Stage;
 use super::target::Target;
 use super::work::Work;
@@ -68,21 +67,21 @@ struct Book {
     first_page: Arc<dyn Contestant>,
 }
 
-/// Makes the books of an engine and reads them.
-pub(super) fn measure(target: Target, program: &Path, report: &mut Report) -> Result<()> {
-    let plan = &report.plan;
-    let stages = plan.growth.iter().map(|&size| set(target, size, program)).collect::<Result<Vec<_>>>()?;
+/// Makes the books of an engine, one of each size.
+pub(super) fn stages(target: Target, program: &Path, plan: &Plan) -> Result<Vec<Stage>> {
+    plan.growth.iter().map(|&size| set(target, size, program)).collect()
+}
+
+/// Reads the books of an engine.
+pub(super) fn measure(target: Target, stages: &[Stage], plan: &Plan) -> Result<(Vec<Grown>, Vec<Depth>)> {
     // The connections end with the runtime, before the servers do.
-    let (grown, depths) = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let mut books = Vec::new();
         for (stage, size) in stages.iter().zip(&plan.growth) {
             books.push(Book::open(stage, size.trades).await?);
         }
         read(target, plan, &books).await
-    })?;
-    report.grown.extend(grown);
-    report.depths.extend(depths);
-    stages.iter().try_for_each(|stage| report.look(stage))
+    })
 }
 
 fn set(target: Target, size: Size, program: &Path) -> Result<Stage> {

@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> Result<()> {
         if report.plan.growth.is_empty() {
             compare_with_peers(target, &program, &mut report)?;
         } else {
-            growth::measure(target, &program, &mut report)?;
+            measure_growth(target, &program, &mut report)?;
         }
     }
     report.write(options)
@@ -80,6 +80,14 @@ fn compare_with_peers(target: Target, program: &Path, report: &mut Report) -> Re
         report.add(Comparison { case, scores });
     }
     Ok(())
+}
+
+fn measure_growth(target: Target, program: &Path, report: &mut Report) -> Result<()> {
+    let stages = growth::stages(target, program, &report.plan)?;
+    let (grown, depths) = growth::measure(target, &stages, &report.plan)?;
+    report.grown.extend(grown);
+    report.depths.extend(depths);
+    stages.iter().try_for_each(|stage| report.look(stage))
 }
 
 async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<()> {

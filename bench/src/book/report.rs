@@ -84,7 +84,7 @@ impl Report {
 
     /// Prints the rest, and writes the files that are wanted.
     pub(super) fn write(&mut self, options: &Options) -> Result<()> {
-        self.goals = goals(self);
+        self.goals = goals(&self.comparisons, &self.allocated, &self.grown, &self.depths);
         json::write(self, options.json.as_deref())?;
         let (head, tail) = (self.head(), self.tail());
         println!("{head}\n{tail}");

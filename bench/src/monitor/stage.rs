@@ -5,9 +5,7 @@ use tallybook::{Database, Error, Settings, Statement, execute, params};
 use tallybook_testkit::{Cluster, SqliteFile};
 
 use super::case::Target;
-
-/// Rows of each table.
-pub(super) const ROWS: i64 = 10_000;
+use super::work::ROWS;
 
 const ACCOUNTS: Statement = Statement::per_dialect(
     "CREATE TABLE accounts (id bigint primary key, owner text NOT NULL, cents bigint NOT NULL, opened text NOT NULL)",

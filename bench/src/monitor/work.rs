@@ -4,8 +4,9 @@ use anyhow::{Result, ensure};
 use tallybook::{Database, ReadSession, Scope, Statement, all, one, params};
 
 use super::mode::Mode;
-use super::stage::ROWS;
 
+/// Rows of each table.
+pub(super) const ROWS: i64 = 10_000;
 /// Reads of a session that does several.
 const READS: u32 = 100;
 /// Accounts of an eager read; each has a note.

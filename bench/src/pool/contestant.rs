@@ -1,4 +1,4 @@
-//! What a pool must do, and the trials that every pool goes through.
+//! The trials that every pool goes through.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -10,19 +10,8 @@ use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
 
 use super::crowd::{Crowd, Turnout};
+use super::peer::Peer;
 use crate::connections::CONNECTIONS;
-
-/// A pool of [`CONNECTIONS`] connections.
-pub(super) trait Peer: Send + Sync + 'static {
-    /// A connection on loan; dropping it hands it back.
-    type Held: Send + 'static;
-
-    /// Takes a connection.
-    fn check_out(&self) -> impl Future<Output = Result<Self::Held>> + Send;
-
-    /// Runs `SELECT 1::bigint`, by the shortest way that the pool's own client has.
-    fn ask(held: &mut Self::Held) -> impl Future<Output = Result<i64>> + Send;
-}
 
 /// The end of a trial.
 pub(super) type Trial<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;

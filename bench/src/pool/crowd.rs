@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::Barrier;
 use tokio::task::{JoinSet, yield_now};
 
-use super::contestant::Peer;
+use super::peer::Peer;
 
 /// What a task does with a connection.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ mod goal;
 mod hot;
 mod options;
 mod oversubscription;
+mod peer;
 mod peers;
 mod profile;
 mod proxy;

@@ -11,6 +11,8 @@ use crate::deadline::Deadline;
 
 /// The threshold for slow statements of a load.
 const SLOW_TO_FILL: Duration = Duration::from_secs(60);
+/// The threshold for slow statements of a benchmark.
+const SLOW_TO_BENCHMARK: Duration = Duration::from_secs(86_400);
 
 /// The requested database: from the command line, or from the environment.
 pub(crate) struct Endpoint(Option<String>);
@@ -64,6 +66,16 @@ impl Endpoint {
         settings.replica.enabled = false;
         Ok(settings)
     }
+}
+
+/// Opens the database of a benchmark with the other settings of `settings`, and a high threshold for slow statements.
+pub(crate) async fn open_for_benchmark(url: &str, settings: &Settings) -> Result<Database> {
+    let database_url = Settings::new(url)?.database_url;
+    let mut settings = settings.clone();
+    settings.database_url = database_url;
+    settings.log.slow_threshold = SLOW_TO_BENCHMARK;
+    settings.pool.leak_threshold = None;
+    Ok(Database::open(settings).await?)
 }
 
 async fn check_is_book(db: &Database) -> Result<()> {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::node::{Location, NodeConfig, configured_nodes};
-use super::probe::NodeReport;
+use super::node_report::NodeReport;
 use super::report::Report;
 use super::units;
 use super::{configuration, nodes, postgres, sqlite};

@@ -40,6 +40,7 @@
 //! | `nodes` | checks that compare several nodes |
 //! | `revisions` | the check of revisions and schema, for both dialects |
 //! | `node`, `probe` | nodes from the settings; the context that a check gets |
+//! | `outcome`, `node_report` | what becomes of its result; what all checks of a node found and collected |
 //! | `units` | formatting of sizes and times, quoting for shells and SQL |
 //!
 //! # How to write a check
@@ -53,7 +54,7 @@
 //! use tallybook_sql::params;
 //! use tallybook_sql::query::one;
 //!
-//! use super::Server;
+//! use super::server::Server;
 //! use crate::finding::Finding;
 //! use crate::probe::Probe;
 //!
@@ -118,7 +119,9 @@ mod configuration;
 mod doctor;
 mod finding;
 mod node;
+mod node_report;
 mod nodes;
+mod outcome;
 mod postgres;
 mod probe;
 mod report;

@@ -12,7 +12,6 @@ use anyhow::{Context, Result};
 
 use super::compare::Score;
 use super::options::Plan;
-use super::target::Target;
 use crate::tally::Tally;
 use source::Source;
 use way::{Took, Way};
@@ -60,12 +59,4 @@ fn scores(ways: &[Way], all: &[Vec<Took>], rows: f64) -> Vec<Score> {
         scores.extend(way.whole_name().map(|name| score(name, speeds(took, |took| took.whole))));
     }
     scores
-}
-
-/// The shell of an engine.
-fn shell(target: Target) -> &'static str {
-    match target {
-        Target::Postgres => "psql",
-        Target::Sqlite => "sqlite3",
-    }
 }

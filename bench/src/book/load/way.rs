@@ -12,7 +12,6 @@ use tallybook::book::{Repository, Trade};
 use tallybook::Database;
 
 use super::place::Place;
-use super::shell;
 use super::source::Source;
 use crate::book::contestant::on_worker;
 use crate::book::server::Server;
@@ -178,6 +177,14 @@ pub(in crate::book) fn versions(targets: &[Target]) -> Result<Vec<String>> {
         }
     };
     targets.iter().map(version).collect()
+}
+
+/// The shell of an engine.
+fn shell(target: Target) -> &'static str {
+    match target {
+        Target::Postgres => "psql",
+        Target::Sqlite => "sqlite3",
+    }
 }
 
 fn package(target: Target) -> &'static str {

@@ -6,7 +6,7 @@ use bb8_postgres::PostgresConnectionManager;
 use tokio_postgres::NoTls;
 
 use crate::connections::CONNECTIONS;
-use crate::pool::contestant::Peer;
+use crate::pool::peer::Peer;
 
 type Manager = PostgresConnectionManager<NoTls>;
 

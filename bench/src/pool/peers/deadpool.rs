@@ -7,7 +7,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres::NoTls;
 
 use crate::connections::CONNECTIONS;
-use crate::pool::contestant::Peer;
+use crate::pool::peer::Peer;
 
 pub(super) struct Deadpool(Pool);
 

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Postgres, query_scalar};
 
 use crate::connections::CONNECTIONS;
-use crate::pool::contestant::Peer;
+use crate::pool::peer::Peer;
 
 pub(super) struct Sqlx(PgPool);
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tallybook::{Database, ReadSession, one, params};
 
 use crate::connections::settings;
-use crate::pool::contestant::Peer;
+use crate::pool::peer::Peer;
 
 pub(in crate::pool) const NAME: &str = "Tallybook (pre-ping on)";
 

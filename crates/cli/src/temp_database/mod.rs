@@ -5,7 +5,6 @@ mod name;
 mod schema;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::time::Duration;
 
 use anyhow::Result;
 use directory::Directory;
@@ -14,6 +13,7 @@ use schema::Schema;
 use tallybook::Dialect;
 use tallybook::{Database, Settings};
 
+use crate::database::open_for_benchmark;
 use crate::interrupt::Interrupt;
 
 /// An empty temporary database: a file in a directory of its own, or a schema of its own.
@@ -40,12 +40,12 @@ impl TempDatabase {
                 Ok(Self { db, place: Place::Schema(schema) })
             }
             (Some(url), Some(neighbour)) if neighbour.file().is_none() => {
-                Ok(Self { db: open(url, settings).await?, place: Place::Memory })
+                Ok(Self { db: open_for_benchmark(url, settings).await?, place: Place::Memory })
             }
             (_, neighbour) => {
                 let parent = neighbour.as_ref().and_then(|url| url.file()).map(directory::parent);
                 let directory = Directory::make(parent.unwrap_or_else(std::env::temp_dir))?;
-                let db = open(&directory.url()?, settings).await?;
+                let db = open_for_benchmark(&directory.url()?, settings).await?;
                 Ok(Self { db, place: Place::Directory(directory) })
             }
         }
@@ -75,14 +75,4 @@ impl TempDatabase {
             Place::Memory => Ok(()),
         }
     }
-}
-
-/// Opens a database with the other settings of `settings`, and a high threshold for slow statements.
-async fn open(url: &str, settings: &Settings) -> Result<Database> {
-    let database_url = Settings::new(url)?.database_url;
-    let mut settings = settings.clone();
-    settings.database_url = database_url;
-    settings.log.slow_threshold = Duration::from_secs(86_400);
-    settings.pool.leak_threshold = None;
-    Ok(Database::open(settings).await?)
 }

@@ -5,7 +5,7 @@ use tallybook::{Database, Settings};
 use tallybook::{execute, one, params};
 
 use super::name::name;
-use super::open;
+use crate::database::open_for_benchmark;
 
 /// Keeps the URL of the database in which it has to be dropped.
 pub(super) struct Schema {
@@ -16,7 +16,7 @@ pub(super) struct Schema {
 impl Schema {
     /// Creates the schema, and opens a database whose connections all see only this schema.
     pub(super) async fn create(url: &str, settings: &Settings) -> Result<(Self, Database)> {
-        let schema = Self { database: open(url, settings).await?, name: name() };
+        let schema = Self { database: open_for_benchmark(url, settings).await?, name: name() };
         schema.check_permission().await?;
         schema.execute(format!("CREATE SCHEMA {}", schema.name)).await?;
         match schema.open(url, settings).await {
@@ -49,7 +49,7 @@ impl Schema {
     }
 
     async fn open(&self, url: &str, settings: &Settings) -> Result<Database> {
-        let db = open(&with_search_path(url, &self.name), settings).await?;
+        let db = open_for_benchmark(&with_search_path(url, &self.name), settings).await?;
         let query = one::<(String,)>("SELECT coalesce(current_schema()::text, '')", params![]);
         let (seen,) = db.read().await?.run(query).await?;
         // A proxy that drops start-up options would expose other tables.

@@ -46,7 +46,7 @@ impl Router {
                 let is_fresh = |node: &Node| moment.is_none_or(|moment| node.health.covers(moment));
                 let up = self.pick(tried, |node| node.health.is_up() && is_fresh(node));
                 // Without a primary, any replica is as fresh as a read can get.
-                let best = || match self.primary.now(self) {
+                let best = || match self.primary.now(&self.nodes) {
                     Some(_) => None,
                     None => self
                         .pick(tried, |node| node.health.is_up())
@@ -59,7 +59,7 @@ impl Router {
                 let moment = Instant::now().checked_sub(age)?;
                 let fresh = |node: &Node| node.health.is_readable() && node.health.covers(moment);
                 self.pick(tried, fresh).map(known).or_else(|| {
-                    let lsn = self.history().lsn_needed(moment)?;
+                    let lsn = self.primary.history().lsn_needed(moment)?;
                     let node = self.pick(tried, |node| node.health.is_up())?;
                     Some(ReplicaChoice { node, required_lsn: Some(lsn) })
                 })

@@ -15,6 +15,7 @@ mod history;
 mod metrics;
 mod node;
 mod node_connection;
+mod open;
 mod primary;
 mod primary_fallback;
 mod prober;

@@ -16,7 +16,6 @@ use tokio::sync::Notify;
 use super::acknowledged::Acknowledged;
 use super::health::{Health, Known};
 use super::node_connection::NodeConnection;
-use super::prober::role as role_of;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use super::topology::PlannedNode;
 use crate::driver::Connector;
@@ -150,6 +149,40 @@ impl Node {
         self.marked_down.notify_waiters();
     }
 
+    /// Marks it down, aborts its connections and fails its waiting callers.
+    pub(super) fn mark_down(&self, role: NodeRole, reason: String) {
+        self.set_state(role, NodeState::Down, reason);
+        self.disconnect();
+    }
+
+    /// Keeps new reads away from it until the next probe.
+    pub(super) fn mark_suspect(&self, reason: String) {
+        let (role, state) = {
+            let known = self.health.known();
+            (known.role, known.state)
+        };
+        if matches!(state, NodeState::Up | NodeState::Lagging) {
+            self.set_state(role, NodeState::Suspect, reason);
+        }
+    }
+
+    /// Sets its state, and logs it if it changed.
+    pub(super) fn set_state(&self, role: NodeRole, state: NodeState, reason: String) {
+        let logged = reason.clone();
+        if !self.health.set(role, state, reason) {
+            return;
+        }
+        let name = &self.name;
+        match state {
+            NodeState::Up => {
+                tracing::info!(target: "tallybook::routing", node = name, %role, "up");
+            }
+            _ => {
+                tracing::warn!(target: "tallybook::routing", node = name, %role, %state, reason = logged, "not up");
+            }
+        }
+    }
+
     /// Counts a read that failed here and moves to another node.
     pub(super) fn count_fallback(&self) {
         self.fallbacks.fetch_add(1, Ordering::Relaxed);
@@ -201,7 +234,7 @@ impl Node {
         let replayed = observation.filter(|observation| observation.standby && state != NodeState::Down);
         // A URL with several servers behind one node is not probed, but each new connection reports its role.
         let is_asked = !self.is_alone || self.connector.leads_to_one_server();
-        let role = if is_asked { role } else { role_of(self.writes.identity().standby) };
+        let role = if is_asked { role } else { NodeRole::from_standby(self.writes.identity().standby) };
         let is_replica = role == NodeRole::Replica;
         NodeStatus {
             name: self.name.clone(),

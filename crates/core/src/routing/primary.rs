@@ -4,15 +4,16 @@
 //! promotion starts a new one. A server on an older timeline than the highest ever seen is never written to
 //! again, even if it is the only one left: it lacks what the promoted server acknowledged.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Observation;
 use tokio::sync::Notify;
 
+use super::history::History;
 use super::node::Node;
-use super::router::Router;
 use super::status::NodeRole;
 
 const NONE: usize = usize::MAX;
@@ -22,6 +23,11 @@ pub(super) struct Primary {
     /// Notified when a node starts to accept writes.
     pub(super) changed: Notify,
     election: Mutex<ElectionState>,
+    /// When the nodes were created. The first known position of a primary covers all commits before then.
+    epoch: Instant,
+    history: Mutex<History>,
+    /// Commits that a replaced primary acknowledged and its successor may lack.
+    doubtful: AtomicU64,
 }
 
 /// What elections have seen so far.
@@ -44,17 +50,24 @@ struct Contender {
 }
 
 impl Primary {
-    pub(super) fn undecided() -> Self {
-        Self::new(NONE)
+    pub(super) fn undecided(epoch: Instant) -> Self {
+        Self::new(NONE, epoch)
     }
 
     /// The election where there is only one node.
-    pub(super) fn fixed() -> Self {
-        Self::new(0)
+    pub(super) fn fixed(epoch: Instant) -> Self {
+        Self::new(0, epoch)
     }
 
-    fn new(current: usize) -> Self {
-        Self { current: AtomicUsize::new(current), changed: Notify::new(), election: Mutex::default() }
+    fn new(current: usize, epoch: Instant) -> Self {
+        Self {
+            current: AtomicUsize::new(current),
+            changed: Notify::new(),
+            election: Mutex::default(),
+            epoch,
+            history: Mutex::default(),
+            doubtful: AtomicU64::new(0),
+        }
     }
 
     fn election(&self) -> MutexGuard<'_, ElectionState> {
@@ -83,28 +96,33 @@ impl Primary {
     }
 
     /// Returns the primary if it is reachable.
-    pub(super) fn now(&self, router: &Router) -> Option<usize> {
-        self.last().filter(|&node| router.nodes[node].health.is_writable())
+    pub(super) fn now(&self, nodes: &[Node]) -> Option<usize> {
+        self.last().filter(|&node| nodes[node].health.is_writable())
     }
-}
 
-impl Router {
-    /// Elects the primary from the latest probes.
-    pub(super) fn elect(&self) {
-        if !self.has_others() {
-            return;
-        }
-        let mut election = self.primary.election();
-        let writable = self.writable(&election);
+    /// Returns the positions of the primary over time.
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+
+    /// Returns the number of commits that a replaced primary acknowledged and its successor may lack.
+    pub(super) fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+
+    /// Elects the primary from the latest probes of several nodes.
+    pub(super) fn elect(&self, nodes: &[Node]) {
+        let mut election = self.election();
+        let writable = writable(nodes, &election);
         let Some(highest) = writable.iter().map(|one| one.seen.timeline).max() else {
-            return self.demote_if_standby();
+            return self.demote_if_standby(nodes);
         };
         let (leaders, left): (Vec<_>, Vec<_>) =
             writable.into_iter().partition(|one| one.seen.timeline == highest);
         for Contender { node, seen } in left {
             let reason =
                 format!("it takes writes on timeline {}, and the primary is on {highest}", seen.timeline);
-            self.mark_down(node, NodeRole::Primary, reason);
+            nodes[node].mark_down(NodeRole::Primary, reason);
         }
         match *leaders {
             [leader] => {
@@ -112,69 +130,42 @@ impl Router {
                 election.system.get_or_insert(leader.seen.system);
                 election.timeline = highest;
                 let old = election.last.replace(leader.node);
-                self.make_primary(leader, old);
+                self.make_primary(nodes, leader, old);
             }
             _ => {
                 let describe = |one: &Contender| {
                     let Contender { node, seen } = one;
-                    let name = &self.nodes[*node].name;
+                    let name = &nodes[*node].name;
                     format!("{name} (system {}, timeline {})", seen.system, seen.timeline)
                 };
                 let detail = leaders.iter().map(describe).collect::<Vec<_>>().join(" and ");
                 if election.conflict.replace(detail.clone()).is_none() {
                     tracing::error!(target: "tallybook::routing", servers = detail, "several servers take writes, so none is written to");
                 }
-                self.demote();
-                self.primary.changed.notify_waiters();
+                self.demote(nodes);
+                self.changed.notify_waiters();
             }
         }
-    }
-
-    /// Returns the candidates that accept writes, each server once. Marks down those that must not be written
-    /// to.
-    fn writable(&self, election: &ElectionState) -> Vec<Contender> {
-        let mut writable: Vec<Contender> = Vec::new();
-        for (node, health) in self.nodes.iter().map(|node| &node.health).enumerate() {
-            let seen = health.known().observation;
-            let Some(seen) = seen.filter(|_| health.is_writable() && self.nodes[node].is_candidate) else {
-                continue;
-            };
-            let is_same =
-                |one: &&Contender| one.seen.started == seen.started && one.seen.system == seen.system;
-            if let Some(first) = writable.iter().find(is_same) {
-                let reason = format!("it is the same server as {}", self.nodes[first.node].name);
-                self.mark_down(node, NodeRole::Primary, reason);
-            } else if election.system == Some(seen.system) && seen.timeline < election.timeline {
-                let reason = format!(
-                    "it takes writes on timeline {}, but timeline {} was seen: it was replaced as the primary",
-                    seen.timeline, election.timeline
-                );
-                self.mark_down(node, NodeRole::Primary, reason);
-            } else {
-                writable.push(Contender { node, seen });
-            }
-        }
-        writable
     }
 
     /// An unreachable primary may come back; one that became a standby is demoted.
-    fn demote_if_standby(&self) {
-        if let Some(node) = self.primary.last()
-            && self.nodes[node].health.known().role == NodeRole::Replica
+    fn demote_if_standby(&self, nodes: &[Node]) {
+        if let Some(node) = self.last()
+            && nodes[node].health.known().role == NodeRole::Replica
         {
-            self.demote();
+            self.demote(nodes);
         }
     }
 
-    fn demote(&self) {
-        if let Some(node) = self.primary.last() {
-            self.primary.current.store(NONE, Ordering::Release);
-            self.nodes[node].disconnect();
+    fn demote(&self, nodes: &[Node]) {
+        if let Some(node) = self.last() {
+            self.current.store(NONE, Ordering::Release);
+            nodes[node].disconnect();
         }
     }
 
-    fn make_primary(&self, leader: Contender, old: Option<usize>) {
-        if self.primary.current.swap(leader.node, Ordering::AcqRel) == leader.node {
+    fn make_primary(&self, nodes: &[Node], leader: Contender, old: Option<usize>) {
+        if self.current.swap(leader.node, Ordering::AcqRel) == leader.node {
             return;
         }
         {
@@ -182,11 +173,11 @@ impl Router {
             history.clear();
             history.add(self.epoch, leader.seen.lsn);
         }
-        self.primary.changed.notify_waiters();
-        let new = &self.nodes[leader.node];
+        self.changed.notify_waiters();
+        let new = &nodes[leader.node];
         let timeline = leader.seen.timeline;
         match old.filter(|&old| old != leader.node) {
-            Some(old) => self.announce_replacement(&self.nodes[old], new, timeline),
+            Some(old) => self.announce_replacement(&nodes[old], new, timeline),
             None => {
                 tracing::info!(target: "tallybook::routing", primary = new.name, timeline, "found the primary");
             }
@@ -197,7 +188,7 @@ impl Router {
     fn announce_replacement(&self, old: &Node, new: &Node, timeline: u32) {
         old.disconnect();
         let doubtful = old.acknowledged.count_after(new.health.replayed());
-        self.add_doubtful(doubtful);
+        self.doubtful.fetch_add(doubtful, Ordering::Relaxed);
         let (old, new) = (&old.name, &new.name);
         tracing::warn!(target: "tallybook::routing", old, new, timeline, "another server is the primary");
         if doubtful > 0 {
@@ -208,4 +199,30 @@ impl Router {
             );
         }
     }
+}
+
+/// Returns the candidates that accept writes, each server once. Marks down those that must not be written
+/// to.
+fn writable(nodes: &[Node], election: &ElectionState) -> Vec<Contender> {
+    let mut writable: Vec<Contender> = Vec::new();
+    for (node, health) in nodes.iter().map(|node| &node.health).enumerate() {
+        let seen = health.known().observation;
+        let Some(seen) = seen.filter(|_| health.is_writable() && nodes[node].is_candidate) else {
+            continue;
+        };
+        let is_same = |one: &&Contender| one.seen.started == seen.started && one.seen.system == seen.system;
+        if let Some(first) = writable.iter().find(is_same) {
+            let reason = format!("it is the same server as {}", nodes[first.node].name);
+            nodes[node].mark_down(NodeRole::Primary, reason);
+        } else if election.system == Some(seen.system) && seen.timeline < election.timeline {
+            let reason = format!(
+                "it takes writes on timeline {}, but timeline {} was seen: it was replaced as the primary",
+                seen.timeline, election.timeline
+            );
+            nodes[node].mark_down(NodeRole::Primary, reason);
+        } else {
+            writable.push(Contender { node, seen });
+        }
+    }
+    writable
 }

@@ -201,7 +201,7 @@ impl Router {
         let answer = match timeout(SUSPECT_AFTER, &mut observing).await {
             Ok(answer) => answer,
             Err(_) => {
-                self.mark_suspect(node, format!("no answer for {:.2} s", SUSPECT_AFTER.as_secs_f64()));
+                self.nodes[node].mark_suspect(format!("no answer for {:.2} s", SUSPECT_AFTER.as_secs_f64()));
                 self.nodes[node].health.mark_slow();
                 timeout(self.down_after() - SUSPECT_AFTER, observing).await.ok()?
             }
@@ -220,7 +220,11 @@ impl Router {
         }
         health.set_started(seen.started);
         if !self.has_others() {
-            return self.set_state(node, role(seen.standby), NodeState::Up, String::new());
+            return self.nodes[node].set_state(
+                NodeRole::from_standby(seen.standby),
+                NodeState::Up,
+                String::new(),
+            );
         }
         if health.is_down() {
             // Connects that hang since before would occupy places in the pool.
@@ -232,27 +236,27 @@ impl Router {
                 "it belongs to another cluster: its system identifier is {}, the primary's {system}",
                 seen.system
             );
-            return self.mark_down(node, NodeRole::Unknown, reason);
+            return self.nodes[node].mark_down(NodeRole::Unknown, reason);
         }
         match (seen.standby, self.nodes[node].is_candidate) {
             (true, _) => self.record_replica(node, seen, sent),
             (false, true) => self.record_primary(node, seen, sent),
             (false, false) => {
                 let reason = "it takes writes, so it is not a replica; list it in DATABASE_URL if it may be the primary";
-                self.mark_down(node, NodeRole::Primary, reason.to_owned());
+                self.nodes[node].mark_down(NodeRole::Primary, reason.to_owned());
             }
         }
     }
 
     fn record_primary(&self, node: usize, seen: Observation, sent: Instant) {
         if self.primary.last() == Some(node) {
-            self.history().add(sent, seen.lsn);
+            self.primary.history().add(sent, seen.lsn);
         }
         self.nodes[node].acknowledged.reached(sent, seen.lsn);
         // The election decides whether it may be written to.
         let is_replaced = seen.timeline < self.primary.timeline();
         if !is_replaced {
-            self.set_state(node, NodeRole::Primary, NodeState::Up, String::new());
+            self.nodes[node].set_state(NodeRole::Primary, NodeState::Up, String::new());
             self.primary.changed.notify_waiters();
         }
     }
@@ -260,15 +264,15 @@ impl Router {
     fn record_replica(&self, node: usize, seen: Observation, sent: Instant) {
         let health = &self.nodes[node].health;
         let follows = health.replayed_to(seen.timeline, seen.lsn);
-        let primary = self.primary.now(self);
+        let primary = self.primary.now(&self.nodes);
         let (timeline, max) = (self.primary.timeline(), self.replica.max_staleness);
         if primary.is_some() && follows < timeline {
             health.set_covered(None);
             let reason = format!("it follows timeline {follows}, and the primary is on {timeline}");
-            return self.set_state(node, NodeRole::Replica, NodeState::Lagging, reason);
+            return self.nodes[node].set_state(NodeRole::Replica, NodeState::Lagging, reason);
         }
         let (covered, last) = {
-            let history = self.history();
+            let history = self.primary.history();
             (history.covered(seen.lsn), history.last())
         };
         health.set_covered(covered);
@@ -283,17 +287,17 @@ impl Router {
                 None => "more than the recorded history".to_owned(),
             };
             let reason = format!("it is behind by {age}, {bytes} bytes{paused}");
-            return self.set_state(node, NodeRole::Replica, NodeState::Lagging, reason);
+            return self.nodes[node].set_state(NodeRole::Replica, NodeState::Lagging, reason);
         }
         let reason = paused.trim_start_matches("; ").to_owned();
-        self.set_state(node, NodeRole::Replica, NodeState::Up, reason);
+        self.nodes[node].set_state(NodeRole::Replica, NodeState::Up, reason);
     }
 
     fn record_missed(&self, node: usize, failure: ProbeFailure, watch: &mut Watch) {
         let ProbeFailure { problem, kind } = failure;
         let health = &self.nodes[node].health;
         if kind == FailureKind::Alive {
-            self.mark_suspect(node, problem);
+            self.nodes[node].mark_suspect(problem);
             health.mark_slow();
             return;
         }
@@ -304,48 +308,13 @@ impl Router {
             (known.role, known.failures)
         };
         match (self.has_others(), kind) {
-            (true, _) => self.mark_down(node, role, problem),
+            (true, _) => self.nodes[node].mark_down(role, problem),
             // A proxy that accepts no new connections may still carry open ones.
             (false, FailureKind::Refused | FailureKind::Unreachable) => {
-                self.set_state(node, role, NodeState::Down, problem);
+                self.nodes[node].set_state(role, NodeState::Down, problem);
             }
-            (false, _) if failures == 1 => self.mark_suspect(node, problem),
-            (false, _) => self.mark_down(node, role, problem),
-        }
-    }
-
-    /// Marks a node down, aborts its connections and fails its waiting callers.
-    pub(super) fn mark_down(&self, node: usize, role: NodeRole, reason: String) {
-        self.set_state(node, role, NodeState::Down, reason);
-        self.nodes[node].disconnect();
-    }
-
-    /// Keeps new reads away from a node until the next probe.
-    pub(super) fn mark_suspect(&self, node: usize, reason: String) {
-        let (role, state) = {
-            let known = self.nodes[node].health.known();
-            (known.role, known.state)
-        };
-        if matches!(state, NodeState::Up | NodeState::Lagging) {
-            self.set_state(node, role, NodeState::Suspect, reason);
-        }
-    }
-
-    /// Sets the state of a node, and logs it if it changed.
-    pub(super) fn set_state(&self, node: usize, role: NodeRole, state: NodeState, reason: String) {
-        let Some(node) = self.nodes.get(node) else { return };
-        let logged = reason.clone();
-        if !node.health.set(role, state, reason) {
-            return;
-        }
-        let name = &node.name;
-        match state {
-            NodeState::Up => {
-                tracing::info!(target: "tallybook::routing", node = name, %role, "up");
-            }
-            _ => {
-                tracing::warn!(target: "tallybook::routing", node = name, %role, %state, reason = logged, "not up");
-            }
+            (false, _) if failures == 1 => self.nodes[node].mark_suspect(problem),
+            (false, _) => self.nodes[node].mark_down(role, problem),
         }
     }
 
@@ -354,7 +323,7 @@ impl Router {
     fn pause(&self, node: usize) -> Duration {
         let interval = jittered(self.replica.check_interval, 1.0 - JITTER..1.0 + JITTER).max(MIN_PAUSE);
         let failures = self.nodes[node].health.known().failures;
-        let is_needed = self.nodes[node].is_candidate && self.primary.now(self).is_none();
+        let is_needed = self.nodes[node].is_candidate && self.primary.now(&self.nodes).is_none();
         match failures {
             0 => interval,
             _ if is_needed => interval,
@@ -373,10 +342,6 @@ impl ProbeFailure {
         let kind = if refusal(error).is_some() { FailureKind::Refused } else { FailureKind::Unreachable };
         Self { problem, kind }
     }
-}
-
-pub(super) fn role(standby: bool) -> NodeRole {
-    if standby { NodeRole::Replica } else { NodeRole::Primary }
 }
 
 fn not_a_server() -> Error {

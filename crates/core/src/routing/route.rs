@@ -45,12 +45,23 @@ pub(crate) enum Next {
     RetryElsewhere,
 }
 
-impl Route {
-    pub(super) fn new(
-        router: Arc<Router>,
+impl Router {
+    /// Acquires a connection for a read, and its route for retries. A single node needs no route.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
         consistency: ReadConsistency,
         caller: &'static Location<'static>,
-    ) -> Self {
+    ) -> Result<(NodeConnection, Option<Route>)> {
+        if let [only] = &*self.nodes {
+            return Ok((only.acquire(0, caller, self.acquire_deadline()).await?, None));
+        }
+        let mut route = Route::new(Arc::clone(self), consistency, caller);
+        Ok((route.first().await?, Some(route)))
+    }
+}
+
+impl Route {
+    fn new(router: Arc<Router>, consistency: ReadConsistency, caller: &'static Location<'static>) -> Self {
         let budget = router.acquire_budget();
         Self {
             router,
@@ -65,7 +76,7 @@ impl Route {
     }
 
     /// Acquires the first connection.
-    pub(super) async fn first(&mut self) -> Result<NodeConnection> {
+    async fn first(&mut self) -> Result<NodeConnection> {
         let connection = self.connection().await?.ok_or_else(|| Error::new(Kind::Lost))?;
         // A retry of what runs on it gets a full budget of its own.
         self.budget = self.router.acquire_budget();
@@ -88,7 +99,7 @@ impl Route {
         {
             let ReplicaChoice { node, required_lsn } = choice;
             self.tried.add(node);
-            if let Some(connection) = router.acquire(choice, self.caller, deadline.reserving_half()).await? {
+            if let Some(connection) = router.acquire(node, self.caller, deadline.reserving_half()).await? {
                 (self.node, self.required_lsn) = (node, required_lsn);
                 return Ok(Some(connection));
             }

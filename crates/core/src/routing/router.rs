@@ -1,41 +1,31 @@
 //! The router: all nodes, and the ways to get a connection.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::lock::lock;
 use tallybook_sql::replication::Position;
 use tokio::time::{sleep, timeout_at};
 
-use super::balancer::ReplicaChoice;
-use super::history::History;
 use super::metrics::{log_size, metrics};
 use super::node::Node;
 use super::node_connection::NodeConnection;
 use super::primary::Primary;
 use super::primary_fallback::FallbackBudget;
-use super::prober::{role, watch};
 use super::read_consistency::ReadConsistency;
-use super::route::Route;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use super::topology::topology;
-use super::watch::Watch;
 use crate::driver::{Connection, Connector};
 use crate::metrics::Metric;
 use crate::observe::Log;
 use crate::pool::{AcquireBudget, AcquireDeadline, Pool};
 use crate::settings::{ReplicaSettings, Settings};
 
-/// Time limit for measuring staleness at start-up. Until then reads go to the primary, whose fallback budget
-/// is small.
-const INITIAL_PROBE_LIMIT: Duration = Duration::from_secs(1);
-/// Pause between two checks of a failed primary.
-const RECHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Pause between two checks of a failed node.
+pub(super) const RECHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Time within which a failed node is found to be up or down.
 const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -43,13 +33,9 @@ pub(crate) struct Router {
     pub(super) nodes: Vec<Node>,
     pub(super) primary: Primary,
     pub(super) replica: ReplicaSettings,
-    pub(super) epoch: Instant,
     /// Time that callers wait for a primary.
     timeout: Duration,
-    history: Mutex<History>,
     fallback: FallbackBudget,
-    /// Commits that a replaced primary acknowledged and its successor may lack.
-    doubtful: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -62,92 +48,12 @@ impl Router {
         let nodes = planned.into_iter().map(|planned| Node::new(planned, settings, log, epoch, is_single));
         Self {
             nodes: nodes.collect(),
-            primary: if is_single { Primary::fixed() } else { Primary::undecided() },
+            primary: if is_single { Primary::fixed(epoch) } else { Primary::undecided(epoch) },
             replica: settings.replica.clone(),
-            epoch,
             timeout: settings.pool.timeout,
-            history: Mutex::default(),
             fallback: FallbackBudget::new(settings.replica.fallback),
-            doubtful: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
-    }
-
-    /// Finds the primary, and starts a probing task for each node.
-    ///
-    /// # Errors
-    /// If the primary is unreachable or ambiguous. An unreachable replica is not an error.
-    pub(crate) async fn open(settings: &Settings, log: &Log) -> Result<Arc<Self>> {
-        let router = Arc::new(Self::new(settings, log));
-        let is_single = !router.has_others();
-        if is_single {
-            router.nodes[0].health.set(NodeRole::Primary, NodeState::Up, String::new());
-        } else {
-            router.initial_probe().await?;
-        }
-        drop(router.write(Location::caller(), router.acquire_deadline()).await?);
-        if is_single {
-            let standby = router.nodes[0].writes.identity().standby;
-            router.nodes[0].health.set(role(standby), NodeState::Up, String::new());
-        }
-        // One server of several behind a single node says nothing about the others.
-        if is_single && router.nodes[0].connector.leads_to_one_server() {
-            tokio::spawn(watch(Arc::downgrade(&router), 0, Watch::default()));
-        }
-        Ok(router)
-    }
-
-    /// Probes all nodes for the first time, then starts their tasks.
-    async fn initial_probe(self: &Arc<Self>) -> Result<()> {
-        let mut watches: Vec<_> = self.nodes.iter().map(|_| Watch::default()).collect();
-        let deadline = Instant::now() + INITIAL_PROBE_LIMIT;
-        self.probe_all(&mut watches).await;
-        // Staleness is measured against the primary, so the second probe is the first that can measure it.
-        self.probe_all(&mut watches).await;
-        while self.staleness_unknown() && Instant::now() < deadline {
-            sleep(RECHECK_INTERVAL).await;
-            self.probe_all(&mut watches).await;
-        }
-        for (node, kept) in watches.into_iter().enumerate() {
-            tokio::spawn(watch(Arc::downgrade(self), node, kept));
-        }
-        if self.primary.now(self).is_some() {
-            return Ok(());
-        }
-        self.stop_watching();
-        Err(self.no_primary(self.epoch.elapsed()))
-    }
-
-    /// Probes all nodes that have not failed, and elects the primary.
-    async fn probe_all(&self, watches: &mut [Watch]) {
-        let asked = watches.iter_mut().enumerate().map(async |(node, watch)| {
-            if self.nodes[node].health.known().failures == 0 {
-                self.probe(node, watch).await;
-            }
-        });
-        join_all(asked).await;
-        self.elect();
-    }
-
-    /// Returns whether no replica is known to be fresh enough, but some may be.
-    fn staleness_unknown(&self) -> bool {
-        let is_unknown = |node: &Node| node.health.is_readable() && node.health.covered().is_none();
-        self.replica.enabled
-            && !self.nodes.iter().any(|node| node.health.is_up())
-            && self.nodes.iter().any(is_unknown)
-    }
-
-    /// Acquires a connection for a read, and its route for retries. A single node needs no route.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        consistency: ReadConsistency,
-        caller: &'static Location<'static>,
-    ) -> Result<(NodeConnection, Option<Route>)> {
-        if let [only] = &*self.nodes {
-            return Ok((only.acquire(0, caller, self.acquire_deadline()).await?, None));
-        }
-        let mut route = Route::new(Arc::clone(self), consistency, caller);
-        Ok((route.first().await?, Some(route)))
     }
 
     /// Returns the deadline of a caller that starts to wait now.
@@ -182,20 +88,19 @@ impl Router {
         }
     }
 
-    /// Acquires a connection to the chosen replica, or returns `None` if it turns out to be unusable.
+    /// Acquires a connection to a replica, or returns `None` if it turns out to be unusable.
     pub(super) async fn acquire(
         &self,
-        choice: ReplicaChoice,
+        node: usize,
         caller: &'static Location<'static>,
         deadline: AcquireDeadline,
     ) -> Result<Option<NodeConnection>> {
-        let ReplicaChoice { node, .. } = choice;
         match self.nodes[node].acquire(node, caller, deadline).await {
             Ok(connection) if self.nodes[node].health.is_same_start(connection.identity().started) => {
                 Ok(Some(connection))
             }
             Ok(_) => {
-                self.mark_suspect(node, "it was restarted".to_owned());
+                self.nodes[node].mark_suspect("it was restarted".to_owned());
                 self.nodes[node].wake.notify_one();
                 Ok(None)
             }
@@ -233,7 +138,7 @@ impl Router {
             let changed = self.primary.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Some(node) = self.primary.now(self) {
+            if let Some(node) = self.primary.now(&self.nodes) {
                 return Ok(node);
             }
             if self.primary.conflict().is_some() {
@@ -249,7 +154,8 @@ impl Router {
         }
     }
 
-    fn no_primary(&self, after: Duration) -> Error {
+    /// Returns why there is no primary, `after` having waited for one.
+    pub(super) fn no_primary(&self, after: Duration) -> Error {
         if let Some(detail) = self.primary.conflict() {
             return Error::new(Kind::TwoPrimaries { detail });
         }
@@ -273,7 +179,7 @@ impl Router {
     /// Records a failure that the node itself caused, and probes it at once.
     pub(crate) fn report_failure(&self, node: usize, error: &Error) {
         if self.has_others() {
-            self.mark_suspect(node, error.without_values());
+            self.nodes[node].mark_suspect(error.without_values());
             self.nodes[node].wake.notify_one();
         }
     }
@@ -283,6 +189,13 @@ impl Router {
         let end = deadline.end().min(Instant::now() + SETTLE_LIMIT);
         while Instant::now() < end && self.nodes[node].health.known().state == NodeState::Suspect {
             sleep(RECHECK_INTERVAL).await;
+        }
+    }
+
+    /// Elects the primary from the latest probes.
+    pub(super) fn elect(&self) {
+        if self.has_others() {
+            self.primary.elect(&self.nodes);
         }
     }
 
@@ -308,25 +221,17 @@ impl Router {
         self.nodes.len() > 1
     }
 
-    pub(super) fn history(&self) -> MutexGuard<'_, History> {
-        lock(&self.history)
-    }
-
-    pub(super) fn add_doubtful(&self, transactions: u64) {
-        self.doubtful.fetch_add(transactions, Ordering::Relaxed);
-    }
-
     /// Returns the metrics of the nodes; for a single node only the size of SQLite's log.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         if !self.has_others() {
             return log_size(&self.status());
         }
-        metrics(&self.status(), self.fallback.refused(), self.doubtful.load(Ordering::Relaxed))
+        metrics(&self.status(), self.fallback.refused(), self.primary.doubtful())
     }
 
     /// Returns the status of each node, those of `DATABASE_URL` first.
     pub(crate) fn status(&self) -> Vec<NodeStatus> {
-        let last = self.history().last();
+        let last = self.primary.history().last();
         self.nodes.iter().map(|node| node.status(last)).collect()
     }
 
@@ -368,7 +273,7 @@ impl Router {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn stop_watching(&self) {
+    pub(super) fn stop_watching(&self) {
         self.closed.store(true, Ordering::Release);
         self.primary.changed.notify_waiters();
         self.nodes.iter().for_each(|node| node.wake.notify_one());

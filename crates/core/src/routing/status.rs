@@ -37,6 +37,11 @@ pub enum NodeState {
 }
 
 impl NodeRole {
+    /// Returns the role of a server that was reached, from whether it is a standby.
+    pub(super) fn from_standby(standby: bool) -> Self {
+        if standby { NodeRole::Replica } else { NodeRole::Primary }
+    }
+
     /// Returns the lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -52,7 +52,7 @@ impl Scene {
         scene.observe_node(OLD, primary(1, 1000));
         scene.observe_node(NEW, standby(1, 1000));
         scene.observe_node(REPLICA, standby(1, 1000));
-        assert_eq!(scene.0.primary.now(&scene.0), Some(OLD));
+        assert_eq!(scene.0.primary.now(&scene.0.nodes), Some(OLD));
         assert_eq!([NEW, REPLICA].map(|node| scene.state(node)), [NodeState::Up; 2]);
         scene
     }
@@ -61,7 +61,7 @@ impl Scene {
     fn promoted() -> Self {
         let scene = Self::with_primary();
         scene.observe_node(NEW, primary(2, 900));
-        assert_eq!(scene.0.primary.now(&scene.0), Some(NEW));
+        assert_eq!(scene.0.primary.now(&scene.0.nodes), Some(NEW));
         scene
     }
 
@@ -80,7 +80,7 @@ impl Scene {
     }
 
     fn primary(&self) -> Option<usize> {
-        self.0.primary.now(&self.0)
+        self.0.primary.now(&self.0.nodes)
     }
 
     /// Commits that a replaced primary acknowledged and its successor may lack.
@@ -119,7 +119,7 @@ async fn a_primary_on_an_older_timeline_is_never_written_to_again() {
     let scene = Scene::promoted();
     assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, Some(NEW)));
     assert!(scene.reason(OLD).contains("timeline 1"), "{}", scene.reason(OLD));
-    scene.0.mark_down(NEW, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.nodes[NEW].mark_down(NodeRole::Primary, "it is gone".to_owned());
     scene.observe_node(OLD, primary(1, 2000));
     assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, None), "also when it is the only one");
     scene.observe_node(NEW, primary(2, 1000));
@@ -137,8 +137,8 @@ async fn a_replaced_primary_that_answers_is_not_up_for_a_moment_either() {
 async fn a_primary_that_answered_while_it_was_replaced_is_left() {
     let scene = Scene::promoted();
     // The probe had read the timeline just before the other server was elected.
-    scene.0.set_state(OLD, NodeRole::Primary, NodeState::Up, String::new());
-    scene.0.mark_down(NEW, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.nodes[OLD].set_state(NodeRole::Primary, NodeState::Up, String::new());
+    scene.0.nodes[NEW].mark_down(NodeRole::Primary, "it is gone".to_owned());
     scene.0.elect();
     assert_eq!((scene.state(OLD), scene.primary()), (NodeState::Down, None));
     assert!(scene.reason(OLD).contains("it was replaced as the primary"), "{}", scene.reason(OLD));
@@ -205,7 +205,7 @@ async fn a_primary_that_became_a_standby_is_left() {
 #[tokio::test]
 async fn a_primary_that_is_out_of_reach_is_still_the_one_to_come_back() {
     let scene = Scene::with_primary();
-    scene.0.mark_down(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.nodes[OLD].mark_down(NodeRole::Primary, "it is gone".to_owned());
     scene.0.elect();
     assert_eq!((scene.0.primary.last(), scene.primary()), (Some(OLD), None));
 }
@@ -223,7 +223,7 @@ async fn callers_waiting_for_a_replaced_primary_fail_at_once() {
 #[tokio::test]
 async fn acquiring_from_a_server_that_is_down_fails_at_once() {
     let scene = Scene::with_primary();
-    scene.0.mark_down(REPLICA, NodeRole::Replica, "it is gone".to_owned());
+    scene.0.nodes[REPLICA].mark_down(NodeRole::Replica, "it is gone".to_owned());
     let acquired = scene.0.nodes[REPLICA]
         .acquire(REPLICA, Location::caller(), scene.0.acquire_deadline())
         .now_or_never();
@@ -299,8 +299,7 @@ async fn a_batch_of_two_reads_is_one_snapshot() {
 async fn a_connection_to_a_restarted_replica_is_not_used() {
     let (_database, scene, seen) = real("a_connection_to_another_start").await;
     let is_usable = async || {
-        let choice = ReplicaChoice { node: OLD, required_lsn: None };
-        scene.0.acquire(choice, Location::caller(), scene.0.acquire_deadline()).await.unwrap().is_some()
+        scene.0.acquire(OLD, Location::caller(), scene.0.acquire_deadline()).await.unwrap().is_some()
     };
     assert!(is_usable().await);
     scene.observe_node(OLD, Observation { started: seen.started - 1, ..seen });
@@ -311,9 +310,9 @@ async fn a_connection_to_a_restarted_replica_is_not_used() {
 #[tokio::test]
 async fn a_promotion_forgets_where_the_old_primary_was() {
     let scene = Scene::promoted();
-    assert_eq!(scene.0.history().last(), Some(900), "it ended at 1000 on the old timeline");
+    assert_eq!(scene.0.primary.history().last(), Some(900), "it ended at 1000 on the old timeline");
     scene.observe_node(OLD, primary(1, 2000));
-    assert_eq!(scene.0.history().last(), Some(900), "what it writes now is on no replica's way");
+    assert_eq!(scene.0.primary.history().last(), Some(900), "what it writes now is on no replica's way");
     scene.observe_node(REPLICA, standby(2, 950));
     assert_eq!(scene.state(REPLICA), NodeState::Up, "it has what the new primary had");
 }
@@ -349,7 +348,7 @@ async fn a_replica_that_was_fresh_is_left_when_it_may_be_too_old_by_now() {
     scene.0.nodes[REPLICA].health.set_covered(None);
     assert_eq!(scene.state(REPLICA), NodeState::Up);
     assert_eq!(scene.chosen(ReadConsistency::Usual, REPLICA), None);
-    scene.0.mark_down(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.nodes[OLD].mark_down(NodeRole::Primary, "it is gone".to_owned());
     assert_eq!(scene.chosen(ReadConsistency::Usual, REPLICA), Some(None), "no newer server is reachable");
 }
 
@@ -360,7 +359,7 @@ async fn without_a_primary_a_replica_is_up_if_it_has_all_that_was_ever_seen() {
     tokio::time::sleep(Duration::from_millis(2)).await; // older than a replica may be
     scene.observe_node(REPLICA, standby(1, 1000));
     assert_eq!(scene.state(REPLICA), NodeState::Lagging, "the primary may have written since");
-    scene.0.mark_down(OLD, NodeRole::Primary, "it is gone".to_owned());
+    scene.0.nodes[OLD].mark_down(NodeRole::Primary, "it is gone".to_owned());
     scene.observe_node(REPLICA, standby(1, 1000));
     assert_eq!(scene.state(REPLICA), NodeState::Up);
     scene.observe_node(REPLICA, standby(1, 999));
@@ -382,7 +381,7 @@ async fn a_token_asks_for_its_own_cluster_timeline_and_position() {
 #[tokio::test]
 async fn a_restarted_replica_loses_its_known_position() {
     let scene = Scene::with_primary();
-    scene.0.mark_down(REPLICA, NodeRole::Replica, "it is gone".to_owned());
+    scene.0.nodes[REPLICA].mark_down(NodeRole::Replica, "it is gone".to_owned());
     // It restarts from an older state.
     scene.observe_node(REPLICA, Observation { started: 101, ..standby(1, 400) });
     assert_eq!(scene.0.nodes[REPLICA].health.replayed(), 400);

@@ -3,8 +3,8 @@
 use super::{names, primary};
 use crate::finding::Finding;
 use crate::node::{ConfiguredAs, Role};
+use crate::node_report::NodeReport;
 use crate::postgres::major_of;
-use crate::probe::NodeReport;
 
 const WAL_LEVELS: [&str; 2] = ["replica", "logical"];
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::finding::Finding;
 use crate::node::{ConfiguredAs, Role};
-use crate::probe::NodeReport;
+use crate::node_report::NodeReport;
 use crate::severity::Severity;
 
 const NAME: &str = "role";

@@ -13,7 +13,7 @@ use tallybook_core::settings::Settings;
 
 use super::finding::Finding;
 use super::node::{ConfiguredAs, NodeConfig, Role};
-use super::probe::NodeReport;
+use super::node_report::NodeReport;
 
 /// Compares the nodes. Also fills in the lag of standbys, which needs the primary's position.
 pub(super) fn compare(

@@ -6,7 +6,7 @@ use tallybook_core::settings::Settings;
 
 use crate::finding::Finding;
 use crate::node::NodeConfig;
-use crate::probe::NodeReport;
+use crate::node_report::NodeReport;
 
 const NAME: &str = "pool";
 

@@ -3,7 +3,7 @@
 use super::{names, primary};
 use crate::finding::Finding;
 use crate::node::{ConfiguredAs, Role};
-use crate::probe::NodeReport;
+use crate::node_report::NodeReport;
 
 const NAME: &str = "role";
 

@@ -5,7 +5,7 @@ use tallybook_core::settings::Settings;
 use super::primary;
 use crate::finding::Finding;
 use crate::node::Role;
-use crate::probe::NodeReport;
+use crate::node_report::NodeReport;
 use crate::units::counted;
 
 const NAME: &str = "standbys";

@@ -3,7 +3,7 @@
 use super::primary;
 use crate::finding::Finding;
 use crate::node::{ConfiguredAs, Role};
-use crate::probe::NodeReport;
+use crate::node_report::NodeReport;
 use crate::severity::Severity;
 
 pub(super) fn evaluate(reports: &mut [NodeReport]) -> Vec<Finding> {

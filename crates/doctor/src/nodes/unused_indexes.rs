@@ -3,8 +3,7 @@
 use super::primary;
 use crate::finding::Finding;
 use crate::node::ConfiguredAs;
-use crate::postgres::IndexUse;
-use crate::probe::NodeReport;
+use crate::node_report::{IndexUse, NodeReport};
 use crate::units::bytes;
 
 const NAME: &str = "unused_indexes";

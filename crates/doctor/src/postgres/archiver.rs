@@ -4,7 +4,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::optional;
 
-use super::Server;
+use super::server::Server;
 use crate::finding::Finding;
 use crate::probe::Probe;
 

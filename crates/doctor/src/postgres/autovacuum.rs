@@ -2,7 +2,7 @@
 
 use tallybook_sql::error::Result;
 
-use super::Server;
+use super::server::Server;
 use crate::finding::Finding;
 use crate::probe::Probe;
 

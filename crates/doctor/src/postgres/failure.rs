@@ -9,7 +9,7 @@ use tallybook_postgres::config::PostgresTarget;
 use tallybook_postgres::refusal;
 use tallybook_sql::error::Error;
 
-use super::facts::NAME;
+use super::server::NAME;
 use crate::finding::Finding;
 use crate::node::{CONNECT_LIMIT, NodeConfig, host_and_port, libpq};
 use crate::units::{literal, seconds, shell};

@@ -2,13 +2,13 @@
 //! it.
 
 use tallybook_migrate::indexes_of;
-use tallybook_sql::Row;
 use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::all;
 
-use super::Server;
+use super::server::Server;
 use crate::finding::Finding;
+use crate::node_report::IndexUse;
 use crate::probe::Probe;
 
 pub(super) const NAME: &str = "unused_indexes";
@@ -24,17 +24,6 @@ const SQL: &str = "SELECT s.indexrelid::regclass::text AS name, s.indexrelname::
      JOIN pg_stat_database d ON d.datname = current_database() \
      WHERE i.indisvalid AND NOT i.indisunique AND NOT i.indisexclusion AND pg_relation_size(s.indexrelid) >= $1 \
      ORDER BY bytes DESC";
-
-/// A large non-unique index, and how often this node read it.
-#[derive(Clone, Debug, Row)]
-pub(crate) struct IndexUse {
-    pub(crate) name: String,
-    pub(crate) bare: String,
-    pub(crate) of_table: String,
-    pub(crate) bytes: i64,
-    pub(crate) scans: i64,
-    pub(crate) since: String,
-}
 
 pub(super) async fn check(probe: &mut Probe<'_>, _server: &Server) -> Result<Vec<Finding>> {
     // Revisions created these for reads that may still come.

@@ -8,7 +8,6 @@ mod connections;
 mod corruption;
 mod duplicate_indexes;
 mod durability;
-mod facts;
 mod failure;
 mod foreign_keys;
 mod index_use;
@@ -21,6 +20,7 @@ mod pooler;
 mod replay;
 mod rights;
 mod sequences;
+mod server;
 mod server_settings;
 mod slots;
 mod standbys;
@@ -42,22 +42,16 @@ use tallybook_sqlite::config::FileAccess;
 use tokio::time::timeout;
 
 use super::node::{CONNECT_LIMIT, NodeConfig, Role};
-use super::probe::{ConnectionLost, NodeReport, Probe};
+use super::node_report::NodeReport;
+use super::outcome::ConnectionLost;
+use super::probe::Probe;
 use super::revisions;
 
-pub(crate) use facts::PeerFacts;
 pub(crate) use failure::silent_after_connect;
-pub(crate) use index_use::IndexUse;
-pub(crate) use standbys::Stream;
 pub(super) use version::of as major_of;
-
-use server_settings::ServerSettings;
 
 /// A silent server gets a little longer than one that refuses to connect, so that the findings differ.
 const ANSWER_LIMIT: Duration = CONNECT_LIMIT.saturating_add(Duration::from_millis(500));
-
-/// A check must not wait for locks or load a busy server.
-const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '1s'";
 
 /// Runs checks in order; returns early if the connection is lost.
 macro_rules! checks {
@@ -65,17 +59,6 @@ macro_rules! checks {
         let found = $check::check($probe, &$server).await;
         $probe.record($check::NAME, found)?;
     )+};
-}
-
-/// Facts about the server that every check may use.
-struct Server {
-    settings: ServerSettings,
-    version: i64,
-    role: Role,
-    user: String,
-    is_superuser: bool,
-    /// Set if this user may see other sessions and replication (`pg_monitor`).
-    sees_all: bool,
 }
 
 pub(super) async fn check(
@@ -96,11 +79,11 @@ pub(super) async fn check(
 }
 
 async fn examine(probe: &mut Probe<'_>) -> Result<(), ConnectionLost> {
-    let server = match facts::read(probe).await {
+    let server = match server::read(probe).await {
         Ok(server) => server,
-        Err(error) => return probe.record(facts::NAME, Err(error)),
+        Err(error) => return probe.record(server::NAME, Err(error)),
     };
-    probe.report.node.passed.push(facts::NAME);
+    probe.report.node.passed.push(server::NAME);
     checks!(probe, server: rights, tls, pooler, version, connections, locks, transactions);
     checks!(probe, server: durability, corruption, limits, memory);
     match server.role {

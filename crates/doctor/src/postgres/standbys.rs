@@ -1,12 +1,12 @@
 //! Check `standbys`: the standbys that stream from this primary.
 
-use tallybook_sql::Row;
 use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::all;
 
-use super::Server;
+use super::server::Server;
 use crate::finding::Finding;
+use crate::node_report::Stream;
 use crate::probe::Probe;
 
 pub(super) const NAME: &str = "standbys";
@@ -16,15 +16,6 @@ const SQL: &str = "SELECT coalesce(r.application_name, '') AS name, coalesce(hos
        coalesce(r.state, '') AS state, coalesce(s.slot_name::text, '') AS slot \
      FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid \
      WHERE s.slot_type IS DISTINCT FROM 'logical' ORDER BY 1, 2, 4";
-
-/// A standby that streams from a primary.
-#[derive(Clone, Debug, Row)]
-pub(crate) struct Stream {
-    pub(crate) name: String,
-    pub(crate) address: String,
-    pub(crate) state: String,
-    pub(crate) slot: String,
-}
 
 pub(super) async fn check(probe: &mut Probe<'_>, server: &Server) -> Result<Vec<Finding>> {
     if !server.sees_all {

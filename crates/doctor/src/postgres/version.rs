@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use tallybook_sql::error::Result;
 use tallybook_sql::value::now;
 
-use super::Server;
+use super::server::Server;
 use crate::finding::Finding;
 use crate::probe::Probe;
 

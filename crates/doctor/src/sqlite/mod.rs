@@ -18,7 +18,9 @@ use tallybook_sqlite::config::{FileAccess, SqliteLocation};
 use tokio::time::timeout;
 
 use super::node::{CONNECT_LIMIT, NodeConfig};
-use super::probe::{ConnectionLost, NodeReport, Probe};
+use super::node_report::NodeReport;
+use super::outcome::ConnectionLost;
+use super::probe::Probe;
 use super::revisions;
 
 macro_rules! checks {

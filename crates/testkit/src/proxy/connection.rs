@@ -3,19 +3,19 @@ use std::{io, net::Ipv4Addr, sync::Arc};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
-    Mode, Shared,
-    connection_state::ConnectionState,
+    mode::Mode,
     pump::{Direction, Pump},
+    state::{ConnectionState, ProxyState},
 };
 
 /// A client's connection through the proxy.
 pub(super) struct Connection {
     client: TcpStream,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
 }
 
 impl Connection {
-    pub(super) fn new(client: TcpStream, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(client: TcpStream, shared: &Arc<ProxyState>) -> Self {
         Self { client, shared: Arc::clone(shared) }
     }
 

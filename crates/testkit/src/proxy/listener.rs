@@ -7,21 +7,21 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Mode, Shared, connection::Connection};
+use super::{connection::Connection, mode::Mode, state::ProxyState};
 use crate::{Error, port::free_port};
 
 /// Accepts or refuses connections, and owns the tasks of the open ones.
 pub(super) struct Listener {
     port: u16,
     socket: Option<TcpListener>,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     /// Reports whether the port is open, for callers that change the mode.
     listening: watch::Sender<bool>,
     connections: JoinSet<io::Result<()>>,
 }
 
 impl Listener {
-    pub(super) async fn bind(shared: Arc<Shared>) -> Result<Self, Error> {
+    pub(super) async fn bind(shared: Arc<ProxyState>) -> Result<Self, Error> {
         let port = free_port()?;
         let socket = listen(port).await.map_err(|error| Error::new(format!("port {port}: {error}")))?;
         let (listening, connections) = (watch::Sender::new(true), JoinSet::new());

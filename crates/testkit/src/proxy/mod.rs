@@ -1,11 +1,11 @@
 //! A TCP proxy that injects faults.
 
 mod connection;
-mod connection_state;
 mod counts;
 mod listener;
 mod mode;
 mod pump;
+mod state;
 
 pub use counts::Counts;
 pub use mode::Mode;
@@ -17,7 +17,7 @@ use std::{
 
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
-use self::{counts::Counters, listener::Listener};
+use self::{counts::Counters, listener::Listener, state::ProxyState};
 use crate::Error;
 
 /// A TCP proxy from a port of its own to a server on this machine. Its [`Mode`], which decides how it treats
@@ -27,18 +27,9 @@ use crate::Error;
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     listening: watch::Receiver<bool>,
     task: JoinHandle<()>,
-}
-
-/// State shared with the tasks of the connections.
-#[derive(Debug)]
-struct Shared {
-    server: u16,
-    counts_turns: bool,
-    mode: watch::Sender<Mode>,
-    counters: Counters,
 }
 
 impl Proxy {
@@ -64,7 +55,7 @@ impl Proxy {
 
     async fn try_start(server: u16, counts_turns: bool) -> Result<Self, Error> {
         let (mode, counters) = (watch::Sender::default(), Counters::default());
-        let shared = Arc::new(Shared { server, counts_turns, mode, counters });
+        let shared = Arc::new(ProxyState { server, counts_turns, mode, counters });
         let listener = Listener::bind(Arc::clone(&shared)).await?;
         let (port, listening) = (listener.port(), listener.listening());
         Ok(Self { port, shared, listening, task: tokio::spawn(listener.run()) })

@@ -6,7 +6,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Mode, connection_state::ConnectionState};
+use super::{mode::Mode, state::ConnectionState};
 
 /// PostgreSQL's answer to a COMMIT: CommandComplete, its length, its tag.
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";

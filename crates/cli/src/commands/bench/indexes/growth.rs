@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::AtSize;
+use super::at_size::AtSize;
 
 /// Growth exponents of a read: 0 if its time stays the same, 1 if it grows in proportion to the book.
 #[derive(Clone, Debug, Serialize)]

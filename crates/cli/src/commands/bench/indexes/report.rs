@@ -3,7 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::AtSize;
+use super::at_size::AtSize;
+use super::cost::Cost;
 use super::growth::{Growth, growth};
 use super::measure::{Measured, Side};
 use super::verdict::{Pays, Verdict, verdicts};
@@ -75,7 +76,7 @@ impl Report {
             "\nWhat the indexes cost at that size: {} inserts in ten transactions",
             thousands(self.inserts.into())
         ))?;
-        let row = |cost: &super::Cost| {
+        let row = |cost: &Cost| {
             vec![
                 cost.index.to_owned(),
                 thousands(cost.bytes),

@@ -6,8 +6,8 @@ use tallybook::book::{Action, NewPosition, NewTrade, PortfolioId, TradingSession
 use tallybook::{Database, ReadSession};
 use tallybook::{Row, all, one, params};
 
-use super::TRADES_PER_PORTFOLIO;
-
+/// Trades of a portfolio at each size, so that a read returns the same number of rows at each.
+pub(super) const TRADES_PER_PORTFOLIO: u32 = 200;
 /// Number of rows of each kind to read in turn.
 const SAMPLES: i64 = 20;
 /// Trades of a session to read: a quarter of its portfolio's, which has three to four sessions.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::AtSize;
+use super::at_size::AtSize;
 use super::cost::Cost;
 use super::measure::Measured;
 use crate::output::{micros, thousands};

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Mode, Shared};
+use tokio::sync::watch;
+
+use super::{counts::Counters, mode::Mode};
 
 /// Number of consecutive quiet polls before an answer is passed on where turns are counted.
 const QUIET_POLLS: u32 = 20;
@@ -15,9 +17,18 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// as the latest one was late, up to this limit.
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// State of a proxy, shared with the tasks of its connections.
+#[derive(Debug)]
+pub(super) struct ProxyState {
+    pub(super) server: u16,
+    pub(super) counts_turns: bool,
+    pub(super) mode: watch::Sender<Mode>,
+    pub(super) counters: Counters,
+}
+
 /// State shared by the two directions of a connection.
 pub(super) struct ConnectionState {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ProxyState>,
     /// Set once data was discarded, after which neither side can interpret the rest.
     lost: AtomicBool,
     /// Set if the client has sent something since the last answer.
@@ -27,7 +38,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<ProxyState>) -> Self {
         let (lost, client_sent) = (AtomicBool::default(), AtomicBool::default());
         Self { shared, lost, client_sent, activity: AtomicU64::default() }
     }

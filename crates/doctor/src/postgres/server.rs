@@ -1,4 +1,4 @@
-//! Facts about a server, read before the checks.
+//! The server that is checked: facts about it, read before the checks.
 
 use tallybook_postgres::STANDBY_TIMELINE;
 use tallybook_sql::Row;
@@ -7,11 +7,14 @@ use tallybook_sql::params;
 use tallybook_sql::query::{one, optional};
 
 use super::server_settings::ServerSettings;
-use super::{LIMITS, Server};
 use crate::node::{NodeFacts, Role};
+use crate::node_report::PeerFacts;
 use crate::probe::Probe;
 
 pub(super) const NAME: &str = "connection";
+
+/// A check must not wait for locks or load a busy server.
+const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '1s'";
 
 /// A standby may hide what it received, but not what it replayed.
 const SQL: &str = "SELECT current_setting('server_version') AS version, \
@@ -39,23 +42,15 @@ struct ServerRow {
     position: Option<i64>,
 }
 
-/// Facts that are compared with other nodes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PeerFacts {
-    pub(crate) version: i64,
-    /// For a standby: seconds since its last replayed transaction.
-    pub(crate) replayed_age: Option<i64>,
-    /// For a standby: bytes received and not replayed.
-    pub(crate) waiting: i64,
-    /// For a standby: set if it is delayed on purpose.
-    pub(crate) is_delayed: bool,
-    /// For a standby: its replication slot.
-    pub(crate) slot: Option<String>,
-    /// For a primary: the standbys that stream from it.
-    pub(crate) streams: Vec<super::Stream>,
-    /// Connections available to programs.
-    pub(crate) connections: i64,
-    pub(crate) wal_level: String,
+/// Facts about the server that every check may use.
+pub(super) struct Server {
+    pub(super) settings: ServerSettings,
+    pub(super) version: i64,
+    pub(super) role: Role,
+    pub(super) user: String,
+    pub(super) is_superuser: bool,
+    /// Set if this user may see other sessions and replication (`pg_monitor`).
+    pub(super) sees_all: bool,
 }
 
 fn timeline() -> String {
