@@ -25,6 +25,7 @@ mod pages;
 mod refusals;
 mod sample;
 mod schema;
+mod sent_sql;
 mod spellings;
 mod statements;
 mod support;

@@ -73,3 +73,21 @@ fn no_crate_below_the_facade_knows_the_monitor() {
         edges.iter().filter(|(_, named)| named.contains("monitor")).map(|(krate, _)| &**krate).collect();
     assert_eq!(knows, ["tallybook"]);
 }
+
+/// Users may have the oldest versions that Cargo.toml allows, so those are the versions to test with.
+#[test]
+fn the_oldest_versions_allowed_are_the_tested_ones() {
+    let read = |file| std::fs::read_to_string(root().join(file)).unwrap();
+    let (manifest, lock) = (read("Cargo.toml"), read("Cargo.lock"));
+    let (_, dependencies) = manifest.split_once("[workspace.dependencies]\n").unwrap();
+    let (dependencies, _) = dependencies.split_once("\n[").unwrap();
+    let others = dependencies.lines().filter(|line| !line.is_empty() && !line.contains("path = "));
+    let untested: Vec<_> = others
+        .filter(|line| {
+            let (name, requirement) = line.split_once(" = ").unwrap();
+            let version = requirement.split('"').nth(1).unwrap();
+            !lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n"))
+        })
+        .collect();
+    assert_eq!(untested, [""; 0], "give them the version in Cargo.lock");
+}
