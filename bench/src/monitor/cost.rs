@@ -10,7 +10,7 @@ use super::options::Plan;
 use super::slice::{self, Slice, Until};
 use crate::tally::Tally;
 
-/// Rounds after which the databases are opened anew: what a connection has by chance, such as where its thread
+/// Rounds after which the databases are opened again: what a connection has by chance, such as where its thread
 /// and its memory are, must not pass for a mode's.
 const BLOCK: usize = 5;
 /// Turns of each task before a block.

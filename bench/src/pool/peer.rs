@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// A pool of [`CONNECTIONS`](crate::connections::CONNECTIONS) connections.
 pub(super) trait Peer: Send + Sync + 'static {
-    /// A connection on loan; dropping it hands it back.
+    /// An acquired connection; dropping it releases it.
     type Held: Send + 'static;
 
     /// Takes a connection.

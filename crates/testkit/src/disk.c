@@ -21,7 +21,7 @@
 
 enum kind { OPENED = 1, WRITTEN, CUT, FLUSH_BEGAN, FLUSHED, FLUSH_FAILED, REMOVED };
 
-#define MOST_FILES 4096
+#define MAX_FILES 4096
 #define SLOW_MICROSECONDS 5000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -29,8 +29,8 @@ static char directory[2048];
 static int trace = -1;
 static uint64_t flushes;
 /* The inode of a traced file by its descriptor, and whether it is a log. */
-static uint64_t inodes[MOST_FILES];
-static int is_log[MOST_FILES];
+static uint64_t inodes[MAX_FILES];
+static int is_log[MAX_FILES];
 
 __attribute__((constructor)) static void begin(void) {
     const char *of = getenv("TALLYBOOK_DISK"), *into = getenv("TALLYBOOK_DISK_TRACE");
@@ -51,7 +51,7 @@ static void note(enum kind kind, uint64_t file, uint64_t number, const void *dat
     errno = before;
 }
 
-static int is_traced(int file) { return trace >= 0 && file >= 0 && file < MOST_FILES && inodes[file]; }
+static int is_traced(int file) { return trace >= 0 && file >= 0 && file < MAX_FILES && inodes[file]; }
 
 static int is_inside(const char *path) {
     size_t length = strlen(directory);
@@ -76,7 +76,7 @@ static int open_traced(int at, const char *path, int flags, mode_t mode) {
     int is_new = (flags & O_CREAT) && syscall(SYS_faccessat, at, path, F_OK);
     int file = syscall(SYS_openat, at, path, flags, mode);
     struct stat found;
-    if (file >= 0 && file < MOST_FILES && !(flags & O_PATH) && !fstat(file, &found)) {
+    if (file >= 0 && file < MAX_FILES && !(flags & O_PATH) && !fstat(file, &found)) {
         size_t length = strlen(path);
         inodes[file] = found.st_ino;
         is_log[file] = length > 4 && !strcmp(path + length - 4, "-wal");
@@ -102,7 +102,7 @@ int openat(int at, const char *path, int flags, ...) { MODE(flags, mode) return 
 int openat64(int at, const char *path, int flags, ...) { MODE(flags, mode) return open_traced(at, path, flags, mode); }
 
 int close(int file) {
-    if (file >= 0 && file < MOST_FILES) inodes[file] = 0;
+    if (file >= 0 && file < MAX_FILES) inodes[file] = 0;
     return syscall(SYS_close, file);
 }
 

@@ -1,4 +1,4 @@
-//! The fuzz targets on texts that are made up anew from a few seeds: the same ones in each run, for a second or two each.
+//! The fuzz targets on texts that are generated from a few seeds: the same ones in each run, for a second or two each.
 //! `scripts/fuzz` runs them for longer, guided by coverage.
 
 #[path = "../../../../fuzz/src/targets.rs"]

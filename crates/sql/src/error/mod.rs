@@ -123,7 +123,7 @@ impl Error {
     pub fn without_values(&self) -> String {
         let message = match &self.0.kind {
             Kind::Database { code, condition, .. } => format!("{condition} [{code}]"),
-            // The description of a misfit has the type and the size of the value only.
+            // The description of the value has the type and the size of the value only.
             kind @ Kind::Decode { .. } => without_quoted(&kind.to_string()),
             Kind::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
             Kind::TransactionFailed { .. } => {
