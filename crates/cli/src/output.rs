@@ -17,7 +17,8 @@ pub(crate) fn start_log(reports_all: bool) {
     let usual = if reports_all { "error" } else { "warn,tallybook=info,tallybook::finding=off" };
     let wanted = std::env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
     let filter = wanted.unwrap_or_else(|| usual.parse().unwrap_or_default());
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured(&io::stderr()));
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured(&io::stderr()));
     tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
