@@ -4,6 +4,7 @@ mod array_ref;
 mod column;
 mod column_names;
 mod decode;
+mod decode_error;
 mod key_sample;
 mod tuple;
 mod value_ref;
@@ -11,7 +12,8 @@ mod value_ref;
 pub use array_ref::ArrayRef;
 pub use column::Column;
 pub use decode::Decode;
-pub use value_ref::{DecodeError, ValueRef};
+pub use decode_error::DecodeError;
+pub use value_ref::ValueRef;
 
 pub use column_names::{check_names, is_named_on_postgres, is_named_on_sqlite};
 

@@ -1,36 +1,14 @@
 //! A value of a row, borrowed from its driver.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::ArrayRef;
+use super::{ArrayRef, DecodeError};
 use crate::value::{
     decimal_from_f64, decimal_from_text, f64_from_decimal, is_canonical, parse_date, parse_time,
     parse_timestamp, parse_uuid, unreadable,
 };
-
-/// The reason why a value can't be decoded: a description of the value found. It never contains the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError(Cow<'static, str>);
-
-impl DecodeError {
-    /// Returns an error; `found` describes the value by its type and size, for example `a text of 5 bytes`.
-    pub fn new(found: impl Into<Cow<'static, str>>) -> Self {
-        Self(found.into())
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 /// A value of a row, borrowed from its driver. Each method reads it as one type, or describes its actual one.
 #[derive(Clone, Copy, Debug, PartialEq)]
