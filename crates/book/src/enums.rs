@@ -1,134 +1,143 @@
 //! Enumerations such as status and side, stored as text. Unknown values are preserved.
 
-use std::fmt;
+use tallybook_core::TextEnum;
 
-use tallybook_core::{Decode, DecodeError, Encode, SqlType, Value, ValueRef};
-
-macro_rules! text_enum {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        ///
-        /// A value written by another program is kept as `Other`, so that its row stays readable and is written
-        /// back unchanged.
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-            /// A value that the book does not know.
-            Other(Box<str>),
-        }
-
-        impl $name {
-            /// Returns the stored text.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $($text => Self::$variant,)*
-                    other => Self::Other(other.into()),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl Decode for $name {
-            const SQL_TYPE: SqlType = SqlType::Text;
-
-            fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
-                value.text().map(Self::from)
-            }
-        }
-
-        impl Encode for $name {
-            const SQL_TYPE: SqlType = SqlType::Text;
-
-            fn encode(&self) -> Result<Value, String> {
-                self.as_str().encode()
-            }
-        }
-    )*};
+/// The direction of a position.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum PositionType {
+    /// Owned; gains when the price rises.
+    #[text = "LONG"]
+    Long,
+    /// Owed; gains when the price falls.
+    #[text = "SHORT"]
+    Short,
+    /// A value that the book does not know.
+    Other(Box<str>),
 }
 
-text_enum! {
-    /// The direction of a position.
-    PositionType {
-        /// Owned; gains when the price rises.
-        Long = "LONG",
-        /// Owed; gains when the price falls.
-        Short = "SHORT",
-    }
+/// The side of a trade.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum Action {
+    /// Buys the instrument.
+    #[text = "BUY"]
+    Buy,
+    /// Sells the instrument.
+    #[text = "SELL"]
+    Sell,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
 
-    /// The side of a trade.
-    Action {
-        /// Buys the instrument.
-        Buy = "BUY",
-        /// Sells the instrument.
-        Sell = "SELL",
-    }
+/// The order type of a trade.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum OrderType {
+    /// Fills at the market price.
+    #[text = "MARKET"]
+    Market,
+    /// Fills at the limit price or better.
+    #[text = "LIMIT"]
+    Limit,
+    /// Becomes a market order once the stop price is reached.
+    #[text = "STOP"]
+    Stop,
+    /// Becomes a limit order once the stop price is reached.
+    #[text = "STOP_LIMIT"]
+    StopLimit,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
 
-    /// The order type of a trade.
-    OrderType {
-        /// Fills at the market price.
-        Market = "MARKET",
-        /// Fills at the limit price or better.
-        Limit = "LIMIT",
-        /// Becomes a market order once the stop price is reached.
-        Stop = "STOP",
-        /// Becomes a limit order once the stop price is reached.
-        StopLimit = "STOP_LIMIT",
-    }
+/// The status of a trade.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum TradeStatus {
+    /// Not filled yet.
+    #[text = "PENDING"]
+    Pending,
+    /// Partially filled.
+    #[text = "PARTIALLY_FILLED"]
+    PartiallyFilled,
+    /// Completely filled.
+    #[text = "FILLED"]
+    Filled,
+    /// Cancelled before it was completely filled.
+    #[text = "CANCELLED"]
+    Cancelled,
+    /// Rejected by the market.
+    #[text = "REJECTED"]
+    Rejected,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
 
-    /// The status of a trade.
-    TradeStatus {
-        /// Not filled yet.
-        Pending = "PENDING",
-        /// Partially filled.
-        PartiallyFilled = "PARTIALLY_FILLED",
-        /// Completely filled.
-        Filled = "FILLED",
-        /// Cancelled before it was completely filled.
-        Cancelled = "CANCELLED",
-        /// Rejected by the market.
-        Rejected = "REJECTED",
-    }
+/// The kind of an execution.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum ExecutionType {
+    /// Fills the rest of its trade.
+    #[text = "FILL"]
+    Fill,
+    /// Fills a part of its trade.
+    #[text = "PARTIAL_FILL"]
+    PartialFill,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
 
-    /// The kind of an execution.
-    ExecutionType {
-        /// Fills the rest of its trade.
-        Fill = "FILL",
-        /// Fills a part of its trade.
-        PartialFill = "PARTIAL_FILL",
-    }
+/// The mode of a trading session.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum SessionType {
+    /// Trades real money.
+    #[text = "LIVE"]
+    Live,
+    /// Trades simulated money at real prices.
+    #[text = "PAPER"]
+    Paper,
+    /// Replays historical prices.
+    #[text = "BACKTEST"]
+    Backtest,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
 
-    /// The mode of a trading session.
-    SessionType {
-        /// Trades real money.
-        Live = "LIVE",
-        /// Trades simulated money at real prices.
-        Paper = "PAPER",
-        /// Replays historical prices.
-        Backtest = "BACKTEST",
-    }
-
-    /// The status of a trading session.
-    SessionStatus {
-        /// Running.
-        Active = "ACTIVE",
-        /// Paused, to be resumed.
-        Paused = "PAUSED",
-        /// Ended.
-        Stopped = "STOPPED",
-    }
+/// The status of a trading session.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[non_exhaustive]
+pub enum SessionStatus {
+    /// Running.
+    #[text = "ACTIVE"]
+    Active,
+    /// Paused, to be resumed.
+    #[text = "PAUSED"]
+    Paused,
+    /// Ended.
+    #[text = "STOPPED"]
+    Stopped,
+    /// A value that the book does not know.
+    Other(Box<str>),
 }

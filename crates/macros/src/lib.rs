@@ -20,6 +20,7 @@
 
 mod max_queries;
 mod row;
+mod text_enum;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -29,11 +30,54 @@ use max_queries::Promises;
 /// Derives `tallybook::Row` for a struct with named fields: one column for each field, in their order.
 ///
 /// `#[row(name = "…")]` sets the name of a column, by default that of the field. `#[row(max = 20)]` limits the
-/// characters of a text.
+/// characters of a text. `#[row(numeric)]` and `#[row(numeric(20, 8))]` mark a decimal whose column is `numeric`, and
+/// `#[row(pg_enum)]` a text whose column has an enum type on PostgreSQL.
+///
+/// A mark on a field of another type does not compile:
+///
+/// ```compile_fail
+/// #[derive(tallybook::Row)]
+/// struct Note {
+///     #[row(numeric)]
+///     stars: i64,
+/// }
+///
+/// const COLUMNS: &[tallybook::Column] = <Note as tallybook::Row>::COLUMNS;
+/// # fn main() { let _ = COLUMNS; }
+/// ```
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Derives `Encode`, `Decode`, `Display` and `as_str` for an enum that is stored as a text: `#[text = "…"]` on each variant.
+///
+/// A text that no variant has is refused when it is read. With a variant `Other(Box<str>)` it is kept there instead, so that
+/// its row stays readable and is written back unchanged. The enum then implements `From<&str>`, and otherwise `FromStr`.
+///
+/// The column is a text in both dialects. If it has an enum type on PostgreSQL, write `#[text_enum(pg_enum)]` on the enum;
+/// the server then takes the type of its parameters from the statement.
+///
+/// ```
+/// use tallybook::{Encode, TextEnum, Value};
+///
+/// #[derive(Debug, PartialEq, TextEnum)]
+/// #[text_enum(pg_enum)]
+/// enum UserRole {
+///     #[text = "ADMIN"]
+///     Admin,
+///     #[text = "VIEWER"]
+///     Viewer,
+/// }
+///
+/// assert_eq!("VIEWER".parse(), Ok(UserRole::Viewer));
+/// assert_eq!(UserRole::Admin.encode(), Ok(Value::Enum("ADMIN".to_owned())));
+/// ```
+#[proc_macro_derive(TextEnum, attributes(text, text_enum))]
+pub fn derive_text_enum(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    text_enum::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Sets a query budget for a test, or for any async function: it panics with the list of its statements if it exceeds

@@ -2,7 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Type};
+use syn::meta::ParseNestedMeta;
+use syn::token::Paren;
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Token, Type, parenthesized,
+};
 
 /// A field and its column.
 struct ColumnField<'a> {
@@ -10,6 +14,17 @@ struct ColumnField<'a> {
     ty: &'a Type,
     name: String,
     max: Option<usize>,
+    storage: Storage,
+}
+
+/// The type of the column, where it is not that of the field.
+enum Storage {
+    /// That of the field.
+    Field,
+    /// `numeric`, with its precision and scale if they are given.
+    Numeric(Option<(u32, u32)>),
+    /// An enum type of PostgreSQL.
+    PgEnum,
 }
 
 /// Returns the implementation of `Row`.
@@ -23,7 +38,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let descriptions = columns.iter().map(|column| describe(column));
     let decodes = columns.iter().enumerate().map(|(index, column)| {
         let field = column.ident;
-        quote!(#field: row.get(Self::COLUMNS, #index)?)
+        match column.storage {
+            Storage::Numeric(_) => quote!(#field: row.get_numeric(Self::COLUMNS, #index)?),
+            Storage::Field | Storage::PgEnum => quote!(#field: row.get(Self::COLUMNS, #index)?),
+        }
     });
     let encodes = columns.iter().enumerate().map(|(index, column)| {
         let ColumnField { ident, name, .. } = column;
@@ -65,33 +83,74 @@ fn column(field: &Field) -> Result<ColumnField<'_>> {
     let ident = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "Row needs named fields"))?;
     let mut name = ident.to_string().trim_start_matches("r#").to_owned();
     let mut max = None;
+    let mut storage = Storage::Field;
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
                 name = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("max") {
                 max = Some(meta.value()?.parse::<LitInt>()?.base10_parse()?);
+            } else if meta.path.is_ident("numeric") {
+                storage = Storage::Numeric(precision(&meta)?);
+            } else if meta.path.is_ident("pg_enum") {
+                storage = Storage::PgEnum;
             } else {
-                return Err(meta.error("expected `name = \"…\"` or `max = …`"));
+                return Err(meta.error(
+                    "expected `name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)` or `pg_enum`",
+                ));
             }
             Ok(())
         })?;
     }
-    Ok(ColumnField { ident, ty: &field.ty, name, max })
+    Ok(ColumnField { ident, ty: &field.ty, name, max, storage })
+}
+
+/// Parses `(precision, scale)`, if it is there.
+fn precision(meta: &ParseNestedMeta<'_>) -> Result<Option<(u32, u32)>> {
+    /// Digits that a decimal holds.
+    const MAX_SCALE: u32 = 28;
+    if !meta.input.peek(Paren) {
+        return Ok(None);
+    }
+    let content;
+    parenthesized!(content in meta.input);
+    let precision: LitInt = content.parse()?;
+    content.parse::<Token![,]>()?;
+    let scale: LitInt = content.parse()?;
+    if !content.is_empty() {
+        return Err(content.error("expected `numeric(precision, scale)`"));
+    }
+    let (digits, after_point) = (precision.base10_parse()?, scale.base10_parse()?);
+    if digits == 0 || after_point > digits || after_point > MAX_SCALE {
+        let problem = "the scale is at most the precision, and at most 28, the digits of a Decimal";
+        return Err(Error::new_spanned(scale, problem));
+    }
+    Ok(Some((digits, after_point)))
 }
 
 fn describe(column: &ColumnField<'_>) -> TokenStream {
-    let ColumnField { ty, name, max, .. } = column;
+    let ColumnField { ty, name, max, storage, .. } = column;
     let max = match max {
         Some(max) => quote!(Some(#max)),
         None => quote!(None),
     };
+    // The field's own type is checked too: a misplaced attribute does not compile.
+    let own = quote!(<#ty as ::tallybook::Decode>::SQL_TYPE);
+    let (sql_type, precision) = match storage {
+        Storage::Field => (own, quote!(None)),
+        Storage::Numeric(None) => (quote!(#own.as_numeric()), quote!(None)),
+        Storage::Numeric(Some((digits, scale))) => {
+            (quote!(#own.as_numeric()), quote!(Some((#digits, #scale))))
+        }
+        Storage::PgEnum => (quote!(#own.as_pg_enum()), quote!(None)),
+    };
     quote! {
         ::tallybook::Column {
             name: #name,
-            sql_type: <#ty as ::tallybook::Decode>::SQL_TYPE,
+            sql_type: #sql_type,
             nullable: <#ty as ::tallybook::Decode>::NULLABLE,
             max: #max,
+            precision: #precision,
         }
     }
 }

@@ -216,6 +216,7 @@ impl Inner {
                 Pooler::verify(&connection.client, startup, &server_info, keeps, target, second).await?;
             connection.set_pooler(pooler, identity);
         }
+        connection.learn_enums(server_info.enums.as_deref()).await?;
         connection.backend = Some(self.backends.add(server_info.identity.pid));
         connection.parameter_status.remember();
         tls.stream_state().open();

@@ -12,6 +12,7 @@ use tallybook_sql::replication::{Identity, Observation, Position};
 use tallybook_sql::replication::{end_of_log, parse_lsn, timeline_of};
 use tallybook_sql::row::Column;
 use tokio::time::timeout;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::backends::Backend;
@@ -38,6 +39,8 @@ pub struct Connection {
     pub(super) client: Client,
     pub(super) notices: Notices,
     pub(super) prepared: LruCache<String, Prepared>,
+    /// The parameters' types of statements that were given decimals that a double would round.
+    pub(super) decimal_types: LruCache<String, Arc<[Type]>>,
     /// False behind a pooler, where statement names may belong to other programs.
     pub(super) prepares: bool,
     /// True once a statement was cancelled. A cancel request has no answer and may arrive when the connection runs
@@ -93,6 +96,7 @@ impl Connection {
             client,
             notices,
             prepared: LruCache::new(MAX_PREPARED),
+            decimal_types: LruCache::new(MAX_PREPARED),
             prepares: true,
             cancelled: false,
             pooler: None,
@@ -113,6 +117,21 @@ impl Connection {
         let server_info = identify(&self.client, startup).await?;
         self.identity = server_info.identity;
         Ok(server_info)
+    }
+
+    /// Makes the enum types of the database known to tokio-postgres, given as `NULL::type` with commas between.
+    ///
+    /// tokio-postgres asks for a type when it meets it in a result, and waits for the answer before it hands out the rows.
+    /// The answer comes behind the rows, so a long result would be waited for without end.
+    pub(super) async fn learn_enums(&self, nulls: Option<&str>) -> Result<(), tokio_postgres::Error> {
+        match nulls {
+            // A type that was dropped meanwhile is not worth a connection.
+            Some(nulls) => match self.client.prepare(&format!("SELECT {nulls}")).await {
+                Err(error) if error.as_db_error().is_none() => Err(error),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        }
     }
 
     /// Makes it a connection through a pooler, to the server of this identity.

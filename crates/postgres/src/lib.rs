@@ -56,6 +56,7 @@ mod condition;
 mod connect;
 mod connection;
 mod error;
+mod exact;
 mod load;
 mod notices;
 mod numeric;

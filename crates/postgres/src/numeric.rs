@@ -1,5 +1,6 @@
 //! PostgreSQL's binary `numeric`.
 
+use bytes::{BufMut, BytesMut};
 use rust_decimal::Decimal;
 
 /// Base of the digits in the binary form.
@@ -49,4 +50,67 @@ fn exact(digits: impl Iterator<Item = Option<u16>>, mut scale: i32) -> Option<De
         (number, scale) = (number.checked_mul(10)?, scale + 1);
     }
     Decimal::try_from_i128_with_scale(number, scale.try_into().ok()?).ok()
+}
+
+/// Writes a decimal as a `numeric`, with its digits after the point.
+pub(super) fn put_numeric(decimal: Decimal, out: &mut BytesMut) {
+    /// A mantissa of 96 bits and up to three zeros.
+    const MAX_DIGITS: usize = 8;
+    // Zeros make the digits after the point a multiple of the width.
+    let zeros = (4 - decimal.scale() % 4) % 4;
+    let mut rest = decimal.mantissa().unsigned_abs() * 10_u128.pow(zeros);
+    let mut after_point = (decimal.scale() + zeros) as i16 / WIDTH as i16;
+    let mut digits = [0_u16; MAX_DIGITS];
+    let mut count = 0;
+    while rest > 0 {
+        let digit = (rest % BASE as u128) as u16;
+        rest /= BASE as u128;
+        if count == 0 && digit == 0 {
+            // A digit of zeros at the end is left out.
+            after_point -= 1;
+        } else {
+            digits[count] = digit;
+            count += 1;
+        }
+    }
+    out.put_i16(count as i16);
+    out.put_i16(if count == 0 { 0 } else { count as i16 - 1 - after_point });
+    out.put_u16(if decimal.is_sign_negative() && count > 0 { NEGATIVE } else { POSITIVE });
+    out.put_u16(decimal.scale() as u16);
+    digits[..count].iter().rev().for_each(|&digit| out.put_u16(digit));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_decimal_survives_the_binary_form(bits in any::<i128>(), scale in 0..=28_u32) {
+            let decimal = Decimal::from_i128_with_scale(bits >> 32, scale);
+            let mut out = BytesMut::new();
+            put_numeric(decimal, &mut out);
+            prop_assert_eq!(decimal_from_numeric(&out), Ok(decimal));
+        }
+    }
+
+    #[test]
+    fn the_binary_form_is_that_of_the_server() {
+        for (text, words) in [
+            ("0", &[0, 0, 0, 0][..]),
+            ("-0.00", &[0, 0, 0, 2]),
+            ("1.50", &[2, 0, 0, 2, 1, 5000]),
+            ("-10000", &[1, 1, NEGATIVE, 0, 1]),
+            ("0.0001", &[1, 0xffff, 0, 4, 1]),
+            ("0.00001", &[1, 0xfffe, 0, 5, 1000]),
+            ("12345678.9", &[3, 1, 0, 1, 1234, 5678, 9000]),
+        ] {
+            let mut out = BytesMut::new();
+            put_numeric(text.parse().unwrap(), &mut out);
+            let expected: Vec<_> = words.iter().flat_map(|word: &u16| word.to_be_bytes()).collect();
+            assert_eq!(&out[..], expected, "{text}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 use super::Connection;
 use super::connection::Prepared;
 use super::error::convert;
-use super::param::{Param, type_of};
+use super::param::{Param, is_declared_as, type_of};
 use super::pooler::Pooler;
 use super::row::{check_columns, values};
 use super::server_info::replay_position;
@@ -51,6 +51,7 @@ impl Connection {
         self.moved |= outcome.as_ref().is_err_and(Error::is_connect);
         if outcome.as_ref().is_err_and(Error::is_stale_plan) {
             self.prepared.clear();
+            self.decimal_types.clear();
         }
         Executed { batch: Some(batch), outcome, replayed }
     }
@@ -61,6 +62,7 @@ impl Connection {
         framing: TransactionFraming,
         since: Option<Instant>,
     ) -> Result<PipelineResult> {
+        self.check_decimals(queries).await?;
         let forms = self.choose_forms(queries)?;
         self.notices.clear();
         let mut sent = send(&self.client, self.pooler.as_ref(), queries, forms, framing, since).await;
@@ -107,7 +109,7 @@ impl Connection {
         let values = request.values();
         let fits = |Prepared { statement, .. }: &&mut Prepared| {
             statement.params().len() == values.len()
-                && statement.params().iter().zip(values).all(|(ty, value)| *ty == type_of(value.kind()))
+                && statement.params().iter().zip(values).all(|(ty, value)| is_declared_as(value.kind(), ty))
         };
         if let Some(prepared) = self.prepared.get_mut(sql).filter(fits) {
             // The result of a prepared statement does not change, so one check for each struct is enough.

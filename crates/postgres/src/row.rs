@@ -1,14 +1,16 @@
 //! Rows in PostgreSQL's binary format.
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime};
 use smallvec::SmallVec;
 use tallybook_sql::error::{Error, Result};
-use tallybook_sql::row::{Column, ValueRef, check_names, is_named_on_postgres};
+use tallybook_sql::row::{ArrayRef, Column, ValueRef, check_names, is_named_on_postgres};
 use tallybook_sql::value::{POSTGRES_EPOCH, RANGE, SqlType};
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Column as PgColumn, Row};
+use uuid::Uuid;
 
 use super::numeric::decimal_from_numeric;
+use super::param::{JSONB_VERSION, POSTGRES_DAY, is_enum};
 
 /// The values of a row. Most rows need no allocation.
 pub(super) type Values<'r> = SmallVec<[ValueRef<'r>; 24]>;
@@ -46,7 +48,22 @@ fn value<'r>(ty: &Type, bytes: &'r [u8]) -> Result<ValueRef<'r>, &'static str> {
         Type::FLOAT8 => ValueRef::Float(f64::from_be_bytes(exactly(bytes)?)),
         Type::NUMERIC => ValueRef::Decimal(decimal_from_numeric(bytes)?),
         Type::TIMESTAMP | Type::TIMESTAMPTZ => timestamp(i64::from_be_bytes(exactly(bytes)?))?,
+        Type::DATE => date(i32::from_be_bytes(exactly(bytes)?))?,
+        Type::TIME => time(i64::from_be_bytes(exactly(bytes)?))?,
+        Type::UUID => ValueRef::Uuid(Uuid::from_bytes(exactly(bytes)?)),
+        Type::JSONB => match bytes.split_first() {
+            Some((&JSONB_VERSION, text)) => ValueRef::Text(text),
+            _ => return Err("a jsonb of an unknown version"),
+        },
         Type::BYTEA => ValueRef::Bytes(bytes),
+        Type::INT2_ARRAY
+        | Type::INT4_ARRAY
+        | Type::INT8_ARRAY
+        | Type::FLOAT8_ARRAY
+        | Type::BOOL_ARRAY
+        | Type::TEXT_ARRAY
+        | Type::VARCHAR_ARRAY
+        | Type::UUID_ARRAY => ValueRef::Array(ArrayRef::new(bytes)),
         _ => ValueRef::Text(bytes),
     })
 }
@@ -66,6 +83,29 @@ fn timestamp(micros: i64) -> Result<ValueRef<'static>, &'static str> {
             .map(ValueRef::Timestamp)
             .ok_or("a moment outside the years 0001 to 9999"),
     }
+}
+
+fn date(days: i32) -> Result<ValueRef<'static>, &'static str> {
+    match days {
+        i32::MAX => Err("infinity"),
+        i32::MIN => Err("-infinity"),
+        days => days
+            .checked_add(POSTGRES_DAY)
+            .and_then(NaiveDate::from_num_days_from_ce_opt)
+            .filter(|date| (1..=9999).contains(&date.year()))
+            .map(ValueRef::Date)
+            .ok_or("a day outside the years 0001 to 9999"),
+    }
+}
+
+fn time(micros: i64) -> Result<ValueRef<'static>, &'static str> {
+    let seconds = u32::try_from(micros / 1_000_000).ok();
+    let nanos = u32::try_from(micros % 1_000_000 * 1_000).ok();
+    seconds
+        .zip(nanos)
+        .and_then(|(seconds, nanos)| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos))
+        .map(ValueRef::Time)
+        .ok_or("24:00:00, which is no time of a day")
 }
 
 /// Checks the names and types of a result's columns against a struct, so that its values need no check.
@@ -99,11 +139,25 @@ fn reads(kind: SqlType, ty: &Type) -> bool {
         SqlType::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),
         SqlType::Float => matches!(*ty, Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC),
         SqlType::Decimal => matches!(*ty, Type::FLOAT8 | Type::NUMERIC),
-        SqlType::Text => {
-            matches!(*ty, Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN)
-        }
+        SqlType::Numeric => *ty == Type::NUMERIC,
+        SqlType::Text | SqlType::Enum => is_text(ty) || is_enum(ty),
         SqlType::Timestamp => matches!(*ty, Type::TIMESTAMP | Type::TIMESTAMPTZ),
+        SqlType::Date => *ty == Type::DATE,
+        SqlType::Time => *ty == Type::TIME,
+        SqlType::Uuid => *ty == Type::UUID,
+        SqlType::Json => matches!(*ty, Type::JSON | Type::JSONB),
         SqlType::Bytes => *ty == Type::BYTEA,
-        SqlType::Ints | SqlType::Texts => false,
+        SqlType::Ints => matches!(*ty, Type::INT2_ARRAY | Type::INT4_ARRAY | Type::INT8_ARRAY),
+        SqlType::Floats => *ty == Type::FLOAT8_ARRAY,
+        SqlType::Bools => *ty == Type::BOOL_ARRAY,
+        SqlType::Texts => matches!(*ty, Type::TEXT_ARRAY | Type::VARCHAR_ARRAY),
+        SqlType::Uuids => *ty == Type::UUID_ARRAY,
     }
+}
+
+fn is_text(ty: &Type) -> bool {
+    matches!(
+        *ty,
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::JSONB | Type::UNKNOWN
+    )
 }

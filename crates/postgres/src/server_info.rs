@@ -42,11 +42,18 @@ const IDENTIFY: [&str; 2] = [
     "",
 ];
 
+/// The enum types of the database, as the columns of a SELECT.
+const ENUMS: &str = "(SELECT string_agg(format('NULL::%I.%I', nspname, typname), ', ') FROM pg_type t \
+    JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype = 'e' AND has_type_privilege(t.oid, 'USAGE') \
+    AND has_schema_privilege(n.oid, 'USAGE')) AS enums";
+
 /// The answers of the server to a new connection.
 pub(super) struct ServerInfo {
     pub(super) identity: Identity,
     /// Required settings that are not in effect.
     pub(super) mismatches: Vec<SettingMismatch>,
+    /// The enum types that this user may use, each as `NULL::type`, with commas between.
+    pub(super) enums: Option<String>,
 }
 
 /// Returns the LSN up to which a replica has replayed the log; `None` for a server that never was one.
@@ -78,7 +85,7 @@ pub(super) async fn identify(
     let (current, expected) = (startup.current_columns(), startup.expected_sql());
     let query = |rest: &str| {
         format!(
-            "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid{current}{rest}; {expected}"
+            "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid, {ENUMS}{current}{rest}; {expected}"
         )
     };
     let rows = match rows(client, &query(IDENTIFY[0])).await {
@@ -96,6 +103,7 @@ pub(super) async fn identify(
             started: number(&row, "started").unwrap_or_default(),
             pid: number(&row, "pid").unwrap_or_default(),
         },
+        enums: text(&row, "enums").map(str::to_owned),
         mismatches: startup.mismatches(|column| text(&row, column), |column| text(&expected, column)),
     })
 }

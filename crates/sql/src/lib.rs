@@ -74,7 +74,7 @@ pub mod stopwatch;
 pub mod transaction;
 pub mod value;
 
-pub use tallybook_macros::Row;
+pub use tallybook_macros::{Row, TextEnum};
 
 pub use call_site::CallSite;
 pub use dialect::Dialect;
@@ -84,7 +84,7 @@ pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one
 #[doc(hidden)]
 pub use query::{Queries, Query, Request};
 pub use redact::hide_unless_plain;
-pub use row::{Column, Decode, DecodeError, Row, RowRef, ValueRef};
+pub use row::{ArrayRef, Column, Decode, DecodeError, Row, RowRef, ValueRef};
 pub use statement::Statement;
 pub use transaction::IsolationLevel;
-pub use value::{Encode, Params, SqlType, Value, now};
+pub use value::{Encode, Json, Numeric, Params, SqlType, Value, now};

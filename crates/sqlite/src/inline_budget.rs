@@ -33,6 +33,8 @@ const STEPS: i32 = 1_000;
 const MAX_BYTES: usize = 16 << 10;
 /// Size of a value in addition to its bytes.
 const VALUE_BYTES: usize = 16;
+/// Size of a UUID in a list.
+const UUID_BYTES: usize = VALUE_BYTES + 36;
 /// Executions for which a slow pipeline goes straight to the connection's thread, before it is tried again.
 const SKIPPED_RUNS: u8 = 32;
 /// Maximum number of slow pipelines remembered.
@@ -202,15 +204,17 @@ pub(super) fn is_small(queries: &mut [&mut dyn Query]) -> bool {
 /// Returns the size of a value, without counting further than `most`.
 fn size(value: &Value, most: usize) -> usize {
     match value {
-        Value::Null(_) | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Timestamp(_) => {
-            VALUE_BYTES
-        }
-        Value::Text(text) => VALUE_BYTES + text.len(),
+        Value::Text(text) | Value::Enum(text) | Value::Json(text) => VALUE_BYTES + text.len(),
         Value::Bytes(bytes) => VALUE_BYTES + bytes.len(),
         Value::Ints(values) => VALUE_BYTES * (1 + values.len()),
+        Value::Floats(values) => VALUE_BYTES * (1 + values.len()),
+        Value::Bools(values) => VALUE_BYTES * (1 + values.len()),
+        Value::Uuids(values) => UUID_BYTES * (1 + values.len()),
         Value::Texts(values) => {
             let sizes = values.iter().take(most / VALUE_BYTES).map(|text| VALUE_BYTES + text.len());
             sizes.fold(VALUE_BYTES * (1 + values.len()), usize::saturating_add)
         }
+        // A number, or a text of at most 36 bytes.
+        _ => VALUE_BYTES,
     }
 }

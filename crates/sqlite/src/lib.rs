@@ -50,6 +50,7 @@
 //! pool can replace it. Readers have `query_only` set.
 
 mod authorizer;
+mod bind;
 mod checked_results;
 mod checkpoint;
 mod connect;

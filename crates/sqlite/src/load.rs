@@ -1,5 +1,6 @@
 //! Bulk load by one prepared INSERT, many rows a hop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Statement;
@@ -8,9 +9,9 @@ use tallybook_sql::error::{Error, Result};
 use tallybook_sql::value::Value;
 
 use super::Connection;
+use super::bind::{bind, is_list};
 use super::connection::{PendingResult, WorkerHandle};
 use super::error::convert;
-use super::pipeline::bind;
 
 /// Rows sent to the connection's thread together.
 const ROWS_PER_HOP: usize = 1_000;
@@ -19,7 +20,7 @@ const ROWS_PER_HOP: usize = 1_000;
 pub struct Load {
     thread: WorkerHandle,
     insert: String,
-    columns: usize,
+    columns: Arc<[String]>,
     waiting: Vec<Vec<Value>>,
     /// Rows being inserted while the next ones are collected.
     under_way: Option<PendingResult<Result<Duration>>>,
@@ -36,7 +37,7 @@ impl Connection {
         Ok(Load {
             thread: self.thread().clone(),
             insert,
-            columns: columns.len(),
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
             waiting: Vec::with_capacity(ROWS_PER_HOP),
             under_way: None,
             loaded: Loaded { rows: 0, statements: 0, round_trips: 1, busy: Duration::ZERO },
@@ -47,9 +48,14 @@ impl Connection {
 impl Load {
     /// Appends a row, and sends the collected rows once there are enough.
     pub async fn write(&mut self, row: Vec<Value>) -> Result<()> {
-        if row.len() != self.columns {
-            let problem = format!("has {} values for {} columns", row.len(), self.columns);
+        if row.len() != self.columns.len() {
+            let problem = format!("has {} values for {} columns", row.len(), self.columns.len());
             return Err(Error::invalid_value("the row", problem));
+        }
+        let mut values = row.iter().zip(&*self.columns);
+        if let Some((value, column)) = values.find(|(value, _)| is_list(value.kind())) {
+            let problem = format!("{}, which SQLite can't store", value.kind());
+            return Err(Error::invalid_value(column, problem));
         }
         self.waiting.push(row);
         if self.waiting.len() < ROWS_PER_HOP { Ok(()) } else { self.send().await }
@@ -64,11 +70,13 @@ impl Load {
         self.loaded.statements += rows.len() as u64;
         self.loaded.round_trips += 1;
         let insert = self.insert.clone();
+        let columns = Arc::clone(&self.columns);
         self.under_way = Some(self.thread.start(move |sqlite| {
             let start = Instant::now();
             let mut statement = sqlite.prepare_cached(&insert).map_err(convert)?;
             for (index, row) in rows.iter().enumerate() {
-                insert_row(&mut statement, row).map_err(|error| convert(error).at_row(before + index + 1))?;
+                insert_row(&mut statement, row, &columns)
+                    .map_err(|error| error.at_row(before + index + 1))?;
             }
             Ok(start.elapsed())
         })?);
@@ -92,9 +100,9 @@ impl Load {
     }
 }
 
-fn insert_row(statement: &mut Statement<'_>, row: &[Value]) -> rusqlite::Result<usize> {
-    for (index, value) in row.iter().enumerate() {
-        bind(statement, index + 1, value)?;
+fn insert_row(statement: &mut Statement<'_>, row: &[Value], columns: &[String]) -> Result<usize> {
+    for (index, (value, column)) in row.iter().zip(columns).enumerate() {
+        bind(statement, index + 1, value, |problem| Error::invalid_value(column, problem))?;
     }
-    statement.raw_execute()
+    statement.raw_execute().map_err(convert)
 }

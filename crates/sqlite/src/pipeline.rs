@@ -1,11 +1,9 @@
 //! Pipelines: several statements in one hop to the connection's thread.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rusqlite::config::DbConfig;
-use rusqlite::types::Value as SqliteValue;
 use rusqlite::{Connection as Sqlite, Statement, StatementStatus};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{Executed, MAX_PREPARED_BYTES};
@@ -13,10 +11,11 @@ use tallybook_sql::error::{Error, Kind, Result};
 use tallybook_sql::query::{Batch, Query, queries, take_row};
 use tallybook_sql::stopwatch::Stopwatch;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
-use tallybook_sql::value::{Value, format_timestamp};
+use tallybook_sql::value::Value;
 use tokio::task::coop::consume_budget;
 
 use super::Connection;
+use super::bind::{bind, is_list, is_only_in_rarray};
 use super::checked_results::CheckedResults;
 use super::connection::{check_transaction, roll_back};
 use super::error::convert;
@@ -254,7 +253,7 @@ fn run_prepared(
     if read_only && !statement.readonly() {
         return Err(Error::new(Kind::WriteInRead));
     }
-    bind_all(statement, query.request().values())?;
+    bind_all(statement, sql, query.request().values())?;
     let Some(columns) = query.columns() else {
         let before = sqlite.total_changes();
         // Step over the rows of a RETURNING.
@@ -301,7 +300,7 @@ fn fetch(
 }
 
 /// Binds `$1`, `$2`, … by their numbers: SQLite itself numbers names in the order of their first use.
-fn bind_all(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
+fn bind_all(statement: &mut Statement<'_>, sql: &str, values: &[Value]) -> Result<()> {
     let mut highest = 0;
     for index in 1..=statement.parameter_count() {
         let number = statement.parameter_name(index).map_or(Some(index), |name| name[1..].parse().ok());
@@ -312,7 +311,13 @@ fn bind_all(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
         let Some(value) = value else {
             return Err(Error::parameter_count(values.len(), most_used(statement)));
         };
-        bind(statement, index, value).map_err(convert)?;
+        if is_list(value.kind()) && !is_only_in_rarray(sql, number.unwrap_or(index)) {
+            let problem = "a list, which SQLite takes in rarray(…) only and would store as NULL elsewhere";
+            return Err(Error::invalid_value(format!("${}", number.unwrap_or(index)), problem));
+        }
+        bind(statement, index, value, |problem| {
+            Error::invalid_value(format!("${}", number.unwrap_or(index)), problem)
+        })?;
     }
     if highest < values.len() {
         return Err(Error::parameter_count(values.len(), highest));
@@ -325,24 +330,4 @@ fn most_used(statement: &Statement<'_>) -> usize {
     let number =
         |index| statement.parameter_name(index).and_then(|name| name[1..].parse().ok()).unwrap_or(index);
     (1..=statement.parameter_count()).map(number).max().unwrap_or(0)
-}
-
-pub(super) fn bind(statement: &mut Statement<'_>, index: usize, value: &Value) -> rusqlite::Result<()> {
-    match value {
-        Value::Null(_) => statement.raw_bind_parameter(index, rusqlite::types::Null),
-        Value::Bool(value) => statement.raw_bind_parameter(index, value),
-        Value::Int(value) => statement.raw_bind_parameter(index, value),
-        Value::Float(value) => statement.raw_bind_parameter(index, value),
-        Value::Text(value) => statement.raw_bind_parameter(index, value),
-        Value::Timestamp(value) => statement.raw_bind_parameter(index, format_timestamp(*value)),
-        Value::Bytes(value) => statement.raw_bind_parameter(index, value),
-        Value::Ints(values) => {
-            let values: Vec<_> = values.iter().copied().map(SqliteValue::from).collect();
-            statement.raw_bind_parameter(index, Rc::new(values))
-        }
-        Value::Texts(values) => {
-            let values: Vec<_> = values.iter().cloned().map(SqliteValue::from).collect();
-            statement.raw_bind_parameter(index, Rc::new(values))
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! NULL is an empty field. CSV cannot distinguish an empty text from it, so in a nullable column an empty text is
 //! written as two quote characters, and a text of only quote characters gets two more.
 
-use tallybook::{Column, Encode, SqlType, Value};
+use tallybook::{Column, SqlType, Value};
 
 const EMPTY: &str = "\"\"";
 
@@ -11,7 +11,7 @@ const EMPTY: &str = "\"\"";
 pub(crate) fn to_field(column: &Column, value: &Value) -> String {
     let text = value.to_string();
     match value {
-        Value::Text(_) if column.nullable && is_only_quotes(&text) => text + EMPTY,
+        Value::Text(_) | Value::Enum(_) if column.nullable && is_only_quotes(&text) => text + EMPTY,
         _ => text,
     }
 }
@@ -20,7 +20,9 @@ pub(crate) fn to_field(column: &Column, value: &Value) -> String {
 /// does not remove it.
 pub(crate) fn escape_formula(value: &Value, field: String) -> String {
     match value {
-        Value::Text(_) if field.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{field}"),
+        Value::Text(_) | Value::Enum(_) if field.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
+            format!("'{field}")
+        }
         _ => field,
     }
 }
@@ -30,14 +32,11 @@ pub(super) fn to_value(column: &Column, field: &str) -> Result<Value, String> {
     if field.is_empty() && column.nullable {
         return Ok(Value::Null(column.sql_type));
     }
-    if column.sql_type == SqlType::Text
-        && column.nullable
-        && is_only_quotes(field)
-        && field.len() >= EMPTY.len()
-    {
-        return field[EMPTY.len()..].encode();
+    let is_text = matches!(column.sql_type, SqlType::Text | SqlType::Enum);
+    if is_text && column.nullable && is_only_quotes(field) && field.len() >= EMPTY.len() {
+        return column.sql_type.parse(&field[EMPTY.len()..]);
     }
-    if field.is_empty() && column.sql_type != SqlType::Text {
+    if field.is_empty() && !is_text {
         return Err(format!("expected {}; this column can't be empty", column.sql_type));
     }
     column.sql_type.parse(field)
@@ -51,7 +50,8 @@ fn is_only_quotes(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOTE: Column = Column { name: "note", sql_type: SqlType::Text, nullable: true, max: None };
+    const NOTE: Column =
+        Column { name: "note", sql_type: SqlType::Text, nullable: true, max: None, precision: None };
 
     #[test]
     fn null_and_empty_texts_stay_apart() {

@@ -145,8 +145,13 @@ mod tests {
     use crate::value::SqlType;
 
     fn check(expected: &[&'static str], found: &[&str], is_named: bool) -> Result<()> {
-        let column =
-            |&name: &&'static str| Column { name, sql_type: SqlType::Int, nullable: false, max: None };
+        let column = |&name: &&'static str| Column {
+            name,
+            sql_type: SqlType::Int,
+            nullable: false,
+            max: None,
+            precision: None,
+        };
         let expected: Vec<_> = expected.iter().map(column).collect();
         check_names(&expected, |place| found[place], |_, _| is_named)
     }

@@ -5,10 +5,12 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use chrono::Datelike;
 use foldhash::fast::FixedState;
+use uuid::Uuid;
 
 use super::{Column, ValueRef};
-use crate::value::{SqlType, Value};
+use crate::value::{SqlType, Value, f64_from_decimal, format_time};
 
 /// Rows of a result whose keys are sampled.
 const MAX_KEY_ROWS: u64 = 1_024;
@@ -45,8 +47,8 @@ pub fn is_key(name: &str) -> bool {
 /// Returns whether the values of a column are worth sampling.
 fn is_kept(name: &str, kind: SqlType) -> bool {
     match kind {
-        SqlType::Int => is_key(name),
-        SqlType::Text => !name.ends_with("_json"),
+        SqlType::Int | SqlType::Uuid => is_key(name),
+        SqlType::Text | SqlType::Enum => !name.ends_with("_json"),
         _ => false,
     }
 }
@@ -120,6 +122,7 @@ impl KeySample {
             kept &= kept - 1;
             let value = match values.get(index) {
                 Some(ValueRef::Int(value)) => number(*value),
+                Some(ValueRef::Uuid(uuid)) => hash_uuid(*uuid),
                 Some(ValueRef::Text(text)) if text.len() <= MAX_TEXT_BYTES => hash_text(text),
                 _ => continue,
             };
@@ -143,20 +146,44 @@ fn hash_text(text: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// Hashes the text of a UUID, which is what SQLite stores.
+fn hash_uuid(uuid: Uuid) -> u64 {
+    hash_text(uuid.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes())
+}
+
 /// Returns a parameter as a number comparable with [`Key::value`]; `None` for a list of several values.
 ///
 /// A list of one counts as its value: a loop that loads lists of one is a loop.
 pub fn parameter(value: &Value) -> Option<u64> {
     match value {
         Value::Int(value) => Some(number(*value)),
-        Value::Text(text) => Some(hash_text(text.as_bytes())),
+        Value::Text(text) | Value::Enum(text) | Value::Json(text) => Some(hash_text(text.as_bytes())),
+        Value::Uuid(uuid) => Some(hash_uuid(*uuid)),
         Value::Bool(value) => Some(u64::from(*value)),
         Value::Float(value) => Some(value.to_bits()),
+        // A decimal is compared with doubles, if at all.
+        Value::Decimal(value) | Value::DecimalAsDouble(value) | Value::Numeric(value) => Some(
+            f64_from_decimal(*value).map_or_else(|| hash_text(value.to_string().as_bytes()), f64::to_bits),
+        ),
         Value::Timestamp(value) => Some(number(value.timestamp_micros())),
+        Value::Date(date) => Some(number(date.num_days_from_ce().into())),
+        Value::Time(time) => Some(hash_text(format_time(*time).as_bytes())),
         Value::Bytes(bytes) => Some(hash_text(bytes)),
         Value::Null(_) => Some(u64::MAX),
         Value::Ints(values) => match values[..] {
             [value] => Some(number(value)),
+            _ => None,
+        },
+        Value::Floats(values) => match values[..] {
+            [value] => Some(value.to_bits()),
+            _ => None,
+        },
+        Value::Bools(values) => match values[..] {
+            [value] => Some(u64::from(value)),
+            _ => None,
+        },
+        Value::Uuids(values) => match values[..] {
+            [value] => Some(hash_uuid(value)),
             _ => None,
         },
         Value::Texts(values) => match &values[..] {

@@ -1,33 +1,26 @@
 //! Rows: decoding by position, checked by column name, the same for both drivers.
 
+mod array_ref;
+mod column;
 mod column_names;
 mod decode;
+mod decode_error;
 mod key_sample;
 mod tuple;
 mod value_ref;
 
+pub use array_ref::ArrayRef;
+pub use column::Column;
 pub use decode::Decode;
-pub use value_ref::{DecodeError, ValueRef};
+pub use decode_error::DecodeError;
+pub use value_ref::ValueRef;
 
 pub use column_names::{check_names, is_named_on_postgres, is_named_on_sqlite};
 
 pub use key_sample::{Key, KeyColumn, KeySample, is_key, parameter};
 
 use crate::error::{Error, Result};
-use crate::value::{Encode, SqlType, Value};
-
-/// A column of a struct that implements [`Row`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Name in the result, compared without regard to ASCII case. In a tuple it is the index, from 0, and not compared.
-    pub name: &'static str,
-    /// Type of the values.
-    pub sql_type: SqlType,
-    /// True if the field is an `Option`.
-    pub nullable: bool,
-    /// Maximum number of characters, from `#[row(max = …)]`.
-    pub max: Option<usize>,
-}
+use crate::value::{SqlType, Value};
 
 /// A struct that is decoded from a row and encoded into one, column by column in the order of its fields.
 ///
@@ -36,7 +29,9 @@ pub struct Column {
 /// an alias: `p.id AS portfolio_id`. An expression without a name (`count(*)`) matches by its position; PostgreSQL
 /// names it after its function, so it is refused if another field has that name. A tuple matches by position only.
 ///
-/// Derive it. `#[row(max = 20)]` on a text field refuses longer texts before they reach the database.
+/// Derive it. `#[row(max = 20)]` on a text field refuses longer texts before they reach the database. `#[row(numeric)]` on
+/// a decimal field says that the column is `numeric`, and `#[row(numeric(20, 8))]` refuses decimals that its precision and
+/// scale would round. `#[row(pg_enum)]` on a text field says that the column has an enum type on PostgreSQL.
 ///
 /// ```
 /// use tallybook::Row;
@@ -86,53 +81,21 @@ impl<'r> RowRef<'r> {
 
     /// Decodes the value at `index`; an error names the column and the type.
     pub fn get<T: Decode>(self, columns: &[Column], index: usize) -> Result<T> {
-        T::decode(self.value(index)).map_err(|problem| {
-            let name = columns.get(index).map_or("?", |column| column.name);
-            Error::decode(format!("column `{name}`"), T::SQL_TYPE, problem.to_string())
-        })
+        T::decode(self.value(index)).map_err(|problem| decode_error(columns, index, T::SQL_TYPE, &problem))
+    }
+
+    /// Decodes the exact decimal at `index`, of a column that is declared `numeric`; an error names the column. A double
+    /// is an error: SQLite has rounded it.
+    pub fn get_numeric<T: Decode>(self, columns: &[Column], index: usize) -> Result<T> {
+        let value = match self.value(index) {
+            ValueRef::Null => Ok(ValueRef::Null),
+            value => value.numeric().map(ValueRef::Decimal),
+        };
+        value.and_then(T::decode).map_err(|problem| decode_error(columns, index, SqlType::Numeric, &problem))
     }
 }
 
-impl Column {
-    /// Returns whether the column matches by position only.
-    pub fn is_positional(&self) -> bool {
-        self.name.bytes().all(|byte| byte.is_ascii_digit())
-    }
-
-    /// Converts a value into the type of the column.
-    ///
-    /// # Errors
-    ///
-    /// Describes the value found, or the reason why it can't be stored unchanged. Never contains the value.
-    pub fn read(&self, value: ValueRef<'_>) -> Result<Value, String> {
-        if value.is_null() {
-            return if self.nullable { Ok(Value::Null(self.sql_type)) } else { Err("found NULL".to_owned()) };
-        }
-        let value = match self.sql_type {
-            SqlType::Bool => value.bool().map(|value| value.encode()),
-            SqlType::Int => value.int().map(|value| value.encode()),
-            SqlType::Float => value.float().map(|value| value.encode()),
-            SqlType::Decimal => value.decimal().map(|value| value.encode()),
-            SqlType::Text => value.text().map(str::encode),
-            SqlType::Timestamp => value.timestamp().map(|value| value.encode()),
-            SqlType::Bytes => value.bytes().map(<[u8]>::encode),
-            SqlType::Ints | SqlType::Texts => Err(DecodeError::new("a list")),
-        };
-        let value = value.map_err(|found| format!("expected {}, found {found}", self.sql_type))??;
-        self.check(value).map_err(|error| error.problem().map_or_else(|| error.to_string(), str::to_owned))
-    }
-
-    /// Checks the length of a text before it reaches the database. Counts characters, as `varchar(n)` does.
-    pub fn check(&self, value: Value) -> Result<Value> {
-        if let (Some(max), Value::Text(text)) = (self.max, &value) {
-            let length = text.chars().count();
-            if length > max {
-                return Err(Error::invalid_value(
-                    self.name,
-                    format!("has {length} characters, at most {max} fit"),
-                ));
-            }
-        }
-        Ok(value)
-    }
+fn decode_error(columns: &[Column], index: usize, expected: SqlType, problem: &DecodeError) -> Error {
+    let name = columns.get(index).map_or("?", |column| column.name);
+    Error::decode(format!("column `{name}`"), expected, problem.to_string())
 }

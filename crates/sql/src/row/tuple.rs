@@ -12,6 +12,7 @@ macro_rules! tuple {
                 sql_type: <$type as Decode>::SQL_TYPE,
                 nullable: $type::NULLABLE,
                 max: None,
+                precision: None,
             }),+];
             const COLUMN_LIST: &'static str = "";
 

@@ -1,31 +1,14 @@
 //! A value of a row, borrowed from its driver.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
-use crate::value::{decimal_from_f64, f64_from_decimal, is_canonical, parse_timestamp, unreadable};
-
-/// The reason why a value can't be decoded: a description of the value found. It never contains the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError(Cow<'static, str>);
-
-impl DecodeError {
-    /// Returns an error; `found` describes the value by its type and size, for example `a text of 5 bytes`.
-    pub fn new(found: impl Into<Cow<'static, str>>) -> Self {
-        Self(found.into())
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DecodeError {}
+use super::{ArrayRef, DecodeError};
+use crate::value::{
+    decimal_from_f64, decimal_from_text, f64_from_decimal, is_canonical, parse_date, parse_time,
+    parse_timestamp, parse_uuid, unreadable,
+};
 
 /// A value of a row, borrowed from its driver. Each method reads it as one type, or describes its actual one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,8 +27,16 @@ pub enum ValueRef<'r> {
     Text(&'r [u8]),
     /// A timestamp. SQLite has none and stores a text.
     Timestamp(DateTime<Utc>),
+    /// A day. SQLite has none and stores a text.
+    Date(NaiveDate),
+    /// A time of day. SQLite has none and stores a text.
+    Time(NaiveTime),
+    /// A UUID. SQLite has none and stores a text.
+    Uuid(Uuid),
     /// Bytes.
     Bytes(&'r [u8]),
+    /// An array. SQLite has none.
+    Array(ArrayRef<'r>),
     /// A value that no Rust type here can hold, and its description: an infinite timestamp, a `numeric` that is NaN.
     Unsupported(&'static str),
 }
@@ -88,10 +79,13 @@ impl<'r> ValueRef<'r> {
         }
     }
 
-    /// Reads a decimal: a `numeric` as it is, a double as the shortest decimal that reads back as the same double.
+    /// Reads a decimal: a `numeric` and its text on SQLite as they are, a double as the shortest decimal that reads back as
+    /// the same double.
     pub fn decimal(self) -> Result<Decimal, DecodeError> {
-        if let Self::Decimal(value) = self {
-            return Ok(value);
+        match self {
+            Self::Decimal(value) => return Ok(value),
+            Self::Text(_) => return self.decimal_text(),
+            _ => {}
         }
         let double = self.float()?;
         decimal_from_f64(double).ok_or_else(|| {
@@ -103,6 +97,22 @@ impl<'r> ValueRef<'r> {
                 DecodeError::new(double.to_string())
             }
         })
+    }
+
+    /// Reads an exact decimal: a `numeric`, or on SQLite a text or a whole number. A double is refused, because the column
+    /// has lost the digits that the double does not hold.
+    pub fn numeric(self) -> Result<Decimal, DecodeError> {
+        match self {
+            Self::Decimal(value) => Ok(value),
+            Self::Text(_) => self.decimal_text(),
+            Self::Int(value) => Ok(value.into()),
+            Self::Float(_) => Err(DecodeError::new("a double; a numeric column has the type TEXT on SQLite")),
+            _ => Err(self.found()),
+        }
+    }
+
+    fn decimal_text(self) -> Result<Decimal, DecodeError> {
+        decimal_from_text(self.text()?).ok_or_else(|| self.found())
     }
 
     /// Reads a text.
@@ -135,6 +145,54 @@ impl<'r> ValueRef<'r> {
         }
     }
 
+    /// Reads a day.
+    pub fn date(self) -> Result<NaiveDate, DecodeError> {
+        match self {
+            Self::Date(date) => Ok(date),
+            Self::Text(_) => parse_date(self.text()?).ok_or_else(|| self.found()),
+            _ => Err(self.found()),
+        }
+    }
+
+    /// Reads a time of day.
+    pub fn time(self) -> Result<NaiveTime, DecodeError> {
+        match self {
+            Self::Time(time) => Ok(time),
+            Self::Text(_) => parse_time(self.text()?).ok_or_else(|| self.found()),
+            _ => Err(self.found()),
+        }
+    }
+
+    /// Reads a UUID. Accepts the text of 32 digits in either case, with hyphens or without, and a blob of 16 bytes, as
+    /// other programs write them on SQLite.
+    pub fn uuid(self) -> Result<Uuid, DecodeError> {
+        match self {
+            Self::Uuid(uuid) => Ok(uuid),
+            Self::Text(_) => parse_uuid(self.text()?).ok_or_else(|| self.found()),
+            Self::Bytes(bytes) => Uuid::from_slice(bytes).map_err(|_| self.found()),
+            _ => Err(self.found()),
+        }
+    }
+
+    /// Reads the text of a JSON value. SQLite makes numbers of some texts in a column whose type it does not know; these
+    /// are refused, because 1.0 has become 1.
+    pub fn json(self) -> Result<&'r str, DecodeError> {
+        match self {
+            Self::Int(_) | Self::Float(_) => {
+                Err(DecodeError::new("a number; a JSON column has the type TEXT on SQLite"))
+            }
+            _ => self.text(),
+        }
+    }
+
+    /// Reads an array.
+    pub fn array(self) -> Result<ArrayRef<'r>, DecodeError> {
+        match self {
+            Self::Array(array) => Ok(array),
+            _ => Err(self.found()),
+        }
+    }
+
     /// Returns whether it is a timestamp in another text form than Tallybook writes. An index of SQLite does not sort
     /// such a text by its time.
     pub fn is_foreign_timestamp(self) -> bool {
@@ -150,6 +208,10 @@ impl<'r> ValueRef<'r> {
             Self::Float(_) => "a double",
             Self::Decimal(_) => "a numeric",
             Self::Timestamp(_) => "a timestamp",
+            Self::Date(_) => "a date",
+            Self::Time(_) => "a time",
+            Self::Uuid(_) => "a UUID",
+            Self::Array(_) => "an array",
             Self::Unsupported(found) => found,
             Self::Text(text) => return DecodeError::new(format!("a text of {} bytes", text.len())),
             Self::Bytes(bytes) => return DecodeError::new(format!("a blob of {} bytes", bytes.len())),

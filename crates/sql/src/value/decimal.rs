@@ -59,15 +59,30 @@ fn shortest(value: f64) -> Option<Decimal> {
         return None;
     }
     let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(value);
-    let decimal = match text.split_once('e') {
-        None => Decimal::from_str_exact(text).ok()?,
+    decimal_from_text(buffer.format_finite(value)).map(|decimal| decimal.normalize())
+}
+
+/// Parses a decimal exactly, with an exponent or without; `None` for any other text, and for more than 28 digits.
+pub fn decimal_from_text(text: &str) -> Option<Decimal> {
+    // The parser accepts 1_000, which no other reader does.
+    if text.contains('_') {
+        return None;
+    }
+    match text.split_once(['e', 'E']) {
+        None => Decimal::from_str_exact(text).ok(),
         Some((mantissa, exponent)) => {
-            let exponent: i32 = exponent.parse().ok()?;
-            with_exponent(Decimal::from_str_exact(mantissa).ok()?, exponent)?
+            with_exponent(Decimal::from_str_exact(mantissa).ok()?, exponent.parse().ok()?)
         }
-    };
-    Some(decimal.normalize())
+    }
+}
+
+/// Returns whether a decimal has at most 15 significant digits, which every program finds again in its double.
+pub fn has_fifteen_digits(value: Decimal) -> bool {
+    let mut digits = value.mantissa().unsigned_abs();
+    while digits >= FIFTEEN_DIGITS as u128 && digits.is_multiple_of(10) {
+        digits /= 10;
+    }
+    digits < FIFTEEN_DIGITS as u128
 }
 
 fn with_exponent(mantissa: Decimal, exponent: i32) -> Option<Decimal> {
@@ -168,6 +183,20 @@ mod tests {
             if let Some(decimal) = decimal {
                 assert_eq!(f64_from_decimal(decimal), Some(value), "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_no_significant_digits() {
+        for (text, is_short) in [
+            ("0", true),
+            ("999999999999999", true),
+            ("-1000000000000000", true),
+            ("100000000000000000000.00", true),
+            ("1000000000000001", false),
+            ("0.30000000000000004", false),
+        ] {
+            assert_eq!(has_fifteen_digits(text.parse().unwrap()), is_short, "{text}");
         }
     }
 

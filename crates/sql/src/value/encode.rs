@@ -1,9 +1,10 @@
 //! Encoding of a Rust value for a placeholder.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
-use super::{SqlType, Value, f64_from_decimal, timestamp};
+use super::{SqlType, Value, calendar, timestamp};
 
 /// A type whose values can be bound to a placeholder. Encoding is exact or fails: the error describes the problem, and
 /// the caller adds the column or parameter.
@@ -70,9 +71,7 @@ impl Encode for Decimal {
     const SQL_TYPE: SqlType = SqlType::Decimal;
 
     fn encode(&self) -> Result<Value, String> {
-        f64_from_decimal(*self).map(Value::Float).ok_or_else(|| {
-            format!("{self} would change in a double precision column, which keeps 15 significant digits")
-        })
+        Ok(Value::Decimal(*self))
     }
 }
 
@@ -88,11 +87,40 @@ impl Encode for String {
     const SQL_TYPE: SqlType = SqlType::Text;
 
     fn encode(&self) -> Result<Value, String> {
-        // PostgreSQL rejects U+0000 in a text, and SQLite's own functions truncate at it.
-        if self.contains('\0') {
-            return Err("holds the character U+0000, which no text column can".to_owned());
-        }
+        check_text(self)?;
         Ok(Value::Text(self.clone()))
+    }
+}
+
+/// Refuses U+0000, which PostgreSQL rejects in a text, and at which SQLite's own functions truncate.
+pub(super) fn check_text(text: &str) -> Result<(), String> {
+    if text.contains('\0') {
+        return Err("holds the character U+0000, which no text column can".to_owned());
+    }
+    Ok(())
+}
+
+impl Encode for NaiveDate {
+    const SQL_TYPE: SqlType = SqlType::Date;
+
+    fn encode(&self) -> Result<Value, String> {
+        calendar::check_date(*self).map(Value::Date)
+    }
+}
+
+impl Encode for NaiveTime {
+    const SQL_TYPE: SqlType = SqlType::Time;
+
+    fn encode(&self) -> Result<Value, String> {
+        calendar::check_time(*self).map(Value::Time)
+    }
+}
+
+impl Encode for Uuid {
+    const SQL_TYPE: SqlType = SqlType::Uuid;
+
+    fn encode(&self) -> Result<Value, String> {
+        Ok(Value::Uuid(*self))
     }
 }
 
@@ -117,32 +145,5 @@ impl Encode for Vec<u8> {
 
     fn encode(&self) -> Result<Value, String> {
         self.as_slice().encode()
-    }
-}
-
-impl Encode for [i64] {
-    const SQL_TYPE: SqlType = SqlType::Ints;
-
-    fn encode(&self) -> Result<Value, String> {
-        Ok(Value::Ints(self.to_owned()))
-    }
-}
-
-impl Encode for Vec<i64> {
-    const SQL_TYPE: SqlType = SqlType::Ints;
-
-    fn encode(&self) -> Result<Value, String> {
-        self.as_slice().encode()
-    }
-}
-
-impl Encode for Vec<String> {
-    const SQL_TYPE: SqlType = SqlType::Texts;
-
-    fn encode(&self) -> Result<Value, String> {
-        for text in self {
-            text.encode()?;
-        }
-        Ok(Value::Texts(self.clone()))
     }
 }

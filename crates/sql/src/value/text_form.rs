@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use rust_decimal::Decimal;
-
-use super::{Encode, SqlType, Value, decimal_from_f64, format_timestamp, parse_foreign};
+use super::{
+    Encode, SqlType, Value, decimal_from_f64, decimal_from_text, encode, format_date, format_time,
+    format_timestamp, json, parse_date, parse_foreign, parse_time, parse_uuid,
+};
 
 impl SqlType {
     /// Parses the text form of a value of this type, as [`Value`]'s `Display` writes it.
@@ -30,12 +31,23 @@ impl SqlType {
             },
             SqlType::Int => text.parse().map(Value::Int).map_err(|_| unfit()),
             SqlType::Float => text.parse::<f64>().map_err(|_| unfit())?.encode(),
-            // The parser accepts 1_000, which no other reader of CSV does.
-            SqlType::Decimal if text.contains('_') => Err(unfit()),
-            SqlType::Decimal => Decimal::from_str_exact(text).map_err(|_| unfit())?.encode(),
+            // No other reader of CSV accepts an exponent in a decimal.
+            SqlType::Decimal | SqlType::Numeric if text.contains(['e', 'E']) => Err(unfit()),
+            SqlType::Decimal => decimal_from_text(text).map(Value::Decimal).ok_or_else(unfit),
+            SqlType::Numeric => decimal_from_text(text).map(Value::Numeric).ok_or_else(unfit),
             SqlType::Text => text.encode(),
+            SqlType::Enum => encode::check_text(text).map(|()| Value::Enum(text.to_owned())),
             SqlType::Timestamp => parse_foreign(text).ok_or_else(unfit)?.encode(),
-            SqlType::Bytes | SqlType::Ints | SqlType::Texts => Err(format!("{self} has no text form")),
+            SqlType::Date => parse_date(text).map(Value::Date).ok_or_else(unfit),
+            SqlType::Time => parse_time(text).map(Value::Time).ok_or_else(unfit),
+            SqlType::Uuid => parse_uuid(text).map(Value::Uuid).ok_or_else(unfit),
+            SqlType::Json => json::parse(text).map_err(|_| unfit())?.encode(),
+            SqlType::Bytes
+            | SqlType::Ints
+            | SqlType::Floats
+            | SqlType::Bools
+            | SqlType::Texts
+            | SqlType::Uuids => Err(format!("{self} has no text form")),
         }
     }
 }
@@ -51,11 +63,20 @@ impl fmt::Display for Value {
                 Some(decimal) => decimal.fmt(f),
                 None => value.fmt(f),
             },
-            Value::Text(value) => value.fmt(f),
+            Value::Decimal(value) | Value::DecimalAsDouble(value) | Value::Numeric(value) => {
+                value.normalize().fmt(f)
+            }
+            Value::Text(value) | Value::Enum(value) | Value::Json(value) => value.fmt(f),
             Value::Timestamp(value) => f.write_str(&format_timestamp(*value)),
+            Value::Date(value) => f.write_str(&format_date(*value)),
+            Value::Time(value) => f.write_str(&format_time(*value)),
+            Value::Uuid(value) => value.as_hyphenated().fmt(f),
             Value::Bytes(value) => write!(f, "{} bytes", value.len()),
             Value::Ints(values) => write!(f, "{values:?}"),
+            Value::Floats(values) => write!(f, "{values:?}"),
+            Value::Bools(values) => write!(f, "{values:?}"),
             Value::Texts(values) => write!(f, "{values:?}"),
+            Value::Uuids(values) => write!(f, "{values:?}"),
         }
     }
 }

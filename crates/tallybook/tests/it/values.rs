@@ -12,14 +12,14 @@ use crate::support::{open, property, read, with_notes, write};
 const LATEST: i64 = i64::MAX / 1_000;
 
 /// A table with one column that is written and read.
-async fn column(url: &str, ty: &str) -> Database {
+pub(crate) async fn column(url: &str, ty: &str) -> Database {
     let db = open(url).await;
     write(&db, format!("CREATE TABLE kept (id integer PRIMARY KEY, value {ty})")).await;
     db
 }
 
 /// Writes the values to the column and reads them back.
-async fn keep<T>(db: &Database, values: &[T]) -> tallybook::Result<Vec<T>>
+pub(crate) async fn keep<T>(db: &Database, values: &[T]) -> tallybook::Result<Vec<T>>
 where
     T: Encode + Decode + Send + 'static,
 {
@@ -36,7 +36,7 @@ where
 }
 
 /// Checks that values come back equal.
-async fn comes_back<T>(db: &Database, values: Vec<T>) -> Result<(), TestCaseError>
+pub(crate) async fn comes_back<T>(db: &Database, values: Vec<T>) -> Result<(), TestCaseError>
 where
     T: Encode + Decode + Clone + PartialEq + std::fmt::Debug + Send + 'static,
 {
@@ -50,7 +50,7 @@ fn fifteen_digits() -> impl Strategy<Value = Decimal> {
     (digits, 0..=28_u32).prop_map(|(digits, scale)| Decimal::new(digits, scale))
 }
 
-fn any_text() -> impl Strategy<Value = String> {
+pub(crate) fn any_text() -> impl Strategy<Value = String> {
     let quotes = "[ '\"`\\\\;%$?1-9\n\r\t-]{0,40}";
     prop_oneof![quotes, vec(any::<char>(), 0..40).prop_map(String::from_iter)]
         .prop_map(|text| text.replace('\0', ""))
