@@ -63,6 +63,7 @@ mod load;
 mod lock_holders;
 mod pipeline;
 mod row;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -73,4 +74,5 @@ pub use connect::Connector;
 pub use connection::Connection;
 pub use load::Load;
 pub use lock_holders::{Process, lock_holders, log_readers};
+pub use stream::Rows;
 pub use wal::PendingFlush;
