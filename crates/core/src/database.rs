@@ -10,7 +10,7 @@ use std::time::Duration;
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
-use tallybook_sql::transaction::IsolationLevel;
+use tallybook_sql::transaction::{Begin, IsolationLevel};
 
 use crate::driver::{Connection, Connector};
 use crate::foreign_key::read_foreign_keys;
@@ -117,7 +117,23 @@ impl Database {
     #[track_caller]
     pub fn snapshot(&self) -> impl Future<Output = Result<ReadSession>> + Send {
         let session = self.0.read(ReadConsistency::Usual, Location::caller());
-        async move { session.await.map(ReadSession::with_one_snapshot) }
+        async move { session.await.map(|session| session.with_one_snapshot(Begin::Snapshot)) }
+    }
+
+    /// Opens a read session on the primary whose batches all see one snapshot that fits into a serial order of the
+    /// serializable write transactions: for reports that must not show what no such order could.
+    ///
+    /// On PostgreSQL it is `SERIALIZABLE READ ONLY DEFERRABLE`: the first batch may wait for concurrent serializable
+    /// transactions, and then the session neither fails because of one nor makes one fail. A plain
+    /// [`snapshot`](Self::snapshot) can show a moment between two of them that no serial order has. On SQLite, where
+    /// writers run one after the other, both are the same.
+    ///
+    /// # Errors
+    /// As [`Database::read_primary`].
+    #[track_caller]
+    pub fn serializable_snapshot(&self) -> impl Future<Output = Result<ReadSession>> + Send {
+        let session = self.0.read(ReadConsistency::Primary, Location::caller());
+        async move { session.await.map(|session| session.with_one_snapshot(Begin::SerializableSnapshot)) }
     }
 
     /// Opens a read session that sees at least the commit of `token`: read your own writes, on replicas too.

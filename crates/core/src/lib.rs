@@ -53,6 +53,7 @@ pub mod histogram;
 pub mod metrics;
 pub mod observe;
 pub mod pool;
+pub mod retries;
 pub mod routing;
 pub mod seconds;
 pub mod session;
@@ -69,9 +70,11 @@ pub use database::Database;
 pub use histogram::DurationSummary;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};
 pub use pool::{CloseReason, Closed, ConnectionHolder, PoolStatus, PoolTotals};
+pub use retries::Retries;
 pub use routing::{NodeRole, NodeState, NodeStatus};
 pub use session::{
-    BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, Session, WriteSession,
+    AdvisoryKey, BulkLoad, CommitToken, Committed, Counts, Explainer, Plan, ReadSession, RowStream,
+    Savepoint, Session, WriteSession,
 };
 pub use settings::{
     DatabaseUrl, EnvVar, LogSettings, LoggedParameters, MonitorMode, MonitorSettings, PoolSettings,

@@ -3,13 +3,15 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use config::PostgresTarget;
-use tallybook_sql::driver::{Executed, Loaded, Role};
+use tallybook_sql::driver::{Executed, Loaded, Page, Role};
 use tallybook_sql::error::{Error, Result};
-use tallybook_sql::query::Batch;
+use tallybook_sql::query::{All, Batch};
 use tallybook_sql::replication::{Identity, Observation, Position};
+use tallybook_sql::row::Row;
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::Value;
 
@@ -19,6 +21,8 @@ pub struct Connector(Infallible);
 pub struct Connection(Infallible);
 
 pub struct Load(Infallible);
+
+pub struct Rows(Infallible);
 
 /// Returns the SQLSTATE of a refused connection: none, without servers.
 pub(crate) fn refusal(_error: &Error) -> Option<&str> {
@@ -93,6 +97,10 @@ impl Connection {
         match self.0 {}
     }
 
+    pub fn rows(&self) -> Rows {
+        match self.0 {}
+    }
+
     pub async fn reset(&mut self) -> Result<()> {
         match self.0 {}
     }
@@ -138,6 +146,16 @@ impl Connection {
     }
 
     pub fn has_changed_settings(&self) -> bool {
+        match self.0 {}
+    }
+}
+
+impl Rows {
+    pub fn round_trips(&self) -> u64 {
+        match self.0 {}
+    }
+
+    pub fn poll_page<T: Row>(&mut self, _context: &mut Context<'_>, _query: &mut All<T>) -> Poll<Page<T>> {
         match self.0 {}
     }
 }

@@ -3,12 +3,14 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tallybook_sql::driver::{Executed, Loaded, Role};
+use tallybook_sql::driver::{Executed, Loaded, Page, Role};
 use tallybook_sql::error::Result;
 use tallybook_sql::file_access::{FileAccess, SqliteLocation};
-use tallybook_sql::query::Batch;
+use tallybook_sql::query::{All, Batch};
+use tallybook_sql::row::Row;
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::Value;
 
@@ -97,6 +99,10 @@ impl Connection {
         match self.0 {}
     }
 
+    pub fn rows<T: Row>(&mut self, _query: &mut All<T>, _read_only: bool) -> Result<Rows<T>> {
+        match self.0 {}
+    }
+
     pub async fn clean(&mut self) -> Result<()> {
         match self.0 {}
     }
@@ -110,6 +116,14 @@ impl Connection {
     }
 
     pub async fn close(self) {
+        match self.0 {}
+    }
+}
+
+pub struct Rows<T>(Infallible, std::marker::PhantomData<T>);
+
+impl<T: Row> Rows<T> {
+    pub fn poll_page(&mut self, _context: &mut Context<'_>, _query: &mut All<T>) -> Poll<Page<T>> {
         match self.0 {}
     }
 }

@@ -1,6 +1,6 @@
 //! Failure kinds for logs and metrics: a small, bounded set of values.
 
-use tallybook_sql::error::{Error, Kind};
+use tallybook_sql::error::{Error, ErrorDetail};
 
 /// The caller dropped the future before the answer arrived.
 pub(super) const ABANDONED: &str = "cancelled";
@@ -14,15 +14,15 @@ pub(super) struct Failure<'a> {
 }
 
 pub(super) fn of(error: &Error) -> Failure<'_> {
-    let (kind, is_code) = match error.kind() {
-        Kind::Database { code, .. } => (code.as_str(), true),
-        Kind::Lost => ("connection_lost", false),
-        Kind::CommitUnknown => ("commit_unknown", false),
-        Kind::FileGone { .. } => ("file_gone", false),
-        Kind::Decode { .. } => ("decode", false),
-        Kind::Value { .. } => ("invalid_value", false),
-        Kind::WriteInRead => ("write_in_read", false),
-        Kind::Timeout { .. } => ("timeout", false),
+    let (kind, is_code) = match error.detail() {
+        ErrorDetail::Database { code, .. } => (code.as_str(), true),
+        ErrorDetail::Lost => ("connection_lost", false),
+        ErrorDetail::CommitUnknown => ("commit_unknown", false),
+        ErrorDetail::FileGone { .. } => ("file_gone", false),
+        ErrorDetail::Decode { .. } => ("decode", false),
+        ErrorDetail::Value { .. } => ("invalid_value", false),
+        ErrorDetail::WriteInRead => ("write_in_read", false),
+        ErrorDetail::Timeout { .. } => ("timeout", false),
         _ => (super::statement_stats::OTHER, false),
     };
     Failure { kind, is_code }

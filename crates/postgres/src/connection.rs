@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use lru::LruCache;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::replication::{Identity, Observation, Position};
 use tallybook_sql::replication::{end_of_log, parse_lsn, timeline_of};
 use tallybook_sql::row::Column;
@@ -36,7 +36,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection, with the statements prepared on it.
 pub struct Connection {
-    pub(super) client: Client,
+    /// Shared with a stream of rows.
+    pub(super) client: Arc<Client>,
     pub(super) notices: Notices,
     pub(super) prepared: LruCache<String, Prepared>,
     /// The parameters' types of statements that were given decimals that a double would round.
@@ -93,7 +94,7 @@ impl Connection {
         let is_encrypted = tls.is_done();
         let address = server.to_string().into();
         Self {
-            client,
+            client: Arc::new(client),
             notices,
             prepared: LruCache::new(MAX_PREPARED),
             decimal_types: LruCache::new(MAX_PREPARED),
@@ -165,7 +166,7 @@ impl Connection {
     pub async fn reset(&mut self) -> Result<()> {
         match timeout(CANCEL_LIMIT, self.client.batch_execute(RESET)).await {
             Ok(outcome) => outcome.map_err(convert),
-            Err(_) => Err(Error::new(Kind::Lost)),
+            Err(_) => Err(Error::new(ErrorDetail::Lost)),
         }
     }
 
@@ -261,7 +262,7 @@ impl Connection {
     /// that ended it.
     pub(super) fn check_transaction(&self) -> Result<()> {
         match self.notices.had_no_transaction() {
-            true => Err(Error::new(Kind::TransactionEnded)),
+            true => Err(Error::new(ErrorDetail::TransactionEnded)),
             false => Ok(()),
         }
     }
@@ -295,7 +296,7 @@ impl Connection {
         };
         match timeout(CANCEL_LIMIT, limit).await {
             Ok(answer) => answer,
-            Err(_) => Err(Error::new(Kind::Lost)),
+            Err(_) => Err(Error::new(ErrorDetail::Lost)),
         }
     }
 }
@@ -303,8 +304,8 @@ impl Connection {
 /// Turns a lost connection during COMMIT into an unknown outcome.
 fn unknown_if_lost(error: tokio_postgres::Error) -> Error {
     let error = convert(error);
-    match error.kind() {
-        Kind::Lost => Error::new(Kind::CommitUnknown).with_source(error),
+    match error.detail() {
+        ErrorDetail::Lost => Error::new(ErrorDetail::CommitUnknown).with_source(error),
         _ => error,
     }
 }

@@ -1,9 +1,10 @@
 //! Conversion of PostgreSQL's errors, and the reasons why a server can't be connected to.
 
 use std::error::Error as _;
-use std::io::{self, ErrorKind};
+use std::io;
 
-use tallybook_sql::error::{Class, Error, Kind};
+use tallybook_sql::dialect::Dialect;
+use tallybook_sql::error::{Error, ErrorDetail, ErrorKind};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::tls;
@@ -12,21 +13,27 @@ use crate::condition::condition;
 /// The routine in which PostgreSQL finds that the columns of a prepared statement have changed.
 const REVALIDATE: &str = "RevalidateCachedQuery";
 
+/// Class of the codes for wrong SQL: its syntax, and what does not exist.
+const SYNTAX_OR_ACCESS: &str = "42";
+
 pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     if let Some(db) = error.as_db_error() {
         if ends_connection(db) {
-            return Error::new(Kind::Lost).with_source(error);
+            return Error::new(ErrorDetail::Lost).with_source(error);
         }
-        let kind = Kind::Database {
-            class: class(db),
+        let detail = ErrorDetail::Database {
+            dialect: Dialect::Postgres,
+            kind: kind(db),
             code: db.code().code().to_owned(),
             condition: condition(db.code().code()),
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             constraint: constraint(db),
+            table: db.table().map(str::to_owned),
+            column: db.column().map(str::to_owned),
         };
         let row = copied_row(db);
-        let converted = Error::new(kind).with_source(error);
+        let converted = Error::new(detail).with_source(error);
         return match row {
             Some(row) => converted.at_row(row),
             None => converted,
@@ -43,7 +50,7 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
         // A wrong number of parameters: nothing was sent.
         return Error::invalid_value("parameters", error.to_string());
     }
-    Error::new(Kind::Lost).with_source(error)
+    Error::new(ErrorDetail::Lost).with_source(error)
 }
 
 /// Returns the SQLSTATE with which a server refused a connection; `None` if it did not answer.
@@ -58,22 +65,28 @@ fn ends_connection(db: &DbError) -> bool {
     matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
 }
 
-fn class(db: &DbError) -> Class {
+fn kind(db: &DbError) -> ErrorKind {
     match *db.code() {
-        SqlState::UNIQUE_VIOLATION => Class::Unique,
-        SqlState::FOREIGN_KEY_VIOLATION => Class::ForeignKey,
-        SqlState::NOT_NULL_VIOLATION => Class::NotNull,
-        SqlState::CHECK_VIOLATION => Class::Check,
-        SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE => Class::TooLong,
-        SqlState::READ_ONLY_SQL_TRANSACTION => Class::ReadOnly,
-        SqlState::LOCK_NOT_AVAILABLE => Class::Busy,
-        SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Class::Serialization,
-        SqlState::INVALID_SQL_STATEMENT_NAME => Class::StalePlan,
+        SqlState::UNIQUE_VIOLATION => ErrorKind::UniqueViolation,
+        SqlState::FOREIGN_KEY_VIOLATION => ErrorKind::ForeignKeyViolation,
+        SqlState::NOT_NULL_VIOLATION => ErrorKind::NotNullViolation,
+        SqlState::CHECK_VIOLATION => ErrorKind::CheckViolation,
+        SqlState::EXCLUSION_VIOLATION => ErrorKind::ExclusionViolation,
+        SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE => {
+            ErrorKind::InvalidValue
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => ErrorKind::ReadOnly,
+        SqlState::LOCK_NOT_AVAILABLE => ErrorKind::LockTimeout,
+        SqlState::T_R_SERIALIZATION_FAILURE => ErrorKind::SerializationFailure,
+        SqlState::T_R_DEADLOCK_DETECTED => ErrorKind::Deadlock,
+        SqlState::INVALID_SQL_STATEMENT_NAME => ErrorKind::StalePlan,
         // The code is that of any unsupported feature, and the message is translated.
-        SqlState::FEATURE_NOT_SUPPORTED if db.routine() == Some(REVALIDATE) => Class::StalePlan,
+        SqlState::FEATURE_NOT_SUPPORTED if db.routine() == Some(REVALIDATE) => ErrorKind::StalePlan,
         // The message of a cancel request says so in English; any other text most likely means `statement_timeout`.
-        SqlState::QUERY_CANCELED if !db.message().contains("user request") => Class::StatementTimeout,
-        _ => Class::Other,
+        SqlState::QUERY_CANCELED if !db.message().contains("user request") => ErrorKind::StatementTimeout,
+        SqlState::INSUFFICIENT_PRIVILEGE => ErrorKind::PermissionDenied,
+        _ if db.code().code().starts_with(SYNTAX_OR_ACCESS) => ErrorKind::Syntax,
+        _ => ErrorKind::Other,
     }
 }
 
@@ -138,5 +151,5 @@ pub(super) fn problem(error: &tokio_postgres::Error) -> String {
 
 /// Returns whether the server exceeded a limit of [`size_limits`](super::size_limits).
 pub(super) fn is_limit_exceeded(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::InvalidData)
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }

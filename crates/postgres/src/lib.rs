@@ -55,6 +55,7 @@ mod certificates;
 mod condition;
 mod connect;
 mod connection;
+mod cursor;
 mod error;
 mod exact;
 mod load;
@@ -76,6 +77,7 @@ pub mod config;
 
 pub use connect::Connector;
 pub use connection::Connection;
+pub use cursor::Rows;
 pub use error::refusal;
 pub use load::Load;
 pub use server_info::STANDBY_TIMELINE;

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
-use futures_util::future::{MaybeDone, join, maybe_done};
-use futures_util::{StreamExt, pin_mut};
+use futures_util::future::{MaybeDone, join, join3, maybe_done};
+use futures_util::{StreamExt, TryStreamExt, pin_mut};
 use smallvec::{SmallVec, smallvec};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{Executed, MAX_PREPARED_BYTES};
@@ -22,6 +22,7 @@ use tallybook_sql::query::{Batch, Query, queries, take_row};
 use tallybook_sql::row::Column;
 use tallybook_sql::stopwatch::{Stopwatch, Timing};
 use tallybook_sql::transaction::{Begin, TransactionFraming};
+use tallybook_sql::value::Value;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
 
@@ -63,7 +64,7 @@ impl Connection {
         since: Option<Instant>,
     ) -> Result<PipelineResult> {
         self.check_decimals(queries).await?;
-        let forms = self.choose_forms(queries)?;
+        let forms = self.choose_forms(queries, framing.opens_cursor)?;
         self.notices.clear();
         let mut sent = send(&self.client, self.pooler.as_ref(), queries, forms, framing, since).await;
         for (query, StatementEnd { timing, prepared }) in queries.iter_mut().zip(sent.ends.drain(..)) {
@@ -80,7 +81,14 @@ impl Connection {
     }
 
     /// Returns the form in which each query is sent. Of several new queries with the same text, one prepares it.
-    fn choose_forms(&mut self, queries: &mut [&mut dyn Query]) -> Result<SmallList<SendForm>> {
+    fn choose_forms(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        opens_cursor: bool,
+    ) -> Result<SmallList<SendForm>> {
+        if opens_cursor {
+            return Ok(smallvec![SendForm::Cursor; queries.len()]);
+        }
         let mut forms = SmallList::with_capacity(queries.len());
         let mut new = HashSet::new();
         for (position, query) in queries.iter_mut().enumerate() {
@@ -130,6 +138,7 @@ impl Connection {
 type SmallList<T> = SmallVec<[T; 4]>;
 
 /// The form in which a statement is sent.
+#[derive(Clone)]
 enum SendForm {
     /// By the name of a prepared statement.
     Prepared(Statement),
@@ -137,6 +146,8 @@ enum SendForm {
     Preparing,
     /// With its text only.
     Unnamed,
+    /// As the statement of a cursor, whose rows are fetched later.
+    Cursor,
 }
 
 /// Returns whether a query's text is short enough to be kept prepared.
@@ -326,6 +337,7 @@ async fn run(
             run_prepared(client, query, &statement, &mut watch).await.map(|()| None)
         }
         SendForm::Unnamed => run_unnamed(client, query, sql, &mut watch).await.map(|()| None),
+        SendForm::Cursor => declare(client, sql, query.request().values()).await.map(|()| None),
         SendForm::Preparing => {
             let columns = query.columns();
             let values = query.request().values();
@@ -356,6 +368,20 @@ async fn run_unnamed(client: &Client, query: &mut dyn Query, sql: &str, watch: &
     let params = query.request().values().iter().map(|value| (Param(value), type_of(value.kind())));
     let rows = client.query_typed_raw(sql, params).await.map_err(convert)?;
     drain(rows, query, watch).await
+}
+
+/// Opens the cursor of a connection, in one round trip. By default PostgreSQL plans a cursor as if only a tenth of its rows
+/// were fetched.
+async fn declare(client: &Client, sql: &str, values: &[Value]) -> Result<()> {
+    let plan_for_all = client.batch_execute("SET LOCAL cursor_tuple_fraction = 1");
+    let declare = async {
+        let sql = format!("DECLARE tallybook_rows NO SCROLL CURSOR FOR {sql}");
+        let params = values.iter().map(|value| (Param(value), type_of(value.kind())));
+        client.query_typed_raw(&sql, params).await?.try_for_each(|_| async { Ok(()) }).await
+    };
+    let plan_as_before = client.batch_execute("SET LOCAL cursor_tuple_fraction TO DEFAULT");
+    let (before, declared, after) = join3(plan_for_all, declare, plan_as_before).await;
+    before.and(declared).and(after).map_err(convert)
 }
 
 /// Checks a statement that was prepared after its first execution. A failure counts although the statement has run: it
@@ -392,7 +418,7 @@ async fn drain(rows: RowStream, query: &mut dyn Query, watch: &mut Stopwatch) ->
 }
 
 /// Checks the columns of a result, and finds those to sample.
-fn check_and_sample(found: &[PgColumn], query: &mut dyn Query) -> Result<()> {
+pub(super) fn check_and_sample(found: &[PgColumn], query: &mut dyn Query) -> Result<()> {
     let Some(expected) = query.columns() else { return Ok(()) };
     check_columns(query.request().statement.sql(Dialect::Postgres), found, expected)?;
     if let Some(sample) = &mut query.request().key_sample {

@@ -53,7 +53,7 @@ impl Pooler {
         server_info: &ServerInfo,
         keeps: &Arc<AtomicBool>,
         target: &str,
-        second: impl AsyncFnOnce() -> Option<Client>,
+        second: impl AsyncFnOnce() -> Option<Arc<Client>>,
     ) -> Result<(Self, Identity), Refusal> {
         if !keeps.load(Ordering::Relaxed) {
             if is_shared(client, server_info.identity.pid, second).await {
@@ -98,7 +98,7 @@ impl Pooler {
 
 /// Returns whether two sessions were seen to share server connections. While the second is in a transaction, the first
 /// must still be on its backend and the second on another. A pooler that does not answer in time proves nothing.
-async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Client>) -> bool {
+async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Arc<Client>>) -> bool {
     let look = async {
         let Some(second) = second().await else { return false };
         let other = match backend(&second, "BEGIN; ").await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorDetail, Result};
 use crate::query::Batch;
 
 /// Longest statement, in bytes, that a driver keeps prepared. A connection keeps up to 256 statements, and each takes
@@ -49,9 +49,23 @@ impl<B> Executed<B> {
         B: Batch,
     {
         self.outcome?;
-        self.batch.ok_or_else(|| Error::new(Kind::Lost))?.finish()
+        self.batch.ok_or_else(|| Error::new(ErrorDetail::Lost))?.finish()
     }
 }
+
+/// Some rows of a stream, in their order.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows; empty only at the end.
+    pub rows: Vec<T>,
+    /// The end of the stream, if these are its last rows: success, or the failure after them.
+    pub end: Option<Result<()>>,
+}
+
+/// Most rows of a [`Page`].
+pub const PAGE_ROWS: usize = 256;
+/// Bytes after which a [`Page`] takes no further row.
+pub const PAGE_BYTES: u64 = 64 << 10;
 
 /// The totals of a bulk load.
 #[derive(Clone, Copy, Debug)]

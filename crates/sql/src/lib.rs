@@ -78,7 +78,7 @@ pub use tallybook_macros::{Row, TextEnum};
 
 pub use call_site::CallSite;
 pub use dialect::Dialect;
-pub use error::{AcquireStep, Error, Result};
+pub use error::{AcquireStep, Error, ErrorKind, Result};
 pub use escaped::Escaped;
 pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one, optional};
 #[doc(hidden)]

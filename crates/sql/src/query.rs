@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::call_site::CallSite;
 use crate::dialect::Dialect;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorDetail, Result};
 use crate::row::{Column, KeySample, Row, RowRef, ValueRef};
 use crate::statement::Statement;
 use crate::stopwatch::Timing;
@@ -169,18 +169,22 @@ struct Fetch<T> {
     request: Request,
     rows: Vec<T>,
     is_many: bool,
+    /// Rows that a stream has taken out of `rows`.
+    taken: usize,
 }
 
 impl<T: Row> Fetch<T> {
     #[track_caller]
     fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
-        Self { request: Request::new(statement, params), rows: Vec::new(), is_many }
+        Self { request: Request::new(statement, params), rows: Vec::new(), is_many, taken: 0 }
     }
 
     fn push(&mut self, row: RowRef<'_>) -> Result<()> {
         self.rows.push(T::decode(row).map_err(|error| {
             let id = T::COLUMNS.iter().position(|column| column.name == "id");
-            error.at_row(self.rows.len() + 1).with_row_id(id.and_then(|id| row.value(id).int().ok()))
+            error
+                .at_row(self.taken + self.rows.len() + 1)
+                .with_row_id(id.and_then(|id| row.value(id).int().ok()))
         })?);
         Ok(())
     }
@@ -188,9 +192,38 @@ impl<T: Row> Fetch<T> {
     fn at_most_one(mut self, expected: &'static str) -> Result<Option<T>> {
         let found = self.rows.len();
         if found > 1 {
-            return Err(Error::new(Kind::RowCount { expected, found }));
+            return Err(Error::new(ErrorDetail::RowCount { expected, found }));
         }
         Ok(self.rows.pop())
+    }
+}
+
+/// What a stream needs: rows that are taken out while others are still to come.
+#[doc(hidden)]
+impl<T: Row> All<T> {
+    /// Returns it as a driver sees it.
+    pub fn query(&mut self) -> &mut dyn Query {
+        &mut self.0
+    }
+
+    /// Returns the number of decoded rows that were not taken yet.
+    pub fn waiting_rows(&self) -> usize {
+        self.0.rows.len()
+    }
+
+    /// Takes the decoded rows.
+    pub fn take_rows(&mut self) -> Vec<T> {
+        self.0.taken += self.0.rows.len();
+        std::mem::take(&mut self.0.rows)
+    }
+
+    /// Returns the same query with its key sample, for another thread that decodes the rows.
+    pub fn for_thread(&mut self) -> Self {
+        let request = &mut self.0.request;
+        let params = Ok(request.values().to_vec());
+        let mut other = Request::unsent(request.statement.clone(), params, request.call_site);
+        other.key_sample = request.key_sample.take();
+        Self(Fetch { request: other, rows: Vec::new(), is_many: true, taken: 0 })
     }
 }
 
@@ -212,11 +245,12 @@ impl<T: Row> Query for Fetch<T> {
     }
 
     fn touched(&mut self, _rows: u64) {
-        self.request.rows = self.rows.len() as u64;
+        self.request.rows = (self.taken + self.rows.len()) as u64;
     }
 
     fn reset(&mut self) {
         self.rows.clear();
+        self.taken = 0;
         self.request.reset();
     }
 }
@@ -284,7 +318,7 @@ fetch_batch! {
     All => Vec<T>, |fetch| Ok(fetch.rows);
     Optional => Option<T>, |fetch| fetch.at_most_one("at most one row");
     One => T, |fetch| fetch.at_most_one("one row")?
-        .ok_or_else(|| Error::new(Kind::RowCount { expected: "one row", found: 0 }));
+        .ok_or_else(|| Error::new(ErrorDetail::RowCount { expected: "one row", found: 0 }));
 }
 
 impl<B: Batch> Batch for Vec<B> {

@@ -22,6 +22,8 @@ pub enum IsolationLevel {
 pub enum Begin {
     /// Read only; one snapshot for all statements.
     Snapshot,
+    /// Read only; one snapshot that fits a serial order of all serializable transactions. Taking it may wait for them.
+    SerializableSnapshot,
     /// Read and write; each statement sees everything committed before it.
     Write,
     /// Read and write, at an isolation level.
@@ -50,6 +52,9 @@ pub struct TransactionFraming {
     pub asks_replayed: bool,
     /// True to refuse statements that write, where the connection itself would accept them.
     pub read_only: bool,
+    /// True to open a cursor over the only statement, whose rows are fetched later, instead of running it. There must be
+    /// a transaction.
+    pub opens_cursor: bool,
 }
 
 impl TransactionFraming {
@@ -62,13 +67,16 @@ impl TransactionFraming {
 impl Begin {
     /// Returns whether the transaction may write.
     pub fn is_write(self) -> bool {
-        self != Self::Snapshot
+        !matches!(self, Self::Snapshot | Self::SerializableSnapshot)
     }
 
     /// Returns the statement that begins the transaction.
     pub fn sql(self, dialect: Dialect) -> &'static str {
         match (dialect, self) {
             (Dialect::Postgres, Begin::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            (Dialect::Postgres, Begin::SerializableSnapshot) => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
+            }
             (Dialect::Postgres, Begin::Write | Begin::WriteAt(IsolationLevel::ReadCommitted)) => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
             }
@@ -79,7 +87,7 @@ impl Begin {
                 "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
             }
             // In WAL mode, a deferred transaction takes its snapshot with its first read and keeps it to its end.
-            (Dialect::Sqlite, Begin::Snapshot) => "BEGIN DEFERRED",
+            (Dialect::Sqlite, Begin::Snapshot | Begin::SerializableSnapshot) => "BEGIN DEFERRED",
             (Dialect::Sqlite, Begin::Write | Begin::WriteAt(_)) => "BEGIN IMMEDIATE",
         }
     }

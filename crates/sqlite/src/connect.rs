@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags};
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::lock::lock;
 use tokio::task::spawn_blocking;
 
@@ -149,7 +149,7 @@ impl Connector {
         }
         let (connector, file) = (self.clone(), Arc::clone(file));
         let shortened = spawn_blocking(move || shorten(&connector.open(Role::Read)?, &file).map_err(convert));
-        shortened.await.unwrap_or_else(|_| Err(Error::new(Kind::Lost)))
+        shortened.await.unwrap_or_else(|_| Err(Error::new(ErrorDetail::Lost)))
     }
 
     fn open(&self, role: Role) -> Result<Sqlite> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Sqlite, ErrorCode, InterruptHandle};
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::lock::lock;
 use tokio::pin;
 use tokio::sync::oneshot;
@@ -94,7 +94,7 @@ impl Connection {
                 Error::connect("an SQLite database", "no thread could be started").with_source(error)
             })?;
         let OpenedConnection { sqlite, inline_budget, authorizer, interrupt } =
-            opened.await.map_err(|_| Error::new(Kind::Lost))??;
+            opened.await.map_err(|_| Error::new(ErrorDetail::Lost))??;
         let (thread, slow_batches) = (WorkerHandle(work), SlowBatches::default());
         Ok(Self {
             thread,
@@ -275,7 +275,7 @@ fn share(
 /// Checks that the transaction is still open. Outside of one, SQLite commits each statement at once.
 pub(super) fn check_transaction(sqlite: &Sqlite) -> Result<()> {
     match sqlite.is_autocommit() {
-        true => Err(Error::new(Kind::TransactionEnded)),
+        true => Err(Error::new(ErrorDetail::TransactionEnded)),
         false => Ok(()),
     }
 }
@@ -314,7 +314,7 @@ impl WorkerHandle {
         let work: Job = Box::new(move |sqlite| {
             let _ = reply.send(work(sqlite));
         });
-        self.0.send(work).map_err(|_| Error::new(Kind::Lost))?;
+        self.0.send(work).map_err(|_| Error::new(ErrorDetail::Lost))?;
         Ok(PendingResult(answer))
     }
 }
@@ -325,7 +325,7 @@ pub(super) struct PendingResult<T>(oneshot::Receiver<T>);
 impl<T> PendingResult<T> {
     pub(super) async fn wait(self) -> Result<T> {
         // The thread ends without an answer only if the work panicked.
-        self.0.await.map_err(|_| Error::new(Kind::Lost))
+        self.0.await.map_err(|_| Error::new(ErrorDetail::Lost))
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
     use std::time::Instant;
 
     use tallybook_sql::driver::Role;
-    use tallybook_sql::error::{Error, GoneTransaction, Kind};
+    use tallybook_sql::error::{Error, ErrorDetail, GoneTransaction};
     use tallybook_sql::params;
     use tallybook_sql::query::{Batch, execute, one};
     use tallybook_sql::transaction::{Begin, End, TransactionFraming};
@@ -374,7 +374,7 @@ mod tests {
 
     /// Returns whether the check after the commit found the file elsewhere.
     fn is_of_a_commit(error: &Error) -> bool {
-        matches!(error.kind(), Kind::FileGone { transaction: GoneTransaction::WithTheFile, .. })
+        matches!(error.detail(), ErrorDetail::FileGone { transaction: GoneTransaction::WithTheFile, .. })
     }
 
     /// A flush checks that its file is still there, so a missing file shows whether there was a flush.

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tallybook_sql::error::{Error, GoneTransaction, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, GoneTransaction, Result};
 
 /// Reads trust a check for this long. A check takes a microsecond, which a read of a few would feel.
 const MAX_CHECK_AGE: Duration = Duration::from_millis(1);
@@ -135,12 +135,12 @@ pub(super) struct FileFate {
 impl FileFate {
     /// Returns the error for a read, or for a transaction that has not committed.
     fn error(&self) -> Error {
-        Error::new(Kind::FileGone { what: self.what.clone(), transaction: GoneTransaction::None })
+        Error::new(ErrorDetail::FileGone { what: self.what.clone(), transaction: GoneTransaction::None })
     }
 
     /// Returns the error for a transaction that was written and must not be acknowledged.
     pub(super) fn commit_error(&self) -> Error {
-        Error::new(Kind::FileGone { what: self.what.clone(), transaction: self.transaction })
+        Error::new(ErrorDetail::FileGone { what: self.what.clone(), transaction: self.transaction })
     }
 
     /// Returns the fate if only the log is gone. The last connection to close moves the log into the file, unless the

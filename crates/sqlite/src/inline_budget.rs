@@ -49,6 +49,17 @@ pub(super) struct InlineBudget {
     has_interrupted: AtomicBool,
     /// Busy time-out of the connection while there is no deadline.
     busy_timeout: Duration,
+    streams: Streams,
+}
+
+/// The streams of a connection, by numbers that never return: one that was dropped stops no other work.
+#[derive(Debug, Default)]
+struct Streams {
+    last: AtomicU64,
+    /// The one that runs; 0 if none does.
+    running: AtomicU64,
+    /// The one that was dropped last.
+    dropped: AtomicU64,
 }
 
 impl InlineBudget {
@@ -59,9 +70,10 @@ impl InlineBudget {
             deadline: AtomicU64::new(0),
             has_interrupted: AtomicBool::new(false),
             busy_timeout,
+            streams: Streams::default(),
         });
         let held = Arc::clone(&inline_budget);
-        sqlite.progress_handler(STEPS, Some(move || held.is_past_deadline()))?;
+        sqlite.progress_handler(STEPS, Some(move || held.is_past_deadline() || held.is_stream_dropped()))?;
         Ok(inline_budget)
     }
 
@@ -73,6 +85,30 @@ impl InlineBudget {
             self.has_interrupted.store(true, Ordering::Relaxed);
         }
         is_past_deadline
+    }
+
+    /// Returns the number of a new stream.
+    pub(super) fn new_stream(&self) -> u64 {
+        self.streams.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Runs the statement of a stream, until it is dropped.
+    pub(super) fn run_stream<T>(&self, number: u64, run: impl FnOnce() -> T) -> T {
+        self.streams.running.store(number, Ordering::Relaxed);
+        let outcome = run();
+        self.streams.running.store(0, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Interrupts the statement of a stream, whether it runs or will run.
+    pub(super) fn drop_stream(&self, number: u64) {
+        self.streams.dropped.store(number, Ordering::Relaxed);
+    }
+
+    /// Called by SQLite's progress handler; true interrupts the statement.
+    fn is_stream_dropped(&self) -> bool {
+        let running = self.streams.running.load(Ordering::Relaxed);
+        running > 0 && running == self.streams.dropped.load(Ordering::Relaxed)
     }
 
     /// Starts the budget at `since`, or now, and disables waiting for locks.

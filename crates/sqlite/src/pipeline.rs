@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Sqlite, Statement, StatementStatus};
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{Executed, MAX_PREPARED_BYTES};
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::query::{Batch, Query, queries, take_row};
 use tallybook_sql::stopwatch::Stopwatch;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
@@ -18,7 +18,7 @@ use super::Connection;
 use super::bind::{bind, is_list, is_only_in_rarray};
 use super::checked_results::CheckedResults;
 use super::connection::{check_transaction, roll_back};
-use super::error::convert;
+use super::error::{convert, convert_of_text};
 use super::inline_budget::{RunningBudget, is_small};
 use super::row::values;
 
@@ -143,7 +143,10 @@ fn run_all(
         if let Some(inline_budget) = inline_budget.filter(|_| position > 0) {
             outcome = inline_budget.check();
         }
-        outcome = outcome.and_then(|()| timed(sqlite, checked, *query, framing.read_only, &mut last));
+        outcome = outcome.and_then(|()| match framing.opens_cursor {
+            true => compile(sqlite, checked, *query, framing.read_only, since),
+            false => timed(sqlite, checked, *query, framing.read_only, &mut last),
+        });
         if outcome.is_ok() && is_within {
             let ended = |error: Error| error.with_statement(query.request().statement.sql(Dialect::Sqlite));
             outcome = check_transaction(sqlite).map_err(ended);
@@ -167,7 +170,7 @@ fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
 }
 
 /// Runs a query, and measures it from the end of the previous one.
-fn timed(
+pub(super) fn timed(
     sqlite: &Sqlite,
     checked: &CheckedResults,
     query: &mut dyn Query,
@@ -188,6 +191,30 @@ fn timed(
         *last = Some(now);
     }
     outcome.map_err(|error| with_index(sqlite, error).with_statement(sql))
+}
+
+/// Checks a query whose rows are fetched later, without running it.
+fn compile(
+    sqlite: &Sqlite,
+    checked: &CheckedResults,
+    query: &mut dyn Query,
+    read_only: bool,
+    since: Option<Instant>,
+) -> Result<()> {
+    let statement = query.request().statement.clone();
+    let sql = statement.sql(Dialect::Sqlite);
+    let mut check = || {
+        statement.check_casts()?;
+        let mut prepared = sqlite.prepare(sql).map_err(convert_of_text)?;
+        if read_only && !prepared.readonly() {
+            return Err(Error::new(ErrorDetail::WriteInRead));
+        }
+        bind_all(&mut prepared, query.request().values())?;
+        query.columns().map_or(Ok(()), |columns| checked.check(&prepared, sql, columns))
+    };
+    let outcome = check();
+    query.request().timing = Stopwatch::new(since.is_some()).stop(since).map(|(timing, _)| timing);
+    outcome.map_err(|error| error.with_statement(sql))
 }
 
 /// Names the violated unique index, for which SQLite reports only the columns.
@@ -230,14 +257,14 @@ fn run(
 ) -> Result<()> {
     // SQLite does not verify that an EXPLAIN prepared earlier still matches the schema.
     if sql.starts_with("EXPLAIN") {
-        let mut statement = sqlite.prepare(sql).map_err(convert)?;
+        let mut statement = sqlite.prepare(sql).map_err(convert_of_text)?;
         return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
     }
     if sql.len() > MAX_PREPARED_BYTES {
-        let mut statement = sqlite.prepare(sql).map_err(convert)?;
+        let mut statement = sqlite.prepare(sql).map_err(convert_of_text)?;
         return run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch);
     }
-    let mut statement = sqlite.prepare_cached(sql).map_err(convert)?;
+    let mut statement = sqlite.prepare_cached(sql).map_err(convert_of_text)?;
     run_prepared(sqlite, checked, sql, &mut statement, query, read_only, watch)
 }
 
@@ -251,7 +278,7 @@ fn run_prepared(
     watch: &mut Stopwatch,
 ) -> Result<()> {
     if read_only && !statement.readonly() {
-        return Err(Error::new(Kind::WriteInRead));
+        return Err(Error::new(ErrorDetail::WriteInRead));
     }
     bind_all(statement, sql, query.request().values())?;
     let Some(columns) = query.columns() else {

@@ -19,6 +19,7 @@ const BEGINS: TransactionFraming = TransactionFraming {
     continues: false,
     asks_replayed: false,
     read_only: false,
+    opens_cursor: false,
 };
 const CONTINUES: TransactionFraming = TransactionFraming { begin: None, continues: true, ..BEGINS };
 const READS: TransactionFraming = TransactionFraming { begin: None, read_only: true, ..BEGINS };

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::lock::lock;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -71,7 +71,7 @@ impl Failure {
     fn error(&self) -> Error {
         match self {
             Failure::Flush(why) => {
-                Error::new(Kind::CommitUnknown).with_source(io::Error::other(why.to_string()))
+                Error::new(ErrorDetail::CommitUnknown).with_source(io::Error::other(why.to_string()))
             }
             Failure::FileFate(gone) => gone.commit_error(),
         }
@@ -201,7 +201,7 @@ impl PendingFlush {
     pub async fn wait(mut self) -> Result<()> {
         let commit = self.commit;
         let done = |synced: &Synced| synced.commit >= commit || synced.failure.is_some();
-        let synced = self.synced.wait_for(done).await.map_err(|_| Error::new(Kind::CommitUnknown))?;
+        let synced = self.synced.wait_for(done).await.map_err(|_| Error::new(ErrorDetail::CommitUnknown))?;
         match &synced.failure {
             Some(failure) if synced.commit < commit => Err(failure.error()),
             _ => Ok(()),

@@ -113,7 +113,7 @@
 //!
 //! # Errors
 //!
-//! There is one opaque [`Error`] with predicates. [`Error::is_retryable`] means that the whole transaction can safely
+//! There is one opaque [`Error`] with an [`ErrorKind`] and predicates. [`Error::is_retryable`] means that the whole transaction can safely
 //! run again; [`Error::is_commit_unknown`] means that it may have been committed.
 //!
 //! # Monitoring
@@ -151,6 +151,11 @@
 #[doc = include_str!("../../../docs/concurrency.md")]
 struct Concurrency;
 
+/// Tests the examples of the guide on errors.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/errors.md")]
+struct Errors;
+
 mod background;
 mod database;
 
@@ -167,7 +172,7 @@ pub mod migrate {
 pub use tallybook_macros::max_queries;
 
 pub use tallybook_sql::{
-    AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error,
+    AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error, ErrorKind,
     Escaped, Execute, IsolationLevel, Json, Numeric, One, Optional, Params, ReadBatch, Result, Row, RowRef,
     SqlType, Statement, TextEnum, Value, ValueRef, all, execute, hide_unless_plain, now, one, optional,
     params,
@@ -176,11 +181,11 @@ pub use tallybook_sql::{
 pub use tallybook_sql::{Queries, Query, Request};
 
 pub use tallybook_core::{
-    Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed, ConnectionHolder, Counts,
-    Data, DatabaseUrl, Distribution, DurationSummary, EnvVar, Explainer, LogSettings, LoggedParameters,
-    Metric, MonitorMode, MonitorSettings, NodeRole, NodeState, NodeStatus, OpenMode, Plan, Point,
-    PoolSettings, PoolStatus, PoolTotals, ReadSession, ReplicaSettings, Session, Settings, WriteSession,
-    prometheus,
+    AdvisoryKey, Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed,
+    ConnectionHolder, Counts, Data, DatabaseUrl, Distribution, DurationSummary, EnvVar, Explainer,
+    LogSettings, LoggedParameters, Metric, MonitorMode, MonitorSettings, NodeRole, NodeState, NodeStatus,
+    OpenMode, Plan, Point, PoolSettings, PoolStatus, PoolTotals, ReadSession, ReplicaSettings, Retries,
+    RowStream, Savepoint, Session, Settings, WriteSession, prometheus,
 };
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,

@@ -1,14 +1,17 @@
 //! The boundary to the drivers: one connection type with the same operations on both dialects.
 
+mod rows;
 #[cfg(all(test, feature = "postgres", feature = "sqlite"))]
 mod tests;
+
+pub(crate) use rows::Rows;
 
 use std::path::Path;
 use std::time::Instant;
 
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{Executed, Loaded, Role};
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::file_access::FileAccess;
 use tallybook_sql::query::{Batch, check, queries};
 use tallybook_sql::replication::{Identity, Observation, Position};
@@ -178,7 +181,7 @@ impl Connection {
         // Boxed because migrations call it at many depths; sessions call the other one.
         let Executed { batch, outcome, .. } = Box::pin(self.execute_timed(batch, framing, None)).await;
         outcome?;
-        batch.ok_or_else(|| Error::new(Kind::Lost))
+        batch.ok_or_else(|| Error::new(ErrorDetail::Lost))
     }
 
     /// Executes like [`Connection::execute`], and times each statement from `since` on if that is given.

@@ -17,8 +17,14 @@ const INSERT: &str = "INSERT INTO notes (id) VALUES (1)";
 const BEGINS: TransactionFraming = TransactionFraming { begin: Some(Begin::Write), ..NEITHER };
 const CONTINUES: TransactionFraming = TransactionFraming { continues: true, ..NEITHER };
 const ENDS: TransactionFraming = TransactionFraming { end: Some(End::Commit), continues: true, ..NEITHER };
-const NEITHER: TransactionFraming =
-    TransactionFraming { begin: None, end: None, continues: false, asks_replayed: false, read_only: false };
+const NEITHER: TransactionFraming = TransactionFraming {
+    begin: None,
+    end: None,
+    continues: false,
+    asks_replayed: false,
+    read_only: false,
+    opens_cursor: false,
+};
 
 async fn with_notes(url: &str) -> Connection {
     let settings = Settings::new(url).unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{AcquireStep, Error, Kind, Result};
+use tallybook_sql::error::{AcquireStep, Error, ErrorDetail, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{timeout, timeout_at};
 
@@ -98,7 +98,7 @@ impl Pool {
             let slot = shared.slots().acquire(caller, now);
             Ok(PooledConnection::new(shared, opened, permit, slot, now))
         });
-        task.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed)))
+        task.await.unwrap_or_else(|_| Err(Error::new(ErrorDetail::Closed)))
     }
 }
 
@@ -107,7 +107,7 @@ impl Shared {
     /// hot acquire, so it is read again only after a wait.
     async fn permit(&self, deadline: AcquireDeadline) -> Result<(OwnedSemaphorePermit, Instant)> {
         if self.closing.load(Ordering::Acquire) {
-            return Err(Error::new(Kind::Closed));
+            return Err(Error::new(ErrorDetail::Closed));
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok((permit, deadline.start()));
@@ -115,12 +115,12 @@ impl Shared {
         let waiting = Waiting::new(&self.waiting);
         if waiting.position > self.settings.max_waiting {
             self.stats.refused();
-            return Err(Error::new(Kind::QueueFull { detail: self.status().describe() }));
+            return Err(Error::new(ErrorDetail::QueueFull { detail: self.status().describe() }));
         }
         let acquire = Arc::clone(&self.permits).acquire_owned();
         match timeout_at(deadline.end().into(), acquire).await {
             Ok(Ok(permit)) => Ok((permit, Instant::now())),
-            Ok(Err(_)) => Err(Error::new(Kind::Closed)),
+            Ok(Err(_)) => Err(Error::new(ErrorDetail::Closed)),
             Err(_) => Err(self.timed_out(AcquireStep::Waiting, deadline)),
         }
     }
@@ -250,6 +250,6 @@ impl Shared {
             AcquireStep::Connecting | AcquireStep::Pinging => format!("to {}; ", self.connector.target()),
         };
         let detail = format!("{target}{}", PoolStatus::describe(&self.status()));
-        Error::new(Kind::Timeout { step, after: deadline.timeout(), detail })
+        Error::new(ErrorDetail::Timeout { step, after: deadline.timeout(), detail })
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tokio::sync::Notify;
 
 use super::acknowledged::Acknowledged;
@@ -140,7 +140,7 @@ impl Node {
     }
 
     fn lost(&self) -> Error {
-        Error::new(Kind::Lost).at_server(&self.connector.target().into())
+        Error::new(ErrorDetail::Lost).at_server(&self.connector.target().into())
     }
 
     /// Aborts all its connections, and fails all callers that wait for one or for an answer.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tallybook_sql::error::{AcquireStep, Error, Kind, Result};
+use tallybook_sql::error::{AcquireStep, Error, ErrorDetail, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
@@ -40,10 +40,10 @@ impl FallbackBudget {
         let waiting = Waiting::new(&self.waiting);
         if waiting.position > self.limit * MAX_WAITING_PER_PERMIT {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Error::new(Kind::FallbackRefused { limit: self.limit }));
+            return Err(Error::new(ErrorDetail::FallbackRefused { limit: self.limit }));
         }
         let turn = timeout_at(deadline.end().into(), Arc::clone(&self.permits).acquire_owned()).await;
-        turn.map_err(|_| self.timed_out(deadline))?.map_err(|_| Error::new(Kind::Closed))
+        turn.map_err(|_| self.timed_out(deadline))?.map_err(|_| Error::new(ErrorDetail::Closed))
     }
 
     fn timed_out(&self, deadline: AcquireDeadline) -> Error {
@@ -51,7 +51,7 @@ impl FallbackBudget {
             "no replica is fit for this read, and {} such reads run on the primary already (DB_REPLICA_FALLBACK)",
             self.limit
         );
-        Error::new(Kind::Timeout { step: AcquireStep::Waiting, after: deadline.timeout(), detail })
+        Error::new(ErrorDetail::Timeout { step: AcquireStep::Waiting, after: deadline.timeout(), detail })
     }
 
     /// Returns the number of refused reads.

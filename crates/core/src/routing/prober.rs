@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind};
+use tallybook_sql::error::{Error, ErrorDetail};
 use tallybook_sql::replication::Observation;
 use tokio::time::{sleep, timeout};
 
@@ -335,8 +335,8 @@ impl Router {
 impl ProbeFailure {
     /// Keeps the problem without the name of the node, which messages add.
     fn by(error: &Error) -> Self {
-        let problem = match error.kind() {
-            Kind::Connect { problem, .. } => problem.clone(),
+        let problem = match error.detail() {
+            ErrorDetail::Connect { problem, .. } => problem.clone(),
             _ => error.without_values(),
         };
         let kind = if refusal(error).is_some() { FailureKind::Refused } else { FailureKind::Unreachable };

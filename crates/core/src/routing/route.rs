@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallybook_sql::driver::Executed;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tokio::time::sleep;
 
 use super::balancer::{ReplicaChoice, Tried};
@@ -77,7 +77,7 @@ impl Route {
 
     /// Acquires the first connection.
     async fn first(&mut self) -> Result<NodeConnection> {
-        let connection = self.connection().await?.ok_or_else(|| Error::new(Kind::Lost))?;
+        let connection = self.connection().await?.ok_or_else(|| Error::new(ErrorDetail::Lost))?;
         // A retry of what runs on it gets a full budget of its own.
         self.budget = self.router.acquire_budget();
         Ok(connection)
@@ -116,7 +116,7 @@ impl Route {
     /// Starts over after a failure: nodes that failed before may work again.
     pub(crate) async fn restart(&mut self) -> Result<NodeConnection> {
         self.reset();
-        self.connection().await?.ok_or_else(|| Error::new(Kind::Lost))
+        self.connection().await?.ok_or_else(|| Error::new(ErrorDetail::Lost))
     }
 
     fn reset(&mut self) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tallybook_sql::driver::Role;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::replication::Position;
 use tokio::time::{sleep, timeout_at};
 
@@ -145,7 +145,7 @@ impl Router {
                 return Err(self.no_primary(Duration::ZERO));
             }
             if self.is_closed() {
-                return Err(Error::new(Kind::Closed));
+                return Err(Error::new(ErrorDetail::Closed));
             }
             self.nodes.iter().filter(|node| node.is_candidate).for_each(|node| node.wake.notify_one());
             if timeout_at(deadline.end().into(), changed).await.is_err() {
@@ -157,7 +157,7 @@ impl Router {
     /// Returns why there is no primary, `after` having waited for one.
     pub(super) fn no_primary(&self, after: Duration) -> Error {
         if let Some(detail) = self.primary.conflict() {
-            return Error::new(Kind::TwoPrimaries { detail });
+            return Error::new(ErrorDetail::TwoPrimaries { detail });
         }
         let mut was_reached = false;
         let mut reasons = Vec::new();
@@ -171,7 +171,7 @@ impl Router {
         }
         let detail = reasons.join("; ");
         match was_reached {
-            true => Error::new(Kind::NoPrimary { after, detail }),
+            true => Error::new(ErrorDetail::NoPrimary { after, detail }),
             false => Error::connect("a primary", detail),
         }
     }

@@ -4,9 +4,10 @@ use std::future::Future;
 
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
-use tallybook_sql::query::ReadBatch;
+use tallybook_sql::query::{All, ReadBatch};
+use tallybook_sql::row::Row;
 
-use crate::session::{Counts, Plan};
+use crate::session::{Counts, Plan, RowStream};
 
 /// A session that can read. Code that only reads takes `&mut impl Session` and works with both
 /// [`ReadSession`](crate::ReadSession) and [`WriteSession`](crate::WriteSession).
@@ -31,6 +32,13 @@ pub trait Session: sealed::Sealed + Send {
     /// # Errors
     /// As [`ReadSession::run`](crate::ReadSession::run) and [`WriteSession::run`](crate::WriteSession::run).
     fn fetch<B: ReadBatch>(&mut self, batch: B) -> impl Future<Output = Result<B::Output>> + Send;
+
+    /// Runs a query and returns its rows one by one, in bounded memory.
+    ///
+    /// # Errors
+    /// As [`ReadSession::stream`](crate::ReadSession::stream) and
+    /// [`WriteSession::stream`](crate::WriteSession::stream).
+    fn stream<T: Row>(&mut self, query: All<T>) -> impl Future<Output = Result<RowStream<'_, T>>> + Send;
 
     /// Returns the plan that the database chooses for a statement, without running it; one round trip for
     /// each statement.

@@ -3,12 +3,13 @@
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
-use tallybook_sql::query::{Batch, ReadBatch, all, check, queries};
+use tallybook_sql::query::{All, Batch, ReadBatch, all, check, queries};
+use tallybook_sql::row::Row;
 use tallybook_sql::statement::Statement;
 use tallybook_sql::value::Value;
 
 use super::access::sealed::Sealed;
-use super::{Counts, Plan, Session};
+use super::{Counts, Plan, RowStream, Session};
 
 /// A session that collects the plan of each batch before running it.
 ///
@@ -71,6 +72,11 @@ impl<S: Session> Session for Explainer<'_, S> {
     async fn fetch<B: ReadBatch>(&mut self, mut batch: B) -> Result<B::Output> {
         add_plans(self.session, &mut batch, self.mode, &mut self.plan).await?;
         self.session.fetch(batch).await
+    }
+
+    async fn stream<T: Row>(&mut self, mut query: All<T>) -> Result<RowStream<'_, T>> {
+        add_plans(self.session, &mut query, self.mode, &mut self.plan).await?;
+        self.session.stream(query).await
     }
 
     async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {

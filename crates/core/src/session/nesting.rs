@@ -8,7 +8,7 @@ use std::future::Future;
 use std::panic::Location;
 
 use smallvec::SmallVec;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tokio::task;
 
 tokio::task_local! {
@@ -47,7 +47,7 @@ pub fn refuse_nested_write(database: usize, inner: Option<&'static Location<'sta
     let is_outer = |write: &&Write| write.database == database && write.task == task;
     let outer = WRITES.try_with(|writes| writes.iter().find(is_outer).map(|write| write.at));
     match outer.ok().flatten() {
-        Some(outer) => Err(Error::new(Kind::NestedWrite { inner, outer })),
+        Some(outer) => Err(Error::new(ErrorDetail::NestedWrite { inner, outer })),
         None => Ok(()),
     }
 }

@@ -1,13 +1,13 @@
 //! What both kinds of session do with a batch: send it, count it, record it.
 
 use std::ops::AsyncFnOnce;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{Executed, Loaded};
-use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::query::{Batch, Queries, queries};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
+use tallybook_sql::query::{Batch, Queries, Query, queries};
 use tallybook_sql::replication::Position;
 use tallybook_sql::statement::Statement;
 use tallybook_sql::transaction::TransactionFraming;
@@ -48,7 +48,13 @@ impl SessionConnection {
         let mut in_flight = InFlight(self.recorder.as_deref_mut());
         let (since, span) = in_flight.sent(&mut sent);
         drop(sent);
+        let opens_cursor = framing.opens_cursor;
         let mut executed = self.pooled.execute_timed(batch, framing, since).instrument(span).await;
+        if opens_cursor && executed.outcome.is_ok() {
+            // The stream reports the end.
+            in_flight.0 = None;
+            return executed;
+        }
         let mut answered = executed.batch.as_mut().map(queries).unwrap_or_default();
         in_flight.answered(&mut answered, executed.outcome.as_ref().err());
         if executed.outcome.is_ok() {
@@ -56,6 +62,30 @@ impl SessionConnection {
         }
         drop(answered);
         executed
+    }
+
+    /// Records the end of a stream, of which the caller took `rows`.
+    pub(super) fn end_stream(
+        &mut self,
+        query: &mut dyn Query,
+        (rows, round_trips): (u64, u64),
+        waited: Duration,
+        error: Option<&Error>,
+    ) {
+        self.counts.rows += rows;
+        self.counts.round_trips += round_trips;
+        let request = query.request();
+        request.rows = rows;
+        if let Some(timing) = &mut request.timing {
+            timing.fetch += waited;
+        }
+        InFlight(self.recorder.as_deref_mut()).answered(&mut Queries::from_iter([query]), error);
+    }
+
+    /// Runs a text that sets, releases or rolls back to a savepoint.
+    pub(super) async fn control(&mut self, sql: &str) -> Result<()> {
+        self.counts.round_trips += 1;
+        self.pooled.script(sql).await
     }
 
     /// Commits; see [`WriteSession::commit`](super::WriteSession::commit).
@@ -112,7 +142,7 @@ impl Drop for SessionConnection {
 pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
     match statement.transaction_control(dialect) {
         Some(control) => {
-            Err(Error::new(Kind::TransactionControl(control)).with_statement(statement.sql(dialect)))
+            Err(Error::new(ErrorDetail::TransactionControl(control)).with_statement(statement.sql(dialect)))
         }
         None => Ok(()),
     }

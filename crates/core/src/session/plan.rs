@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 
 /// The plan of one or several statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Plan {
     pub(super) fn add_postgres(&mut self, rows: Vec<(String,)>) -> Result<()> {
         for (text,) in rows {
             let json: Json = serde_json::from_str(&text).map_err(|error| {
-                Error::new(Kind::Decode {
+                Error::new(ErrorDetail::Decode {
                     column: "the plan".to_owned(),
                     expected: "JSON".to_owned(),
                     found: error.to_string(),

@@ -6,8 +6,9 @@ use std::panic::Location;
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::Executed;
-use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::query::{Batch, ReadBatch, check, queries, reset};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
+use tallybook_sql::query::{All, Batch, ReadBatch, check, queries, reset};
+use tallybook_sql::row::Row;
 use tallybook_sql::statement::Statement;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Value;
@@ -15,7 +16,8 @@ use tallybook_sql::value::Value;
 use super::access::sealed::Sealed;
 use super::explain::{explain, outline};
 use super::pipeline::{SessionConnection, refuse_control};
-use super::{Counts, Plan, Session};
+use super::stream::StreamOwner;
+use super::{Counts, Plan, RowStream, Session};
 use crate::observe::Recorder;
 use crate::routing::{Next, NodeConnection, Route};
 
@@ -37,6 +39,8 @@ use crate::routing::{Next, NodeConnection, Route};
 pub struct ReadSession {
     connection: SessionConnection,
     snapshot: Snapshot,
+    /// A stream may have left its transaction open.
+    has_streamed: bool,
     /// `None` if there is only one server.
     route: Option<Route>,
     caller: &'static Location<'static>,
@@ -46,8 +50,8 @@ pub struct ReadSession {
 enum Snapshot {
     /// Each batch takes its own snapshot.
     Batch,
-    /// The next batch takes the session's snapshot; nothing of it has been seen.
-    Next,
+    /// The next batch takes the session's snapshot, by this BEGIN; nothing of it has been seen.
+    Next(Begin),
     /// The first batch has taken the session's snapshot.
     Seen,
     /// The session's snapshot is over, for this reason.
@@ -64,14 +68,15 @@ impl ReadSession {
         Self {
             connection: SessionConnection::new(connection, recorder, true),
             snapshot: Snapshot::Batch,
+            has_streamed: false,
             route,
             caller,
         }
     }
 
-    /// Makes all batches see the snapshot that the first one takes.
-    pub(crate) fn with_one_snapshot(self) -> Self {
-        Self { snapshot: Snapshot::Next, ..self }
+    /// Makes all batches see the snapshot that the first one takes, by this BEGIN.
+    pub(crate) fn with_one_snapshot(self, begin: Begin) -> Self {
+        Self { snapshot: Snapshot::Next(begin), ..self }
     }
 
     /// Runs a batch: one round trip, one snapshot.
@@ -93,6 +98,48 @@ impl ReadSession {
         if statements == 0 {
             return batch.finish();
         }
+        self.execute(batch, statements, false).await?.finish()
+    }
+
+    /// Runs a query and returns its rows one by one. Memory stays bounded, however many there are.
+    ///
+    /// All rows are of one snapshot: the session's, or one of the stream's own. On PostgreSQL that one, and the
+    /// server's memory for the stream, are given back with the session's next batch, or when the session is
+    /// dropped. The first rows of a stream may be retried on another server as those of a batch; once it is
+    /// returned, it stays on its server.
+    ///
+    /// The stream may be dropped before its end: the session can be used again at once, and what the server
+    /// still computes is cancelled.
+    ///
+    /// ```
+    /// # use tallybook::{Database, Settings, all, params};
+    /// # #[tokio::main]
+    /// # async fn main() -> tallybook::Result<()> {
+    /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    /// let mut session = db.read().await?;
+    /// let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) SELECT i FROM n";
+    /// let mut rows = session.stream(all::<(i64,)>(numbers, params![100_000])).await?;
+    /// let mut sum = 0;
+    /// while let Some(row) = rows.next().await {
+    ///     sum += row?.0;
+    /// }
+    /// assert_eq!(sum, 5_000_050_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ReadSession::run`]. In a session with one snapshot, a stream that fails after its start ends the
+    /// session as well.
+    pub async fn stream<T: Row>(&mut self, mut query: All<T>) -> Result<RowStream<'_, T>> {
+        let statements = self.check(&mut query)?;
+        self.has_streamed = true;
+        let query = self.execute(query, statements, true).await?;
+        RowStream::open(self, query, true)
+    }
+
+    /// Sends a batch, elsewhere if its server fails, and returns it with its answers.
+    async fn execute<B: Batch>(&mut self, mut batch: B, statements: usize, opens_cursor: bool) -> Result<B> {
         self.check_snapshot()?;
         let may_change_node = !matches!(self.snapshot, Snapshot::Seen);
         let mut is_retry = false;
@@ -100,7 +147,7 @@ impl ReadSession {
             if self.is_unready() {
                 Box::pin(self.make_ready()).await?;
             }
-            let framing = self.framing(statements);
+            let framing = self.framing(statements, opens_cursor);
             let executed = self.connection.execute(batch, framing).await;
             if may_change_node && !is_retry && executed.may_run_again() {
                 is_retry = true;
@@ -113,10 +160,11 @@ impl ReadSession {
             };
             if matches!(next, Next::Done) {
                 self.record_outcome(&executed.outcome);
-                return executed.finish();
+                executed.outcome?;
+                return executed.batch.ok_or_else(|| Error::new(ErrorDetail::Lost));
             }
             let Executed { batch: Some(returned), outcome, .. } = executed else {
-                return Err(Error::new(Kind::Lost));
+                return Err(Error::new(ErrorDetail::Lost));
             };
             Box::pin(self.retry_elsewhere(next, outcome)).await?;
             batch = returned;
@@ -130,7 +178,9 @@ impl ReadSession {
             self.snapshot = Snapshot::Ended("a batch was abandoned before its end".to_owned());
         }
         match &self.snapshot {
-            Snapshot::Ended(earlier) => Err(Error::new(Kind::SnapshotEnded { earlier: earlier.clone() })),
+            Snapshot::Ended(earlier) => {
+                Err(Error::new(ErrorDetail::SnapshotEnded { earlier: earlier.clone() }))
+            }
             _ => Ok(()),
         }
     }
@@ -138,7 +188,7 @@ impl ReadSession {
     /// Records the outcome of a batch. A failure ends the snapshot on PostgreSQL, so it does on SQLite too.
     fn record_outcome(&mut self, outcome: &Result<()>) {
         match (&self.snapshot, outcome) {
-            (Snapshot::Next, Ok(())) => self.snapshot = Snapshot::Seen,
+            (Snapshot::Next(_), Ok(())) => self.snapshot = Snapshot::Seen,
             (Snapshot::Seen, Err(error)) => self.snapshot = Snapshot::Ended(error.to_string()),
             _ => {}
         }
@@ -150,7 +200,8 @@ impl ReadSession {
         let connection = &self.connection.pooled;
         connection.is_released()
             || connection.is_abandoned()
-            || (matches!(self.snapshot, Snapshot::Next) && !connection.is_clean())
+            || (matches!(self.snapshot, Snapshot::Next(_)) && !connection.is_clean())
+            || (matches!(self.snapshot, Snapshot::Batch) && self.has_streamed && !connection.is_clean())
     }
 
     /// Cleans up after an earlier batch, or acquires another connection.
@@ -175,23 +226,31 @@ impl ReadSession {
         if !self.connection.pooled.is_clean() {
             Box::pin(self.make_ready()).await?;
         }
-        let mut batch = executed.batch.ok_or_else(|| Error::new(Kind::Lost))?;
+        let mut batch = executed.batch.ok_or_else(|| Error::new(ErrorDetail::Lost))?;
         reset(&mut batch);
         Ok(batch)
     }
 
-    fn framing(&self, statements: usize) -> TransactionFraming {
+    fn framing(&self, statements: usize, opens_cursor: bool) -> TransactionFraming {
         let asks_replayed = self.route.as_ref().is_some_and(Route::asks_replayed);
-        let mut framing =
-            TransactionFraming { read_only: true, asks_replayed, ..TransactionFraming::default() };
+        let mut framing = TransactionFraming {
+            read_only: true,
+            asks_replayed,
+            opens_cursor,
+            ..TransactionFraming::default()
+        };
         match self.snapshot {
             // A single statement is its own snapshot; the connection's default makes it read-only.
             Snapshot::Batch if statements > 1 => {
                 framing.begin = Some(Begin::Snapshot);
                 framing.end = Some(End::Commit);
             }
+            // PostgreSQL keeps a cursor in a transaction only. On SQLite a statement in progress is a snapshot.
+            Snapshot::Batch if opens_cursor && self.dialect() == Dialect::Postgres => {
+                framing.begin = Some(Begin::Snapshot);
+            }
             Snapshot::Batch | Snapshot::Ended(_) => {}
-            Snapshot::Next => framing.begin = Some(Begin::Snapshot),
+            Snapshot::Next(begin) => framing.begin = Some(begin),
             Snapshot::Seen => framing.continues = true,
         }
         framing
@@ -209,7 +268,7 @@ impl ReadSession {
         };
         match other? {
             Some(other) => *connection = other,
-            None if connection.is_released() => return outcome.and(Err(Error::new(Kind::Lost))),
+            None if connection.is_released() => return outcome.and(Err(Error::new(ErrorDetail::Lost))),
             None => {}
         }
         Ok(())
@@ -241,7 +300,7 @@ impl ReadSession {
             let statement = &query.request().statement;
             refuse_control(statement, dialect)?;
             if !statement.is_read(dialect) {
-                return Err(Error::new(Kind::WriteInRead).with_statement(statement.sql(dialect)));
+                return Err(Error::new(ErrorDetail::WriteInRead).with_statement(statement.sql(dialect)));
             }
         }
         Ok(count)
@@ -254,11 +313,27 @@ impl fmt::Debug for ReadSession {
     }
 }
 
+impl StreamOwner for ReadSession {
+    fn connection(&mut self) -> &mut SessionConnection {
+        &mut self.connection
+    }
+
+    fn fail(&mut self, error: &Error) {
+        if matches!(self.snapshot, Snapshot::Seen) {
+            self.snapshot = Snapshot::Ended(error.to_string());
+        }
+    }
+}
+
 impl Sealed for ReadSession {}
 
 impl Session for ReadSession {
     async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
         self.run(batch).await
+    }
+
+    async fn stream<T: Row>(&mut self, query: All<T>) -> Result<RowStream<'_, T>> {
+        ReadSession::stream(self, query).await
     }
 
     async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {

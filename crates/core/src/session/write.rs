@@ -8,14 +8,16 @@ use std::thread;
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::Executed;
-use tallybook_sql::error::{Error, Kind, Result};
-use tallybook_sql::query::{Batch, ReadBatch, check, queries, reset};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
+use tallybook_sql::query::{All, Batch, ReadBatch, check, queries, reset};
+use tallybook_sql::row::Row;
 use tallybook_sql::transaction::{Begin, IsolationLevel, TransactionFraming};
 
 use super::access::sealed::Sealed;
 use super::explain::explain;
 use super::pipeline::{SessionConnection, refuse_control};
-use super::{CommitToken, Counts, Plan, Session};
+use super::stream::StreamOwner;
+use super::{CommitToken, Counts, Plan, RowStream, Session};
 use crate::driver::Load;
 use crate::observe::Recorder;
 use crate::pool::{AcquireBudget, AcquireDeadline};
@@ -27,9 +29,10 @@ use crate::routing::{NodeConnection, Router};
 /// task. After a failed statement it can no longer be committed, on either dialect, so partial work is never
 /// kept.
 pub struct WriteSession {
-    connection: SessionConnection,
-    state: State,
+    pub(super) connection: SessionConnection,
+    pub(super) state: State,
     isolation: IsolationLevel,
+    pub(super) savepoints: Savepoints,
     router: Arc<Router>,
     caller: &'static Location<'static>,
     /// It ran a statement that is not a read.
@@ -45,7 +48,7 @@ pub struct WriteSession {
 /// Limit of `reconnects`.
 const MAX_RECONNECTS: u32 = 2;
 
-enum State {
+pub(super) enum State {
     /// BEGIN travels with the first statement.
     NotBegun,
     Open,
@@ -55,6 +58,15 @@ enum State {
     Failed(String),
     /// Something other than the session ended the transaction.
     Ended,
+}
+
+/// The savepoints of a session.
+#[derive(Debug, Default)]
+pub(super) struct Savepoints {
+    /// Number of those that are set.
+    pub(super) open: u32,
+    /// The outermost one that was dropped. The next request rolls back to it first.
+    pub(super) dropped: Option<u32>,
 }
 
 impl WriteSession {
@@ -68,6 +80,7 @@ impl WriteSession {
             connection: SessionConnection::new(connection, recorder, false),
             state: State::NotBegun,
             isolation: IsolationLevel::default(),
+            savepoints: Savepoints::default(),
             has_written: false,
             is_in_closure: false,
             end_requested: false,
@@ -91,6 +104,10 @@ impl WriteSession {
 
     /// Runs a batch in one round trip, in the given order.
     ///
+    /// On PostgreSQL each statement sees what others committed before it began, so two of one batch can show
+    /// two moments. For one snapshot, begin the transaction at
+    /// [`RepeatableRead`](IsolationLevel::RepeatableRead). On SQLite nobody else writes meanwhile.
+    ///
     /// # Errors
     /// What the database reports; from then on the transaction can only be rolled back. A batch that is
     /// refused before it is sent leaves the transaction intact: an unsuitable value, or a statement that
@@ -111,24 +128,63 @@ impl WriteSession {
             return batch.finish();
         }
         self.has_written |= !only_reads;
+        let batch = self.execute(batch, false).await?;
+        self.finish_statement(batch.finish())
+    }
+
+    /// Runs a query and returns its rows one by one. Memory stays bounded, however many there are.
+    ///
+    /// The rows are those of one moment, and of this transaction. The stream may be dropped before its end: the
+    /// transaction goes on. On PostgreSQL the next statement then waits for at most 1,000 rows that were
+    /// requested already.
+    ///
+    /// # Errors
+    /// As [`WriteSession::run`], and [`Error::is_read_only`] for a statement that is not a read: PostgreSQL has
+    /// no cursor over `INSERT … RETURNING`.
+    pub async fn stream<T: Row>(&mut self, mut query: All<T>) -> Result<RowStream<'_, T>> {
+        check(&mut query)?;
+        let dialect = self.connection.pooled.dialect();
+        let statement = query.query().request().statement.clone();
+        refuse_control(&statement, dialect)?;
+        if !statement.is_read(dialect) {
+            return Err(Error::new(ErrorDetail::WriteInStream).with_statement(statement.sql(dialect)));
+        }
+        let query = self.execute(query, true).await?;
+        self.finish_statement(Ok(()))?;
+        RowStream::open(self, query, false)
+    }
+
+    /// Sends a batch, and returns it with its answers. The first one may be sent again, elsewhere.
+    async fn execute<B: Batch>(&mut self, mut batch: B, opens_cursor: bool) -> Result<B> {
+        self.roll_back_dropped_savepoint().await?;
         let mut is_retry = false;
         let mut budget = self.router.acquire_budget();
         loop {
             let begin = self.start_statement()?;
+            let continues = begin.is_none();
             let framing =
-                TransactionFraming { begin, continues: begin.is_none(), ..TransactionFraming::default() };
+                TransactionFraming { begin, continues, opens_cursor, ..TransactionFraming::default() };
             let executed = self.connection.execute(batch, framing).await;
             batch = if framing.begin.is_none() {
-                return self.finish_statement(executed.finish());
+                return self.finish_execution(executed);
             } else if executed.may_run_again() && !is_retry {
                 is_retry = true;
                 Box::pin(self.begin_retry(executed, &mut budget)).await?
             } else if self.can_begin_elsewhere(&executed) {
                 Box::pin(self.begin_elsewhere(executed, &mut budget)).await?
             } else {
-                return self.finish_statement(executed.finish());
+                return self.finish_execution(executed);
             };
             reset(&mut batch);
+        }
+    }
+
+    /// Returns the batch of a successful execution. The transaction goes on once its rows are accepted.
+    fn finish_execution<B>(&mut self, executed: Executed<B>) -> Result<B> {
+        let Executed { batch, outcome, .. } = executed;
+        match outcome.and_then(|()| batch.ok_or_else(|| Error::new(ErrorDetail::Lost))) {
+            Ok(batch) => Ok(batch),
+            Err(error) => self.finish_statement(Err(error)),
         }
     }
 
@@ -156,7 +212,7 @@ impl WriteSession {
             self.replace_connection(budget, budget.deadline()).await?;
         }
         self.state = State::NotBegun;
-        executed.batch.ok_or_else(|| Error::new(Kind::Lost))
+        executed.batch.ok_or_else(|| Error::new(ErrorDetail::Lost))
     }
 
     /// Acquires a connection to the current primary, after the failed server has been probed.
@@ -166,7 +222,7 @@ impl WriteSession {
         budget: &mut AcquireBudget,
     ) -> Result<B> {
         let Executed { batch: Some(batch), outcome: Err(error), .. } = executed else {
-            return Err(Error::new(Kind::Lost));
+            return Err(Error::new(ErrorDetail::Lost));
         };
         self.state = State::Failed(error.to_string());
         self.reconnects += 1;
@@ -194,10 +250,8 @@ impl WriteSession {
 
     /// Starts a bulk load. Until [`WriteSession::finish_load`] the transaction can only be rolled back.
     pub(super) async fn start_load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
-        if let Some(begin) = self.start_statement()? {
-            self.begin(begin).await?;
-            self.start_statement()?;
-        }
+        self.roll_back_dropped_savepoint().await?;
+        self.begin_now().await?;
         let load = self.connection.pooled.load(table, columns).await;
         let load = self.finish_statement(load)?;
         self.has_written = true;
@@ -235,6 +289,7 @@ impl WriteSession {
 
     pub(crate) async fn commit_called(mut self, call: CallSite) -> Result<CommitToken> {
         self.end_requested = true;
+        self.roll_back_dropped_savepoint().await?;
         self.check_state()?;
         if matches!(self.state, State::NotBegun) {
             return Ok(CommitToken::nothing_written());
@@ -243,7 +298,7 @@ impl WriteSession {
         if !self.router.is_primary(node) {
             let node = self.router.name(node).to_owned();
             // Dropping the session rolls back.
-            return Err(Error::new(Kind::Superseded { node }));
+            return Err(Error::new(ErrorDetail::Superseded { node }));
         }
         let committed = self.connection.commit(call).await;
         match &committed {
@@ -265,9 +320,18 @@ impl WriteSession {
         match &self.state {
             _ if connection.is_released() => Ok(()),
             State::Open => connection.roll_back().await,
-            State::Ended => connection.clean().await.and(Err(Error::new(Kind::TransactionEnded))),
+            State::Ended => connection.clean().await.and(Err(Error::new(ErrorDetail::TransactionEnded))),
             State::NotBegun | State::Pending | State::Failed(_) => connection.clean().await,
         }
+    }
+
+    /// Begins the transaction if nothing was run yet, and starts a statement.
+    pub(super) async fn begin_now(&mut self) -> Result<()> {
+        if let Some(begin) = self.start_statement()? {
+            self.begin(begin).await?;
+            self.start_statement()?;
+        }
+        Ok(())
     }
 
     async fn begin(&mut self, begin: Begin) -> Result<()> {
@@ -279,24 +343,24 @@ impl WriteSession {
     }
 
     /// Fails after a failed or abandoned statement.
-    fn check_state(&self) -> Result<()> {
+    pub(super) fn check_state(&self) -> Result<()> {
         let earlier = match &self.state {
             State::NotBegun | State::Open => return Ok(()),
-            State::Ended => return Err(Error::new(Kind::TransactionEnded)),
+            State::Ended => return Err(Error::new(ErrorDetail::TransactionEnded)),
             State::Pending => "it was abandoned before its end".to_owned(),
             State::Failed(earlier) => earlier.clone(),
         };
-        Err(Error::new(Kind::TransactionFailed { earlier }))
+        Err(Error::new(ErrorDetail::TransactionFailed { earlier }))
     }
 
     /// Returns the BEGIN to send with the next statement, if it is the first.
-    fn start_statement(&mut self) -> Result<Option<Begin>> {
+    pub(super) fn start_statement(&mut self) -> Result<Option<Begin>> {
         self.check_state()?;
         let before = std::mem::replace(&mut self.state, State::Pending);
         Ok(matches!(before, State::NotBegun).then_some(Begin::WriteAt(self.isolation)))
     }
 
-    fn finish_statement<T>(&mut self, result: Result<T>) -> Result<T> {
+    pub(super) fn finish_statement<T>(&mut self, result: Result<T>) -> Result<T> {
         self.state = match &result {
             Ok(_) => State::Open,
             Err(error) if error.is_transaction_ended() => State::Ended,
@@ -327,11 +391,25 @@ impl fmt::Debug for WriteSession {
     }
 }
 
+impl StreamOwner for WriteSession {
+    fn connection(&mut self) -> &mut SessionConnection {
+        &mut self.connection
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.state = State::Failed(error.to_string());
+    }
+}
+
 impl Sealed for WriteSession {}
 
 impl Session for WriteSession {
     async fn fetch<B: ReadBatch>(&mut self, batch: B) -> Result<B::Output> {
         self.run(batch).await
+    }
+
+    async fn stream<T: Row>(&mut self, query: All<T>) -> Result<RowStream<'_, T>> {
+        WriteSession::stream(self, query).await
     }
 
     async fn explain<B: ReadBatch>(&mut self, query: B) -> Result<Plan> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tallybook_core::database::Database;
 use tallybook_core::driver::Connection;
-use tallybook_sql::error::{Error, Kind, Result};
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::query::{Batch, queries};
 use tallybook_sql::transaction::TransactionFraming;
 use tokio::time::sleep;
@@ -42,7 +42,7 @@ pub(crate) async fn execute<B: Batch>(
             }
             (Err(error), _) => return Err(error),
             (Ok(()), Some(batch)) => return batch.finish(),
-            (Ok(()), None) => return Err(Error::new(Kind::Lost)),
+            (Ok(()), None) => return Err(Error::new(ErrorDetail::Lost)),
         }
     }
 }

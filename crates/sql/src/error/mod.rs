@@ -1,8 +1,9 @@
 //! The error type of Tallybook.
 //!
-//! [`Error`] is opaque: callers decide by predicates such as [`Error::is_timeout`]. No message contains a password;
+//! [`Error`] is opaque: callers decide by its [`ErrorKind`] or by predicates such as [`Error::is_timeout`]. No message contains a password;
 //! targets are printed without it.
 
+mod detail;
 mod excerpt;
 mod kind;
 
@@ -10,17 +11,19 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialect::Dialect;
 use crate::escaped::{Escaped, Escaping};
 use crate::value::SqlType;
 
-pub use kind::{AcquireStep, Class, GoneTransaction, Kind};
+pub use detail::{AcquireStep, ErrorDetail, GoneTransaction};
+pub use kind::ErrorKind;
 
+use detail::CONNECTION;
 use excerpt::{first_table, one_line, shorten, without_quoted};
-use kind::CONNECTION;
 
 /// An error of the database layer: what failed, where, and what to do about it.
 ///
-/// Decide by the predicates, not by the message. [`Error::is_retryable`] answers the most common question.
+/// Decide by [`Error::kind`] or the predicates, not by the message. [`Error::is_retryable`] answers the most common question.
 ///
 /// ```
 /// use tallybook::Settings;
@@ -32,7 +35,7 @@ use kind::CONNECTION;
 pub struct Error(Box<Inner>);
 
 struct Inner {
-    kind: Kind,
+    detail: ErrorDetail,
     /// Row of a result or of a bulk load, counted from 1.
     row: Option<usize>,
     /// Host and port of the server whose connection was lost.
@@ -49,11 +52,11 @@ struct Inner {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Returns an error of a kind.
+    /// Returns an error for this reason.
     #[doc(hidden)]
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(detail: ErrorDetail) -> Self {
         Self(Box::new(Inner {
-            kind,
+            detail,
             row: None,
             id: None,
             server: None,
@@ -87,7 +90,7 @@ impl Error {
     /// Names the server, if the error is a lost connection.
     #[doc(hidden)]
     pub fn at_server(mut self, server: &Arc<str>) -> Self {
-        if matches!(self.0.kind, Kind::Lost | Kind::CommitUnknown) {
+        if matches!(self.0.detail, ErrorDetail::Lost | ErrorDetail::CommitUnknown) {
             self.0.server.get_or_insert_with(|| Arc::clone(server));
         }
         self
@@ -111,28 +114,36 @@ impl Error {
         self.0.position
     }
 
-    /// Returns the kind, for the crates of Tallybook.
+    /// Returns the kind of the failure: what to do about it, without the particulars.
+    ///
+    /// A commit whose outcome is unknown is [`ErrorKind::CommitUnknown`], also where the SQLite file is gone. A file that
+    /// is locked when it is opened is [`ErrorKind::Connect`], and [`Error::is_locked`] tells.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.detail.kind()
+    }
+
+    /// Returns the reason with its data, for the crates of Tallybook.
     #[doc(hidden)]
-    pub fn kind(&self) -> &Kind {
-        &self.0.kind
+    pub fn detail(&self) -> &ErrorDetail {
+        &self.0.detail
     }
 
     /// Returns the message without any value of a row or parameter and without the statement: fit for logs.
     ///
     /// A database's own message is left out, whatever its code: a function may raise an error with any text.
     pub fn without_values(&self) -> String {
-        let message = match &self.0.kind {
-            Kind::Database { code, condition, .. } => format!("{condition} [{code}]"),
+        let message = match &self.0.detail {
+            ErrorDetail::Database { code, condition, .. } => format!("{condition} [{code}]"),
             // The description of the value has the type and the size of the value only.
-            kind @ Kind::Decode { .. } => without_quoted(&kind.to_string()),
-            Kind::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
-            Kind::TransactionFailed { .. } => {
+            detail @ ErrorDetail::Decode { .. } => without_quoted(&detail.to_string()),
+            ErrorDetail::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
+            ErrorDetail::TransactionFailed { .. } => {
                 "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
             }
-            Kind::SnapshotEnded { .. } => {
+            ErrorDetail::SnapshotEnded { .. } => {
                 "the snapshot of the session ended with an earlier batch".to_owned()
             }
-            kind => self.with_server_address(kind.to_string()),
+            detail => self.with_server_address(detail.to_string()),
         };
         format!("{}{message}", self.row_prefix(None))
     }
@@ -141,11 +152,11 @@ impl Error {
     /// quoted values.
     #[doc(hidden)]
     pub fn without_detail(&self) -> String {
-        match &self.0.kind {
-            Kind::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
+        match &self.0.detail {
+            ErrorDetail::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
                 format!("{} [{code}]", without_quoted(message))
             }
-            Kind::Database { code, message, .. } => format!("{message} [{code}]"),
+            ErrorDetail::Database { code, message, .. } => format!("{message} [{code}]"),
             _ => self.without_values(),
         }
     }
@@ -162,23 +173,23 @@ impl Error {
     fn write_message(&self, to: &mut impl fmt::Write) -> fmt::Result {
         let mut escaping = Escaping(to);
         escaping.write_str(&self.row_prefix(self.0.id))?;
-        match (&self.0.server, &self.0.kind) {
-            (Some(_), kind) => escaping.write_str(&self.with_server_address(kind.to_string())),
-            (None, Kind::Revision { lines }) => {
+        match (&self.0.server, &self.0.detail) {
+            (Some(_), detail) => escaping.write_str(&self.with_server_address(detail.to_string())),
+            (None, ErrorDetail::Revision { lines }) => {
                 for (index, line) in lines.iter().enumerate() {
                     escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
                     escaping.write_str(line)?;
                 }
                 Ok(())
             }
-            (None, kind) => write!(escaping, "{kind}"),
+            (None, detail) => write!(escaping, "{detail}"),
         }
     }
 
     /// Returns the row in a result or a bulk load, as the start of a message.
     fn row_prefix(&self, id: Option<i64>) -> String {
-        let table = match (&self.0.kind, &self.0.statement) {
-            (Kind::Decode { .. }, Some(sql)) => first_table(sql),
+        let table = match (&self.0.detail, &self.0.statement) {
+            (ErrorDetail::Decode { .. }, Some(sql)) => first_table(sql),
             _ => None,
         };
         match (self.0.row, id, table) {
@@ -191,8 +202,8 @@ impl Error {
 
     /// Returns the reason why a value can't be stored unchanged.
     pub fn problem(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Value { problem, .. } => Some(problem),
+        match &self.0.detail {
+            ErrorDetail::Value { problem, .. } => Some(problem),
             _ => None,
         }
     }
@@ -212,19 +223,23 @@ impl Error {
         held: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::new(Kind::Setting { variable: variable.into(), held: held.into(), expected: expected.into() })
+        Self::new(ErrorDetail::Setting {
+            variable: variable.into(),
+            held: held.into(),
+            expected: expected.into(),
+        })
     }
 
     /// Returns the error of a connection that could not be made.
     #[doc(hidden)]
     pub fn connect(target: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::new(Kind::Connect { target: target.into(), problem: problem.into() })
+        Self::new(ErrorDetail::Connect { target: target.into(), problem: problem.into() })
     }
 
     /// Returns the error of a deadline that has passed; `why` says what was not done.
     #[doc(hidden)]
     pub fn deadline(after: Duration, why: String) -> Self {
-        Self::new(Kind::Deadline { after, why })
+        Self::new(ErrorDetail::Deadline { after, why })
     }
 
     /// Returns the error of a statement with too many or too few parameters.
@@ -243,19 +258,23 @@ impl Error {
     /// comes from somebody else's text.
     #[doc(hidden)]
     pub fn revision_in_lines(lines: impl IntoIterator<Item = String>) -> Self {
-        Self::new(Kind::Revision { lines: lines.into_iter().collect() })
+        Self::new(ErrorDetail::Revision { lines: lines.into_iter().collect() })
     }
 
     /// Returns the error of a value that a column can't hold unchanged; for types of your own that implement
     /// [`Encode`](crate::Encode).
     pub fn invalid_value(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::new(Kind::Value { place: place.into(), problem: problem.into() })
+        Self::new(ErrorDetail::Value { place: place.into(), problem: problem.into() })
     }
 
     /// Returns the error of a column whose value does not have the expected type.
     #[doc(hidden)]
     pub fn decode(column: impl Into<String>, expected: SqlType, found: impl Into<String>) -> Self {
-        Self::new(Kind::Decode { column: column.into(), expected: expected.to_string(), found: found.into() })
+        Self::new(ErrorDetail::Decode {
+            column: column.into(),
+            expected: expected.to_string(),
+            found: found.into(),
+        })
     }
 
     /// Returns the error of a result with another column where a struct reads `column`; `place` counts from 0.
@@ -264,53 +283,59 @@ impl Error {
         let found = format!(
             "`{found}`; put the columns in the order of the struct, or call that one `… AS {column}` if it is meant"
         );
-        Self::new(Kind::Decode { column: format!("column `{column}`"), expected, found })
+        Self::new(ErrorDetail::Decode { column: format!("column `{column}`"), expected, found })
+    }
+
+    /// Sets the kind of an error that the database reported, where its code alone does not show it.
+    #[doc(hidden)]
+    pub fn with_kind(mut self, known: ErrorKind) -> Self {
+        if let ErrorDetail::Database { kind, .. } = &mut self.0.detail {
+            *kind = known;
+        }
+        self
     }
 
     /// Turns `0A000` into a read-only error: a standby refuses `BEGIN READ WRITE` as an unsupported feature.
     #[doc(hidden)]
-    pub fn into_refused_write(mut self) -> Self {
-        if let Kind::Database { class, code, .. } = &mut self.0.kind
-            && code == "0A000"
-        {
-            *class = Class::ReadOnly;
-        }
-        self
+    pub fn into_refused_write(self) -> Self {
+        if self.code() == Some("0A000") { self.with_kind(ErrorKind::ReadOnly) } else { self }
     }
 
     /// Sets the name of the violated constraint, for databases that report its columns only.
     #[doc(hidden)]
     pub fn with_constraint(mut self, name: String) -> Self {
-        if let Kind::Database { constraint, .. } = &mut self.0.kind {
+        if let ErrorDetail::Database { constraint, .. } = &mut self.0.detail {
             *constraint = Some(name);
         }
         self
     }
 
-    fn class(&self) -> Option<Class> {
-        match &self.0.kind {
-            Kind::Database { class, .. } => Some(*class),
+    /// Returns PostgreSQL's SQLSTATE (`23505`) or SQLite's extended result code (`2067`), if the database reported the
+    /// error.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.detail {
+            ErrorDetail::Database { code, .. } => Some(code),
             _ => None,
         }
     }
 
-    /// Returns PostgreSQL's SQLSTATE (`23505`) or SQLite's extended result code (`2067`), if the database reported the
-    /// error.
-    pub fn code(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Database { code, .. } => Some(code),
+    /// Returns PostgreSQL's five characters, such as `23505`, if PostgreSQL reported the error; `None` on SQLite, whose
+    /// result codes [`Error::code`] returns.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match &self.0.detail {
+            ErrorDetail::Database { dialect: Dialect::Postgres, code, .. } => Some(code),
             _ => None,
         }
     }
 
     /// Returns whether a setting is wrong. The message names the variable, its content and the allowed values.
     pub fn is_settings(&self) -> bool {
-        matches!(self.0.kind, Kind::Setting { .. })
+        self.kind() == ErrorKind::Settings
     }
 
     /// Returns whether no connection could be made: refused, unreachable, wrong password, missing database, bad file.
     pub fn is_connect(&self) -> bool {
-        matches!(self.0.kind, Kind::Connect { .. })
+        self.kind() == ErrorKind::Connect
     }
 
     /// Returns whether a time limit was exceeded.
@@ -320,16 +345,14 @@ impl Error {
     /// - A statement exceeded the server's `statement_timeout` (57014). A statement that somebody cancelled has the
     ///   same code ("due to user request") but is not a time-out.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::Timeout { .. } | Kind::Deadline { .. }) || self.is_statement_timeout()
+        matches!(self.kind(), ErrorKind::PoolTimeout | ErrorKind::Deadline | ErrorKind::StatementTimeout)
     }
 
     /// Returns whether another connection holds the lock of an SQLite file. Nothing was changed.
     pub fn is_locked(&self) -> bool {
-        // The low byte of SQLite's codes is the primary code: busy, or locked within the process.
-        let is_busy = |code: &str| code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6));
-        match &self.0.kind {
-            Kind::Database { class: Class::Busy, code, .. } => is_busy(code),
-            Kind::Connect { .. } => {
+        match self.kind() {
+            ErrorKind::Locked => true,
+            ErrorKind::Connect => {
                 let source = std::error::Error::source(self);
                 source.and_then(|source| source.downcast_ref::<Self>()).is_some_and(Self::is_locked)
             }
@@ -339,41 +362,41 @@ impl Error {
 
     /// Returns whether a statement exceeded the server's `statement_timeout`.
     pub fn is_statement_timeout(&self) -> bool {
-        self.class() == Some(Class::StatementTimeout)
+        self.kind() == ErrorKind::StatementTimeout
     }
 
     /// Returns the step of acquiring a connection that timed out; `None` for a statement.
     pub fn timed_out_step(&self) -> Option<AcquireStep> {
-        match self.0.kind {
-            Kind::Timeout { step, .. } => Some(step),
+        match self.0.detail {
+            ErrorDetail::Timeout { step, .. } => Some(step),
             _ => None,
         }
     }
 
     /// Returns whether the queue for a connection was full (`DB_POOL_MAX_WAITING`). The call failed at once.
     pub fn is_queue_full(&self) -> bool {
-        matches!(self.0.kind, Kind::QueueFull { .. })
+        self.kind() == ErrorKind::QueueFull
     }
 
     /// Returns whether a unique constraint was violated.
     pub fn is_unique_violation(&self) -> bool {
-        self.class() == Some(Class::Unique)
+        self.kind() == ErrorKind::UniqueViolation
     }
 
     /// Returns whether a foreign key was violated: a row refers to a missing row, or a row that others refer to was
     /// deleted.
     pub fn is_foreign_key_violation(&self) -> bool {
-        self.class() == Some(Class::ForeignKey)
+        self.kind() == ErrorKind::ForeignKeyViolation
     }
 
     /// Returns whether a NOT NULL column received no value.
     pub fn is_not_null_violation(&self) -> bool {
-        self.class() == Some(Class::NotNull)
+        self.kind() == ErrorKind::NotNullViolation
     }
 
     /// Returns whether a `CHECK` was violated; [`Error::constraint`] names it.
     pub fn is_check_violation(&self) -> bool {
-        self.class() == Some(Class::Check)
+        self.kind() == ErrorKind::CheckViolation
     }
 
     /// Returns the name of the violated constraint, if the database reports it.
@@ -382,8 +405,8 @@ impl Error {
     /// too. SQLite reports a primary key without an index by its columns (`notes.id`), and a foreign key not at all. A
     /// `CHECK` without a name has a generated one on PostgreSQL (`notes_stars_check`), and its text on SQLite.
     pub fn constraint(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Database { constraint, .. } => constraint.as_deref(),
+        match &self.0.detail {
+            ErrorDetail::Database { constraint, .. } => constraint.as_deref(),
             _ => None,
         }
     }
@@ -391,42 +414,53 @@ impl Error {
     /// Returns whether something tried to write where only reading is possible: a read session, a read-only file, a
     /// standby.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.0.kind, Kind::WriteInRead) || self.class() == Some(Class::ReadOnly)
+        self.kind() == ErrorKind::ReadOnly
     }
 
     /// Returns whether a value can't be stored without changing it: too many digits, too long, nanoseconds, NaN.
     pub fn is_invalid_value(&self) -> bool {
-        matches!(self.0.kind, Kind::Value { .. }) || self.class() == Some(Class::TooLong)
+        self.kind() == ErrorKind::InvalidValue
     }
 
     /// Returns whether a row does not match the struct it is decoded into.
     pub fn is_decode(&self) -> bool {
-        matches!(self.0.kind, Kind::Decode { .. })
+        self.kind() == ErrorKind::Decode
     }
 
-    /// Returns the column whose value has the wrong type, or can't be stored unchanged.
+    /// Returns the column whose value has the wrong type or can't be stored unchanged, or that violates a constraint.
+    ///
+    /// Of constraints, both dialects name the column of a NOT NULL. SQLite also names that of a unique constraint of one
+    /// column. PostgreSQL names none there: use [`Error::constraint`].
     pub fn column(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
-            Kind::Value { place, .. } => Some(place),
+        match &self.0.detail {
+            ErrorDetail::Decode { column, .. } => column.strip_prefix("column `")?.strip_suffix('`'),
+            ErrorDetail::Value { place, .. } => Some(place),
+            ErrorDetail::Database { column, .. } => column.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the table whose constraint was violated, without its schema, if the database names it.
+    ///
+    /// PostgreSQL names it for every constraint; of a foreign key it is the table that has the key. SQLite names it for
+    /// NOT NULL and for unique constraints of columns.
+    pub fn table(&self) -> Option<&str> {
+        match &self.0.detail {
+            ErrorDetail::Database { table, .. } => table.as_deref(),
             _ => None,
         }
     }
 
     /// Returns whether the connection broke during a statement. Everything that its transaction wrote is rolled back.
     pub fn is_connection_lost(&self) -> bool {
-        matches!(self.0.kind, Kind::Lost)
+        self.kind() == ErrorKind::ConnectionLost
     }
 
     /// Returns whether the connection broke during COMMIT, so that the transaction may or may not be committed. Look
     /// before writing again, with `Database::read_primary`: a replica may not
     /// have it yet.
     pub fn is_commit_unknown(&self) -> bool {
-        matches!(
-            self.0.kind,
-            Kind::CommitUnknown
-                | Kind::FileGone { transaction: GoneTransaction::WithTheFile | GoneTransaction::Unknown, .. }
-        )
+        self.kind() == ErrorKind::CommitUnknown
     }
 
     /// Returns whether the SQLite file or its write-ahead log was deleted, replaced or moved while it was open.
@@ -434,25 +468,25 @@ impl Error {
     /// The database reads and writes nothing until it is opened again. A transaction that was being committed is lost,
     /// unless [`Error::is_commit_unknown`] is true as well: then look for its rows, in the file that the message names.
     pub fn is_file_gone(&self) -> bool {
-        matches!(self.0.kind, Kind::FileGone { .. })
+        matches!(self.0.detail, ErrorDetail::FileGone { .. })
     }
 
     /// Returns whether an earlier statement of the transaction failed, so that it can only be rolled back; or an
     /// earlier batch of a snapshot session, so that the snapshot is over.
     pub fn is_transaction_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionFailed { .. } | Kind::SnapshotEnded { .. })
+        self.kind() == ErrorKind::TransactionFailed
     }
 
     /// Returns whether a session received a statement that begins or ends a transaction (`COMMIT`, `ROLLBACK`,
     /// `SAVEPOINT`, …). It was not sent, and the transaction is unchanged: only the session begins and ends it.
     pub fn is_transaction_control(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionControl(_))
+        self.kind() == ErrorKind::TransactionControl
     }
 
     /// Returns whether the transaction ended before its session ended it, so that part of its writes may be committed.
     /// Look for its rows before writing again.
     pub fn is_transaction_ended(&self) -> bool {
-        matches!(self.0.kind, Kind::TransactionEnded)
+        self.kind() == ErrorKind::TransactionEnded
     }
 
     /// Returns whether a write was begun inside the closure of another
@@ -461,33 +495,33 @@ impl Error {
     /// It would be a transaction of its own: committed even if the outer one fails, and waiting forever for locks that
     /// the outer one holds. Pass the outer session down instead.
     pub fn is_nested_write(&self) -> bool {
-        matches!(self.0.kind, Kind::NestedWrite { .. })
+        self.kind() == ErrorKind::NestedWrite
     }
 
     /// Returns whether `Database::close` was called.
     pub fn is_closed(&self) -> bool {
-        matches!(self.0.kind, Kind::Closed)
+        self.kind() == ErrorKind::Closed
     }
 
     /// Returns whether a revision could not be applied or rolled back as asked.
     pub fn is_revision(&self) -> bool {
-        matches!(self.0.kind, Kind::Revision { .. })
+        self.kind() == ErrorKind::Revision
     }
 
     /// Returns whether no server accepts writes, or several do and nothing shows which is the primary.
     pub fn is_no_primary(&self) -> bool {
-        matches!(self.0.kind, Kind::NoPrimary { .. } | Kind::TwoPrimaries { .. })
+        matches!(self.kind(), ErrorKind::NoPrimary | ErrorKind::TwoPrimaries)
     }
 
     /// Returns whether another server became the primary during the transaction. It was rolled back.
     pub fn is_superseded(&self) -> bool {
-        matches!(self.0.kind, Kind::Superseded { .. })
+        self.kind() == ErrorKind::Superseded
     }
 
     /// Returns whether no replica qualified for a read, and the primary fallback budget (`DB_REPLICA_FALLBACK`) is used
     /// up.
     pub fn is_fallback_refused(&self) -> bool {
-        matches!(self.0.kind, Kind::FallbackRefused { .. })
+        self.kind() == ErrorKind::FallbackRefused
     }
 
     /// Returns whether a read failed for a reason that another server may not have: the connection broke or could not
@@ -495,17 +529,24 @@ impl Error {
     /// failure there.
     #[doc(hidden)]
     pub fn is_of_node(&self) -> bool {
-        let at_step =
-            matches!(self.0.kind, Kind::Timeout { step: AcquireStep::Connecting | AcquireStep::Pinging, .. });
+        let at_step = matches!(
+            self.0.detail,
+            ErrorDetail::Timeout { step: AcquireStep::Connecting | AcquireStep::Pinging, .. }
+        );
         at_step
-            || matches!(self.0.kind, Kind::Lost | Kind::Connect { .. })
-            || self.class() == Some(Class::Serialization)
+            || matches!(
+                self.kind(),
+                ErrorKind::ConnectionLost
+                    | ErrorKind::Connect
+                    | ErrorKind::SerializationFailure
+                    | ErrorKind::Deadlock
+            )
     }
 
     /// Returns whether a prepared statement no longer matches its tables, or the server has dropped it.
     #[doc(hidden)]
     pub fn is_stale_plan(&self) -> bool {
-        self.class() == Some(Class::StalePlan)
+        self.kind() == ErrorKind::StalePlan
     }
 
     /// Returns whether nothing was committed and the same call may succeed when it is made again: after a time-out, a
@@ -513,16 +554,19 @@ impl Error {
     /// was altered under a prepared statement.
     pub fn is_retryable(&self) -> bool {
         matches!(
-            self.0.kind,
-            Kind::Timeout { .. }
-                | Kind::QueueFull { .. }
-                | Kind::Lost
-                | Kind::NoPrimary { .. }
-                | Kind::Superseded { .. }
-                | Kind::FallbackRefused { .. }
-        ) || matches!(
-            self.class(),
-            Some(Class::Busy | Class::Serialization | Class::StalePlan | Class::StatementTimeout)
+            self.kind(),
+            ErrorKind::PoolTimeout
+                | ErrorKind::QueueFull
+                | ErrorKind::ConnectionLost
+                | ErrorKind::NoPrimary
+                | ErrorKind::Superseded
+                | ErrorKind::FallbackRefused
+                | ErrorKind::Locked
+                | ErrorKind::LockTimeout
+                | ErrorKind::SerializationFailure
+                | ErrorKind::Deadlock
+                | ErrorKind::StalePlan
+                | ErrorKind::StatementTimeout
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Integration tests on real SQLite files and a real PostgreSQL.
 
 mod acquire_deadline;
+mod advisory_lock;
 mod budget;
 mod cancel;
 mod closing;
@@ -33,9 +34,11 @@ mod random_cancel;
 mod read;
 mod relations;
 mod restart;
+mod retries;
 mod rogue;
 mod routing;
 mod row;
+mod savepoint;
 mod scope;
 mod session_state;
 mod settings;
@@ -47,6 +50,7 @@ mod stale_plan;
 mod statement_size;
 mod stats;
 mod steps;
+mod stream;
 mod support;
 mod suspect;
 mod takeover;

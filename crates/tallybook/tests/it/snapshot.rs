@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use tallybook::{
     Database, Dialect, IsolationLevel, One, ReadBatch, ReadSession, Statement, all, execute, one, params,
 };
 use tallybook_testkit::postgres;
 
-use crate::support::{at_rest, polled, with_notes, write};
+use crate::support::{at_rest, eventually, polled, read, with_notes, write};
 
 /// Longer than quick work takes on a busy machine, and shorter than the long read.
 const SOON: Duration = Duration::from_secs(15);
@@ -129,6 +130,26 @@ tallybook_testkit::both_dialects! {
         assert_eq!(snapshot.run(title()).await.unwrap().0, "old");
     }
 
+    async fn a_serializable_snapshot_reads_the_same_in_each_batch_and_cannot_write(url: &str) {
+        let db = with_a_note(url).await;
+        let mut snapshot = db.serializable_snapshot().await.unwrap();
+        assert_eq!(snapshot.run(title()).await.unwrap().0, "old");
+        write(&db, "UPDATE notes SET title = 'new'").await;
+        assert_eq!(snapshot.run((title(), count())).await.unwrap(), (("old".to_owned(),), (1,)));
+        let stream = snapshot.stream(all::<(String,)>("SELECT title FROM notes", params![])).await.unwrap();
+        assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap(), [("old".to_owned(),)]);
+        if db.dialect() == Dialect::Postgres {
+            let settings = "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'), \
+                            current_setting('transaction_deferrable')";
+            let settings = snapshot.run(one::<(String, String, String)>(settings, params![])).await.unwrap();
+            assert_eq!(settings, ("serializable".to_owned(), "on".to_owned(), "on".to_owned()));
+        }
+        let delete = all::<(i64,)>("DELETE FROM notes RETURNING id", params![]);
+        assert!(snapshot.run(delete).await.unwrap_err().is_read_only());
+        drop(snapshot);
+        at_rest(&db).await;
+    }
+
     async fn a_write_session_of_one_snapshot_reads_the_same_in_each_batch(url: &str) {
         let db = with_a_note(url).await;
         for isolation in [IsolationLevel::RepeatableRead, IsolationLevel::Serializable] {
@@ -199,4 +220,33 @@ async fn serializable_transactions_that_would_skew_each_other_are_not_both_commi
         }
         write(&db, "DELETE FROM notes WHERE id > 1").await;
     }
+}
+
+/// Two serializable transactions and a report in between that no serial order of all three has: Fekete, O'Neil and O'Neil,
+/// "A read-only transaction anomaly under snapshot isolation".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serializable_snapshot_waits_for_a_moment_that_a_serial_order_has() {
+    let database = postgres().await.database("a_serializable_snapshot_waits").await;
+    let db = with_a_note(database.url()).await;
+    write(&db, "CREATE TABLE checking AS SELECT 0::bigint AS balance").await;
+    write(&db, "CREATE TABLE saving AS SELECT 0::bigint AS balance").await;
+    let balances =
+        || one::<(i64, i64)>("SELECT c.balance, s.balance FROM checking c CROSS JOIN saving s", params![]);
+    // It sees that both together do not hold what is withdrawn, and so charges a fee of 1.
+    let mut withdraws = db.begin_with(IsolationLevel::Serializable).await.unwrap();
+    assert_eq!(withdraws.run(balances()).await.unwrap(), (0, 0));
+    let mut deposits = db.begin_with(IsolationLevel::Serializable).await.unwrap();
+    deposits.run(execute("UPDATE saving SET balance = balance + 20", params![])).await.unwrap();
+    deposits.commit().await.unwrap();
+    let report = tokio::spawn({
+        let db = db.clone();
+        async move { db.serializable_snapshot().await?.run(balances()).await }
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SafeSnapshot'";
+    eventually("it waits", async || read::<(i64,)>(&db, waits).await == [(1,)]).await;
+    assert!(!report.is_finished());
+    withdraws.run(execute("UPDATE checking SET balance = balance - 11", params![])).await.unwrap();
+    withdraws.commit().await.unwrap();
+    // The deposit alone, which a plain snapshot would have shown, is never seen without the fee.
+    assert_eq!(report.await.unwrap().unwrap(), (-11, 20));
 }
