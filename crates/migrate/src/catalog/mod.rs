@@ -33,6 +33,19 @@ pub(crate) struct FoundColumn {
     pub(crate) is_null: bool,
     /// Set if an insert may omit the column.
     pub(crate) has_default: bool,
+    /// The default as the catalog prints it. A generated column has its whole clause here.
+    pub(crate) default: Option<String>,
+    /// Set for an identity column of PostgreSQL.
+    pub(crate) identity: Option<Identity>,
+}
+
+/// The kinds of identity columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// An insert may give a value.
+    ByDefault,
+    /// An insert that gives a value fails.
+    Always,
 }
 
 #[derive(Clone, Debug)]

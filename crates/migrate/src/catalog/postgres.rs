@@ -5,7 +5,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::{all, optional};
 
-use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, fetch, split};
+use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, Identity, fetch, split};
 
 pub(super) const TABLES: &str = "SELECT c.relname::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
@@ -16,8 +16,10 @@ const TABLE: &str = "SELECT c.relkind = 'p' FROM pg_class c \
      WHERE c.relname = $1 AND c.relkind IN ('r', 'p')";
 
 const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, \
-       a.atthasdef OR a.attidentity <> '' \
-     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+       a.atthasdef OR a.attidentity <> '', a.attidentity::text, \
+       coalesce(CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) \
+         ELSE format('GENERATED ALWAYS AS (%s) STORED', pg_get_expr(d.adbin, d.adrelid)) END, '') \
+     FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum JOIN pg_class c ON c.oid = a.attrelid \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
      WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped \
      ORDER BY a.attnum";
@@ -63,7 +65,7 @@ type IndexRow = (String, String, String, bool, bool, bool, String, bool);
 pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Option<ActualTable>> {
     let queries = (
         optional::<(bool,)>(TABLE, params![name]),
-        all::<(String, String, bool, bool)>(COLUMNS, params![name]),
+        all::<(String, String, bool, bool, String, String)>(COLUMNS, params![name]),
         all::<Constraint>(CONSTRAINTS, params![name]),
         all::<IndexRow>(indexes!("t.relname = $1"), params![name]),
     );
@@ -72,7 +74,18 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
     let mut found = ActualTable { is_partitioned, ..ActualTable::default() };
     found.columns = columns
         .into_iter()
-        .map(|(name, ty, is_null, has_default)| FoundColumn { name, ty, is_null, has_default })
+        .map(|(name, ty, is_null, has_default, identity, default)| FoundColumn {
+            name,
+            ty,
+            is_null,
+            has_default,
+            default: (!default.is_empty()).then_some(default),
+            identity: match &*identity {
+                "" => None,
+                "a" => Some(Identity::Always),
+                _ => Some(Identity::ByDefault),
+            },
+        })
         .collect();
     for (name, kind, columns, table, to, is_valid) in constraints {
         let columns = split(&columns);

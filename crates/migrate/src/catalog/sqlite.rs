@@ -10,7 +10,7 @@ use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, fetch, split};
 pub(super) const TABLES: &str = "SELECT name FROM sqlite_master \
      WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 
-const COLUMNS: &str = "SELECT c.name, c.type, c.\"notnull\" = 0, c.dflt_value IS NOT NULL, c.pk \
+const COLUMNS: &str = "SELECT c.name, c.type, c.\"notnull\" = 0, c.dflt_value, c.pk \
      FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name = $1 ORDER BY c.cid";
 
 const KEYS: &str = "SELECT group_concat(\"from\", char(10)), \"table\", group_concat(coalesce(\"to\", 'id'), char(10)) \
@@ -39,7 +39,7 @@ type IndexRow = (String, String, String, bool, bool, String);
 
 pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Option<ActualTable>> {
     let queries = (
-        all::<(String, String, bool, bool, i64)>(COLUMNS, params![name]),
+        all::<(String, String, bool, Option<String>, i64)>(COLUMNS, params![name]),
         all::<(String, String, String)>(KEYS, params![name]),
         all::<(String,)>(UNIQUES, params![name]),
         all::<IndexRow>(indexes!("m.tbl_name = $1"), params![name]),
@@ -49,11 +49,13 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         return Ok(None);
     }
     let primary = columns.iter().filter(|column| column.4 > 0).map(|column| column.0.clone()).collect();
-    let columns = columns.into_iter().map(|(name, ty, is_null, has_default, _)| FoundColumn {
+    let columns = columns.into_iter().map(|(name, ty, is_null, default, _)| FoundColumn {
         name,
         ty,
         is_null,
-        has_default,
+        has_default: default.is_some(),
+        default,
+        identity: None,
     });
     let keys = keys.into_iter().map(|(columns, table, to)| FoundKey {
         name: None,

@@ -4,6 +4,7 @@ mod acquire_deadline;
 mod budget;
 mod cancel;
 mod closing;
+mod column_types;
 mod connect;
 mod constraint;
 mod control;
