@@ -23,6 +23,7 @@ pub(crate) struct ActualTable {
     /// The columns of each unique constraint and unique index.
     pub(crate) uniques: Vec<Vec<String>>,
     pub(crate) keys: Vec<FoundKey>,
+    pub(crate) checks: Vec<FoundCheck>,
     pub(crate) indexes: Vec<FoundIndex>,
 }
 
@@ -55,6 +56,15 @@ pub(crate) struct FoundKey {
     pub(crate) columns: Vec<String>,
     pub(crate) table: String,
     pub(crate) to: Vec<String>,
+    pub(crate) is_valid: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundCheck {
+    /// `None` for a check without a name on SQLite.
+    pub(crate) name: Option<String>,
+    /// As the catalog prints it.
+    pub(crate) condition: String,
     pub(crate) is_valid: bool,
 }
 
@@ -94,6 +104,14 @@ pub(crate) async fn index(connection: &mut Connection, name: &str) -> Result<Opt
     match connection.dialect() {
         Dialect::Postgres => postgres::index(connection, name).await,
         Dialect::Sqlite => sqlite::index(connection, name).await,
+    }
+}
+
+/// Returns the labels of an enum type in their order; `None` if there is no such type.
+pub(crate) async fn enum_labels(connection: &mut Connection, name: &str) -> Result<Option<Vec<String>>> {
+    match connection.dialect() {
+        Dialect::Postgres => postgres::enum_labels(connection, name).await,
+        Dialect::Sqlite => Ok(None),
     }
 }
 

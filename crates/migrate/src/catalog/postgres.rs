@@ -5,7 +5,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::{all, optional};
 
-use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, Identity, fetch, split};
+use super::{ActualTable, FoundCheck, FoundColumn, FoundIndex, FoundKey, Identity, fetch, split};
 
 pub(super) const TABLES: &str = "SELECT c.relname::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
@@ -37,6 +37,15 @@ const CONSTRAINTS: &str = "SELECT k.conname::text, k.contype::text, \
      LEFT JOIN pg_class t ON t.oid = k.confrelid \
      WHERE c.relname = $1 AND k.contype IN ('p', 'u', 'f') ORDER BY k.conname";
 
+const CHECKS: &str = "SELECT k.conname::text, pg_get_expr(k.conbin, k.conrelid), k.convalidated \
+     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
+     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+     WHERE c.relname = $1 AND k.contype = 'c' ORDER BY k.conname";
+
+const LABELS: &str = "SELECT coalesce(e.enumlabel::text, '') FROM pg_type t \
+     JOIN pg_namespace n ON n.oid = t.typnamespace AND n.nspname = current_schema() \
+     LEFT JOIN pg_enum e ON e.enumtypid = t.oid WHERE t.typname = $1 ORDER BY e.enumsortorder";
+
 /// Also computes the definition that an index of only these columns would have.
 macro_rules! indexes {
     ($condition:literal) => {
@@ -67,9 +76,10 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         optional::<(bool,)>(TABLE, params![name]),
         all::<(String, String, bool, bool, String, String)>(COLUMNS, params![name]),
         all::<Constraint>(CONSTRAINTS, params![name]),
+        all::<(String, String, bool)>(CHECKS, params![name]),
         all::<IndexRow>(indexes!("t.relname = $1"), params![name]),
     );
-    let (table, columns, constraints, indexes) = fetch(connection, queries).await?;
+    let (table, columns, constraints, checks, indexes) = fetch(connection, queries).await?;
     let Some((is_partitioned,)) = table else { return Ok(None) };
     let mut found = ActualTable { is_partitioned, ..ActualTable::default() };
     found.columns = columns
@@ -95,6 +105,10 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
             _ => found.keys.push(FoundKey { name: Some(name), columns, table, to: split(&to), is_valid }),
         }
     }
+    found.checks = checks
+        .into_iter()
+        .map(|(name, condition, is_valid)| FoundCheck { name: Some(name), condition, is_valid })
+        .collect();
     for row in indexes {
         let is_constraint = row.7;
         let index = index_of(row);
@@ -106,6 +120,11 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         }
     }
     Ok(Some(found))
+}
+
+pub(super) async fn enum_labels(connection: &mut Connection, name: &str) -> Result<Option<Vec<String>>> {
+    let rows = fetch(connection, all::<(String,)>(LABELS, params![name])).await?;
+    Ok((!rows.is_empty()).then(|| rows.into_iter().map(|(label,)| label).collect()))
 }
 
 pub(super) async fn index(connection: &mut Connection, name: &str) -> Result<Option<FoundIndex>> {

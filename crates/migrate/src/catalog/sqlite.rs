@@ -5,6 +5,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::{all, optional};
 
+use super::create_table::CreateTable;
 use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, fetch, split};
 
 pub(super) const TABLES: &str = "SELECT name FROM sqlite_master \
@@ -35,6 +36,8 @@ macro_rules! indexes {
     };
 }
 
+const DEFINITION: &str = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1";
+
 type IndexRow = (String, String, String, bool, bool, String);
 
 pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Option<ActualTable>> {
@@ -42,9 +45,10 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         all::<(String, String, bool, Option<String>, i64)>(COLUMNS, params![name]),
         all::<(String, String, String)>(KEYS, params![name]),
         all::<(String,)>(UNIQUES, params![name]),
+        optional::<(String,)>(DEFINITION, params![name]),
         all::<IndexRow>(indexes!("m.tbl_name = $1"), params![name]),
     );
-    let (columns, keys, uniques, indexes) = fetch(connection, queries).await?;
+    let (columns, keys, uniques, definition, indexes) = fetch(connection, queries).await?;
     if columns.is_empty() {
         return Ok(None);
     }
@@ -64,12 +68,16 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         to: split(&to),
         is_valid: true,
     });
+    // A virtual table has no definition that can be parsed, and no checks.
+    let definition = definition.map(|(sql,)| sql).unwrap_or_default();
+    let checks = CreateTable::parse(&definition).map(|parsed| parsed.checks()).unwrap_or_default();
     Ok(Some(ActualTable {
         is_partitioned: false,
         columns: columns.collect(),
         primary,
         uniques: uniques.iter().map(|(columns,)| split(columns)).collect(),
         keys: keys.collect(),
+        checks,
         indexes: indexes.into_iter().map(index_of).collect(),
     }))
 }

@@ -3,6 +3,8 @@
 pub(crate) mod comparison;
 pub(crate) mod difference;
 pub(crate) mod expected;
+pub(crate) mod expressions;
+mod normal_form;
 pub(crate) mod status;
 mod type_match;
 pub(crate) mod unrecorded_tables;

@@ -87,8 +87,10 @@ impl Type {
                 _ => OTHER,
             },
             Type::Boolean => compatible(found.affinity() == Affinity::Integer || found.name == "bool"),
-            Type::Text if found.affinity() == Affinity::Text && found.length().is_none() => Same,
-            Type::Text | Type::Varchar(_) => compatible(found.affinity() == Affinity::Text),
+            Type::Text | Type::Enum(_) if found.affinity() == Affinity::Text && found.length().is_none() => {
+                Same
+            }
+            Type::Text | Type::Varchar(_) | Type::Enum(_) => compatible(found.affinity() == Affinity::Text),
             Type::Numeric(..) => match found.affinity() {
                 Affinity::Text => Compatible,
                 Affinity::Blob => OTHER,

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use tallybook_sql::dialect::Dialect;
 
+use crate::steps::check::Expression;
+use crate::steps::enum_type::EnumType;
+
 /// The type of a column, in both dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,6 +48,8 @@ pub enum Type {
     Jsonb,
     /// Bytes: `bytea` on PostgreSQL, `BLOB` on SQLite.
     Bytes,
+    /// An enum type of PostgreSQL, which [`Step::enum_type`](crate::Step::enum_type) creates; text with a check on SQLite.
+    Enum(EnumType),
     /// Any other type, spelled as each dialect's catalog prints it.
     Other {
         /// The type on PostgreSQL, as `format_type` prints it.
@@ -79,7 +84,10 @@ impl Type {
             (Type::Json, Dialect::Postgres) => "JSON",
             (Type::Jsonb, Dialect::Postgres) => "JSONB",
             // Their names would give a column numeric affinity, which turns texts of digits into numbers.
-            (Type::Numeric(..) | Type::Uuid | Type::Json | Type::Jsonb, Dialect::Sqlite) => "TEXT",
+            (Type::Enum(of), Dialect::Postgres) => of.name,
+            (Type::Enum(_) | Type::Numeric(..) | Type::Uuid | Type::Json | Type::Jsonb, Dialect::Sqlite) => {
+                "TEXT"
+            }
             (Type::Bytes, Dialect::Postgres) => "BYTEA",
             (Type::Bytes, Dialect::Sqlite) => "BLOB",
             (Type::Other { postgres, .. }, Dialect::Postgres) => postgres,
@@ -144,12 +152,14 @@ pub struct Column {
     pub(crate) is_null: bool,
     pub(crate) is_unique: bool,
     pub(crate) key: Option<Key>,
+    pub(crate) default: Option<Expression>,
+    pub(crate) check: Option<Expression>,
 }
 
 impl Column {
     /// Declares a `NOT NULL` column.
     pub const fn new(name: &'static str, ty: Type) -> Self {
-        Self { name, ty, is_null: false, is_unique: false, key: None }
+        Self { name, ty, is_null: false, is_unique: false, key: None, default: None, check: None }
     }
 
     /// Permits `NULL`.
@@ -163,6 +173,42 @@ impl Column {
     #[must_use]
     pub const fn unique(mut self) -> Self {
         self.is_unique = true;
+        self
+    }
+
+    /// Sets the default: a constant expression, as SQL spells it, such as `0` or `'new'`. PostgreSQL adds a column with a
+    /// volatile default, such as `random()`, by rewriting the table.
+    #[must_use]
+    pub const fn default(mut self, expression: &'static str) -> Self {
+        self.default = Some(Expression::of_both(expression));
+        self
+    }
+
+    /// Sets a default that the dialects spell differently.
+    #[must_use]
+    pub const fn default_per_dialect(mut self, postgres: &'static str, sqlite: &'static str) -> Self {
+        self.default = Some(Expression { postgres, sqlite });
+        self
+    }
+
+    /// Adds a check constraint: a condition on this column. On PostgreSQL its name is `table_column_check`; one that
+    /// [`Step::column`](crate::Step::column) adds is not validated there.
+    ///
+    /// ```
+    /// use tallybook::migrate::{Column, Type};
+    ///
+    /// const QUANTITY: Column = Column::new("quantity", Type::Numeric(28, 10)).default("0").check("quantity >= 0");
+    /// ```
+    #[must_use]
+    pub const fn check(mut self, condition: &'static str) -> Self {
+        self.check = Some(Expression::of_both(condition));
+        self
+    }
+
+    /// Adds a check constraint that the dialects spell differently.
+    #[must_use]
+    pub const fn check_per_dialect(mut self, postgres: &'static str, sqlite: &'static str) -> Self {
+        self.check = Some(Expression { postgres, sqlite });
         self
     }
 
@@ -180,13 +226,31 @@ impl Column {
         self
     }
 
-    /// Returns the column definition, with its foreign key.
-    pub(crate) fn sql(&self, dialect: Dialect) -> String {
-        let key = self.key.map(|key| format!(" {}", key.sql())).unwrap_or_default();
-        format!("{}{key}", self.sql_without_key(dialect))
+    /// Returns the conditions of its checks: the declared one, and that of an enum on SQLite.
+    pub(crate) fn conditions(&self, dialect: Dialect) -> Vec<String> {
+        let of_enum = match self.ty {
+            Type::Enum(of) => of.check(self.name, dialect),
+            _ => None,
+        };
+        let declared = self.check.map(|check| check.text(dialect).to_owned());
+        declared.into_iter().chain(of_enum).collect()
     }
 
-    pub(crate) fn sql_without_key(&self, dialect: Dialect) -> String {
+    /// Returns the name that PostgreSQL gives its check.
+    pub(crate) fn check_name(&self, table: &str) -> String {
+        format!("{table}_{}_check", self.name)
+    }
+
+    /// Returns the column definition, with its checks and its foreign key.
+    pub(crate) fn sql(&self, dialect: Dialect) -> String {
+        let key = self.key.map(|key| format!(" {}", key.sql())).unwrap_or_default();
+        let checks: String =
+            self.conditions(dialect).iter().map(|condition| format!(" CHECK ({condition})")).collect();
+        format!("{}{checks}{key}", self.sql_without_constraints(dialect))
+    }
+
+    /// Returns the column definition without those constraints that PostgreSQL can add unvalidated.
+    pub(crate) fn sql_without_constraints(&self, dialect: Dialect) -> String {
         let mut sql = format!("{} {}", self.name, self.ty.sql(dialect));
         if !self.is_null {
             sql.push_str(" NOT NULL");
@@ -196,6 +260,10 @@ impl Column {
         }
         if self.is_unique {
             sql.push_str(" UNIQUE");
+        }
+        if let Some(default) = self.default {
+            sql.push_str(" DEFAULT ");
+            sql.push_str(default.text(dialect));
         }
         sql
     }

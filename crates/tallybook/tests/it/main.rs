@@ -11,6 +11,7 @@ mod control;
 mod durability;
 mod errors;
 mod explain;
+mod expressions;
 mod figures;
 mod guard;
 mod here;
