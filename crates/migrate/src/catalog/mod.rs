@@ -78,6 +78,10 @@ pub(crate) struct FoundIndex {
     pub(crate) is_plain: bool,
     pub(crate) is_valid: bool,
     pub(crate) definition: String,
+    /// The names of declared indexes of expressions or of some rows that have this definition.
+    pub(crate) same_as: Vec<&'static str>,
+    /// How its definition was compared with that of the declared index of its name, unless by the normal form.
+    pub(crate) comparison: Option<String>,
 }
 
 impl ActualTable {

@@ -133,5 +133,15 @@ pub(super) async fn index(connection: &mut Connection, name: &str) -> Result<Opt
 }
 
 fn index_of((name, table, columns, is_unique, is_plain, is_valid, definition, _): IndexRow) -> FoundIndex {
-    FoundIndex { name, table, columns: split(&columns), is_unique, is_plain, is_valid, definition }
+    FoundIndex {
+        name,
+        table,
+        columns: split(&columns),
+        is_unique,
+        is_plain,
+        is_valid,
+        definition,
+        same_as: Vec::new(),
+        comparison: None,
+    }
 }

@@ -20,7 +20,8 @@ const KEYS: &str = "SELECT group_concat(\"from\", char(10)), \"table\", group_co
 
 const UNIQUES: &str = "SELECT group_concat(c.name, char(10)) \
      FROM pragma_index_list($1) i, pragma_index_info(i.name) c \
-     WHERE i.\"unique\" AND i.origin <> 'pk' AND NOT i.partial GROUP BY i.name ORDER BY i.name";
+     WHERE i.\"unique\" AND i.origin <> 'pk' AND NOT i.partial GROUP BY i.name \
+     HAVING count(*) = count(c.name) ORDER BY i.name";
 
 macro_rules! indexes {
     ($condition:literal) => {
@@ -87,5 +88,15 @@ pub(super) async fn index(connection: &mut Connection, name: &str) -> Result<Opt
 }
 
 fn index_of((name, table, columns, is_unique, is_plain, definition): IndexRow) -> FoundIndex {
-    FoundIndex { name, table, columns: split(&columns), is_unique, is_plain, is_valid: true, definition }
+    FoundIndex {
+        name,
+        table,
+        columns: split(&columns),
+        is_unique,
+        is_plain,
+        is_valid: true,
+        definition,
+        same_as: Vec::new(),
+        comparison: None,
+    }
 }

@@ -8,6 +8,7 @@ use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NONE_OF_THAT_NAME, NOTHING};
 use crate::compare::expected::{Expected, ExpectedTable};
 use crate::compare::expressions;
+use crate::compare::index_match;
 use crate::steps::step::{Action, Step};
 
 /// Compares a database with the steps that it `has`. Objects that `later` steps would make may exist already, and
@@ -32,7 +33,10 @@ pub(crate) async fn differences(
     }
     for table in &whole.tables {
         let later = Later::of(later, table.name);
-        let found = catalog::table(connection, table.name).await?;
+        let mut found = catalog::table(connection, table.name).await?;
+        if let Some(found) = &mut found {
+            index_match::compare(connection, table.name, &table.indexes, &mut found.indexes).await?;
+        }
         if found.is_none() && later.makes_table {
             continue;
         }
@@ -96,7 +100,7 @@ impl<'a> Later<'a> {
             if found.indexes.iter().all(|there| there.name != wanted.name)
                 && let Some(there) = catalog::index(connection, wanted.name).await?
             {
-                differences.extend(difference::index(wanted, Some(&there)));
+                differences.extend(difference::index(wanted, Some(&there), connection.dialect()));
             }
         }
         Ok(differences)

@@ -93,7 +93,7 @@ pub(crate) fn table(
     let mut differences: Vec<_> =
         expected.columns.iter().flat_map(|wanted| column(name, wanted, found, dialect)).collect();
     differences.extend(expected.columns.iter().filter_map(|wanted| key(expected, wanted, found)));
-    differences.extend(expected.indexes.iter().filter_map(|wanted| index_of(wanted, found)));
+    differences.extend(expected.indexes.iter().filter_map(|wanted| index_of(wanted, found, dialect)));
     if !expected.is_partial {
         differences.extend(extra_columns(expected, found));
     }
@@ -178,33 +178,46 @@ fn key(table: &ExpectedTable, wanted: &Column, found: &ActualTable) -> Option<Di
 }
 
 /// Compares an index of a table; an equivalent one of another name is a benign difference.
-fn index_of(wanted: &Index, found: &ActualTable) -> Option<Difference> {
+fn index_of(wanted: &Index, found: &ActualTable, dialect: Dialect) -> Option<Difference> {
     let there = found.index(wanted.name);
     match found.equivalent(wanted) {
         Some(definition) if there.is_none() => {
             let part = format!("index {}", wanted.name);
-            Some(Difference::new(DifferenceKind::Benign, wanted.table, part, wanted.sql(), definition))
+            Some(Difference::new(DifferenceKind::Benign, wanted.table, part, wanted.sql(dialect), definition))
         }
-        _ => index(wanted, there),
+        _ => index(wanted, there, dialect),
     }
 }
 
 /// Compares an index by its name.
-pub(crate) fn index(wanted: &Index, found: Option<&FoundIndex>) -> Option<Difference> {
+pub(crate) fn index(wanted: &Index, found: Option<&FoundIndex>, dialect: Dialect) -> Option<Difference> {
     let part = format!("index {}", wanted.name);
     let differs = |found: &str| {
-        Some(Difference::new(DifferenceKind::Blocking, wanted.table, &part, wanted.sql(), found))
+        Some(Difference::new(DifferenceKind::Blocking, wanted.table, &part, wanted.sql(dialect), found))
     };
     match found {
         None => differs(NOTHING),
-        Some(there) if !is_same(wanted, there) => differs(&there.definition),
+        Some(there) if !is_same(wanted, there) => match &there.comparison {
+            Some(how) => differs(&noted(&there.definition, how)),
+            None => differs(&there.definition),
+        },
         Some(there) if !there.is_valid => differs(INVALID),
         Some(_) => None,
     }
 }
 
+/// Returns what exists, with a note on how it was compared.
+pub(crate) fn noted(there: &str, how: &str) -> String {
+    format!("{there} ({how})")
+}
+
 /// Returns whether an index has the declared definition, valid or not.
 pub(crate) fn is_same(wanted: &Index, there: &FoundIndex) -> bool {
+    if !wanted.is_plain() {
+        return there.same_as.contains(&wanted.name)
+            && there.table == wanted.table
+            && there.is_unique == wanted.is_unique;
+    }
     there.is_plain
         && there.table == wanted.table
         && there.is_unique == wanted.is_unique
@@ -243,8 +256,11 @@ impl ActualTable {
     /// Returns the definition of an equivalent of another name: an identical index, or a unique constraint.
     fn equivalent(&self, wanted: &Index) -> Option<String> {
         let same = self.indexes.iter().find(|there| there.is_valid && is_same(wanted, there));
-        let is_constrained =
-            || wanted.is_unique && self.uniques.iter().any(|columns| columns == wanted.columns);
+        let is_constrained = || {
+            wanted.is_unique
+                && wanted.is_plain()
+                && self.uniques.iter().any(|columns| columns == wanted.columns)
+        };
         match same {
             Some(there) => Some(there.definition.clone()),
             None => is_constrained().then(|| format!("UNIQUE ({})", wanted.columns.join(", "))),

@@ -6,9 +6,9 @@ use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{
-    Difference, DifferenceKind, NONE_OF_THAT_NAME, NOT_VALIDATED_CHECK, NOTHING,
+    Difference, DifferenceKind, NONE_OF_THAT_NAME, NOT_VALIDATED_CHECK, NOTHING, noted,
 };
-use crate::compare::normal_form::{self, Question, is_same_on_sqlite, is_same_text};
+use crate::compare::normal_form::{self, AS_TEXT, Question, is_same_on_sqlite, is_same_text, uncompared};
 use crate::steps::check::Check;
 use crate::steps::column::Column;
 use crate::steps::enum_type::{EnumType, quoted};
@@ -46,7 +46,7 @@ pub(crate) async fn differences(
             None => differences.push(differs(&part, wanted.to_owned(), NOTHING.to_owned())),
             Some(there) if is_same(wanted, &there, dialect) => {}
             Some(there) if dialect == Dialect::Sqlite => {
-                differences.push(differs(&part, wanted.to_owned(), as_text(&there)));
+                differences.push(differs(&part, wanted.to_owned(), noted(&there, AS_TEXT)));
             }
             Some(there) => defaults.push((part, column.name, wanted, there)),
         }
@@ -58,7 +58,7 @@ pub(crate) async fn differences(
         match answer {
             Ok(normal) if normal == there => {}
             Ok(_) => differences.push(differs(&part, wanted.to_owned(), there)),
-            Err(why) => differences.push(differs(&part, wanted.to_owned(), uncompared(&there, &why))),
+            Err(why) => differences.push(differs(&part, wanted.to_owned(), noted(&there, &uncompared(&why)))),
         }
     }
 
@@ -110,10 +110,10 @@ pub(crate) async fn differences(
             },
             Some(Err(why)) => {
                 let there = there.unwrap_or_else(|| NONE_OF_THAT_NAME.to_owned());
-                differences.push(differs(&wanted.part, expected, uncompared(&there, &why)));
+                differences.push(differs(&wanted.part, expected, noted(&there, &uncompared(&why))));
             }
             None => {
-                let there = there.map_or(NOTHING.to_owned(), |there| as_text(&there));
+                let there = there.map_or(NOTHING.to_owned(), |there| noted(&there, AS_TEXT));
                 differences.push(differs(&wanted.part, expected, there));
             }
         }
@@ -126,14 +126,6 @@ fn is_same(wanted: &str, there: &str, dialect: Dialect) -> bool {
         Dialect::Postgres => is_same_text(wanted, there),
         Dialect::Sqlite => is_same_on_sqlite(wanted, there),
     }
-}
-
-fn as_text(there: &str) -> String {
-    format!("{there} (compared as text: SQLite has no normal form)")
-}
-
-fn uncompared(there: &str, why: &str) -> String {
-    format!("{there} (could not be compared: {why})")
 }
 
 fn not_validated(

@@ -4,6 +4,7 @@ pub(crate) mod comparison;
 pub(crate) mod difference;
 pub(crate) mod expected;
 pub(crate) mod expressions;
+pub(crate) mod index_match;
 mod normal_form;
 pub(crate) mod status;
 mod type_match;

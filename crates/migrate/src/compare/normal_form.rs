@@ -1,11 +1,13 @@
 //! The normal form of SQL expressions, by which declared and existing ones are compared.
 
 use tallybook_core::driver::Connection;
+use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::one;
 
 use crate::catalog::fetch;
+use crate::steps::table::Index;
 use crate::steps::tokens::tokens;
 
 /// Separates the answers for several expressions, and an answer's kind from its text.
@@ -34,6 +36,15 @@ impl Question {
         }
     }
 
+    /// Asks for the normal form of an index.
+    pub(crate) fn index(number: usize, index: &Index) -> Self {
+        let name = format!("tallybook_index_{number}");
+        Self {
+            change: index.sql_elsewhere(&name, "pg_temp.tallybook_expected", Dialect::Postgres),
+            result: format!("SELECT pg_get_indexdef('pg_temp.{name}'::regclass)"),
+        }
+    }
+
     /// Asks for the normal form of a check.
     pub(crate) fn check(number: usize, expression: &str) -> Self {
         let name = format!("tallybook_check_{number}");
@@ -47,6 +58,14 @@ impl Question {
             ),
         }
     }
+}
+
+/// The note on texts of SQLite that differ.
+pub(crate) const AS_TEXT: &str = "compared as text: SQLite has no normal form";
+
+/// Returns the note on a text that could not be compared.
+pub(crate) fn uncompared(why: &str) -> String {
+    format!("could not be compared: {why}")
 }
 
 /// Asks PostgreSQL for normal forms: each, or why there is none. Two round trips, and one to clean up.

@@ -183,6 +183,7 @@ fn has_expressions(action: &Action) -> bool {
         Action::Table(table) => table.columns.iter().any(has),
         Action::Column { column, .. } => has(column),
         Action::Check(_) => true,
+        Action::Index(index) => !index.is_plain(),
         _ => false,
     }
 }

@@ -7,6 +7,7 @@ use tallybook_sql::error::{Error, Result};
 use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{self, Difference};
 use crate::compare::expressions;
+use crate::compare::index_match;
 use crate::steps::column::{Column, Key};
 use crate::steps::step::{Action, Direction, Step};
 use crate::steps::table::Table;
@@ -31,10 +32,10 @@ pub(crate) enum Probe {
 pub(crate) async fn probe(connection: &mut Connection, step: &Step) -> Result<Probe> {
     let dialect = connection.dialect();
     if let Action::Index(wanted) = &step.action {
-        return Ok(match catalog::index(connection, wanted.name).await? {
+        return Ok(match index_match::find(connection, wanted).await? {
             None => Probe::Missing,
             Some(there) if !there.is_valid && difference::is_same(wanted, &there) => Probe::Partial,
-            Some(there) => drift(difference::index(wanted, Some(&there))),
+            Some(there) => drift(difference::index(wanted, Some(&there), dialect)),
         });
     }
     if let Action::Enum(wanted) = &step.action {

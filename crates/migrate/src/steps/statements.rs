@@ -32,7 +32,7 @@ impl Step {
             (Action::Enum(of), false) => vec![of.sql()],
             (Action::Enum(of), true) => vec![format!("DROP TYPE {}", of.name)],
             (Action::Validate { .. }, _) => Vec::new(),
-            (Action::Index(index), false) => vec![index.sql()],
+            (Action::Index(index), false) => vec![index.sql(dialect)],
             (Action::Index(index), true) => vec![format!("DROP INDEX {}", index.name)],
             (Action::Sql(sql), false) => vec![sql.texts(dialect).up.to_owned()],
             (Action::Sql(sql), true) => sql.texts(dialect).back.iter().map(ToString::to_string).collect(),

@@ -136,18 +136,41 @@ impl Step {
         Self::new(Action::Validate { table, constraint })
     }
 
-    /// Creates an index; on PostgreSQL concurrently.
+    /// Creates an index; on PostgreSQL concurrently. Each of `columns` is the name of a column, or an expression, and
+    /// may say its order, as SQL spells them: `"symbol"`, `"created_at DESC"`, `"lower(email)"`, `"(bid + ask)"`.
+    ///
+    /// ```
+    /// use tallybook::migrate::Step;
+    ///
+    /// const OPEN: Step = Step::index("ix_orders_open", "orders", &["symbol", "created_at DESC"]).filter("is_open");
+    /// const EMAIL: Step = Step::unique_index("ix_users_email", "users", &["lower(email)"]);
+    /// ```
     pub const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: false }))
+        Self::new(Action::Index(Index { name, table, columns, is_unique: false, filter: None }))
     }
 
-    /// Creates a unique index; on PostgreSQL concurrently.
+    /// Creates a unique index; otherwise as [`Step::index`].
     pub const fn unique_index(
         name: &'static str,
         table: &'static str,
         columns: &'static [&'static str],
     ) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: true }))
+        Self::new(Action::Index(Index { name, table, columns, is_unique: true, filter: None }))
+    }
+
+    /// Makes an index partial: it holds only the rows that meet the condition. A unique one is unique among them.
+    #[must_use]
+    pub const fn filter(self, condition: &'static str) -> Self {
+        self.filter_per_dialect(condition, condition)
+    }
+
+    /// Makes an index partial by a condition that the dialects spell differently.
+    #[must_use]
+    pub const fn filter_per_dialect(mut self, postgres: &'static str, sqlite: &'static str) -> Self {
+        if let Action::Index(index) = &mut self.action {
+            index.filter = Some(Expression { postgres, sqlite });
+        }
+        self
     }
 
     /// Runs SQL in a transaction, one or several statements, and `back` to take it back. `what` is a short
@@ -287,7 +310,7 @@ impl Step {
                     upgrade_text += &format!("validate {table} {constraint}");
                 }
                 Action::Enum(of) => upgrade_text += &of.sql(),
-                Action::Index(index) => upgrade_text += &index.sql(),
+                Action::Index(index) => upgrade_text += &index.sql(dialect),
                 Action::Sql(sql) => upgrade_text += sql.texts(dialect).up,
             }
             upgrade_text.push('\n');

@@ -16,6 +16,7 @@ mod figures;
 mod guard;
 mod here;
 mod histories;
+mod index_shapes;
 mod leak;
 mod load;
 mod log;
