@@ -5,7 +5,7 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
-use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NONE_OF_THAT_NAME, NOTHING};
+use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOTHING};
 use crate::compare::expected::{Expected, ExpectedTable};
 use crate::compare::expressions;
 use crate::compare::index_match;
@@ -83,7 +83,7 @@ impl<'a> Later<'a> {
                 Some(difference)
             }
             NOTHING | INVALID if is_made => None,
-            found if is_made && found.starts_with(NONE_OF_THAT_NAME) => None,
+            found if is_made && found.starts_with(NO_SUCH_CHECK) => None,
             _ => Some(difference),
         }
     }

@@ -6,7 +6,7 @@ use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{
-    Difference, DifferenceKind, NONE_OF_THAT_NAME, NOT_VALIDATED_CHECK, NOTHING, noted,
+    Difference, DifferenceKind, NO_SUCH_CHECK, NOT_VALIDATED_CHECK, NOTHING, noted,
 };
 use crate::compare::normal_form::{self, AS_TEXT, Question, is_same_on_sqlite, is_same_text, uncompared};
 use crate::steps::check::Check;
@@ -99,23 +99,22 @@ pub(crate) async fn differences(
     let mut answers = normal_form::ask(connection, table, &questions).await?.into_iter();
     for wanted in asked {
         let of_name = found.checks.iter().find(|there| there.name.as_deref() == Some(&*wanted.name));
-        let there = of_name.map(|there| format!("CHECK ({})", there.condition));
+        let there = match of_name {
+            Some(there) => format!("CHECK ({})", there.condition),
+            None => no_such_check(found),
+        };
         let expected = format!("CHECK ({})", wanted.condition);
         match answers.next() {
             Some(Ok(normal)) => match found.checks.iter().find(|there| there.condition == normal) {
                 Some(there) => differences.extend(not_validated(table, &wanted, there, validated)),
                 None => {
-                    differences.push(differs(&wanted.part, expected, there.unwrap_or(NOTHING.to_owned())))
+                    differences.push(differs(&wanted.part, expected, there));
                 }
             },
             Some(Err(why)) => {
-                let there = there.unwrap_or_else(|| NONE_OF_THAT_NAME.to_owned());
                 differences.push(differs(&wanted.part, expected, noted(&there, &uncompared(&why))));
             }
-            None => {
-                let there = there.map_or(NOTHING.to_owned(), |there| noted(&there, AS_TEXT));
-                differences.push(differs(&wanted.part, expected, there));
-            }
+            None => differences.push(differs(&wanted.part, expected, noted(&there, AS_TEXT))),
         }
     }
     Ok(differences)
@@ -126,6 +125,12 @@ fn is_same(wanted: &str, there: &str, dialect: Dialect) -> bool {
         Dialect::Postgres => is_same_text(wanted, there),
         Dialect::Sqlite => is_same_on_sqlite(wanted, there),
     }
+}
+
+/// Describes the checks that exist, where none has the declared name.
+fn no_such_check(found: &ActualTable) -> String {
+    let others: Vec<_> = found.checks.iter().map(|there| format!("CHECK ({})", there.condition)).collect();
+    format!("{NO_SUCH_CHECK}{}", others.join(" and "))
 }
 
 fn not_validated(
