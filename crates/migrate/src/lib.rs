@@ -75,6 +75,7 @@ pub use plan::{PlannedRevision, PlannedStep, StepSql};
 pub use run::privileges::MissingPrivilege;
 pub use run::progress::{Change, Progress, StepPosition};
 pub use steps::column::{Column, Key, Type};
+pub use steps::enum_type::EnumType;
 pub use steps::revision::Revision;
 pub use steps::step::Step;
 pub use target::Target;

@@ -136,7 +136,8 @@ impl Migrator<'_> {
                 let mut up = step_sql(step, Direction::Up, dialect, &found, is_new);
                 let mut back = step_sql(step, Direction::Down, dialect, &Probe::Done, is_new);
                 // SQLite cannot add a foreign key to an existing column: the table is rebuilt.
-                if dialect == Dialect::Sqlite && matches!(step.action, Action::Key { .. }) {
+                if dialect == Dialect::Sqlite && matches!(step.action, Action::Key { .. } | Action::Check(_))
+                {
                     [up.sql, back.sql] = sqlite_rebuild::planned(connection, step, done).await?;
                 }
                 steps.push(PlannedStep { what: step.what(), done, up, back, bytes });
@@ -185,7 +186,8 @@ fn step_sql(step: &Step, direction: Direction, dialect: Dialect, found: &Probe, 
         _ => false,
     };
     let rewrites = dialect == Dialect::Sqlite
-        && (is_column && (drops || *found == Probe::Partial) || matches!(step.action, Action::Key { .. }));
+        && (is_column && (drops || *found == Probe::Partial)
+            || matches!(step.action, Action::Key { .. } | Action::Check(_)));
     let loses = match (&step.action, drops) {
         (Action::Table(table), true) => Some(format!("the rows of {}", table.name)),
         (Action::Column { table, column }, true) => Some(format!("the values of {table}.{}", column.name)),
@@ -227,6 +229,10 @@ fn postgres_lock(step: &Step, drops: bool, is_new: bool) -> String {
                 referenced_table(Some(*key))
             )
         }
+        Action::Check(check) => {
+            format!("ACCESS EXCLUSIVE on {} (everybody waits), for a moment", check.table)
+        }
+        Action::Enum(_) => "none on tables that are in use".to_owned(),
         Action::Validate { .. } if drops => "none".to_owned(),
         Action::Validate { table, .. } => format!("SHARE UPDATE EXCLUSIVE on {table} (nobody waits but DDL)"),
         Action::Index(index) => {

@@ -15,7 +15,7 @@ const REVISIONS: &[Revision] = &[Revision::new(
         &[
             Column::new("id", Type::Id),
             Column::new("author", Type::Varchar(40)),
-            Column::new("stars", Type::Bigint).null(),
+            Column::new("stars", Type::BigInt).null(),
         ],
     )],
 )];

@@ -3,6 +3,7 @@
 mod adopt;
 mod adopt_variations;
 mod advice;
+mod backend_tables;
 mod call_sites;
 mod catalog;
 mod changes;

@@ -2,6 +2,7 @@
 
 use tallybook_sql::error::{Error, Result};
 
+use crate::catalog::FoundCheck;
 use crate::steps::column::Key;
 use crate::steps::tokens::{Kind, pieces, tokens};
 
@@ -74,6 +75,32 @@ impl<'a> CreateTable<'a> {
         self.items.iter().map(change).collect()
     }
 
+    /// Returns the check constraints of columns and of the table.
+    pub(crate) fn checks(&self) -> Vec<FoundCheck> {
+        self.items.iter().flat_map(|item| checks_of(item)).collect()
+    }
+
+    /// Returns the items with a constraint added to the table.
+    pub(crate) fn with_constraint(&self, constraint: String) -> Vec<String> {
+        self.items.iter().map(|item| (*item).to_owned()).chain([constraint]).collect()
+    }
+
+    /// Returns the items without a check of the table.
+    pub(crate) fn without_check(&self, name: &str) -> Result<Vec<String>> {
+        let is_it = |item: &str| {
+            let mut tokens = tokens(item);
+            tokens.next().is_some_and(|word| word.eq_ignore_ascii_case("CONSTRAINT"))
+                && tokens.next().is_some_and(|token| is_name(token, name))
+                && tokens.next().is_some_and(|word| word.eq_ignore_ascii_case("CHECK"))
+        };
+        let kept: Vec<_> =
+            self.items.iter().filter(|item| !is_it(item)).map(|item| (*item).to_owned()).collect();
+        match kept.len() < self.items.len() {
+            true => Ok(kept),
+            false => Err(Error::revision(format!("the table has no constraint {name} of its own"))),
+        }
+    }
+
     /// Returns the items without the foreign key of a column.
     pub(crate) fn without_key(&self, column: &str, key: &Key) -> Result<Vec<String>> {
         if self.constrains(column) {
@@ -90,6 +117,43 @@ impl<'a> CreateTable<'a> {
         };
         self.items.iter().map(change).collect()
     }
+}
+
+/// Returns the checks of one item, each with its name and the text inside its parentheses.
+fn checks_of(item: &str) -> Vec<FoundCheck> {
+    let mut checks = Vec::new();
+    let (mut at, mut depth, mut start) = (0, 0, None);
+    // The last tokens outside of parentheses.
+    let mut last: [&str; 3] = [""; 3];
+    for (kind, piece) in pieces(item) {
+        let here = at;
+        at += piece.len();
+        if kind == Kind::Space {
+            continue;
+        }
+        match piece {
+            "(" => {
+                if depth == 0 && last[2].eq_ignore_ascii_case("CHECK") {
+                    start = Some(at);
+                }
+                depth += 1;
+            }
+            ")" => {
+                depth -= 1;
+                if let (0, Some(start)) = (depth, start.take_if(|_| depth == 0)) {
+                    let is_named = last[0].eq_ignore_ascii_case("CONSTRAINT");
+                    let name = is_named.then(|| last[1].trim_matches(['"', '`']).to_owned());
+                    let condition = item[start..here].trim().to_owned();
+                    checks.push(FoundCheck { name, condition, is_valid: true });
+                }
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            last = [last[1], last[2], piece];
+        }
+    }
+    checks
 }
 
 /// Removes what follows the last token of an item: a trailing comment would hide the comma.
@@ -161,6 +225,19 @@ mod tests {
              CHECK (price > 0) ) STRICT"
         );
         assert!(definition.without_column("price").is_err(), "a check needs it");
+    }
+
+    #[test]
+    fn checks_of_columns_and_of_the_table_are_found_with_their_names() {
+        let sql = "CREATE TABLE t (a INTEGER DEFAULT (1) CHECK (a > 0) CONSTRAINT \"b\" CHECK (a < (2 + 3)), \
+                   c TEXT DEFAULT 'CHECK (d)', CONSTRAINT e CHECK (c IN ('x', ')')), UNIQUE (a))";
+        let definition = CreateTable::parse(sql).unwrap();
+        let found = definition.checks();
+        let found: Vec<_> = found.iter().map(|one| (one.name.as_deref(), &*one.condition)).collect();
+        assert_eq!(found, [(None, "a > 0"), (Some("b"), "a < (2 + 3)"), (Some("e"), "c IN ('x', ')')")]);
+        let without = definition.without_check("e").unwrap();
+        assert_eq!(without.len(), 3);
+        assert!(definition.without_check("b").is_err(), "it belongs to its column");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) struct ActualTable {
     /// The columns of each unique constraint and unique index.
     pub(crate) uniques: Vec<Vec<String>>,
     pub(crate) keys: Vec<FoundKey>,
+    pub(crate) checks: Vec<FoundCheck>,
     pub(crate) indexes: Vec<FoundIndex>,
 }
 
@@ -33,6 +34,19 @@ pub(crate) struct FoundColumn {
     pub(crate) is_null: bool,
     /// Set if an insert may omit the column.
     pub(crate) has_default: bool,
+    /// The default as the catalog prints it. A generated column has its whole clause here.
+    pub(crate) default: Option<String>,
+    /// Set for an identity column of PostgreSQL.
+    pub(crate) identity: Option<Identity>,
+}
+
+/// The kinds of identity columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// An insert may give a value.
+    ByDefault,
+    /// An insert that gives a value fails.
+    Always,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +56,15 @@ pub(crate) struct FoundKey {
     pub(crate) columns: Vec<String>,
     pub(crate) table: String,
     pub(crate) to: Vec<String>,
+    pub(crate) is_valid: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundCheck {
+    /// `None` for a check without a name on SQLite.
+    pub(crate) name: Option<String>,
+    /// As the catalog prints it.
+    pub(crate) condition: String,
     pub(crate) is_valid: bool,
 }
 
@@ -55,6 +78,10 @@ pub(crate) struct FoundIndex {
     pub(crate) is_plain: bool,
     pub(crate) is_valid: bool,
     pub(crate) definition: String,
+    /// The names of declared indexes of expressions or of some rows that have this definition.
+    pub(crate) same_as: Vec<&'static str>,
+    /// How its definition was compared with that of the declared index of its name, unless by the normal form.
+    pub(crate) comparison: Option<String>,
 }
 
 impl ActualTable {
@@ -81,6 +108,14 @@ pub(crate) async fn index(connection: &mut Connection, name: &str) -> Result<Opt
     match connection.dialect() {
         Dialect::Postgres => postgres::index(connection, name).await,
         Dialect::Sqlite => sqlite::index(connection, name).await,
+    }
+}
+
+/// Returns the labels of an enum type in their order; `None` if there is no such type.
+pub(crate) async fn enum_labels(connection: &mut Connection, name: &str) -> Result<Option<Vec<String>>> {
+    match connection.dialect() {
+        Dialect::Postgres => postgres::enum_labels(connection, name).await,
+        Dialect::Sqlite => Ok(None),
     }
 }
 

@@ -5,12 +5,13 @@ use tallybook_sql::error::Result;
 use tallybook_sql::params;
 use tallybook_sql::query::{all, optional};
 
+use super::create_table::CreateTable;
 use super::{ActualTable, FoundColumn, FoundIndex, FoundKey, fetch, split};
 
 pub(super) const TABLES: &str = "SELECT name FROM sqlite_master \
      WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 
-const COLUMNS: &str = "SELECT c.name, c.type, c.\"notnull\" = 0, c.dflt_value IS NOT NULL, c.pk \
+const COLUMNS: &str = "SELECT c.name, c.type, c.\"notnull\" = 0, c.dflt_value, c.pk \
      FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name = $1 ORDER BY c.cid";
 
 const KEYS: &str = "SELECT group_concat(\"from\", char(10)), \"table\", group_concat(coalesce(\"to\", 'id'), char(10)) \
@@ -19,7 +20,8 @@ const KEYS: &str = "SELECT group_concat(\"from\", char(10)), \"table\", group_co
 
 const UNIQUES: &str = "SELECT group_concat(c.name, char(10)) \
      FROM pragma_index_list($1) i, pragma_index_info(i.name) c \
-     WHERE i.\"unique\" AND i.origin <> 'pk' AND NOT i.partial GROUP BY i.name ORDER BY i.name";
+     WHERE i.\"unique\" AND i.origin <> 'pk' AND NOT i.partial GROUP BY i.name \
+     HAVING count(*) = count(c.name) ORDER BY i.name";
 
 macro_rules! indexes {
     ($condition:literal) => {
@@ -35,25 +37,30 @@ macro_rules! indexes {
     };
 }
 
+const DEFINITION: &str = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1";
+
 type IndexRow = (String, String, String, bool, bool, String);
 
 pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Option<ActualTable>> {
     let queries = (
-        all::<(String, String, bool, bool, i64)>(COLUMNS, params![name]),
+        all::<(String, String, bool, Option<String>, i64)>(COLUMNS, params![name]),
         all::<(String, String, String)>(KEYS, params![name]),
         all::<(String,)>(UNIQUES, params![name]),
+        optional::<(String,)>(DEFINITION, params![name]),
         all::<IndexRow>(indexes!("m.tbl_name = $1"), params![name]),
     );
-    let (columns, keys, uniques, indexes) = fetch(connection, queries).await?;
+    let (columns, keys, uniques, definition, indexes) = fetch(connection, queries).await?;
     if columns.is_empty() {
         return Ok(None);
     }
     let primary = columns.iter().filter(|column| column.4 > 0).map(|column| column.0.clone()).collect();
-    let columns = columns.into_iter().map(|(name, ty, is_null, has_default, _)| FoundColumn {
+    let columns = columns.into_iter().map(|(name, ty, is_null, default, _)| FoundColumn {
         name,
         ty,
         is_null,
-        has_default,
+        has_default: default.is_some(),
+        default,
+        identity: None,
     });
     let keys = keys.into_iter().map(|(columns, table, to)| FoundKey {
         name: None,
@@ -62,12 +69,16 @@ pub(super) async fn table(connection: &mut Connection, name: &str) -> Result<Opt
         to: split(&to),
         is_valid: true,
     });
+    // A virtual table has no definition that can be parsed, and no checks.
+    let definition = definition.map(|(sql,)| sql).unwrap_or_default();
+    let checks = CreateTable::parse(&definition).map(|parsed| parsed.checks()).unwrap_or_default();
     Ok(Some(ActualTable {
         is_partitioned: false,
         columns: columns.collect(),
         primary,
         uniques: uniques.iter().map(|(columns,)| split(columns)).collect(),
         keys: keys.collect(),
+        checks,
         indexes: indexes.into_iter().map(index_of).collect(),
     }))
 }
@@ -77,5 +88,15 @@ pub(super) async fn index(connection: &mut Connection, name: &str) -> Result<Opt
 }
 
 fn index_of((name, table, columns, is_unique, is_plain, definition): IndexRow) -> FoundIndex {
-    FoundIndex { name, table, columns: split(&columns), is_unique, is_plain, is_valid: true, definition }
+    FoundIndex {
+        name,
+        table,
+        columns: split(&columns),
+        is_unique,
+        is_plain,
+        is_valid: true,
+        definition,
+        same_as: Vec::new(),
+        comparison: None,
+    }
 }

@@ -1,11 +1,14 @@
 //! Compares a database with the steps that were applied to it.
 
 use tallybook_core::driver::Connection;
+use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
-use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NOTHING};
+use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOTHING};
 use crate::compare::expected::{Expected, ExpectedTable};
+use crate::compare::expressions;
+use crate::compare::index_match;
 use crate::steps::step::{Action, Step};
 
 /// Compares a database with the steps that it `has`. Objects that `later` steps would make may exist already, and
@@ -20,13 +23,30 @@ pub(crate) async fn differences(
     let made = later.iter().filter(is_looked_for);
     let whole = Expected::after(has.iter().chain(made).copied());
     let mut differences = Vec::new();
+    for of in whole.enums.iter().filter(|_| dialect == Dialect::Postgres) {
+        let found = catalog::enum_labels(connection, of.name).await?;
+        let is_later =
+            later.iter().any(|step| matches!(&step.action, Action::Enum(made) if made.name == of.name));
+        if found.is_some() || !is_later {
+            differences.extend(expressions::enum_type(of, found.as_deref()));
+        }
+    }
     for table in &whole.tables {
         let later = Later::of(later, table.name);
-        let found = catalog::table(connection, table.name).await?;
+        let mut found = catalog::table(connection, table.name).await?;
+        if let Some(found) = &mut found {
+            index_match::compare(connection, table.name, &table.indexes, &mut found.indexes).await?;
+        }
         if found.is_none() && later.makes_table {
             continue;
         }
-        let all = difference::table(table, found.as_ref(), dialect);
+        let mut all = difference::table(table, found.as_ref(), dialect);
+        if let Some(found) = &found {
+            let ExpectedTable { columns, checks, validated, .. } = table;
+            all.extend(
+                expressions::differences(connection, table.name, columns, checks, validated, found).await?,
+            );
+        }
         if let Some(found) = &found {
             differences.extend(later.already_applied(table, found, &all));
             differences.extend(later.misplaced_indexes(connection, found).await?);
@@ -63,6 +83,7 @@ impl<'a> Later<'a> {
                 Some(difference)
             }
             NOTHING | INVALID if is_made => None,
+            found if is_made && found.starts_with(NO_SUCH_CHECK) => None,
             _ => Some(difference),
         }
     }
@@ -79,7 +100,7 @@ impl<'a> Later<'a> {
             if found.indexes.iter().all(|there| there.name != wanted.name)
                 && let Some(there) = catalog::index(connection, wanted.name).await?
             {
-                differences.extend(difference::index(wanted, Some(&there)));
+                differences.extend(difference::index(wanted, Some(&there), connection.dialect()));
             }
         }
         Ok(differences)
@@ -128,6 +149,7 @@ fn makes(step: &Step, part: &str) -> bool {
         Action::Column { column, .. } => is("column ", column.name) || is("key of ", column.name),
         Action::Key { column, .. } => is("key of ", column),
         Action::Index(index) => is("index ", index.name),
-        Action::Table(_) | Action::Validate { .. } | Action::Sql(_) => false,
+        Action::Check(check) => is("check ", check.name),
+        Action::Table(_) | Action::Validate { .. } | Action::Enum(_) | Action::Sql(_) => false,
     }
 }

@@ -1,6 +1,8 @@
 //! The schema that revisions declare.
 
+use crate::steps::check::Check;
 use crate::steps::column::{Column, Key};
+use crate::steps::enum_type::EnumType;
 use crate::steps::step::{Action, Step};
 use crate::steps::table::Index;
 
@@ -8,6 +10,7 @@ use crate::steps::table::Index;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expected {
     pub(crate) tables: Vec<ExpectedTable>,
+    pub(crate) enums: Vec<EnumType>,
 }
 
 #[derive(Clone, Debug)]
@@ -15,7 +18,8 @@ pub(crate) struct ExpectedTable {
     pub(crate) name: &'static str,
     pub(crate) columns: Vec<Column>,
     pub(crate) indexes: Vec<Index>,
-    /// The names of foreign keys that a later step validates.
+    pub(crate) checks: Vec<Check>,
+    /// The names of foreign keys and checks that a later step validates.
     pub(crate) validated: Vec<&'static str>,
     /// Set if the table was created by an SQL step, so that only part of it is known.
     pub(crate) is_partial: bool,
@@ -47,7 +51,20 @@ impl Expected {
                 }
             }
             Action::Key { table, column, key } => self.table(table).set_key(column, (!drops).then_some(*key)),
-            Action::Validate { table, key } => self.table(table).validated.push(key),
+            Action::Check(check) => {
+                let checks = &mut self.table(check.table).checks;
+                checks.retain(|known| known.name != check.name);
+                if !drops {
+                    checks.push(*check);
+                }
+            }
+            Action::Validate { table, constraint } => self.table(table).validated.push(constraint),
+            Action::Enum(of) => {
+                self.enums.retain(|known| known.name != of.name);
+                if !drops {
+                    self.enums.push(*of);
+                }
+            }
             Action::Index(index) => {
                 let indexes = &mut self.table(index.table).indexes;
                 indexes.retain(|known| known.name != index.name);
@@ -71,7 +88,14 @@ impl Expected {
 
 impl ExpectedTable {
     fn part(name: &'static str) -> Self {
-        Self { name, columns: Vec::new(), indexes: Vec::new(), validated: Vec::new(), is_partial: true }
+        Self {
+            name,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            checks: Vec::new(),
+            validated: Vec::new(),
+            is_partial: true,
+        }
     }
 
     fn set_key(&mut self, column: &str, key: Option<Key>) {

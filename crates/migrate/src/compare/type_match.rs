@@ -33,7 +33,21 @@ impl Type {
 
     fn matches_postgres(self, found: &Declared) -> TypeMatch {
         match (self, &*found.name) {
-            (Type::Id | Type::Integer, "bigint") => Compatible,
+            (Type::Id | Type::Integer | Type::SmallInt, "bigint") | (Type::SmallInt, "integer") => Compatible,
+            (Type::BigId | Type::BigInt | Type::Integer | Type::Id, "integer" | "smallint") => {
+                Incompatible("too small")
+            }
+            (Type::Numeric(..), "double precision" | "real") => Incompatible("rounds to 15 digits or fewer"),
+            (Type::Numeric(digits, scale), "numeric") => match found.digits_and_scale() {
+                None => Compatible,
+                Some((_, there)) if there < i32::from(scale) => Incompatible("rounds digits after the point"),
+                Some((all, there)) if all - there < i32::from(digits) - i32::from(scale) => {
+                    Incompatible("too few digits before the point")
+                }
+                Some(_) => Compatible,
+            },
+            (Type::Json, "jsonb") => Incompatible("does not keep the text as it was written"),
+            (Type::Jsonb, "json") => Incompatible("lacks the operators of jsonb"),
             (Type::Float, "real") => Incompatible("keeps six digits"),
             (Type::Float, "numeric") => Incompatible("the program reads and writes doubles"),
             (Type::Text, "character varying") => match found.length() {
@@ -47,12 +61,14 @@ impl Type {
                 _ => Compatible,
             },
             // Both are read and written as UTC, which sessions set.
-            (Type::Timestamp, "timestamp without time zone" | "timestamp with time zone") => {
-                match found.length() {
-                    Some(digits) if digits < 6 => Incompatible("drops microseconds"),
-                    _ => Compatible,
-                }
-            }
+            (
+                Type::Timestamp | Type::TimestampTz,
+                "timestamp without time zone" | "timestamp with time zone",
+            )
+            | (Type::Time, "time without time zone") => match found.length() {
+                Some(digits) if digits < 6 => Incompatible("drops microseconds"),
+                _ => Compatible,
+            },
             _ => OTHER,
         }
     }
@@ -61,17 +77,33 @@ impl Type {
     fn matches_sqlite(self, found: &Declared) -> TypeMatch {
         let compatible = |fits| if fits { Compatible } else { OTHER };
         match self {
-            Type::Id => Incompatible("only INTEGER PRIMARY KEY counts up"),
-            Type::Integer | Type::Bigint => compatible(found.affinity() == Affinity::Integer),
+            Type::Id | Type::BigId => Incompatible("only INTEGER PRIMARY KEY counts up"),
+            Type::Integer | Type::BigInt | Type::SmallInt => {
+                compatible(found.affinity() == Affinity::Integer)
+            }
             Type::Float => match found.affinity() {
                 Affinity::Real => Compatible,
                 Affinity::Numeric => compatible(matches!(&*found.name, "numeric" | "decimal")),
                 _ => OTHER,
             },
             Type::Boolean => compatible(found.affinity() == Affinity::Integer || found.name == "bool"),
-            Type::Text if found.affinity() == Affinity::Text && found.length().is_none() => Same,
-            Type::Text | Type::Varchar(_) => compatible(found.affinity() == Affinity::Text),
-            Type::Timestamp => match &*found.name {
+            Type::Text | Type::Enum(_) if found.affinity() == Affinity::Text && found.length().is_none() => {
+                Same
+            }
+            Type::Text | Type::Varchar(_) | Type::Enum(_) => compatible(found.affinity() == Affinity::Text),
+            Type::Numeric(..) => match found.affinity() {
+                Affinity::Text => Compatible,
+                Affinity::Blob => OTHER,
+                _ => Incompatible("rounds numbers of more than 15 digits"),
+            },
+            Type::Uuid | Type::Json | Type::Jsonb => match found.affinity() {
+                Affinity::Text => Compatible,
+                Affinity::Blob => OTHER,
+                _ => Incompatible("turns texts of digits into numbers"),
+            },
+            Type::Bytes => compatible(found.affinity() == Affinity::Blob),
+            Type::Date | Type::Time => compatible(found.affinity() == Affinity::Text),
+            Type::Timestamp | Type::TimestampTz => match &*found.name {
                 "date" => Incompatible("has no time"),
                 name => compatible(
                     found.affinity() == Affinity::Text
@@ -119,6 +151,13 @@ impl Declared {
     /// Returns the number in parentheses.
     fn length(&self) -> Option<u32> {
         self.arguments.as_ref()?.parse().ok()
+    }
+
+    /// Returns the numbers in parentheses of a `numeric`.
+    fn digits_and_scale(&self) -> Option<(i32, i32)> {
+        let arguments = self.arguments.as_ref()?;
+        let (digits, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
+        Some((digits.parse().ok()?, scale.parse().ok()?))
     }
 
     /// Returns the affinity, by SQLite's rules in their order.

@@ -22,7 +22,8 @@ const PLACE: &str = "SELECT current_setting('data_directory') WHERE pg_has_role(
 
 /// Estimates the size of an index, in bytes. One query.
 pub(crate) async fn index_size(connection: &mut Connection, index: &Index) -> Result<u64> {
-    let columns: Vec<_> = index.columns.iter().map(|&column| column.to_owned()).collect();
+    let columns: Vec<_> =
+        index.columns.iter().filter_map(|key| key.split_whitespace().next()).map(str::to_owned).collect();
     let size = fetch(connection, optional::<(i64,)>(SIZE, params![index.table, columns])).await?;
     Ok(size.map_or(0, |(size,)| size.max(0).unsigned_abs()))
 }

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::catalog;
 use crate::compare::difference;
+use crate::compare::index_match;
 use crate::history::{self, State};
 use crate::run::Run;
 use crate::run::disk_space;
@@ -95,9 +96,10 @@ impl Run<'_> {
     async fn build(&mut self, wanted: &Index, place: &StepPosition) -> Result<bool> {
         self.check_table(wanted).await?;
         loop {
-            match catalog::index(&mut self.connection, wanted.name).await? {
+            match index_match::find(&mut self.connection, wanted).await? {
                 Some(there) if !difference::is_same(wanted, &there) => {
-                    let differs = difference::index(wanted, Some(&there)).map(|one| one.to_string());
+                    let differs =
+                        difference::index(wanted, Some(&there), self.dialect).map(|one| one.to_string());
                     return Err(drifted(&place.what, &differs.unwrap_or_default()));
                 }
                 Some(there) if there.is_valid => return Ok(true),
@@ -115,7 +117,7 @@ impl Run<'_> {
                 None => {
                     self.check_before_build(wanted).await?;
                     self.build_new(wanted, place).await?;
-                    return match catalog::index(&mut self.connection, wanted.name).await? {
+                    return match index_match::find(&mut self.connection, wanted).await? {
                         Some(there) if there.is_valid && difference::is_same(wanted, &there) => Ok(false),
                         _ => Err(Error::revision(format!("{} was built, but is not visible", wanted.name))),
                     };
@@ -214,7 +216,7 @@ impl Run<'_> {
 
     /// Drops an index, unless it does not exist or has another definition. Returns whether it was already gone.
     async fn remove(&mut self, step: &Step, wanted: &Index, direction: Direction) -> Result<bool> {
-        match catalog::index(&mut self.connection, wanted.name).await? {
+        match index_match::find(&mut self.connection, wanted).await? {
             None => Ok(true),
             Some(there) if !difference::is_same(wanted, &there) => {
                 Err(drifted(&step.what_in(direction), &there.definition))

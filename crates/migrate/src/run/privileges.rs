@@ -13,6 +13,7 @@ use tallybook_sql::query::{all, one};
 use crate::catalog::fetch;
 use crate::history::RECORDS;
 use crate::run::probe::{is_reached, probe};
+use crate::steps::column::Column;
 use crate::steps::revision::Revision;
 use crate::steps::step::{Action, Direction, Step};
 
@@ -31,6 +32,8 @@ pub struct MissingPrivilege {
 #[derive(Debug, Default)]
 pub(crate) struct RequiredPrivileges {
     creates: bool,
+    /// Set if expressions are compared, for which PostgreSQL makes a temporary table.
+    compares: bool,
     owned: BTreeSet<String>,
     referred: BTreeSet<String>,
     read: BTreeSet<String>,
@@ -61,6 +64,7 @@ impl RequiredPrivileges {
     /// Adds those that a step needs.
     pub(crate) fn step(&mut self, step: &Step, direction: Direction) {
         let drops = step.takes_away(direction);
+        self.compares |= has_expressions(&step.action);
         let keys: Vec<_> = match &step.action {
             Action::Table(table) if drops => {
                 self.owned.insert(table.name.to_owned());
@@ -77,6 +81,14 @@ impl RequiredPrivileges {
             Action::Key { table, key, .. } => {
                 self.owned.insert((*table).to_owned());
                 vec![*key]
+            }
+            Action::Check(check) => {
+                self.owned.insert(check.table.to_owned());
+                Vec::new()
+            }
+            Action::Enum(_) => {
+                self.creates |= !drops;
+                Vec::new()
             }
             Action::Validate { table, .. } => {
                 self.owned.insert((*table).to_owned());
@@ -125,6 +137,12 @@ impl RequiredPrivileges {
                 grant: format!("GRANT CREATE ON SCHEMA {} TO {};", schema.name, schema.user),
             });
         }
+        if self.compares && !schema.may_create_temporary {
+            missing.push(MissingPrivilege {
+                what: format!("TEMPORARY on the database {}, to compare expressions", schema.database),
+                grant: format!("GRANT TEMPORARY ON DATABASE {} TO {};", schema.database, schema.user),
+            });
+        }
         for table in &tables {
             missing.extend(self.missing_of(table, &schema.user));
         }
@@ -155,6 +173,18 @@ impl RequiredPrivileges {
             what: format!("{wanted} on {quoted}, which is {owner}'s"),
             grant: format!("GRANT {wanted} ON {quoted} TO {user};"),
         })
+    }
+}
+
+/// Returns whether a step declares an expression that is compared afterwards.
+fn has_expressions(action: &Action) -> bool {
+    let has = |column: &Column| column.default.is_some() || column.check.is_some();
+    match action {
+        Action::Table(table) => table.columns.iter().any(has),
+        Action::Column { column, .. } => has(column),
+        Action::Check(_) => true,
+        Action::Index(index) => !index.is_plain(),
+        _ => false,
     }
 }
 
@@ -222,20 +252,24 @@ struct Schema {
     name: String,
     user: String,
     may_create: bool,
+    database: String,
+    may_create_temporary: bool,
 }
 
 async fn schema(connection: &mut Connection) -> Result<Schema> {
     const SQL: &str = "SELECT coalesce(quote_ident(current_schema()), ''), quote_ident(current_user), \
-           coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_setting('search_path')";
-    let (name, user, may_create, path) =
-        fetch(connection, one::<(String, String, bool, String)>(SQL, params![])).await?;
+           coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_setting('search_path'), \
+           quote_ident(current_database()), has_database_privilege(current_database(), 'TEMPORARY')";
+    type Row = (String, String, bool, String, String, bool);
+    let (name, user, may_create, path, database, may_create_temporary) =
+        fetch(connection, one::<Row>(SQL, params![])).await?;
     if name.is_empty() {
         return Err(Error::revision(format!(
             "there is no current schema: none of search_path ({path}) exists and may be used by {user}; create one, \
              or GRANT USAGE ON SCHEMA … TO {user}, or name another in the URL: ?options=-csearch_path%3D…"
         )));
     }
-    Ok(Schema { name, user, may_create })
+    Ok(Schema { name, user, may_create, database, may_create_temporary })
 }
 
 /// Returns why the user cannot write an SQLite file.

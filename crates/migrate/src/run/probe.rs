@@ -6,7 +6,9 @@ use tallybook_sql::error::{Error, Result};
 
 use crate::catalog::{self, ActualTable};
 use crate::compare::difference::{self, Difference};
-use crate::steps::column::Key;
+use crate::compare::expressions;
+use crate::compare::index_match;
+use crate::steps::column::{Column, Key};
 use crate::steps::step::{Action, Direction, Step};
 use crate::steps::table::Table;
 
@@ -20,6 +22,8 @@ pub(crate) enum Probe {
     Done,
     /// A different object of that name exists, which nothing may overwrite.
     Drift(String),
+    /// There is nothing to do on this dialect.
+    NotNeeded,
     /// Only the history can tell.
     Unknown,
 }
@@ -28,21 +32,30 @@ pub(crate) enum Probe {
 pub(crate) async fn probe(connection: &mut Connection, step: &Step) -> Result<Probe> {
     let dialect = connection.dialect();
     if let Action::Index(wanted) = &step.action {
-        return Ok(match catalog::index(connection, wanted.name).await? {
+        return Ok(match index_match::find(connection, wanted).await? {
             None => Probe::Missing,
             Some(there) if !there.is_valid && difference::is_same(wanted, &there) => Probe::Partial,
-            Some(there) => drift(difference::index(wanted, Some(&there))),
+            Some(there) => drift(difference::index(wanted, Some(&there), dialect)),
+        });
+    }
+    if let Action::Enum(wanted) = &step.action {
+        if dialect == Dialect::Sqlite {
+            return Ok(Probe::NotNeeded);
+        }
+        return Ok(match catalog::enum_labels(connection, wanted.name).await? {
+            None => Probe::Missing,
+            Some(labels) => drift(expressions::enum_type(wanted, Some(&labels))),
         });
     }
     let Some(name) = step.table_name() else { return Ok(Probe::Unknown) };
     let found = catalog::table(connection, name).await?;
     Ok(match (&step.action, found) {
         (Action::Table(_), None) => Probe::Missing,
-        (Action::Table(table), Some(found)) => drift(table_differs(table, &found, dialect)),
+        (Action::Table(table), Some(found)) => drift(table_differs(connection, table, &found).await?),
         (_, None) => Probe::Missing,
         (Action::Column { table, column }, Some(found)) => match found.column(column.name) {
             None => Probe::Missing,
-            Some(_) => match drift(difference::column(table, column, &found, dialect)) {
+            Some(_) => match drift(columns_differ(connection, table, &[*column], &found).await?) {
                 Probe::Done => {
                     column.key.map_or(Probe::Done, |key| match probe_key(&found, column.name, key) {
                         Probe::Missing => Probe::Partial,
@@ -53,8 +66,16 @@ pub(crate) async fn probe(connection: &mut Connection, step: &Step) -> Result<Pr
             },
         },
         (Action::Key { column, key, .. }, Some(found)) => probe_key(&found, column, *key),
-        (Action::Validate { key, .. }, Some(found)) => probe_validated(&found, key),
-        (Action::Index(_) | Action::Sql(_), _) => Probe::Unknown,
+        (Action::Check(check), Some(found)) => {
+            match found.checks.iter().any(|there| there.name.as_deref() == Some(check.name)) {
+                true => drift(
+                    expressions::differences(connection, check.table, &[], &[*check], &[], &found).await?,
+                ),
+                false => Probe::Missing,
+            }
+        }
+        (Action::Validate { constraint, .. }, Some(found)) => probe_validated(&found, constraint),
+        (Action::Index(_) | Action::Enum(_) | Action::Sql(_), _) => Probe::Unknown,
     })
 }
 
@@ -65,8 +86,25 @@ fn drift(differences: impl IntoIterator<Item = Difference>) -> Probe {
 }
 
 /// Compares the columns that a table is created with. It may have gained more since.
-fn table_differs(table: &Table, found: &ActualTable, dialect: Dialect) -> Vec<Difference> {
-    table.columns.iter().flat_map(|column| difference::column(table.name, column, found, dialect)).collect()
+async fn table_differs(
+    connection: &mut Connection,
+    table: &Table,
+    found: &ActualTable,
+) -> Result<Vec<Difference>> {
+    columns_differ(connection, table.name, table.columns, found).await
+}
+
+async fn columns_differ(
+    connection: &mut Connection,
+    table: &str,
+    columns: &[Column],
+    found: &ActualTable,
+) -> Result<Vec<Difference>> {
+    let dialect = connection.dialect();
+    let mut differences: Vec<_> =
+        columns.iter().flat_map(|column| difference::column(table, column, found, dialect)).collect();
+    differences.extend(expressions::differences(connection, table, columns, &[], &[], found).await?);
+    Ok(differences)
 }
 
 fn probe_key(found: &ActualTable, column: &str, key: Key) -> Probe {
@@ -78,6 +116,9 @@ fn probe_key(found: &ActualTable, column: &str, key: Key) -> Probe {
 }
 
 fn probe_validated(found: &ActualTable, key: &str) -> Probe {
+    if let Some(check) = found.checks.iter().find(|there| there.name.as_deref() == Some(key)) {
+        return if check.is_valid { Probe::Done } else { Probe::Missing };
+    }
     match found.keys.iter().find(|there| there.name.as_deref() == Some(key)) {
         Some(there) if there.is_valid => Probe::Done,
         Some(_) => Probe::Missing,
@@ -94,6 +135,7 @@ fn probe_validated(found: &ActualTable, key: &str) -> Probe {
 pub(crate) fn is_reached(step: &Step, direction: Direction, found: &Probe) -> bool {
     match (&step.action, step.takes_away(direction)) {
         (Action::Validate { .. }, true) => true,
+        _ if *found == Probe::NotNeeded => true,
         (_, true) => *found == Probe::Missing,
         (_, false) => *found == Probe::Done,
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tallybook_core::driver::Connection;
 use tallybook_core::waiting::retry_pause;
+use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::params;
 use tallybook_sql::query::{all, one, optional};
@@ -42,7 +43,7 @@ impl Run<'_> {
                 Ok(CreateTable::parse(&sql)?.constrains(column.name)
                     || !broken_views(connection).await?.is_empty())
             }
-            (Action::Key { .. }, _) => {
+            (Action::Key { .. } | Action::Check(_), _) => {
                 let found = self.probe_step(step, direction).await?;
                 Ok(!is_reached(step, direction, &found))
             }
@@ -157,6 +158,8 @@ fn items(old: &CreateTable<'_>, step: &Step, direction: Direction) -> Result<Opt
         }
         (Action::Key { column, key, .. }, false) => Some(old.with_key(column, key)),
         (Action::Key { column, key, .. }, true) => Some(old.without_key(column, key)?),
+        (Action::Check(check), false) => Some(old.with_constraint(check.sql(Dialect::Sqlite))),
+        (Action::Check(check), true) => Some(old.without_check(check.name)?),
         _ => None,
     })
 }

@@ -356,7 +356,7 @@ impl Run<'_> {
         match &step.action {
             Action::Table(_) => false,
             Action::Sql(Sql { in_transaction, .. }) => !in_transaction,
-            Action::Key { .. } if self.dialect == Dialect::Sqlite => true,
+            Action::Key { .. } | Action::Check(_) if self.dialect == Dialect::Sqlite => true,
             _ => step.table_name().is_none_or(|table| !made.contains(&table)),
         }
     }

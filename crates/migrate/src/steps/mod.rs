@@ -1,7 +1,9 @@
 //! Revisions and their steps: the declarations, and the SQL of each step on each dialect.
 
+pub(crate) mod check;
 pub(crate) mod checksum;
 pub(crate) mod column;
+pub(crate) mod enum_type;
 pub(crate) mod revision;
 mod sql_file;
 mod statements;

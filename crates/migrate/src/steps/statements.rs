@@ -21,11 +21,18 @@ impl Step {
                 let name = key.name.map_or_else(|| format!("{table}_{column}_fkey"), str::to_owned);
                 vec![format!("ALTER TABLE {table} DROP CONSTRAINT {name}")]
             }
-            (Action::Validate { table, key }, false) if dialect == Dialect::Postgres => {
-                vec![format!("ALTER TABLE {table} VALIDATE CONSTRAINT {key}")]
+            (Action::Check(check), false) => vec![add_check(check.table, &check.sql(dialect))],
+            (Action::Check(check), true) => {
+                vec![format!("ALTER TABLE {} DROP CONSTRAINT {}", check.table, check.name)]
             }
+            (Action::Validate { table, constraint }, false) if dialect == Dialect::Postgres => {
+                vec![format!("ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")]
+            }
+            (Action::Enum(_), _) if dialect == Dialect::Sqlite => Vec::new(),
+            (Action::Enum(of), false) => vec![of.sql()],
+            (Action::Enum(of), true) => vec![format!("DROP TYPE {}", of.name)],
             (Action::Validate { .. }, _) => Vec::new(),
-            (Action::Index(index), false) => vec![index.sql()],
+            (Action::Index(index), false) => vec![index.sql(dialect)],
             (Action::Index(index), true) => vec![format!("DROP INDEX {}", index.name)],
             (Action::Sql(sql), false) => vec![sql.texts(dialect).up.to_owned()],
             (Action::Sql(sql), true) => sql.texts(dialect).back.iter().map(ToString::to_string).collect(),
@@ -42,15 +49,24 @@ impl Step {
     }
 }
 
-/// Adds a column. On PostgreSQL the foreign key is left unvalidated: validating at once would block writers for
+/// Adds a column. On PostgreSQL its constraints are left unvalidated: validating at once would block writers for
 /// the whole scan. SQLite checks an empty column in no time, and needs the key in the definition to drop it again.
 fn add_column(table: &str, column: &Column, dialect: Dialect, probe: &Probe) -> Vec<String> {
     if dialect == Dialect::Sqlite {
         return vec![format!("ALTER TABLE {table} ADD COLUMN {}", column.sql(dialect))];
     }
-    let add = format!("ALTER TABLE {table} ADD COLUMN {}", column.sql_without_key(dialect));
+    let add = format!("ALTER TABLE {table} ADD COLUMN {}", column.sql_without_constraints(dialect));
     let key = column.key.map(|key| add_key(table, column.name, &key));
-    (*probe != Probe::Partial).then_some(add).into_iter().chain(key).collect()
+    let checks = column.conditions(dialect).into_iter().map(|condition| {
+        add_check(table, &format!("CONSTRAINT {} CHECK ({condition})", column.check_name(table)))
+    });
+    // A column without its check is drift, so only the key may be missing.
+    let added = (*probe != Probe::Partial).then(|| [add].into_iter().chain(checks));
+    added.into_iter().flatten().chain(key).collect()
+}
+
+fn add_check(table: &str, constraint: &str) -> String {
+    format!("ALTER TABLE {table} ADD {constraint} NOT VALID")
 }
 
 fn add_key(table: &str, column: &str, key: &Key) -> String {

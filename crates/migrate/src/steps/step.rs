@@ -2,8 +2,10 @@
 
 use tallybook_sql::dialect::Dialect;
 
+use crate::steps::check::{Check, Expression};
 use crate::steps::checksum::{checksum, checksum_of_directions, has_directions};
 use crate::steps::column::{Column, Key};
+use crate::steps::enum_type::EnumType;
 use crate::steps::table::Index;
 use crate::steps::table::Table;
 
@@ -24,7 +26,9 @@ pub(crate) enum Action {
     Table(Table),
     Column { table: &'static str, column: Column },
     Key { table: &'static str, column: &'static str, key: Key },
-    Validate { table: &'static str, key: &'static str },
+    Check(Check),
+    Validate { table: &'static str, constraint: &'static str },
+    Enum(EnumType),
     Index(Index),
     Sql(Sql),
 }
@@ -85,8 +89,13 @@ impl Step {
         Self::new(Action::Table(Table { name, columns }))
     }
 
-    /// Adds a column to a table. On PostgreSQL its foreign key, if any, is not validated: let [`Step::validate`]
-    /// follow.
+    /// Creates an enum type of PostgreSQL. On SQLite it does nothing: each column of the type has a check.
+    pub const fn enum_type(of: EnumType) -> Self {
+        Self::new(Action::Enum(of))
+    }
+
+    /// Adds a column to a table. On PostgreSQL its foreign key and its check, if any, are not validated: let
+    /// [`Step::validate`] follow.
     pub const fn column(table: &'static str, column: Column) -> Self {
         Self::new(Action::Column { table, column })
     }
@@ -96,24 +105,72 @@ impl Step {
         Self::new(Action::Key { table, column, key })
     }
 
-    /// Validates a foreign key that was added before. Scans the table without blocking writers. On SQLite it does
-    /// nothing, since adding the key has checked the rows.
-    pub const fn validate(table: &'static str, key: &'static str) -> Self {
-        Self::new(Action::Validate { table, key })
+    /// Adds a check constraint to a table; not validated on PostgreSQL: let [`Step::validate`] follow. On SQLite it
+    /// rebuilds the table, which checks its rows.
+    ///
+    /// ```
+    /// use tallybook::migrate::{Revision, Step};
+    ///
+    /// const LIMITS: Revision = Revision::new("0002", "limits", &[
+    ///     Step::check("ck_orders_limit", "orders", "kind <> 'limit' OR limit_price > 0"),
+    ///     Step::validate("orders", "ck_orders_limit"),
+    /// ]);
+    /// ```
+    pub const fn check(name: &'static str, table: &'static str, condition: &'static str) -> Self {
+        Self::new(Action::Check(Check { name, table, expression: Expression::of_both(condition) }))
     }
 
-    /// Creates an index; on PostgreSQL concurrently.
+    /// Adds a check constraint that the dialects spell differently; otherwise as [`Step::check`].
+    pub const fn check_per_dialect(
+        name: &'static str,
+        table: &'static str,
+        postgres: &'static str,
+        sqlite: &'static str,
+    ) -> Self {
+        Self::new(Action::Check(Check { name, table, expression: Expression { postgres, sqlite } }))
+    }
+
+    /// Validates a foreign key or a check that was added before. Scans the table without blocking writers. On SQLite it
+    /// does nothing, since adding the constraint has checked the rows.
+    pub const fn validate(table: &'static str, constraint: &'static str) -> Self {
+        Self::new(Action::Validate { table, constraint })
+    }
+
+    /// Creates an index; on PostgreSQL concurrently. Each of `columns` is the name of a column, or an expression, and
+    /// may say its order, as SQL spells them: `"symbol"`, `"created_at DESC"`, `"lower(email)"`, `"(bid + ask)"`.
+    ///
+    /// ```
+    /// use tallybook::migrate::Step;
+    ///
+    /// const OPEN: Step = Step::index("ix_orders_open", "orders", &["symbol", "created_at DESC"]).filter("is_open");
+    /// const EMAIL: Step = Step::unique_index("ix_users_email", "users", &["lower(email)"]);
+    /// ```
     pub const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: false }))
+        Self::new(Action::Index(Index { name, table, columns, is_unique: false, filter: None }))
     }
 
-    /// Creates a unique index; on PostgreSQL concurrently.
+    /// Creates a unique index; otherwise as [`Step::index`].
     pub const fn unique_index(
         name: &'static str,
         table: &'static str,
         columns: &'static [&'static str],
     ) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: true }))
+        Self::new(Action::Index(Index { name, table, columns, is_unique: true, filter: None }))
+    }
+
+    /// Makes an index partial: it holds only the rows that meet the condition. A unique one is unique among them.
+    #[must_use]
+    pub const fn filter(self, condition: &'static str) -> Self {
+        self.filter_per_dialect(condition, condition)
+    }
+
+    /// Makes an index partial by a condition that the dialects spell differently.
+    #[must_use]
+    pub const fn filter_per_dialect(mut self, postgres: &'static str, sqlite: &'static str) -> Self {
+        if let Action::Index(index) = &mut self.action {
+            index.filter = Some(Expression { postgres, sqlite });
+        }
+        self
     }
 
     /// Runs SQL in a transaction, one or several statements, and `back` to take it back. `what` is a short
@@ -168,7 +225,14 @@ impl Step {
             Action::Key { table, column, .. } => {
                 (if drops { "drop the key of" } else { "add the key of" }, format!("{table}.{column}"))
             }
-            Action::Validate { key, .. } => (if drops { "leave" } else { "validate" }, (*key).to_owned()),
+            Action::Check(check) => (
+                if drops { "drop the check" } else { "add the check" },
+                format!("{}.{}", check.table, check.name),
+            ),
+            Action::Validate { constraint, .. } => {
+                (if drops { "leave" } else { "validate" }, (*constraint).to_owned())
+            }
+            Action::Enum(of) => (if drops { "drop the enum" } else { "create the enum" }, of.name.to_owned()),
             Action::Index(index) => (if drops { "drop" } else { "index" }, index.name.to_owned()),
             Action::Sql(sql) => (if drops { "take back:" } else { "" }, sql.what.to_owned()),
         };
@@ -180,15 +244,16 @@ impl Step {
         self.is_inverse == (direction == Direction::Up)
     }
 
-    /// Returns the table that the step changes; `None` for SQL.
+    /// Returns the table that the step changes; `None` for SQL and enum types.
     pub(crate) fn table_name(&self) -> Option<&'static str> {
         match &self.action {
             Action::Table(table) => Some(table.name),
             Action::Column { table, .. } | Action::Key { table, .. } | Action::Validate { table, .. } => {
                 Some(table)
             }
+            Action::Check(check) => Some(check.table),
             Action::Index(index) => Some(index.table),
-            Action::Sql(_) => None,
+            Action::Enum(_) | Action::Sql(_) => None,
         }
     }
 
@@ -238,8 +303,14 @@ impl Step {
                 Action::Key { table, column, key } => {
                     upgrade_text += &format!("{table}.{column} {}", key.sql());
                 }
-                Action::Validate { table, key } => upgrade_text += &format!("validate {table} {key}"),
-                Action::Index(index) => upgrade_text += &index.sql(),
+                Action::Check(check) => {
+                    upgrade_text += &format!("{} {}", check.table, check.sql(dialect));
+                }
+                Action::Validate { table, constraint } => {
+                    upgrade_text += &format!("validate {table} {constraint}");
+                }
+                Action::Enum(of) => upgrade_text += &of.sql(),
+                Action::Index(index) => upgrade_text += &index.sql(dialect),
                 Action::Sql(sql) => upgrade_text += sql.texts(dialect).up,
             }
             upgrade_text.push('\n');
