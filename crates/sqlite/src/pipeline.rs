@@ -209,7 +209,7 @@ fn compile(
         if read_only && !prepared.readonly() {
             return Err(Error::new(ErrorDetail::WriteInRead));
         }
-        bind_all(&mut prepared, query.request().values())?;
+        bind_all(&mut prepared, sql, query.request().values())?;
         query.columns().map_or(Ok(()), |columns| checked.check(&prepared, sql, columns))
     };
     let outcome = check();

@@ -172,10 +172,10 @@ pub mod migrate {
 pub use tallybook_macros::max_queries;
 
 pub use tallybook_sql::{
-    AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error, ErrorKind,
-    Escaped, Execute, IsolationLevel, Json, Numeric, One, Optional, Params, ReadBatch, Result, Row, RowRef,
-    SqlType, Statement, TextEnum, Value, ValueRef, all, execute, hide_unless_plain, now, one, optional,
-    params,
+    AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error,
+    ErrorKind, Escaped, Execute, IsolationLevel, Json, Numeric, One, Optional, Params, ReadBatch, Result,
+    Row, RowRef, SqlType, Statement, TextEnum, Value, ValueRef, all, execute, hide_unless_plain, now, one,
+    optional, params,
 };
 #[doc(hidden)]
 pub use tallybook_sql::{Queries, Query, Request};

@@ -150,7 +150,9 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
 async fn reads_of_other_spellings(db: &Database, texts: &Mutex<Vec<String>>) -> String {
     let mut out = String::new();
     let mut session: WriteSession = db.begin().await.unwrap();
-    for (table, time) in [("trades", "created_at"), ("executions", "executed_at"), ("trading_sessions", "started_at")] {
+    for (table, time) in
+        [("trades", "created_at"), ("executions", "executed_at"), ("trading_sessions", "started_at")]
+    {
         let sql = format!("UPDATE {table} SET {time} = replace({time}, ' ', 'T')");
         session.run(execute(sql, params![])).await.unwrap();
     }
