@@ -318,3 +318,34 @@ impl Step {
         upgrade_text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Step;
+    use crate::steps::checksum::checksum;
+    use crate::steps::column::{Column, Type};
+
+    #[test]
+    fn checksums_that_databases_have_recorded_stay_as_they_are() {
+        const COLUMNS: &[Column] = &[
+            Column::new("id", Type::Id),
+            Column::new("owner", Type::Integer).null().key("fk_owner", "users"),
+            Column::new("code", Type::Varchar(20)).unique(),
+        ];
+        let rest =
+            "owner INTEGER CONSTRAINT fk_owner REFERENCES users (id), code VARCHAR(20) NOT NULL UNIQUE)";
+        let table = format!(
+            "false CREATE TABLE t (id SERIAL NOT NULL PRIMARY KEY, {rest}\n\
+             CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, {rest}\n"
+        );
+        assert_eq!(Step::table("t", COLUMNS).checksum(), checksum(&table));
+        let index = "CREATE UNIQUE INDEX ix ON t (owner, code)\n";
+        let step = Step::unique_index("ix", "t", &["owner", "code"]);
+        assert_eq!(step.checksum(), checksum(&format!("false {index}{index}")));
+        let validate = "validate t fk_owner\n";
+        assert_eq!(
+            Step::validate("t", "fk_owner").checksum(),
+            checksum(&format!("false {validate}{validate}"))
+        );
+    }
+}
