@@ -57,14 +57,17 @@ async fn observed(book: &tallybook::Database) -> (Database, Arc<Mutex<Vec<String
 /// Calls methods of a repository, each in a session of its own, and writes down what they send.
 macro_rules! sent {
     ($db:ident, $texts:ident, $into:ident, $open:ident, $repository:ident: $($call:ident($($argument:expr),*))*) => {$(
-        let mut session = $db.$open().await.unwrap();
-        $texts.lock().unwrap().clear();
-        let _ = $repository::new(&mut session).$call($($argument),*).await.unwrap();
-        $into.push_str(&section(
-            concat!(stringify!($repository), "::", stringify!($call), "(", stringify!($($argument),*), ")"),
-            &$texts.lock().unwrap(),
-        ));
-        drop(session);
+        // Boxed: the futures of all calls together would overflow the stack of an unoptimized build.
+        Box::pin(async {
+            let mut session = $db.$open().await.unwrap();
+            $texts.lock().unwrap().clear();
+            let _ = $repository::new(&mut session).$call($($argument),*).await.unwrap();
+            $into.push_str(&section(
+                concat!(stringify!($repository), "::", stringify!($call), "(", stringify!($($argument),*), ")"),
+                &$texts.lock().unwrap(),
+            ));
+        })
+        .await;
     )*};
 }
 

@@ -2,7 +2,6 @@
 
 use std::future::pending;
 
-use rust_decimal::Decimal;
 use tallybook::{Dialect, Error, Execute, One, Result, Session, Statement, execute, one, params};
 use tokio::sync::oneshot;
 
@@ -195,7 +194,7 @@ tallybook_testkit::both_dialects! {
     async fn a_value_that_is_refused_before_it_is_sent_spoils_nothing(url: &str) {
         let db = with_notes(url).await;
         let mut session = db.begin().await.unwrap();
-        let refused: Decimal = "0.12345678901234567".parse().unwrap();
+        let refused = f64::NAN;
         for (id, title) in [(1, "before"), (2, "behind")] {
             let query = execute("INSERT INTO notes (id, title) VALUES ($1, $2)", params![refused, title]);
             assert!(session.run(query).await.unwrap_err().is_invalid_value());
