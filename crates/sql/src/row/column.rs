@@ -6,7 +6,7 @@ use super::{Decode, ValueRef};
 use crate::error::{Error, Result};
 use crate::value::{Encode, SqlType, Value, check_precision, f64_from_decimal, parse_json, would_change};
 
-/// A column of a struct that implements [`Row`].
+/// A column of a struct that implements [`Row`](super::Row).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name in the result, compared without regard to ASCII case. In a tuple it is the index, from 0, and not compared.
