@@ -10,7 +10,7 @@ use tokio_postgres::{Column as PgColumn, Row};
 use uuid::Uuid;
 
 use super::numeric::decimal_from_numeric;
-use super::param::{JSONB_VERSION, POSTGRES_DAY, is_enum};
+use super::param::{JSONB_VERSION, POSTGRES_DAY, fits_column, is_enum};
 
 /// The values of a row. Most rows need no allocation.
 pub(super) type Values<'r> = SmallVec<[ValueRef<'r>; 24]>;
@@ -133,31 +133,14 @@ pub(super) fn check_columns(sql: &str, found: &[PgColumn], expected: &[Column]) 
     Ok(())
 }
 
+/// Returns whether a column of type `ty` can be read as `kind`: whatever is written to it, and types that only reading widens.
 fn reads(kind: SqlType, ty: &Type) -> bool {
-    match kind {
-        SqlType::Bool => *ty == Type::BOOL,
-        SqlType::Int => matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8),
-        SqlType::Float => matches!(*ty, Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC),
-        SqlType::Decimal => matches!(*ty, Type::FLOAT8 | Type::NUMERIC),
-        SqlType::Numeric => *ty == Type::NUMERIC,
-        SqlType::Text | SqlType::Enum => is_text(ty) || is_enum(ty),
-        SqlType::Timestamp => matches!(*ty, Type::TIMESTAMP | Type::TIMESTAMPTZ),
-        SqlType::Date => *ty == Type::DATE,
-        SqlType::Time => *ty == Type::TIME,
-        SqlType::Uuid => *ty == Type::UUID,
-        SqlType::Json => matches!(*ty, Type::JSON | Type::JSONB),
-        SqlType::Bytes => *ty == Type::BYTEA,
-        SqlType::Ints => matches!(*ty, Type::INT2_ARRAY | Type::INT4_ARRAY | Type::INT8_ARRAY),
-        SqlType::Floats => *ty == Type::FLOAT8_ARRAY,
-        SqlType::Bools => *ty == Type::BOOL_ARRAY,
-        SqlType::Texts => matches!(*ty, Type::TEXT_ARRAY | Type::VARCHAR_ARRAY),
-        SqlType::Uuids => *ty == Type::UUID_ARRAY,
-    }
-}
-
-fn is_text(ty: &Type) -> bool {
-    matches!(
-        *ty,
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::JSONB | Type::UNKNOWN
-    )
+    fits_column(kind, ty)
+        || match kind {
+            SqlType::Float => matches!(*ty, Type::FLOAT4 | Type::NUMERIC),
+            SqlType::Text | SqlType::Enum => {
+                is_enum(ty) || matches!(*ty, Type::NAME | Type::JSON | Type::JSONB | Type::UNKNOWN)
+            }
+            _ => false,
+        }
 }

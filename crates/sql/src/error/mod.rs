@@ -6,20 +6,19 @@
 mod detail;
 mod excerpt;
 mod kind;
+mod message;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
-use crate::escaped::{Escaped, Escaping};
 use crate::value::SqlType;
 
 pub use detail::{AcquireStep, ErrorDetail, GoneTransaction};
 pub use kind::ErrorKind;
 
-use detail::CONNECTION;
-use excerpt::{first_table, one_line, shorten, without_quoted};
+use excerpt::one_line;
 
 /// An error of the database layer: what failed, where, and what to do about it.
 ///
@@ -128,91 +127,11 @@ impl Error {
         &self.0.detail
     }
 
-    /// Returns the message without any value of a row or parameter and without the statement: fit for logs.
-    ///
-    /// A database's own message is left out, whatever its code: a function may raise an error with any text.
-    pub fn without_values(&self) -> String {
-        let message = match &self.0.detail {
-            ErrorDetail::Database { code, condition, .. } => format!("{condition} [{code}]"),
-            // The description of the value has the type and the size of the value only.
-            detail @ ErrorDetail::Decode { .. } => without_quoted(&detail.to_string()),
-            ErrorDetail::Value { place, .. } => format!("{place}: the value can't be stored as it is"),
-            ErrorDetail::TransactionFailed { .. } => {
-                "an earlier statement of this transaction failed, so nothing of it can be kept".to_owned()
-            }
-            ErrorDetail::SnapshotEnded { .. } => {
-                "the snapshot of the session ended with an earlier batch".to_owned()
-            }
-            detail => self.with_server_address(detail.to_string()),
-        };
-        format!("{}{message}", self.row_prefix(None))
-    }
-
-    /// Returns the message of one of Tallybook's own statements about the schema, without the statement and without
-    /// quoted values.
-    #[doc(hidden)]
-    pub fn without_detail(&self) -> String {
-        match &self.0.detail {
-            ErrorDetail::Database { code, message, .. } if code.starts_with(DATA_EXCEPTION) => {
-                format!("{} [{code}]", without_quoted(message))
-            }
-            ErrorDetail::Database { code, message, .. } => format!("{message} [{code}]"),
-            _ => self.without_values(),
-        }
-    }
-
-    /// Returns the message without the statement: for readers who should not see the SQL. Like
-    /// [`Display`](fmt::Display), it may quote values.
-    pub fn message(&self) -> String {
-        let mut message = String::new();
-        // Writing to a string does not fail.
-        let _ = self.write_message(&mut message);
-        message
-    }
-
-    fn write_message(&self, to: &mut impl fmt::Write) -> fmt::Result {
-        let mut escaping = Escaping(to);
-        escaping.write_str(&self.row_prefix(self.0.id))?;
-        match (&self.0.server, &self.0.detail) {
-            (Some(_), detail) => escaping.write_str(&self.with_server_address(detail.to_string())),
-            (None, ErrorDetail::Revision { lines }) => {
-                for (index, line) in lines.iter().enumerate() {
-                    escaping.0.write_str(if index == 0 { "" } else { "\n" })?;
-                    escaping.write_str(line)?;
-                }
-                Ok(())
-            }
-            (None, detail) => write!(escaping, "{detail}"),
-        }
-    }
-
-    /// Returns the row in a result or a bulk load, as the start of a message.
-    fn row_prefix(&self, id: Option<i64>) -> String {
-        let table = match (&self.0.detail, &self.0.statement) {
-            (ErrorDetail::Decode { .. }, Some(sql)) => first_table(sql),
-            _ => None,
-        };
-        match (self.0.row, id, table) {
-            (Some(row), Some(id), Some(table)) => format!("row {row} (id {id} of {table}), "),
-            (Some(row), Some(id), None) => format!("row {row} (id {id}), "),
-            (Some(row), None, _) => format!("row {row}, "),
-            (None, ..) => String::new(),
-        }
-    }
-
     /// Returns the reason why a value can't be stored unchanged.
     pub fn problem(&self) -> Option<&str> {
         match &self.0.detail {
             ErrorDetail::Value { problem, .. } => Some(problem),
             _ => None,
-        }
-    }
-
-    /// Inserts the address of the server into the message of a lost connection.
-    fn with_server_address(&self, message: String) -> String {
-        match &self.0.server {
-            Some(server) => message.replacen(CONNECTION, &format!("{CONNECTION} to {server}"), 1),
-            None => message,
         }
     }
 
@@ -571,33 +490,8 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_message(f)?;
-        match &self.0.statement {
-            Some(sql) => write!(Escaping(f), " (in `{}`)", shorten(sql)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({self}")?;
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            write!(f, "; {}", Escaped(&cause.to_string()))?;
-            source = cause.source();
-        }
-        f.write_str(")")
-    }
-}
-
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
-
-/// PostgreSQL's class of errors whose messages quote values; messages of other classes quote names.
-const DATA_EXCEPTION: &str = "22";

@@ -87,15 +87,16 @@ impl Encode for String {
     const SQL_TYPE: SqlType = SqlType::Text;
 
     fn encode(&self) -> Result<Value, String> {
-        check_text(self)?;
+        check_text(self, "text")?;
         Ok(Value::Text(self.clone()))
     }
 }
 
-/// Refuses U+0000, which PostgreSQL rejects in a text, and at which SQLite's own functions truncate.
-pub(super) fn check_text(text: &str) -> Result<(), String> {
+/// Refuses U+0000, which PostgreSQL rejects in a text, and at which SQLite's own functions truncate. `column` is the type
+/// of the column.
+pub(super) fn check_text(text: &str, column: &str) -> Result<(), String> {
     if text.contains('\0') {
-        return Err("holds the character U+0000, which no text column can".to_owned());
+        return Err(format!("holds the character U+0000, which no {column} column can"));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as JsonValue;
 use serde_json::ser::{Formatter, Serializer};
 
+use super::encode::check_text;
 use super::{Encode, SqlType, Value, finite};
 use crate::row::{Decode, DecodeError, ValueRef};
 
@@ -90,7 +91,7 @@ fn check(value: &JsonValue, depth: usize) -> Result<(), String> {
         depth.checked_sub(1).ok_or_else(too_deep)
     };
     match value {
-        JsonValue::String(text) => check_text(text),
+        JsonValue::String(text) => check_text(text, "jsonb"),
         JsonValue::Array(items) => {
             let depth = deeper()?;
             items.iter().try_for_each(|item| check(item, depth))
@@ -98,19 +99,12 @@ fn check(value: &JsonValue, depth: usize) -> Result<(), String> {
         JsonValue::Object(members) => {
             let depth = deeper()?;
             members.iter().try_for_each(|(name, member)| {
-                check_text(name)?;
+                check_text(name, "jsonb")?;
                 check(member, depth)
             })
         }
         JsonValue::Null | JsonValue::Bool(_) | JsonValue::Number(_) => Ok(()),
     }
-}
-
-fn check_text(text: &str) -> Result<(), String> {
-    if text.contains('\0') {
-        return Err("holds the character U+0000, which no jsonb column can".to_owned());
-    }
-    Ok(())
 }
 
 /// Writes a double with a point and without an exponent. `jsonb` keeps numbers as `numeric`: it would turn 1e16 into a

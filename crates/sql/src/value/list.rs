@@ -34,7 +34,7 @@ lists! {
     };
     bool => Bools, |items| items.to_owned();
     String => Texts, |items| {
-        items.iter().try_for_each(|item| super::encode::check_text(item))?;
+        items.iter().try_for_each(|item| super::encode::check_text(item, "text"))?;
         items.to_owned()
     };
     Uuid => Uuids, |items| items.to_owned();

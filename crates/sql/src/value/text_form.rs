@@ -36,7 +36,7 @@ impl SqlType {
             SqlType::Decimal => decimal_from_text(text).map(Value::Decimal).ok_or_else(unfit),
             SqlType::Numeric => decimal_from_text(text).map(Value::Numeric).ok_or_else(unfit),
             SqlType::Text => text.encode(),
-            SqlType::Enum => encode::check_text(text).map(|()| Value::Enum(text.to_owned())),
+            SqlType::Enum => encode::check_text(text, "text").map(|()| Value::Enum(text.to_owned())),
             SqlType::Timestamp => parse_foreign(text).ok_or_else(unfit)?.encode(),
             SqlType::Date => parse_date(text).map(Value::Date).ok_or_else(unfit),
             SqlType::Time => parse_time(text).map(Value::Time).ok_or_else(unfit),
