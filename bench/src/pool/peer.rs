@@ -1,4 +1,4 @@
-//! What a pool must do.
+//! The common interface of the pools that are compared.
 
 use std::future::Future;
 

@@ -57,7 +57,7 @@ impl From<Key> for ForeignKey {
 /// Reads the foreign keys of the database; one statement, one round trip.
 ///
 /// # Errors
-/// What the database reports.
+/// The error that the database reports.
 pub async fn read_foreign_keys(connection: &mut Connection) -> Result<Vec<ForeignKey>> {
     let found = connection
         .execute(foreign_keys(), TransactionFraming { read_only: true, ..TransactionFraming::default() })

@@ -1,4 +1,4 @@
-//! What the checks of a node found, and what they collect to compare it with others.
+//! The findings of a node's checks, and the facts that are compared with other nodes.
 
 use tallybook_sql::Row;
 

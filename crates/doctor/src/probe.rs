@@ -1,4 +1,4 @@
-//! What a check asks with: the connection to its node.
+//! The connection of a check to its node.
 
 use tallybook_core::driver::Connection;
 use tallybook_migrate::Revision;

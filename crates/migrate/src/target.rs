@@ -7,7 +7,7 @@ use tallybook_sql::redact::quoted;
 
 use crate::steps::revision::Revision;
 
-/// Where to go: `head`, `base`, a number of steps (`+1`, `-1`) or the identifier of a revision.
+/// The revision to go to: `head`, `base`, a number of steps (`+1`, `-1`) or the identifier of a revision.
 ///
 /// ```
 /// use tallybook::migrate::Target;

@@ -1,4 +1,4 @@
-//! What a monitor records, shared by its clones, recorders and scopes.
+//! The records of a monitor, shared by its clones, recorders and scopes.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -55,7 +55,7 @@ pub(super) struct SessionRecorder {
     /// Deregisters the session from its scope when dropped.
     open_session: Option<OpenSession>,
     spare_buffers: Vec<Vec<Key>>,
-    /// Where it goes between two sessions.
+    /// The store that keeps it between two sessions.
     idle_recorders: Weak<IdleRecorders>,
 }
 

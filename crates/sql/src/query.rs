@@ -198,7 +198,7 @@ impl<T: Row> Fetch<T> {
     }
 }
 
-/// What a stream needs: rows that are taken out while others are still to come.
+/// For streams, which take rows out while others are still to come.
 #[doc(hidden)]
 impl<T: Row> All<T> {
     /// Returns it as a driver sees it.

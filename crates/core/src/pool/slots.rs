@@ -14,7 +14,7 @@ use crate::driver::Connection;
 pub(super) struct Slots {
     idle: Vec<Idle>,
     in_use: Slab<InUse>,
-    /// Whether the most recent connection is encrypted.
+    /// True if the most recent connection is encrypted.
     pub(super) encrypted: Option<bool>,
     /// Identity of the server at the most recent connect.
     pub(super) identity: Identity,

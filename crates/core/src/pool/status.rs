@@ -24,7 +24,7 @@ pub struct PoolStatus {
     pub overflow: usize,
     /// Callers waiting for a connection.
     pub waiting: usize,
-    /// Whether the most recent connection is encrypted; `None` on SQLite and before the first connection.
+    /// True if the most recent connection is encrypted; `None` on SQLite and before the first connection.
     pub encrypted: Option<bool>,
     /// The longest session that is open now.
     pub longest: Option<ConnectionHolder>,

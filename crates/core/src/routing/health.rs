@@ -25,7 +25,7 @@ pub(super) struct Health {
     known: Mutex<Known>,
 }
 
-/// What the node may be used for.
+/// The sessions that the node may serve.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Serves {

@@ -23,14 +23,14 @@ pub(super) struct Primary {
     /// Notified when a node starts to accept writes.
     pub(super) changed: Notify,
     election: Mutex<ElectionState>,
-    /// When the nodes were created. The first known position of a primary covers all commits before then.
+    /// Time at which the nodes were created. The first known position of a primary covers all commits before then.
     epoch: Instant,
     history: Mutex<History>,
     /// Commits that a replaced primary acknowledged and its successor may lack.
     doubtful: AtomicU64,
 }
 
-/// What elections have seen so far.
+/// The clusters and timelines that elections have seen so far.
 #[derive(Default)]
 struct ElectionState {
     /// System identifier of the cluster, from the first primary.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tallybook_sql::replication::Position;
 
-/// How fresh a read must be.
+/// The required freshness of a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ReadConsistency {
     /// Within the staleness bound of the settings; best effort while there is no primary.

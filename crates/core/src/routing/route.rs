@@ -35,7 +35,7 @@ pub(crate) struct Route {
     budget: AcquireBudget,
 }
 
-/// What to do after a round trip.
+/// The next step after a round trip.
 pub(crate) enum Next {
     /// Use the outcome.
     Done,

@@ -10,7 +10,7 @@ const BLIND_INTERVAL: Duration = Duration::from_secs(1);
 /// A connection that is idle for this long is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The connection for probes, and why there is none although the node is alive.
+/// The connection for probes, and the reason if a live node has none.
 #[derive(Default)]
 pub(super) struct Watch {
     pub(super) connection: Option<Connection>,
@@ -32,7 +32,7 @@ pub(super) struct ProbeFailure {
     pub(super) kind: FailureKind,
 }
 
-/// What a failed probe says about the node.
+/// The meaning of a failed probe.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// It answers on other connections.

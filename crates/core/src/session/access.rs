@@ -44,7 +44,7 @@ pub trait Session: sealed::Sealed + Send {
     /// each statement.
     ///
     /// # Errors
-    /// What the database reports.
+    /// The error that the database reports.
     fn explain<B: ReadBatch>(&mut self, query: B) -> impl Future<Output = Result<Plan>> + Send;
 
     /// Returns the statements, round trips and rows of this session so far.

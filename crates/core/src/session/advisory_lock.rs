@@ -39,7 +39,7 @@ impl From<String> for AdvisoryKey {
     }
 }
 
-/// What these ask on SQLite takes no lock. It begins the transaction, which excludes all others.
+/// On SQLite these statements take no lock: they begin the transaction, which excludes all others.
 const LOCK_NUMBER: Statement =
     Statement::per_dialect("SELECT pg_advisory_xact_lock($1)::text", "SELECT CAST($1 AS text)");
 const LOCK_NAME: Statement = Statement::per_dialect(

@@ -41,7 +41,7 @@ pub struct Explainer<'s, S> {
     mode: ExplainMode,
 }
 
-/// Whether EXPLAIN also runs the statement.
+/// EXPLAIN with or without running the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExplainMode {
     Plan,

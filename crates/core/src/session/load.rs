@@ -106,7 +106,7 @@ impl BulkLoad<'_> {
     /// Sends the remaining rows and returns the total.
     ///
     /// # Errors
-    /// What the database reports, for example a violated constraint.
+    /// The error that the database reports, for example a violated constraint.
     pub async fn finish(self) -> Result<u64> {
         self.session.finish_load(self.load, &self.sql, self.call).await
     }

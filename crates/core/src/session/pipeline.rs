@@ -1,4 +1,4 @@
-//! What both kinds of session do with a batch: send it, count it, record it.
+//! Sending, counting and recording a batch, for both kinds of session.
 
 use std::ops::AsyncFnOnce;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub(super) struct SessionConnection {
     pub(super) pooled: NodeConnection,
     pub(super) counts: Counts,
     recorder: Option<Box<dyn Recorder>>,
-    /// Whether the session's work lasts: it committed, or it only reads.
+    /// True if the session's work lasts: it committed, or it only reads.
     is_durable: bool,
 }
 

@@ -89,7 +89,7 @@ impl ReadSession {
     /// If the future of an earlier batch was dropped, what is left of it is cleaned up first.
     ///
     /// # Errors
-    /// What the database reports, a row that does not match its struct, or a statement that is not a read. In
+    /// The error that the database reports, a row that does not match its struct, or a statement that is not a read. In
     /// a session with one snapshot, a failed or dropped batch ends the session
     /// ([`Error::is_transaction_failed`] from then on), except the first batch: after that the next one takes
     /// a new snapshot.

@@ -71,7 +71,7 @@ impl<'s, T: Row> RowStream<'s, T> {
     /// Returns the next row, or `None` after the last one. May be dropped at any point: no row is lost.
     ///
     /// # Errors
-    /// What the database reports, or a row that does not match its struct. The rows before it were returned, except that
+    /// The error that the database reports, or a row that does not match its struct. The rows before it were returned, except that
     /// PostgreSQL reports a failure ahead of up to 1,000 rows that it had computed. In a write session the transaction can
     /// then only be rolled back.
     pub async fn next(&mut self) -> Option<Result<T>> {

@@ -109,9 +109,10 @@ impl WriteSession {
     /// [`RepeatableRead`](IsolationLevel::RepeatableRead). On SQLite nobody else writes meanwhile.
     ///
     /// # Errors
-    /// What the database reports; from then on the transaction can only be rolled back. A batch that is
+    /// The error that the database reports; from then on the transaction can only be rolled back. A batch that is
     /// refused before it is sent leaves the transaction intact: an unsuitable value, or a statement that
-    /// begins or ends a transaction ([`Error::is_transaction_control`]).
+    /// begins or ends a transaction ([`Error::is_transaction_control`]). A decimal parameter that a double would round
+    /// is refused later, by the connection, which knows the type that the statement needs.
     pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
         check(&mut batch)?;
         let mut sent = queries(&mut batch);

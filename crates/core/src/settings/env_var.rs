@@ -19,7 +19,7 @@ pub struct EnvVar {
     pub name: String,
     /// Value without passwords.
     pub value: String,
-    /// Whether it comes from the file `.env` and not from the environment.
+    /// True if it comes from the file `.env` and not from the environment.
     pub is_from_file: bool,
 }
 

@@ -40,7 +40,7 @@ pub struct Settings {
     pub monitor: MonitorSettings,
     /// Read replicas.
     pub replica: ReplicaSettings,
-    /// What may be done to an SQLite file. Set by programs; there is no variable.
+    /// The permitted operations on an SQLite file. Set by programs; there is no variable.
     pub open_mode: OpenMode,
     /// Time that a statement waits for a lock of another process on an SQLite file. Default 5 s. Set by
     /// programs; there is no variable.
@@ -71,7 +71,7 @@ pub struct PoolSettings {
     pub leak_threshold: Option<Duration>,
 }
 
-/// What is written to the log, through `tracing`.
+/// The settings of the log, which goes through `tracing`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LogSettings {
@@ -85,7 +85,7 @@ pub struct LogSettings {
     pub parameters: LoggedParameters,
 }
 
-/// How statement parameters are logged.
+/// The form in which statement parameters are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedParameters {

@@ -40,7 +40,7 @@ const PREPARED: &str = "SELECT owner::text, gid, coalesce(extract(epoch FROM clo
 /// Returns the sessions of the given processes; one round trip.
 ///
 /// # Errors
-/// What the database reports.
+/// The error that the database reports.
 pub async fn blockers(connection: &mut Connection, pids: &[i64]) -> Result<Vec<Blocker>> {
     if pids.is_empty() {
         return Ok(Vec::new());
@@ -70,7 +70,7 @@ pub(crate) async fn blockers_of(connection: &mut Connection, pids: Vec<i64>) -> 
 /// Returns the transactions that have been open for a minute or longer. An index build waits for them.
 ///
 /// # Errors
-/// What the database reports.
+/// The error that the database reports.
 pub async fn old_transactions(connection: &mut Connection) -> Result<Vec<Blocker>> {
     let query = all(
         activity!(
@@ -86,7 +86,7 @@ pub async fn old_transactions(connection: &mut Connection) -> Result<Vec<Blocker
 /// Returns the sessions that hold a lock on a table.
 ///
 /// # Errors
-/// What the database reports.
+/// The error that the database reports.
 pub async fn lock_holders(connection: &mut Connection, table: &str) -> Result<Vec<Blocker>> {
     let query = all(
         activity!(

@@ -80,7 +80,7 @@ pub(crate) struct FoundIndex {
     pub(crate) definition: String,
     /// The names of declared indexes of expressions or of some rows that have this definition.
     pub(crate) same_as: Vec<&'static str>,
-    /// How its definition was compared with that of the declared index of its name, unless by the normal form.
+    /// The way in which its definition was compared with the declared one, unless by the normal form.
     pub(crate) comparison: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use tallybook_sql::dialect::Dialect;
 
 use crate::steps::column::Type;
 
-/// How an existing column's type compares with the declared one.
+/// The comparison of an existing column's type with the declared one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TypeMatch {
     Same,

@@ -1,6 +1,6 @@
 //! The kinds of errors.
 
-/// What kind of failure an [`Error`](super::Error) is. [`Error::kind`](super::Error::kind) returns it.
+/// The kind of failure of an [`Error`](super::Error), from [`Error::kind`](super::Error::kind).
 ///
 /// Kinds are for a `match` that treats many failures, such as the mapping to HTTP statuses in the guide on errors. For
 /// one question, the predicates of [`Error`](super::Error) read better, and some answer for several kinds. Later

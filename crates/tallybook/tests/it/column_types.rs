@@ -4,7 +4,7 @@ use tallybook::migrate::{Column, Migrator, Revision, Step, Target, Type};
 use tallybook::{Database, Dialect};
 use tallybook_testkit::both_dialects;
 
-use crate::support::{open, read, write};
+use crate::support::{differences, open, read, write};
 
 const COLUMNS: &[Column] = &[
     Column::new("id", Type::BigId),
@@ -39,11 +39,7 @@ async fn types(db: &Database) -> Vec<(String, String)> {
 async fn planted(db: &Database, columns: &str) -> Vec<String> {
     write(db, "DROP TABLE kinds").await;
     write(db, format!("CREATE TABLE kinds ({columns})")).await;
-    let found = Migrator::new(db, ALL).check().await.unwrap();
-    found
-        .iter()
-        .map(|one| format!("{} {one}", if one.is_blocking() { "blocks:" } else { "benign:" }))
-        .collect()
+    differences(db, ALL).await
 }
 
 both_dialects! {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use tallybook::migrate::{Migrator, Revision};
 use tallybook::{Database, Result, Row, Settings, Statement, all, execute, one, params};
 use tokio::runtime::Handle;
 
@@ -36,6 +37,15 @@ pub(crate) async fn with_notes(url: &str) -> Database {
     let db = open(url).await;
     create_notes(&db).await;
     db
+}
+
+/// Returns the differences from the revisions, each with its weight.
+pub(crate) async fn differences(db: &Database, revisions: &'static [Revision]) -> Vec<String> {
+    let found = Migrator::new(db, revisions).check().await.unwrap();
+    found
+        .iter()
+        .map(|one| format!("{} {one}", if one.is_blocking() { "blocks:" } else { "benign:" }))
+        .collect()
 }
 
 /// Runs one statement in its own transaction.

@@ -1,4 +1,4 @@
-//! What SQLite keeps of each type, and what it reads of other programs.
+//! SQLite's storage form of each type, and the forms of other programs that are read.
 
 use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;

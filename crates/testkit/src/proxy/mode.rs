@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How a [`Proxy`](super::Proxy) treats connections.
+/// The treatment of connections by a [`Proxy`](super::Proxy).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Relays everything.

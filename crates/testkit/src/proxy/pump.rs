@@ -114,7 +114,7 @@ impl Pump<'_> {
     }
 }
 
-/// How a chunk is treated.
+/// The treatment of a chunk.
 enum Fate {
     Passed,
     Lost,
