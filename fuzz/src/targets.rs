@@ -92,8 +92,11 @@ fn csv_rows<T: Table>(data: &[u8]) -> anyhow::Result<(Vec<&'static str>, Vec<Vec
 
 fn cursors(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(cursor) = text.parse::<Cursor>() {
-        assert_eq!(cursor.to_string().parse::<Cursor>().ok(), Some(cursor), "{text:?}");
+    if let Ok(cursor) = text.parse::<Cursor<Trade>>() {
+        assert_eq!(cursor.to_string().parse().ok(), Some(cursor), "{text:?}");
+    }
+    if let Ok(cursor) = text.parse::<Cursor<Portfolio>>() {
+        assert_eq!(cursor.to_string().parse().ok(), Some(cursor), "{text:?}");
     }
 }
 

@@ -77,9 +77,9 @@ impl Written {
 
 /// The sum of a trade with its executions, without the identifiers that the database gave them.
 fn content(mut trade: Trade, mut executions: Vec<Execution>) -> u64 {
-    trade.id = TradeId(0);
+    trade.id = TradeId::new(0);
     for execution in &mut executions {
-        (execution.id, execution.trade_id) = (ExecutionId(0), TradeId(0));
+        (execution.id, execution.trade_id) = (ExecutionId::new(0), TradeId::new(0));
     }
     (trade, executions).checksum().sum
 }

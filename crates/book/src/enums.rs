@@ -7,6 +7,7 @@ use tallybook_core::TextEnum;
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum PositionType {
     /// Owned; gains when the price rises.
@@ -24,6 +25,7 @@ pub enum PositionType {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum Action {
     /// Buys the instrument.
@@ -41,6 +43,7 @@ pub enum Action {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum OrderType {
     /// Fills at the market price.
@@ -64,6 +67,7 @@ pub enum OrderType {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum TradeStatus {
     /// Not filled yet.
@@ -90,6 +94,7 @@ pub enum TradeStatus {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum ExecutionType {
     /// Fills the rest of its trade.
@@ -107,6 +112,7 @@ pub enum ExecutionType {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum SessionType {
     /// Trades real money.
@@ -127,6 +133,7 @@ pub enum SessionType {
 /// A value written by another program is kept as `Other`, so that its row stays readable and is written back
 /// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
 #[non_exhaustive]
 pub enum SessionStatus {
     /// Running.

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use tallybook_core::{Database, Statement, all, params};
 
-use crate::error::Result;
 use crate::revisions::migrator;
+use tallybook_tables::tables::Result;
 
 const TABLES: Statement = Statement::per_dialect(
     "SELECT table_name::text FROM information_schema.tables \

@@ -31,17 +31,29 @@
 //! # Tables and repositories
 //! Each of the five tables has a row type ([`Trade`]), a type that creates rows ([`NewTrade`]), a changeset
 //! ([`TradeChanges`]), a typed identifier ([`TradeId`]) and a [`Repository`] ([`Trades`]). A repository reads through any
-//! session and writes only through a write session.
+//! session and writes only through a write session. All of that is what [`derive(Table)`](tallybook_tables::tables::Table)
+//! writes for any table.
 //!
 //! # Relations
-//! A row loaded with its relations has a type of its own, such as [`PortfolioWithTrades`]. There is no lazy loading.
+//! A row loaded with its relations has a type of its own, such as [`PortfolioWithTrades`]. There is no lazy loading: reading
+//! a relation that was not loaded does not compile.
+//!
+//! ```compile_fail,E0609
+//! # async fn example(session: &mut tallybook::ReadSession) -> tallybook::book::Result<()> {
+//! use tallybook::book::Portfolios;
+//!
+//! let loaded = Portfolios::new(session).get_with_positions(7.into()).await?.unwrap();
+//! let trades = loaded.trades; // not loaded: no such field
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Lists
 //! Lists are ordered newest first. [`LimitOffset`] pages by offset, [`Cursor`] by position, at the same cost at any
 //! depth.
 //!
 //! # Concurrency
-//! Increments such as [`Repository::add_filled_quantity`] lock the row. [`Repository::get_for_update`] locks for a decision of
+//! Increments such as [`Trades::add_filled_quantity`] lock the row. [`Repository::get_for_update`] locks for a decision of
 //! the caller's own, and [`Update::expecting`] detects that a row was changed since it was read.
 //!
 //! # Values
@@ -54,43 +66,45 @@
 //! [`ALEMBIC`] as their versions.
 
 // The derives name the crate `tallybook`.
-extern crate tallybook_core as tallybook;
+extern crate tallybook_tables as tallybook;
 
 mod advice;
-mod aggregates;
-mod changes;
 mod enums;
-mod error;
-mod ids;
+mod executions;
 mod inspect;
-mod models;
-mod page;
-mod repositories;
+mod portfolios;
+mod positions;
 mod revisions;
-mod row_check;
-mod sql;
-mod table;
-mod time_order;
-mod unreadable_row;
+mod rows;
+mod trades;
+mod trading_sessions;
 
-pub use aggregates::{
-    PortfolioWithPositions, PortfolioWithRelations, PortfolioWithTrades, TradeWithExecutions,
-};
-pub use changes::{Assignments, Changes};
+use tallybook_tables::tables;
+
 pub use enums::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};
-pub use error::{Error, Result};
-pub use ids::{ExecutionId, Id, PortfolioId, PositionId, TradeId, TradingSessionId};
+pub use executions::{Execution, ExecutionChanges, Executions, NewExecution};
 pub use inspect::{Inspection, inspect};
-pub use models::{
-    Execution, ExecutionChanges, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    Portfolio, PortfolioChanges, Position, PositionChanges, Trade, TradeChanges, TradingSession,
-    TradingSessionChanges,
+pub use portfolios::{
+    NewPortfolio, Portfolio, PortfolioChanges, PortfolioWithPositions, PortfolioWithRelations,
+    PortfolioWithTrades, Portfolios,
 };
-pub use page::{Cursor, LimitOffset, Page};
-pub use repositories::{
-    Delete, Executions, Portfolios, Positions, Repository, Trades, TradingSessions, Update,
-};
+pub use positions::{NewPosition, Position, PositionChanges, Positions};
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
-pub use row_check::{RowCheck, check_rows};
-pub use table::{Table, Touched};
-pub use unreadable_row::{ScannedRow, UnreadableColumn, UnreadableRow};
+pub use rows::check_rows;
+pub use tables::{
+    Changes, Cursor, Delete, Error, Filter, Id, LimitOffset, Page, Repository, Result, RowCheck, ScannedRow,
+    Table, Touched, UnreadableColumn, UnreadableRow, Update,
+};
+pub use trades::{NewTrade, Trade, TradeChanges, TradeWithExecutions, Trades};
+pub use trading_sessions::{NewTradingSession, TradingSession, TradingSessionChanges, TradingSessions};
+
+/// The identifier of a portfolio.
+pub type PortfolioId = Id<Portfolio>;
+/// The identifier of a position.
+pub type PositionId = Id<Position>;
+/// The identifier of a trade.
+pub type TradeId = Id<Trade>;
+/// The identifier of an execution.
+pub type ExecutionId = Id<Execution>;
+/// The identifier of a trading session.
+pub type TradingSessionId = Id<TradingSession>;

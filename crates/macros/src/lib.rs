@@ -18,8 +18,10 @@
 //! The generated code names the crate `::tallybook`. A crate below the facade that uses a macro declares `extern crate
 //! tallybook_sql as tallybook;`.
 
+mod aggregate;
 mod max_queries;
 mod row;
+mod table;
 mod text_enum;
 
 use proc_macro::TokenStream;
@@ -51,13 +53,44 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
     row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
+/// Derives `tallybook::tables::Table`, and `Row`, for the struct that holds a row of a table.
+///
+/// On the struct, `#[table(name = "…")]` names the table. `order = column` orders lists by a time, newest first.
+/// `new = Type`, `changes = Type` and `repository = Type` name types to write: the struct of a new row, the changeset, and
+/// the repository. `noun = "…"` names a row in errors, and `serde` derives serde's traits for the new row.
+///
+/// On a field, `#[table(…)]` takes the options of `#[row(…)]`, and `fixed` (never changed), `touch` (advanced by every
+/// update) or `generated` (set by the database).
+///
+/// See the module `tallybook::tables` for a guide.
+#[proc_macro_derive(Table, attributes(table))]
+pub fn derive_table(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    table::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Derives `tallybook::tables::Load` for a struct of a row and its relations.
+///
+/// `#[root]` marks the row. `#[many]` on a `Vec` loads the rows that belong to it, newest first; `#[many(newest = 30)]` only
+/// the newest, `#[many(filter = "…")]` only some, `#[many(by = column)]` by a certain column, and
+/// `#[many(through = Table)]` by a table of links. `#[one]` on an `Option` loads the newest, and `#[parent]` the row that
+/// the root belongs to.
+///
+/// See the module `tallybook::tables` for a guide.
+#[proc_macro_derive(Aggregate, attributes(root, many, one, parent))]
+pub fn derive_aggregate(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    aggregate::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
 /// Derives `Encode`, `Decode`, `Display` and `as_str` for an enum that is stored as a text: `#[text = "…"]` on each variant.
 ///
 /// A text that no variant has is refused when it is read. With a variant `Other(Box<str>)` it is kept there instead, so that
 /// its row stays readable and is written back unchanged. The enum then implements `From<&str>`, and otherwise `FromStr`.
 ///
 /// The column is a text in both dialects. If it has an enum type on PostgreSQL, write `#[text_enum(pg_enum)]` on the enum;
-/// the server then takes the type of its parameters from the statement.
+/// the server then takes the type of its parameters from the statement. `#[text_enum(serde)]` derives serde's traits, with the
+/// same text.
 ///
 /// ```
 /// use tallybook::{Encode, TextEnum, Value};

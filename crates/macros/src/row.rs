@@ -1,20 +1,36 @@
-//! Expansion of `#[derive(Row)]`.
+//! Expansion of `#[derive(Row)]`, which `#[derive(Table)]` writes too.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::token::Paren;
 use syn::{
-    Data, DeriveInput, Error, Field, Fields, Ident, LitInt, LitStr, Result, Token, Type, parenthesized,
+    Data, DeriveInput, Error, Field, Fields, Generics, Ident, LitInt, LitStr, Result, Token, Type,
+    parenthesized,
 };
 
 /// A field and its column.
-struct ColumnField<'a> {
-    ident: &'a Ident,
-    ty: &'a Type,
-    name: String,
+pub(crate) struct ColumnField<'a> {
+    pub(crate) field: &'a Field,
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) name: String,
     max: Option<usize>,
     storage: Storage,
+    pub(crate) role: Role,
+}
+
+/// The part of a column in the changes of its table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The program sets it and may change it.
+    Changeable,
+    /// The program sets it once: `fixed`.
+    Fixed,
+    /// Every update advances it: `touch`.
+    Touch,
+    /// The database sets it: `generated`.
+    Generated,
 }
 
 /// The type of the column, where it is not that of the field.
@@ -30,11 +46,18 @@ enum Storage {
 /// Returns the implementation of `Row`.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(input)?;
-    let columns = fields.iter().map(column).collect::<Result<Vec<_>>>()?;
-    let list = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+    let columns = fields.iter().map(|field| column(field, "row")).collect::<Result<Vec<_>>>()?;
+    Ok(implementation(&input.ident, &input.generics, &columns.iter().collect::<Vec<_>>()))
+}
 
-    let ident = &input.ident;
-    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+/// Returns the implementation of `Row` for a struct of these columns.
+pub(crate) fn implementation(
+    ident: &Ident,
+    generics: &Generics,
+    columns: &[&ColumnField<'_>],
+) -> TokenStream {
+    let list = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let descriptions = columns.iter().map(|column| describe(column));
     let decodes = columns.iter().enumerate().map(|(index, column)| {
         let field = column.ident;
@@ -53,7 +76,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     });
 
-    Ok(quote! {
+    quote! {
         impl #impl_generics ::tallybook::Row for #ident #type_generics #where_clause {
             const COLUMNS: &'static [::tallybook::Column] = &[#(#descriptions),*];
             const COLUMN_LIST: &'static str = #list;
@@ -66,26 +89,28 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 Ok(vec![#(#encodes),*])
             }
         }
-    })
-}
-
-fn named_fields(input: &DeriveInput) -> Result<Vec<Field>> {
-    match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) if !fields.named.is_empty() => Ok(fields.named.iter().cloned().collect()),
-            _ => Err(Error::new_spanned(&input.ident, "Row needs a struct with named fields, a column each")),
-        },
-        _ => Err(Error::new_spanned(&input.ident, "Row can be derived for structs only")),
     }
 }
 
-fn column(field: &Field) -> Result<ColumnField<'_>> {
+pub(crate) fn named_fields(input: &DeriveInput) -> Result<Vec<Field>> {
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) if !fields.named.is_empty() => Ok(fields.named.iter().cloned().collect()),
+            _ => Err(Error::new_spanned(&input.ident, "expected a struct with named fields, a column each")),
+        },
+        _ => Err(Error::new_spanned(&input.ident, "expected a struct with named fields, a column each")),
+    }
+}
+
+/// Reads the options of a field in the attribute `attribute`, which is `row` or `table`.
+pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnField<'a>> {
     let ident = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "Row needs named fields"))?;
     let mut name = ident.to_string().trim_start_matches("r#").to_owned();
     let mut max = None;
     let mut storage = Storage::Field;
-    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
-        attribute.parse_nested_meta(|meta| {
+    let mut role = Role::Changeable;
+    for options in field.attrs.iter().filter(|found| found.path().is_ident(attribute)) {
+        options.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
                 name = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("max") {
@@ -94,15 +119,23 @@ fn column(field: &Field) -> Result<ColumnField<'_>> {
                 storage = Storage::Numeric(precision(&meta)?);
             } else if meta.path.is_ident("pg_enum") {
                 storage = Storage::PgEnum;
+            } else if attribute == "table" && meta.path.is_ident("fixed") {
+                role = Role::Fixed;
+            } else if attribute == "table" && meta.path.is_ident("touch") {
+                role = Role::Touch;
+            } else if attribute == "table" && meta.path.is_ident("generated") {
+                role = Role::Generated;
             } else {
-                return Err(meta.error(
-                    "expected `name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)` or `pg_enum`",
-                ));
+                let known = "`name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)`";
+                return Err(meta.error(match attribute {
+                    "table" => format!("expected {known}, `pg_enum`, `fixed`, `touch` or `generated`"),
+                    _ => format!("expected {known} or `pg_enum`"),
+                }));
             }
             Ok(())
         })?;
     }
-    Ok(ColumnField { ident, ty: &field.ty, name, max, storage })
+    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role })
 }
 
 /// Parses `(precision, scale)`, if it is there.
@@ -151,6 +184,7 @@ fn describe(column: &ColumnField<'_>) -> TokenStream {
             nullable: <#ty as ::tallybook::Decode>::NULLABLE,
             max: #max,
             precision: #precision,
+            references: <#ty as ::tallybook::Decode>::REFERENCES,
         }
     }
 }

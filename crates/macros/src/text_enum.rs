@@ -27,8 +27,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     }
     check_texts(&known)?;
-    let kind = if is_pg_enum(&input.attrs)? { quote!(Enum) } else { quote!(Text) };
-    Ok(implementations(&input.ident, &known, other, &kind))
+    let options = options(&input.attrs)?;
+    let kind = if options.is_pg_enum { quote!(Enum) } else { quote!(Text) };
+    let serde = options.has_serde.then(|| serde(&input.ident, other.is_some()));
+    let implementations = implementations(&input.ident, &known, other, &kind);
+    Ok(quote!(#implementations #serde))
 }
 
 /// Returns the text of a variant; `None` for the variant that keeps all other texts.
@@ -65,18 +68,56 @@ fn check_texts(known: &[Known<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn is_pg_enum(attributes: &[Attribute]) -> Result<bool> {
-    let mut is_pg_enum = false;
+/// The options of the enum.
+#[derive(Default)]
+struct Options {
+    is_pg_enum: bool,
+    has_serde: bool,
+}
+
+fn options(attributes: &[Attribute]) -> Result<Options> {
+    let mut options = Options::default();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("text_enum")) {
         attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("pg_enum") {
-                return Err(meta.error("expected `pg_enum`"));
+            if meta.path.is_ident("pg_enum") {
+                options.is_pg_enum = true;
+            } else if meta.path.is_ident("serde") {
+                options.has_serde = true;
+            } else {
+                return Err(meta.error("expected `pg_enum` or `serde`"));
             }
-            is_pg_enum = true;
             Ok(())
         })?;
     }
-    Ok(is_pg_enum)
+    Ok(options)
+}
+
+/// Returns the implementations of serde's traits: the text.
+fn serde(ident: &Ident, has_other: bool) -> TokenStream {
+    let parsed = if has_other {
+        quote!(::std::result::Result::Ok(Self::from(&*text)))
+    } else {
+        quote!(text.parse().map_err(::tallybook::__serde::de::Error::custom))
+    };
+    quote! {
+        impl ::tallybook::__serde::Serialize for #ident {
+            fn serialize<S: ::tallybook::__serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> ::tallybook::__serde::Deserialize<'de> for #ident {
+            fn deserialize<D: ::tallybook::__serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                let text = <::std::string::String as ::tallybook::__serde::Deserialize>::deserialize(deserializer)?;
+                #parsed
+            }
+        }
+    }
 }
 
 fn implementations(

@@ -25,6 +25,7 @@ pub(super) fn values(row: &Row) -> Values<'_> {
 struct Raw<'r>(ValueRef<'r>);
 
 impl<'r> FromSql<'r> for Raw<'r> {
+    #[inline]
     fn from_sql(ty: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(value(ty, bytes).unwrap_or_else(ValueRef::Unsupported)))
     }
@@ -38,6 +39,7 @@ impl<'r> FromSql<'r> for Raw<'r> {
     }
 }
 
+#[inline]
 fn value<'r>(ty: &Type, bytes: &'r [u8]) -> Result<ValueRef<'r>, &'static str> {
     Ok(match *ty {
         Type::BOOL => ValueRef::Bool(bytes == [1]),
@@ -68,10 +70,12 @@ fn value<'r>(ty: &Type, bytes: &'r [u8]) -> Result<ValueRef<'r>, &'static str> {
     })
 }
 
+#[inline]
 fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], &'static str> {
     bytes.try_into().map_err(|_| "a value of another size than its type has")
 }
 
+#[inline]
 fn timestamp(micros: i64) -> Result<ValueRef<'static>, &'static str> {
     match micros {
         i64::MAX => Err("infinity"),

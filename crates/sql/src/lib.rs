@@ -85,6 +85,9 @@ pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one
 pub use query::{Queries, Query, Request};
 pub use redact::hide_unless_plain;
 pub use row::{ArrayRef, Column, Decode, DecodeError, Row, RowRef, ValueRef};
+/// For the derives.
+#[doc(hidden)]
+pub use serde as __serde;
 pub use statement::Statement;
 pub use transaction::IsolationLevel;
 pub use value::{Encode, Json, Numeric, Params, SqlType, Value, now};

@@ -198,9 +198,16 @@ impl<T: Row> Fetch<T> {
     }
 }
 
-/// For streams, which take rows out while others are still to come.
+/// For streams, which take rows out while others are still to come, and for loads.
 #[doc(hidden)]
 impl<T: Row> All<T> {
+    /// Declares that the result has at most one row, which the monitor needs to know before it runs.
+    #[must_use]
+    pub fn of_one_row(mut self) -> Self {
+        self.0.is_many = false;
+        self
+    }
+
     /// Returns it as a driver sees it.
     pub fn query(&mut self) -> &mut dyn Query {
         &mut self.0
@@ -337,6 +344,18 @@ impl<B: Batch> Batch for Vec<B> {
 
 impl<B: ReadBatch> ReadBatch for Vec<B> {}
 
+impl Batch for () {
+    type Output = ();
+
+    fn queries<'a>(&'a mut self, _into: &mut Queries<'a>) {}
+
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl ReadBatch for () {}
+
 macro_rules! tuple_batch {
     ($($batch:ident $index:tt),+) => {
         impl<$($batch: Batch),+> Batch for ($($batch,)+) {
@@ -355,6 +374,7 @@ macro_rules! tuple_batch {
     };
 }
 
+tuple_batch!(A 0);
 tuple_batch!(A 0, B 1);
 tuple_batch!(A 0, B 1, C 2);
 tuple_batch!(A 0, B 1, C 2, D 3);
@@ -371,6 +391,7 @@ pub fn queries<B: Batch>(batch: &mut B) -> Queries<'_> {
 }
 
 /// Passes the next row of its result to a query; `size` is in bytes.
+#[inline]
 pub fn take_row(query: &mut dyn Query, values: &[ValueRef<'_>], size: u64) -> Result<()> {
     let request = query.request();
     request.bytes += size;

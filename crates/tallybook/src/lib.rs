@@ -164,6 +164,8 @@ pub mod book {
     pub use tallybook_book::*;
 }
 
+pub use tallybook_tables::tables;
+
 /// Schema migrations: named, ordered, reversible revisions.
 pub mod migrate {
     pub use tallybook_migrate::*;
@@ -171,14 +173,14 @@ pub mod migrate {
 
 pub use tallybook_macros::max_queries;
 
+#[doc(hidden)]
+pub use tallybook_sql::{__serde, Queries, Query, Request};
 pub use tallybook_sql::{
     AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error,
     ErrorKind, Escaped, Execute, IsolationLevel, Json, Numeric, One, Optional, Params, ReadBatch, Result,
     Row, RowRef, SqlType, Statement, TextEnum, Value, ValueRef, all, execute, hide_unless_plain, now, one,
     optional, params,
 };
-#[doc(hidden)]
-pub use tallybook_sql::{Queries, Query, Request};
 
 pub use tallybook_core::{
     AdvisoryKey, Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed,

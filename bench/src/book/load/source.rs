@@ -52,7 +52,7 @@ impl Source {
 fn without_null(trade: Trade) -> Trade {
     let price = Decimal::new(18_525, 2);
     Trade {
-        session_id: trade.session_id.or(Some(TradingSessionId(1))),
+        session_id: trade.session_id.or(Some(TradingSessionId::new(1))),
         limit_price: trade.limit_price.or(Some(price)),
         stop_price: trade.stop_price.or(Some(price)),
         average_fill_price: trade.average_fill_price.or(Some(price)),

@@ -96,7 +96,7 @@ async fn by_tallybook(url: &str, source: Arc<Source>) -> Result<Duration> {
         let start = Instant::now();
         let mut session = database.begin().await?;
         let mut trades = Repository::<_, Trade>::new(&mut session);
-        let mut load = trades.load(None).await?;
+        let mut load = trades.bulk_load(None).await?;
         for trade in &source.trades {
             load.write(trade).await?;
         }

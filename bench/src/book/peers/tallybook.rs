@@ -45,30 +45,30 @@ impl Peer for Tallybook {
 
     async fn ask(&self, question: &Question) -> Result<Loads> {
         if let Question::Write(portfolio) = question {
-            return self.write(PortfolioId((*portfolio).into())).await;
+            return self.write(PortfolioId::new((*portfolio).into())).await;
         }
         let mut session = self.0.read().await?;
         let session = &mut session;
         Ok(match question {
             Question::Relations(id) => Answer::Relations(
                 Portfolios::new(session)
-                    .get_with_all_relations(PortfolioId((*id).into()))
+                    .get_with_all_relations(PortfolioId::new((*id).into()))
                     .await?
                     .context("none")?,
             ),
             Question::Executions(id) => Answer::Executions(
                 Trades::new(session)
-                    .get_by_portfolio_with_executions(PortfolioId((*id).into()), NEWEST as u32)
+                    .get_by_portfolio_with_executions(PortfolioId::new((*id).into()), NEWEST as u32)
                     .await?,
             ),
             Question::Position(id, symbol) => Answer::Positions(
-                Positions::new(session).get_by_symbol(PortfolioId((*id).into()), symbol).await?,
+                Positions::new(session).get_by_symbol(PortfolioId::new((*id).into()), symbol).await?,
             ),
             Question::Session(id) => {
-                Answer::Trades(Trades::new(session).get_by_session(TradingSessionId((*id).into())).await?)
+                Answer::Trades(Trades::new(session).get_by_session(TradingSessionId::new((*id).into())).await?)
             }
             Question::Portfolios(ids) => {
-                let ids: Vec<_> = ids.iter().map(|id| PortfolioId((*id).into())).collect();
+                let ids: Vec<_> = ids.iter().map(|id| PortfolioId::new((*id).into())).collect();
                 Answer::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
             }
             Question::Page(time, id) => {

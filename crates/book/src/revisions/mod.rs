@@ -9,7 +9,7 @@ mod tables;
 use tallybook_core::Database;
 use tallybook_migrate::{Change, Migrator, Revision, Target};
 
-use crate::error::Result;
+use tallybook_tables::tables::Result;
 
 pub use alembic::ALEMBIC;
 

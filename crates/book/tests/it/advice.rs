@@ -33,7 +33,7 @@ async fn crowd(url: &str) {
 }
 
 /// Returns the suggestion for a loop of one call for each row of a table.
-async fn suggested_call<T: Table>(
+async fn suggested_call<T: Table<Key = i64>>(
     url: &str,
     call: impl AsyncFn(&mut ReadSession, T) -> Result<()>,
 ) -> String {
@@ -48,17 +48,8 @@ async fn suggested_call<T: Table>(
     findings[0].suggestion.clone()
 }
 
-async fn get_in_a_loop<T: Table>(url: &str) -> String {
+async fn get_in_a_loop<T: Table<Key = i64>>(url: &str) -> String {
     suggested_call::<T>(url, async |s, row| Repository::<_, T>::new(s).get(row.id()).await.map(drop)).await
-}
-
-#[test]
-fn rows_that_are_created_one_by_one_are_created_together() {
-    assert_eq!(Portfolio::CREATE_MANY, "Portfolios::create_many(&new)");
-    assert_eq!(Position::CREATE_MANY, "Positions::create_many(&new)");
-    assert_eq!(TradingSession::CREATE_MANY, "TradingSessions::create_many(&new)");
-    assert_eq!(Trade::CREATE_MANY, "Trades::create_many(&new)");
-    assert_eq!(Execution::CREATE_MANY, "Executions::create_many(&new)");
 }
 
 both_dialects! {

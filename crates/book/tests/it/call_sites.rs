@@ -72,7 +72,7 @@ async fn loads_here<T: Sample>(db: &Database) {
     let mut session = db.begin().await.unwrap();
     let mut rows = Repository::<_, T>::new(&mut session);
     let before = runs(db);
-    let (line, load) = (line!(), rows.load(Some(&columns)).await);
+    let (line, load) = (line!(), rows.bulk_load(Some(&columns)).await);
     let mut load = load.unwrap();
     load.write(&new).await.unwrap();
     load.finish().await.unwrap();

@@ -2,7 +2,7 @@
 
 use tallybook::Value;
 use tallybook::book::{
-    Error, Execution, ExecutionChanges, ExecutionType, Portfolio, PortfolioChanges, Position,
+    Error, Execution, ExecutionChanges, ExecutionType, Id, Portfolio, PortfolioChanges, Position,
     PositionChanges, PositionType, Repository, SessionStatus, Trade, TradeChanges, TradeStatus,
     TradingSession, TradingSessionChanges, TradingSessionId,
 };
@@ -18,7 +18,7 @@ async fn create<T: Sample>(db: &Database) -> T {
     write(db, async |session| Repository::<_, T>::new(session).create(&T::full(number, time(50))).await).await
 }
 
-async fn update<T: Sample>(db: &Database, id: T::Id, changes: T::Changes) -> T {
+async fn update<T: Sample>(db: &Database, id: Id<T>, changes: T::Changes) -> T {
     let updated = write(db, async |session| {
         let updated = Repository::<_, T>::new(session).update(id, changes).await?;
         assert_eq!((session.counts().statements, session.counts().round_trips), (1, 1));
@@ -96,7 +96,7 @@ on_copies! { of EMPTY:
         parents(db).await;
         create::<TradingSession>(db).await;
         one_by_one!(db, Trade by TradeChanges {
-            session_id = TradingSessionId(2),
+            session_id = TradingSessionId::new(2),
             quantity = decimal("1.5"),
             limit_price = decimal("2.5"),
             stop_price = decimal("3.5"),

@@ -182,7 +182,7 @@ both_dialects! {
 
     async fn a_row_that_is_not_there_is_not_found_by_any_way(url: &str) {
         let db = with_trade(url).await;
-        let nobody = TradeId(404);
+        let nobody = TradeId::new(404);
         write(&db, async |session| {
             let mut trades = Trades::new(session);
             assert_eq!(trades.get_for_update(nobody).await?, None);

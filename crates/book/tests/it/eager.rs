@@ -42,7 +42,7 @@ on_copies! { of MANY_PARENTS:
     async fn a_portfolio_with_any_number_of_positions_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, children) in sized() {
             let (found, cost) =
-                load(db, async |s| Portfolios::new(s).get_with_positions(PortfolioId(id)).await).await;
+                load(db, async |s| Portfolios::new(s).get_with_positions(PortfolioId::new(id)).await).await;
             assert_eq!((found.unwrap().positions.len(), cost), (children, TWO_IN_ONE));
         }
     }
@@ -50,7 +50,7 @@ on_copies! { of MANY_PARENTS:
     async fn a_portfolio_with_any_number_of_trades_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, children) in sized() {
             let (found, cost) =
-                load(db, async |s| Portfolios::new(s).get_with_trades(PortfolioId(id)).await).await;
+                load(db, async |s| Portfolios::new(s).get_with_trades(PortfolioId::new(id)).await).await;
             assert_eq!((found.unwrap().trades.len(), cost), (children, TWO_IN_ONE));
         }
     }
@@ -58,7 +58,7 @@ on_copies! { of MANY_PARENTS:
     async fn a_portfolio_with_any_number_of_relations_is_four_statements_in_one_round_trip(db: &Database) {
         for (id, children) in sized() {
             let (found, cost) =
-                load(db, async |s| Portfolios::new(s).get_with_all_relations(PortfolioId(id)).await).await;
+                load(db, async |s| Portfolios::new(s).get_with_all_relations(PortfolioId::new(id)).await).await;
             let found = found.unwrap();
             let lengths = [found.positions.len(), found.trades.len(), found.sessions.len()];
             assert_eq!((lengths, cost), ([children; 3], FOUR_IN_ONE));
@@ -68,7 +68,7 @@ on_copies! { of MANY_PARENTS:
     async fn a_trade_with_any_number_of_executions_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, children) in sized() {
             let (found, cost) =
-                load(db, async |s| Trades::new(s).get_with_executions(TradeId(id)).await).await;
+                load(db, async |s| Trades::new(s).get_with_executions(TradeId::new(id)).await).await;
             assert_eq!((found.unwrap().executions.len(), cost), (children, TWO_IN_ONE));
         }
     }
@@ -76,7 +76,7 @@ on_copies! { of MANY_PARENTS:
     async fn a_session_with_any_number_of_trades_is_two_statements_in_one_round_trip(db: &Database) {
         for (id, parents) in sized() {
             let (found, cost) =
-                load(db, async |s| Trades::new(s).get_by_session_with_executions(TradingSessionId(id)).await).await;
+                load(db, async |s| Trades::new(s).get_by_session_with_executions(TradingSessionId::new(id)).await).await;
             assert_eq!((found.len(), cost), (parents, TWO_IN_ONE));
         }
     }
@@ -84,7 +84,7 @@ on_copies! { of MANY_PARENTS:
     async fn any_number_of_trades_of_a_portfolio_is_two_statements_in_one_round_trip(db: &Database) {
         for (_, limit) in sized() {
             let (found, cost) = load(db, async |s| {
-                Trades::new(s).get_by_portfolio_with_executions(PortfolioId(3), limit as u32).await
+                Trades::new(s).get_by_portfolio_with_executions(PortfolioId::new(3), limit as u32).await
             })
             .await;
             assert_eq!((found.len(), cost), (limit, TWO_IN_ONE));

@@ -22,7 +22,7 @@ async fn load(session: &mut WriteSession, id: i64) {
         metadata_json: None,
     };
     let mut portfolios = Portfolios::new(session);
-    let mut load = portfolios.load(None).await.unwrap();
+    let mut load = portfolios.bulk_load(None).await.unwrap();
     load.write(&portfolio).await.unwrap();
     load.finish().await.unwrap();
     portfolios.sync_sequence().await.unwrap();
@@ -39,7 +39,7 @@ on_copies! { of EMPTY:
             Ok(create(session, "next").await)
         })
         .await;
-        assert_eq!(created, PortfolioId(1_001));
+        assert_eq!(created, PortfolioId::new(1_001));
     }
 
     async fn a_load_of_lower_identifiers_takes_none_back(db: &Database) {
@@ -49,7 +49,7 @@ on_copies! { of EMPTY:
             Ok(create(session, "next").await)
         })
         .await;
-        assert_eq!(created, PortfolioId(1_001));
+        assert_eq!(created, PortfolioId::new(1_001));
     }
 
     async fn an_empty_table_begins_with_one(db: &Database) {
@@ -58,7 +58,7 @@ on_copies! { of EMPTY:
             Ok(create(session, "first").await)
         })
         .await;
-        assert_eq!(created, PortfolioId(1));
+        assert_eq!(created, PortfolioId::new(1));
     }
 }
 

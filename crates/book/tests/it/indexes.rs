@@ -28,7 +28,7 @@ fn assert_uses(plan: &Plan, index: &str) {
 
 on_copies! { of MARKET:
     async fn the_trades_of_a_session_are_found_by_the_index_on_it(db: &Database) {
-        for session in [1, 50, 400].map(TradingSessionId) {
+        for session in [1, 50, 400].map(TradingSessionId::new) {
             let plan = plan(db, async |s| Trades::new(s).get_by_session(session).await).await;
             assert_uses(&plan, "ix_trades_session_id");
         }
@@ -36,10 +36,10 @@ on_copies! { of MARKET:
 
     async fn the_trades_of_sessions_and_their_executions_are_both_found_by_that_index(db: &Database) {
         let one = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_by_session_with_executions(TradingSessionId(200)).await
+            Trades::new(s).get_by_session_with_executions(TradingSessionId::new(200)).await
         };
         let many = async |s: &mut Explained<'_>| {
-            Trades::new(s).get_many_by_session_with_executions(&[TradingSessionId(200), TradingSessionId(300)]).await
+            Trades::new(s).get_many_by_session_with_executions(&[TradingSessionId::new(200), TradingSessionId::new(300)]).await
         };
         for plan in [plan(db, one).await, plan(db, many).await] {
             let uses = plan.indexes.iter().filter(|index| *index == "ix_trades_session_id").count();
@@ -94,7 +94,7 @@ on_copies! { of MARKET:
 }
 
 /// Returns a cursor after at least four fifths of all rows.
-async fn deep<T: Table>(session: &mut impl Session) -> Cursor {
+async fn deep<T: Table<Key = i64>>(session: &mut impl Session) -> Cursor<T> {
     let mut repository = Repository::<_, T>::new(session);
     let all = repository.count().await.unwrap();
     let mut cursor = None;
@@ -108,7 +108,7 @@ async fn deep<T: Table>(session: &mut impl Session) -> Cursor {
 }
 
 /// Returns the index on the time, or on the identifier where that orders the table.
-fn ordering_index<T: Table>(dialect: Dialect) -> String {
+fn ordering_index<T: Table<Key = i64>>(dialect: Dialect) -> String {
     match (T::ORDER, dialect) {
         (Some(column), _) => format!("ix_{}_{column}", T::NAME),
         (None, Dialect::Postgres) => format!("{}_pkey", T::NAME),
@@ -116,7 +116,7 @@ fn ordering_index<T: Table>(dialect: Dialect) -> String {
     }
 }
 
-async fn finds_a_deep_page_by_index<T: Table>(db: &Database) {
+async fn finds_a_deep_page_by_index<T: Table<Key = i64>>(db: &Database) {
     let cursor = deep::<T>(&mut db.read().await.unwrap()).await;
     let page = plan(db, async |s| Repository::<_, T>::new(s).get_page(Some(&cursor), 20).await).await;
     assert_uses(&page, &ordering_index::<T>(db.dialect()));
@@ -134,14 +134,14 @@ async fn finds_a_deep_page_by_index<T: Table>(db: &Database) {
     }
 }
 
-async fn finds_the_first_page_by_index<T: Table>(db: &Database) {
+async fn finds_the_first_page_by_index<T: Table<Key = i64>>(db: &Database) {
     let page = plan(db, async |s| Repository::<_, T>::new(s).get_page(None, 20).await).await;
     assert!(!page.text.contains(r#""Node Type": "Sort""#), "{}", page.text);
     assert!(!page.text.contains("TEMP B-TREE"), "{}", page.text);
 }
 
 /// Returns the number of rows of a table that PostgreSQL has read in this transaction.
-async fn rows_read<T: Table>(session: &mut impl Session) -> i64 {
+async fn rows_read<T: Table<Key = i64>>(session: &mut impl Session) -> i64 {
     let sql = format!(
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = '{}'",
         T::NAME
@@ -149,7 +149,7 @@ async fn rows_read<T: Table>(session: &mut impl Session) -> i64 {
     rows::<(i64,)>(session, sql).await[0].0
 }
 
-async fn reads_little_for_a_deep_page<T: Table>(db: &Database) {
+async fn reads_little_for_a_deep_page<T: Table<Key = i64>>(db: &Database) {
     let mut session = db.begin().await.unwrap();
     let cursor = deep::<T>(&mut session).await;
     let before = rows_read::<T>(&mut session).await;

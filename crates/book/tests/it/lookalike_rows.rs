@@ -39,7 +39,7 @@ async fn fill(db: Database) {
 }
 
 /// Inserts rows, and then renumbers them in another order.
-async fn put<T: Table>(db: &Database, new: impl Iterator<Item = T::New>) {
+async fn put<T: Table<Key = i64>>(db: &Database, new: impl Iterator<Item = T::New>) {
     write(db, async |session| {
         load::<T>(session, new).await;
         Ok(())
@@ -142,11 +142,11 @@ impl AllRows {
 }
 
 /// Returns all rows of a table, by a statement of the test's own.
-pub(crate) async fn everything<T: Table>(db: &Database) -> Vec<T> {
+pub(crate) async fn everything<T: Table<Key = i64>>(db: &Database) -> Vec<T> {
     all_of(&mut db.read().await.unwrap()).await
 }
 
 /// As [`everything`], as a session sees them.
-pub(crate) async fn all_of<T: Table>(session: &mut impl Session) -> Vec<T> {
+pub(crate) async fn all_of<T: Table<Key = i64>>(session: &mut impl Session) -> Vec<T> {
     rows(session, format!("SELECT {} FROM {}", <T as Row>::COLUMN_LIST, T::NAME)).await
 }

@@ -152,7 +152,7 @@ on_copies! { of MANY_PARENTS:
             .await
             .unwrap();
         assert_same(&eager, &naive);
-        assert!(eager.iter().filter(|found| found.trade.portfolio_id == PortfolioId(3)).count() == 3);
+        assert!(eager.iter().filter(|found| found.trade.portfolio_id == PortfolioId::new(3)).count() == 3);
     }
 
     async fn an_identifier_that_is_given_twice_counts_once(db: &Database) {
@@ -160,7 +160,7 @@ on_copies! { of MANY_PARENTS:
         let (twice, once) = ([2, 1, 2], [2, 1]);
 
         let mut portfolios = Portfolios::new(&mut session);
-        let (ids, those) = (twice.map(PortfolioId), once.map(PortfolioId));
+        let (ids, those) = (twice.map(PortfolioId::new), once.map(PortfolioId::new));
         assert_same(
             &portfolios.get_many_with_all_relations(&ids).await.unwrap(),
             &portfolios.get_many_with_all_relations(&those).await.unwrap(),
@@ -176,8 +176,8 @@ on_copies! { of MANY_PARENTS:
             &trades.get_many_by_portfolio_with_executions(&those, 5).await.unwrap(),
         );
         assert_same(
-            &trades.get_many_by_session_with_executions(&twice.map(TradingSessionId)).await.unwrap(),
-            &trades.get_many_by_session_with_executions(&once.map(TradingSessionId)).await.unwrap(),
+            &trades.get_many_by_session_with_executions(&twice.map(TradingSessionId::new)).await.unwrap(),
+            &trades.get_many_by_session_with_executions(&once.map(TradingSessionId::new)).await.unwrap(),
         );
     }
 

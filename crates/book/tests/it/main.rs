@@ -10,6 +10,7 @@ mod changes;
 mod concurrent;
 mod corpus;
 mod crud;
+mod cursors;
 mod design;
 mod eager;
 mod identifiers;

@@ -84,7 +84,7 @@ fn position(child: Child) -> NewPosition {
         entry_date: Some(time),
         created_at: time,
         updated_at: time,
-        ..NewPosition::new(PortfolioId(child.parent), symbol(child), child.number.into(), 10.into())
+        ..NewPosition::new(PortfolioId::new(child.parent), symbol(child), child.number.into(), 10.into())
     }
 }
 
@@ -92,24 +92,24 @@ fn trading_session(child: Child) -> NewTradingSession {
     NewTradingSession {
         total_trades: child.number,
         started_at: child.moment(),
-        ..NewTradingSession::new(PortfolioId(child.parent), SessionType::Paper)
+        ..NewTradingSession::new(PortfolioId::new(child.parent), SessionType::Paper)
     }
 }
 
 fn trade(child: Child) -> NewTrade {
     let time = child.moment();
     NewTrade {
-        session_id: (!child.is_alone()).then_some(TradingSessionId(child.parent)),
+        session_id: (!child.is_alone()).then_some(TradingSessionId::new(child.parent)),
         created_at: time,
         updated_at: time,
-        ..NewTrade::market(PortfolioId(child.parent), Action::Buy, symbol(child), child.number.into())
+        ..NewTrade::market(PortfolioId::new(child.parent), Action::Buy, symbol(child), child.number.into())
     }
 }
 
 fn execution(child: Child) -> NewExecution {
     NewExecution {
         executed_at: child.moment(),
-        ..NewExecution::new(TradeId(child.parent), symbol(child), child.number.into(), 10.into())
+        ..NewExecution::new(TradeId::new(child.parent), symbol(child), child.number.into(), 10.into())
     }
 }
 

@@ -19,9 +19,9 @@ const TRADES: i64 = 20_000;
 const EXECUTIONS: i64 = 30_000;
 
 /// The portfolio with most rows: a sixth of all trades.
-pub(crate) const LARGEST: PortfolioId = PortfolioId(1);
+pub(crate) const LARGEST: PortfolioId = PortfolioId::new(1);
 /// A portfolio of typical size.
-pub(crate) const USUAL: PortfolioId = PortfolioId(50);
+pub(crate) const USUAL: PortfolioId = PortfolioId::new(50);
 
 async fn fill(db: Database) {
     write(&db, async |session| {
@@ -47,26 +47,26 @@ fn portfolio(number: i64) -> NewPortfolio {
 }
 
 fn position(number: i64) -> NewPosition {
-    let portfolio = PortfolioId(skewed(number, PORTFOLIOS));
+    let portfolio = PortfolioId::new(skewed(number, PORTFOLIOS));
     NewPosition::new(portfolio, symbol(number), number.into(), 10.into())
 }
 
 fn trading_session(number: i64) -> NewTradingSession {
     NewTradingSession {
         started_at: time(number * 1_000),
-        ..NewTradingSession::new(PortfolioId(1 + number % PORTFOLIOS), SessionType::Paper)
+        ..NewTradingSession::new(PortfolioId::new(1 + number % PORTFOLIOS), SessionType::Paper)
     }
 }
 
 fn trade(number: i64) -> NewTrade {
     let time: DateTime<Utc> = time(number * 20);
     NewTrade {
-        session_id: (number % 3 != 0).then(|| TradingSessionId(skewed(number, SESSIONS))),
+        session_id: (number % 3 != 0).then(|| TradingSessionId::new(skewed(number, SESSIONS))),
         status: status(number),
         created_at: time,
         updated_at: time,
         ..NewTrade::market(
-            PortfolioId(skewed(number, PORTFOLIOS)),
+            PortfolioId::new(skewed(number, PORTFOLIOS)),
             Action::Buy,
             symbol(number),
             number.into(),
@@ -75,7 +75,7 @@ fn trade(number: i64) -> NewTrade {
 }
 
 fn execution(number: i64) -> NewExecution {
-    let trade = TradeId(1 + number % TRADES);
+    let trade = TradeId::new(1 + number % TRADES);
     NewExecution {
         executed_at: time(number * 15),
         ..NewExecution::new(trade, symbol(number), 1.into(), 10.into())

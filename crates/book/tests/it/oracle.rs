@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use tallybook::Database;
 use tallybook::book::{
-    Cursor, Execution, Executions, Id, LimitOffset, Portfolio, PortfolioId, PortfolioWithPositions,
+    Cursor, Execution, Executions, LimitOffset, Portfolio, PortfolioId, PortfolioWithPositions,
     PortfolioWithRelations, PortfolioWithTrades, Portfolios, Position, Positions, Repository, SessionStatus,
     Table, Trade, TradeId, TradeWithExecutions, Trades, TradingSession, TradingSessions,
 };
@@ -16,7 +16,7 @@ use crate::template_books::on_copies;
 const UNKNOWN: i64 = 7;
 
 /// The list order: the time, given for each table, and then the identifier.
-trait Ordered: Table + PartialEq + Debug {
+trait Ordered: Table<Key = i64> + PartialEq + Debug {
     fn place(&self) -> (i64, i64);
 }
 
@@ -25,7 +25,7 @@ macro_rules! ordered {
         impl Ordered for $table {
             fn place(&self) -> (i64, i64) {
                 let moment: fn(&Self) -> i64 = $moment;
-                (moment(self), self.id.0)
+                (moment(self), self.id.get())
             }
         }
     )*};
@@ -84,7 +84,7 @@ impl AllRows {
     }
 }
 
-async fn lists_are_exact<T: Ordered<Id: From<i64> + Debug>>(db: &Database) {
+async fn lists_are_exact<T: Ordered>(db: &Database) {
     let all = newest(&everything::<T>(db).await, |_| true);
     let mut session = db.read().await.unwrap();
     let mut repository = Repository::<_, T>::new(&mut session);
@@ -117,7 +117,7 @@ async fn pages_are_exact<T: Ordered>(db: &Database) {
     let count = u32::try_from(all.len()).unwrap();
     // Including one that ends with the last row, and one that ends one row before.
     for limit in [1, 2, 5, count - 1, count, count + 1] {
-        let mut next: Option<Cursor> = None;
+        let mut next: Option<Cursor<T>> = None;
         let mut walked = 0;
         loop {
             let page = repository.get_page(next.as_ref(), limit).await.unwrap();
@@ -222,12 +222,12 @@ on_copies! { of LOOKALIKE_ROWS:
             let expected = book.with_executions(newest(&book.trades, |trade| trade.id == chunk[0]));
             assert_eq!(found.as_slice(), expected);
 
-            let asked = [&[TradeId(UNKNOWN)], chunk, &chunk[..1]].concat();
+            let asked = [&[TradeId::new(UNKNOWN)], chunk, &chunk[..1]].concat();
             let named = chunk.iter().flat_map(|id| book.trades.iter().filter(|trade| trade.id == *id));
             let found = trades.get_many_with_executions(&asked).await.unwrap();
             assert_eq!(found, book.with_executions(named.cloned().collect()));
         }
-        assert_eq!(trades.get_with_executions(TradeId(UNKNOWN)).await.unwrap(), None);
+        assert_eq!(trades.get_with_executions(TradeId::new(UNKNOWN)).await.unwrap(), None);
 
         let sessions = book.session_ids();
         for id in &sessions {

@@ -215,7 +215,7 @@ on_copies! { of EMPTY:
         orphaned::<TradingSession>(db, new).await;
 
         let moved = async |session: &mut WriteSession| {
-            Trades::new(session).update(TRADE, TradeChanges::new().session_id(tallybook::book::TradingSessionId(404))).await
+            Trades::new(session).update(TRADE, TradeChanges::new().session_id(tallybook::book::TradingSessionId::new(404))).await
         };
         assert!(db.write(moved).await.unwrap_err().is_foreign_key_violation());
     }

@@ -13,9 +13,9 @@ use tallybook::book::{
 use crate::support::{decimal, time, write};
 
 /// The portfolio that [`parents`] creates in an empty book.
-pub(crate) const PORTFOLIO: PortfolioId = PortfolioId(1);
-pub(crate) const SESSION: TradingSessionId = TradingSessionId(1);
-pub(crate) const TRADE: TradeId = TradeId(1);
+pub(crate) const PORTFOLIO: PortfolioId = PortfolioId::new(1);
+pub(crate) const SESSION: TradingSessionId = TradingSessionId::new(1);
+pub(crate) const TRADE: TradeId = TradeId::new(1);
 
 /// Creates the rows that samples refer to.
 pub(crate) async fn parents(db: &Database) {
@@ -28,7 +28,7 @@ pub(crate) async fn parents(db: &Database) {
     .await;
 }
 
-pub(crate) trait Sample: Table<Id: From<i64> + Debug> + PartialEq + Debug {
+pub(crate) trait Sample: Table<Key = i64> + PartialEq + Debug {
     /// Returns a row with all fields set; `number` makes unique values, `time` is the column of the list order.
     fn full(number: usize, time: DateTime<Utc>) -> Self::New;
     /// Returns a row with all nullable fields NULL.

@@ -31,7 +31,7 @@ async fn fill(db: &Database) {
     for_each_table!(create(db));
 }
 
-async fn all<T: Table>(db: &Database) -> Vec<T> {
+async fn all<T: Table<Key = i64>>(db: &Database) -> Vec<T> {
     let mut session = db.read().await.unwrap();
     Repository::new(&mut session).get_many(LimitOffset::first(1_000)).await.unwrap()
 }

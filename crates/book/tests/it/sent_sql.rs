@@ -80,10 +80,16 @@ fn section(call: &str, texts: &[String]) -> String {
 const FIRST: LimitOffset = LimitOffset::first(2);
 const SKIPPING: LimitOffset = LimitOffset::first(2).skip(1);
 
+fn position<T: Table>(text: &str) -> Cursor<T> {
+    text.parse().unwrap()
+}
+
+fn by_time<T: Table>(table: &str) -> Cursor<T> {
+    position(&format!("{table}.{}.9", time(0).timestamp_micros()))
+}
+
 async fn reads(db: &Database, texts: &Mutex<Vec<String>>) -> String {
     let mut out = String::new();
-    let position = |text: &str| text.parse::<Cursor>().unwrap();
-    let by_time = |table: &str| position(&format!("{table}.{}.9", time(0).timestamp_micros()));
     sent! { db, texts, out, read, Portfolios:
         get(PORTFOLIO) get_by_ids(&[PORTFOLIO]) get_many(FIRST) get_many(SKIPPING) get_page(None, 2)
         get_page(Some(&position("portfolios.9")), 2) scan(None, 2) scan(Some(1), 2) count() get_by_name("parent")
@@ -126,15 +132,15 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
     sent! { db, texts, out, begin, Portfolios:
         create(&NewPortfolio::new("second")) get_for_update(PORTFOLIO) add_current_capital(PORTFOLIO, 1)
         update(PORTFOLIO, PortfolioChanges::new()) update(PORTFOLIO, PortfolioChanges::new().name("new"))
-        delete(PortfolioId::from(99)) load(None) sync_sequence()
+        delete(PortfolioId::from(99)) bulk_load(None) sync_sequence()
     }
-    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), holding()]) load(None) sync_sequence() }
+    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), holding()]) bulk_load(None) sync_sequence() }
     sent! { db, texts, out, begin, Trades:
         create(&order()) create_many(&[order(), order()]) get_for_update(TRADE) add_filled_quantity(TRADE, 1)
-        update(TRADE, TradeChanges::new().status(TradeStatus::Filled).limit_price(None)) delete(TradeId::from(99)) load(None)
+        update(TRADE, TradeChanges::new().status(TradeStatus::Filled).limit_price(None)) delete(TradeId::from(99)) bulk_load(None)
         sync_sequence()
     }
-    sent! { db, texts, out, begin, Executions: create(&fill()) delete(ExecutionId::from(99)) load(Some(&["trade_id", "price"])) }
+    sent! { db, texts, out, begin, Executions: create(&fill()) delete(ExecutionId::from(99)) bulk_load(Some(&["trade_id", "price"])) }
     sent! { db, texts, out, begin, TradingSessions:
         create(&run()) add_current_capital(SESSION, 1) add_total_pnl(SESSION, 1) add_total_trades(SESSION, 1)
         update(SESSION, TradingSessionChanges::new().status(SessionStatus::Stopped))
@@ -160,7 +166,7 @@ async fn reads_of_other_spellings(db: &Database, texts: &Mutex<Vec<String>>) -> 
         session.run(execute(sql, params![])).await.unwrap();
     }
     session.commit().await.unwrap();
-    let position: Cursor = format!("trades.{}.9", time(0).timestamp_micros()).parse().unwrap();
+    let position: Cursor<_> = by_time("trades");
     sent! { db, texts, out, read, Trades:
         get_many(FIRST) get_many(SKIPPING) get_page(None, 2) get_page(Some(&position), 2) get_by_portfolio(PORTFOLIO, FIRST)
         get_by_status(&TradeStatus::Pending, FIRST) get_by_portfolio_with_executions(PORTFOLIO, 2)

@@ -9,7 +9,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::sample::select;
 use proptest::test_runner::Config;
 use tallybook::book::{
-    Cursor, Executions, Id, LimitOffset, Portfolios, Repository, SessionStatus, Table, Trade, Trades,
+    Cursor, Executions, LimitOffset, Portfolios, Repository, SessionStatus, Table, Trade, Trades,
     TradingSessions,
 };
 use tallybook::{Database, WriteSession};
@@ -67,7 +67,7 @@ async fn create<T: Sample>(session: &mut WriteSession, spelled: &[Spelled]) -> V
     rows
 }
 
-fn key<T: Table>(row: &T) -> Reverse<(Option<DateTime<Utc>>, i64)> {
+fn key<T: Table<Key = i64>>(row: &T) -> Reverse<(Option<DateTime<Utc>>, i64)> {
     Reverse((row.time(), row.id().get()))
 }
 
@@ -117,7 +117,7 @@ async fn lists_and_pages_are_in_order<T: Sample>(db: &Database) {
             for (place, row) in expected.iter().enumerate() {
                 let time =
                     row.time().map_or_else(String::new, |time| format!(".{}", time.timestamp_micros()));
-                let cursor: Cursor = format!("{}{time}.{}", T::NAME, row.id()).parse().unwrap();
+                let cursor: Cursor<T> = format!("{}{time}.{}", T::NAME, row.id()).parse().unwrap();
                 let page = repository.get_page(Some(&cursor), limit).await.unwrap();
                 assert_eq!(page.rows, part(&expected, place + 1, limit as usize), "{cursor}");
                 assert_eq!(page.next.is_some(), place + 1 + (limit as usize) < expected.len());
@@ -220,7 +220,7 @@ async fn a_walk_over_one_second_in_many_spellings_returns_each_row_once() {
     let mut next = None;
     while walked.len() <= 3_001 {
         let page = trades.get_page(next.as_ref(), 250).await.unwrap();
-        walked.extend(page.rows.iter().map(|trade| trade.id.0));
+        walked.extend(page.rows.iter().map(|trade| trade.id.get()));
         next = page.next;
         if next.is_none() {
             break;
@@ -282,7 +282,7 @@ async fn a_time_that_can_not_be_read_ends_the_page_that_it_falls_on_and_is_named
         let unreadable: HashMap<_, _> =
             scanned.into_iter().filter_map(|(id, row)| Some((id, row.err()?))).collect();
         assert_eq!(unreadable.len(), 1);
-        assert_eq!(unreadable[&id.0].columns[0].column, "created_at");
+        assert_eq!(unreadable[&id.get()].columns[0].column, "created_at");
         sql(&db, "DELETE FROM trades WHERE id > 1").await;
     }
 }

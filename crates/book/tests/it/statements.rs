@@ -58,7 +58,7 @@ async fn creates_and_deletes<T: Sample>(db: &Database) {
 /// A column in the catalog: name, nullability, type, and maximum length.
 type Found = (String, bool, String, Option<i64>);
 
-fn columns_of<T: Table>() -> Statement {
+fn columns_of<T: Table<Key = i64>>() -> Statement {
     let postgres = format!(
         "SELECT column_name::text, is_nullable = 'YES', data_type::text, character_maximum_length::bigint \
          FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '{}'",
@@ -88,7 +88,7 @@ fn type_of(kind: SqlType, max: Option<usize>, dialect: Dialect) -> String {
     name.to_owned()
 }
 
-async fn agrees_with_the_catalog<T: Table>(db: &Database) {
+async fn agrees_with_the_catalog<T: Table<Key = i64>>(db: &Database) {
     let mut found = rows::<Found>(&mut db.read().await.unwrap(), columns_of::<T>()).await;
     found.sort();
     let mut expected: Vec<Found> = T::COLUMNS

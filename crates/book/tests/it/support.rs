@@ -34,10 +34,13 @@ pub(crate) async fn rows<T: Row>(session: &mut impl Session, statement: impl Int
 }
 
 /// Bulk loads rows; the database assigns the identifiers 1, 2, 3, … in an empty table.
-pub(crate) async fn load<T: Table>(session: &mut WriteSession, rows: impl IntoIterator<Item = T::New>) {
+pub(crate) async fn load<T: Table<Key = i64>>(
+    session: &mut WriteSession,
+    rows: impl IntoIterator<Item = T::New>,
+) {
     let columns: Vec<_> = T::New::COLUMNS.iter().map(|column| column.name).collect();
     let mut repository = Repository::<_, T>::new(session);
-    let mut load = repository.load(Some(&columns)).await.unwrap();
+    let mut load = repository.bulk_load(Some(&columns)).await.unwrap();
     for row in rows {
         load.write(&row).await.unwrap();
     }

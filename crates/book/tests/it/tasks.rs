@@ -51,7 +51,7 @@ both_dialects! {
         let loaded = spawn(async move {
             db.write(async |session: &mut WriteSession| -> Result<u64> {
                 let mut portfolios = Portfolios::new(session);
-                let mut load = portfolios.load(None).await?;
+                let mut load = portfolios.bulk_load(None).await?;
                 load.write(&portfolio).await?;
                 let rows = load.finish().await?;
                 portfolios.sync_sequence().await?;
@@ -67,7 +67,7 @@ fn sample_portfolio() -> Portfolio {
     let NewPortfolio { name, initial_capital, current_capital, currency, created_at, .. } =
         NewPortfolio::new("loaded");
     Portfolio {
-        id: PortfolioId(7),
+        id: PortfolioId::new(7),
         name,
         description: None,
         initial_capital,

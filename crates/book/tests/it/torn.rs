@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use crate::support::write;
 use crate::template_books::{EMPTY, on_copies};
 
-const PORTFOLIO: PortfolioId = PortfolioId(1);
-const POSITION: PositionId = PositionId(1);
-const SESSION: TradingSessionId = TradingSessionId(1);
-const TRADE: TradeId = TradeId(1);
+const PORTFOLIO: PortfolioId = PortfolioId::new(1);
+const POSITION: PositionId = PositionId::new(1);
+const SESSION: TradingSessionId = TradingSessionId::new(1);
+const TRADE: TradeId = TradeId::new(1);
 
 /// Updates a portfolio whose capital equals the quantity of its position, and a trade whose filled quantity equals
 /// the sum of its executions.

@@ -2,7 +2,7 @@
 
 use tallybook::book::{
     Execution, ExecutionChanges, LimitOffset, Position, PositionChanges, Repository, SessionStatus, Table,
-    Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessionChanges,
+    Trade, TradeChanges, TradeStatus, Trades, TradingSessionChanges, TradingSessions,
 };
 use tallybook::{Database, WriteSession};
 
@@ -16,7 +16,7 @@ async fn overwrite(db: &tallybook::Database, table: &str, column: &str, word: &s
 }
 
 /// Creates a row like one that was read.
-async fn copy<T: Table>(session: &mut WriteSession, new: &T::New) -> T {
+async fn copy<T: Table<Key = i64>>(session: &mut WriteSession, new: &T::New) -> T {
     let copy = Repository::<_, T>::new(session).create(new).await.unwrap();
     assert_eq!(fields(&copy)[1..], fields(new));
     copy
@@ -84,7 +84,7 @@ on_copies! { of EMPTY:
         overwrite(db, "trading_sessions", "status", "active").await;
         overwrite(db, "trading_sessions", "session_type", "SHADOW").await;
         write(db, async |session| {
-            let mut sessions = Repository::<_, TradingSession>::new(session);
+            let mut sessions = TradingSessions::new(session);
             // Values are compared as they are stored.
             assert_eq!(sessions.get_active(LimitOffset::first(2)).await?, []);
             let found = sessions.get_by_status(&SessionStatus::from("active"), LimitOffset::first(2)).await?;

@@ -12,18 +12,18 @@ use tallybook::{Database, WriteSession};
 use crate::lookalike_rows::{AllRows, LOOKALIKE_ROWS, all_of};
 use crate::template_books::on_copies;
 
-fn in_order<T: Table>(mut rows: Vec<T>) -> Vec<T> {
+fn in_order<T: Table<Key = i64>>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort_by_key(|row| row.id().get());
     rows
 }
 
 /// Returns all rows, ordered by identifier.
-async fn all<T: Table>(session: &mut WriteSession) -> Vec<T> {
+async fn all<T: Table<Key = i64>>(session: &mut WriteSession) -> Vec<T> {
     in_order(all_of::<T>(session).await)
 }
 
 /// Returns the rows with one of them replaced or removed.
-fn with<T: Table>(rows: &[T], id: T::Id, put: Option<T>) -> Vec<T> {
+fn with<T: Table<Key = i64>>(rows: &[T], id: Id<T>, put: Option<T>) -> Vec<T> {
     let mut rows: Vec<T> = rows.iter().filter(|row| row.id() != id).cloned().collect();
     rows.extend(put);
     in_order(rows)
@@ -32,7 +32,7 @@ fn with<T: Table>(rows: &[T], id: T::Id, put: Option<T>) -> Vec<T> {
 /// Updates a row in the middle, and deletes it and the rows that nothing refers to.
 async fn touches_one<T>(db: &Database, free: Vec<T>, changes: T::Changes)
 where
-    T: Table<Id: Debug> + PartialEq + Debug,
+    T: Table<Key = i64> + PartialEq + Debug,
 {
     let mut session = db.begin().await.unwrap();
     let before = all::<T>(&mut session).await;
@@ -60,7 +60,7 @@ where
 }
 
 /// The same for writes with an expectation.
-async fn expects_one<T: Touched + PartialEq + Debug>(
+async fn expects_one<T: Touched + Table<Key = i64> + PartialEq + Debug>(
     db: &Database,
     free: Vec<T>,
     changes: impl Fn() -> T::Changes,

@@ -46,7 +46,11 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, ProgressBar)> {
 }
 
 /// Loads the whole file in one transaction.
-async fn load<T: Table>(db: &Database, input: Box<dyn Read + Send>, bar: &ProgressBar) -> Result<u64> {
+async fn load<T: Table<Key = i64>>(
+    db: &Database,
+    input: Box<dyn Read + Send>,
+    bar: &ProgressBar,
+) -> Result<u64> {
     let mut reader = Reader::new::<T>(input)?;
     let mut session = db.begin().await?;
     let rows = fill::<T>(&mut session, &mut reader, bar).await?;
@@ -62,7 +66,7 @@ async fn fill<T: Table>(
 ) -> Result<u64> {
     let columns = reader.columns();
     let mut repository = Repository::<_, T>::new(session);
-    let mut load = repository.load(Some(&columns)).await?;
+    let mut load = repository.bulk_load(Some(&columns)).await?;
     while let Some(values) = reader.next()? {
         load.write_values(values).await?;
         match bar.length() {

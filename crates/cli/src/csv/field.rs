@@ -50,8 +50,14 @@ fn is_only_quotes(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOTE: Column =
-        Column { name: "note", sql_type: SqlType::Text, nullable: true, max: None, precision: None };
+    const NOTE: Column = Column {
+        name: "note",
+        sql_type: SqlType::Text,
+        nullable: true,
+        max: None,
+        precision: None,
+        references: None,
+    };
 
     #[test]
     fn null_and_empty_texts_stay_apart() {

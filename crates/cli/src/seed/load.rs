@@ -64,9 +64,13 @@ async fn send(session: &mut WriteSession, rows: Rows, bar: &ProgressBar) -> Resu
     send_table(session, rows.positions, |_| {}).await
 }
 
-async fn send_table<T: Table>(session: &mut WriteSession, rows: Vec<T>, loaded: impl Fn(&T)) -> Result<()> {
+async fn send_table<T: Table<Key = i64>>(
+    session: &mut WriteSession,
+    rows: Vec<T>,
+    loaded: impl Fn(&T),
+) -> Result<()> {
     let mut repository = Repository::<_, T>::new(session);
-    let mut load = repository.load(None).await?;
+    let mut load = repository.bulk_load(None).await?;
     for row in rows {
         load.write(&row).await?;
         loaded(&row);

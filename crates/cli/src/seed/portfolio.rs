@@ -12,7 +12,7 @@ use super::trading::Trader;
 
 /// Generates a portfolio with `trades` trades and adds its rows.
 pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut ChaCha8Rng, rows: &mut Rows) {
-    let id = PortfolioId(next(&mut ids.portfolio));
+    let id = PortfolioId::new(next(&mut ids.portfolio));
     let began = opening() + span().min(TimeDelta::hours(rng.random_range(1..span().num_hours() / 2)));
     let ended = opening() + span();
     let capital = Decimal::from(rng.random_range(1..=50_u32) * 20_000);
@@ -27,7 +27,7 @@ pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut Ch
 
     rows.portfolios.push(Portfolio {
         id,
-        name: format!("{} {:05}", STRATEGIES[rng.random_range(0..STRATEGIES.len())], id.0),
+        name: format!("{} {:05}", STRATEGIES[rng.random_range(0..STRATEGIES.len())], id),
         description: rng.random_bool(0.5).then(|| "Made by `tallybook seed`".to_owned()),
         initial_capital: capital,
         current_capital: capital + profit,
@@ -71,7 +71,7 @@ fn sessions(
                 _ => SessionType::Backtest,
             };
             TradingSession {
-                id: TradingSessionId(next(&mut ids.session)),
+                id: TradingSessionId::new(next(&mut ids.session)),
                 portfolio_id: portfolio,
                 name: Some(format!("{session_type} {}", index + 1)),
                 session_type,

@@ -33,15 +33,15 @@ impl Rows {
     /// scattered among those of all others, on disk too, so that an index has an effect.
     pub(super) fn arrange(&mut self) {
         self.trades.sort_by_key(|trade| (trade.created_at, trade.id));
-        let mut numbers = vec![TradeId(0); self.trades.len() + 1];
+        let mut numbers = vec![TradeId::new(0); self.trades.len() + 1];
         for (trade, number) in self.trades.iter_mut().zip(1..) {
-            numbers[trade.id.0 as usize] = TradeId(number);
-            trade.id = TradeId(number);
+            numbers[trade.id.get() as usize] = TradeId::new(number);
+            trade.id = TradeId::new(number);
         }
         self.executions.sort_by_key(|execution| (execution.executed_at, execution.id));
         for (execution, number) in self.executions.iter_mut().zip(1..) {
-            execution.id = ExecutionId(number);
-            execution.trade_id = numbers[execution.trade_id.0 as usize];
+            execution.id = ExecutionId::new(number);
+            execution.trade_id = numbers[execution.trade_id.get() as usize];
         }
     }
 }

@@ -63,7 +63,7 @@ impl<'a> Trader<'a> {
         let price = self.market.price(symbol, at, 0);
 
         let mut trade = Trade {
-            id: TradeId(next(&mut ids.trade)),
+            id: TradeId::new(next(&mut ids.trade)),
             portfolio_id: self.portfolio,
             session_id: self.session_at(at).map(|session| session.id),
             symbol: self.market.name(symbol).to_owned(),
@@ -174,7 +174,7 @@ impl<'a> Trader<'a> {
         let positions = self.holdings.into_iter().map(|(symbol, holding)| {
             let price = self.market.price(symbol, now, 0);
             Position {
-                id: PositionId(next(&mut ids.position)),
+                id: PositionId::new(next(&mut ids.position)),
                 portfolio_id: self.portfolio,
                 symbol: self.market.name(symbol).to_owned(),
                 quantity: holding.quantity,
@@ -250,7 +250,7 @@ fn execution(
     let exchange = EXCHANGES[rng.random_range(0..EXCHANGES.len())];
     let whole = last && trade.status == TradeStatus::Filled;
     Execution {
-        id: ExecutionId(id),
+        id: ExecutionId::new(id),
         trade_id: trade.id,
         symbol: trade.symbol.clone(),
         quantity,

@@ -73,7 +73,14 @@ fn table(columns: &[(&'static str, SqlType, Vec<Value>)]) -> KeySample {
     sample.rows = count as u64;
     let known: Vec<Column> = columns
         .iter()
-        .map(|(name, kind, _)| Column { name, sql_type: *kind, nullable: false, max: None, precision: None })
+        .map(|(name, kind, _)| Column {
+            name,
+            sql_type: *kind,
+            nullable: false,
+            max: None,
+            precision: None,
+            references: None,
+        })
         .collect();
     sample.know(&known, |index| columns[index].0);
     for row in 0..count {

@@ -20,6 +20,8 @@ pub struct Column {
     /// Precision and scale of a `numeric` column, from `#[row(numeric(20, 8))]`: the digits in all, and those after the
     /// point.
     pub precision: Option<(u32, u32)>,
+    /// The table whose rows the values identify, where the type of the field tells. The monitor traces loops by it.
+    pub references: Option<&'static str>,
 }
 
 impl Column {

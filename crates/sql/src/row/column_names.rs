@@ -151,6 +151,7 @@ mod tests {
             nullable: false,
             max: None,
             precision: None,
+            references: None,
         };
         let expected: Vec<_> = expected.iter().map(column).collect();
         check_names(&expected, |place| found[place], |_, _| is_named)

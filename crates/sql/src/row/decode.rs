@@ -13,6 +13,8 @@ pub trait Decode: Sized {
     const SQL_TYPE: SqlType;
     /// True if the type accepts NULL.
     const NULLABLE: bool = false;
+    /// The table whose rows a value identifies, for a typed identifier.
+    const REFERENCES: Option<&'static str> = None;
 
     /// Decodes the value, or describes the value found.
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError>;
@@ -21,7 +23,9 @@ pub trait Decode: Sized {
 impl<T: Decode> Decode for Option<T> {
     const SQL_TYPE: SqlType = T::SQL_TYPE;
     const NULLABLE: bool = true;
+    const REFERENCES: Option<&'static str> = T::REFERENCES;
 
+    #[inline]
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
         if value.is_null() { Ok(None) } else { T::decode(value).map(Some) }
     }
@@ -32,6 +36,7 @@ macro_rules! decode {
         impl Decode for $type {
             const SQL_TYPE: SqlType = SqlType::$kind;
 
+            #[inline]
             fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
                 let value = value.$method()?;
                 $(let value = $convert(value)?;)?

@@ -70,22 +70,26 @@ pub struct RowRef<'r> {
 
 impl<'r> RowRef<'r> {
     /// Returns a row of these values, in the order of the columns.
+    #[inline]
     pub fn new(values: &'r [ValueRef<'r>]) -> Self {
         Self { values }
     }
 
     /// Returns the value at `index`, counted from 0, or NULL if the row is shorter.
+    #[inline]
     pub fn value(self, index: usize) -> ValueRef<'r> {
         self.values.get(index).copied().unwrap_or(ValueRef::Null)
     }
 
     /// Decodes the value at `index`; an error names the column and the type.
+    #[inline]
     pub fn get<T: Decode>(self, columns: &[Column], index: usize) -> Result<T> {
         T::decode(self.value(index)).map_err(|problem| decode_error(columns, index, T::SQL_TYPE, &problem))
     }
 
     /// Decodes the exact decimal at `index`, of a column that is declared `numeric`; an error names the column. A double
     /// is an error: SQLite has rounded it.
+    #[inline]
     pub fn get_numeric<T: Decode>(self, columns: &[Column], index: usize) -> Result<T> {
         let value = match self.value(index) {
             ValueRef::Null => Ok(ValueRef::Null),
@@ -95,6 +99,7 @@ impl<'r> RowRef<'r> {
     }
 }
 
+#[cold]
 fn decode_error(columns: &[Column], index: usize, expected: SqlType, problem: &DecodeError) -> Error {
     let name = columns.get(index).map_or("?", |column| column.name);
     Error::decode(format!("column `{name}`"), expected, problem.to_string())

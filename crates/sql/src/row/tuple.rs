@@ -13,6 +13,7 @@ macro_rules! tuple {
                 nullable: $type::NULLABLE,
                 max: None,
                 precision: None,
+                references: <$type as Decode>::REFERENCES,
             }),+];
             const COLUMN_LIST: &'static str = "";
 

@@ -43,11 +43,13 @@ pub enum ValueRef<'r> {
 
 impl<'r> ValueRef<'r> {
     /// Returns whether it is NULL.
+    #[inline]
     pub fn is_null(self) -> bool {
         matches!(self, Self::Null)
     }
 
     /// Reads a boolean.
+    #[inline]
     pub fn bool(self) -> Result<bool, DecodeError> {
         match self {
             Self::Bool(value) => Ok(value),
@@ -58,6 +60,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a whole number.
+    #[inline]
     pub fn int(self) -> Result<i64, DecodeError> {
         match self {
             Self::Int(value) => Ok(value),
@@ -66,6 +69,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a double. Accepts a whole number or a `numeric` if a double holds it exactly.
+    #[inline]
     pub fn float(self) -> Result<f64, DecodeError> {
         /// Up to this number, a double holds every whole number.
         const EXACT: i64 = 1 << 53;
@@ -81,6 +85,7 @@ impl<'r> ValueRef<'r> {
 
     /// Reads a decimal: a `numeric` and its text on SQLite as they are, a double as the shortest decimal that reads back as
     /// the same double.
+    #[inline]
     pub fn decimal(self) -> Result<Decimal, DecodeError> {
         match self {
             Self::Decimal(value) => return Ok(value),
@@ -101,6 +106,7 @@ impl<'r> ValueRef<'r> {
 
     /// Reads an exact decimal: a `numeric`, or on SQLite a text or a whole number. A double is refused, because the column
     /// has lost the digits that the double does not hold.
+    #[inline]
     pub fn numeric(self) -> Result<Decimal, DecodeError> {
         match self {
             Self::Decimal(value) => Ok(value),
@@ -116,6 +122,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a text.
+    #[inline]
     pub fn text(self) -> Result<&'r str, DecodeError> {
         match self {
             Self::Text(text) => {
@@ -126,6 +133,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads bytes.
+    #[inline]
     pub fn bytes(self) -> Result<&'r [u8], DecodeError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -134,6 +142,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a timestamp in UTC.
+    #[inline]
     pub fn timestamp(self) -> Result<DateTime<Utc>, DecodeError> {
         match self {
             Self::Timestamp(moment) => Ok(moment),
@@ -146,6 +155,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a day.
+    #[inline]
     pub fn date(self) -> Result<NaiveDate, DecodeError> {
         match self {
             Self::Date(date) => Ok(date),
@@ -155,6 +165,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads a time of day.
+    #[inline]
     pub fn time(self) -> Result<NaiveTime, DecodeError> {
         match self {
             Self::Time(time) => Ok(time),
@@ -165,6 +176,7 @@ impl<'r> ValueRef<'r> {
 
     /// Reads a UUID. Accepts the text of 32 digits in either case, with hyphens or without, and a blob of 16 bytes, as
     /// other programs write them on SQLite.
+    #[inline]
     pub fn uuid(self) -> Result<Uuid, DecodeError> {
         match self {
             Self::Uuid(uuid) => Ok(uuid),
@@ -176,6 +188,7 @@ impl<'r> ValueRef<'r> {
 
     /// Reads the text of a JSON value. SQLite makes numbers of some texts in a column whose type it does not know; these
     /// are refused, because 1.0 has become 1.
+    #[inline]
     pub fn json(self) -> Result<&'r str, DecodeError> {
         match self {
             Self::Int(_) | Self::Float(_) => {
@@ -186,6 +199,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Reads an array.
+    #[inline]
     pub fn array(self) -> Result<ArrayRef<'r>, DecodeError> {
         match self {
             Self::Array(array) => Ok(array),
@@ -200,6 +214,7 @@ impl<'r> ValueRef<'r> {
     }
 
     /// Describes the value without its content, which must not reach a log.
+    #[cold]
     fn found(self) -> DecodeError {
         DecodeError::new(match self {
             Self::Null => "NULL",

@@ -30,7 +30,9 @@ impl Params {
         self
     }
 
-    pub(crate) fn into_result(self) -> Result<Vec<Value>> {
+    /// Returns the values, or the error of the first invalid one.
+    #[doc(hidden)]
+    pub fn into_result(self) -> Result<Vec<Value>> {
         let problem = |(index, value): (usize, &Value)| value.problem().map(|problem| (index + 1, problem));
         if let Some((number, problem)) = self.values.iter().enumerate().find_map(problem) {
             return Err(Error::invalid_value(format!("${number}"), problem));

@@ -489,8 +489,14 @@ tallybook_testkit::both_dialects! {
 #[test]
 fn the_marks_of_fields_are_in_the_columns() {
     let column = |name| *Everything::COLUMNS.iter().find(|column| column.name == name).unwrap();
-    let plain =
-        Column { name: "money", sql_type: SqlType::Decimal, nullable: true, max: None, precision: None };
+    let plain = Column {
+        name: "money",
+        sql_type: SqlType::Decimal,
+        nullable: true,
+        max: None,
+        precision: None,
+        references: None,
+    };
     assert_eq!(column("money"), plain);
     assert_eq!(column("exact"), Column { name: "exact", sql_type: SqlType::Numeric, ..plain });
     let scaled = Column { name: "scaled", sql_type: SqlType::Numeric, precision: Some((12, 3)), ..plain };

@@ -94,19 +94,19 @@ fn portfolio(number: i64) -> NewPortfolio {
 }
 
 fn position(number: i64) -> NewPosition {
-    NewPosition::new(PortfolioId(number % PORTFOLIOS + 1), symbol(number), 1.into(), 10.into())
+    NewPosition::new(PortfolioId::new(number % PORTFOLIOS + 1), symbol(number), 1.into(), 10.into())
 }
 
 fn trading_session(number: i64) -> NewTradingSession {
-    let portfolio = PortfolioId(number % PORTFOLIOS + 1);
+    let portfolio = PortfolioId::new(number % PORTFOLIOS + 1);
     NewTradingSession { started_at: time(number), ..NewTradingSession::new(portfolio, SessionType::Paper) }
 }
 
 fn trade(number: i64) -> NewTrade {
-    let portfolio = PortfolioId(number % PORTFOLIOS + 1);
+    let portfolio = PortfolioId::new(number % PORTFOLIOS + 1);
     let statuses = [TradeStatus::Pending, TradeStatus::Filled, TradeStatus::Cancelled];
     NewTrade {
-        session_id: Some(TradingSessionId(number % (PORTFOLIOS * 2) + 1)),
+        session_id: Some(TradingSessionId::new(number % (PORTFOLIOS * 2) + 1)),
         created_at: time(number),
         status: statuses[number as usize % 3].clone(),
         ..NewTrade::market(portfolio, Action::Buy, symbol(number), (number + 1).into())
@@ -117,6 +117,6 @@ fn execution(number: i64) -> NewExecution {
     NewExecution {
         execution_id: Some(format!("fill {number}")),
         executed_at: time(number),
-        ..NewExecution::new(TradeId(number % TRADES + 1), symbol(number), 1.into(), 10.into())
+        ..NewExecution::new(TradeId::new(number % TRADES + 1), symbol(number), 1.into(), 10.into())
     }
 }

@@ -30,7 +30,7 @@ SELECT id, name, description, initial_capital, current_capital, currency, create
 
 -- Portfolios::get_with_positions(PORTFOLIO)
 SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = $1;
-SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE portfolio_id = $1 ORDER BY id DESC;
+SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE portfolio_id = (SELECT $1) ORDER BY id DESC;
 
 -- Portfolios::get_many_with_positions(&[PORTFOLIO])
 SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = ANY($1);
@@ -46,9 +46,9 @@ SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit
 
 -- Portfolios::get_with_all_relations(PORTFOLIO)
 SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = $1;
-SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE portfolio_id = $1 ORDER BY id DESC;
+SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE portfolio_id = (SELECT $1) ORDER BY id DESC;
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json FROM trades WHERE portfolio_id = (SELECT $1) ORDER BY created_at DESC, id DESC;
-SELECT id, portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json FROM trading_sessions WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC;
+SELECT id, portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json FROM trading_sessions WHERE portfolio_id = (SELECT $1) ORDER BY started_at DESC, id DESC;
 
 -- Portfolios::get_many_with_all_relations(&[PORTFOLIO])
 SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = ANY($1);
@@ -135,7 +135,7 @@ SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, 
 
 -- Trades::get_with_executions(TRADE)
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json FROM trades WHERE id = $1;
-SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json FROM executions WHERE trade_id = $1 ORDER BY executed_at DESC, id DESC;
+SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json FROM executions WHERE trade_id = (SELECT $1) ORDER BY executed_at DESC, id DESC;
 
 -- Trades::get_many_with_executions(&[TRADE])
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json FROM trades WHERE id = ANY($1);
@@ -222,7 +222,7 @@ UPDATE portfolios SET name = $1, updated_at = greatest($2, updated_at + interval
 -- Portfolios::delete(PortfolioId::from(99))
 DELETE FROM portfolios WHERE id = $1;
 
--- Portfolios::load(None)
+-- Portfolios::bulk_load(None)
 
 -- Portfolios::sync_sequence()
 SELECT setval(sequence, highest) FROM (SELECT pg_get_serial_sequence('portfolios', 'id')::regclass AS sequence, max(id) AS highest FROM portfolios) AS loaded WHERE highest > coalesce(pg_sequence_last_value(sequence), 0);
@@ -234,7 +234,7 @@ INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_pri
 INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json;
 INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json;
 
--- Positions::load(None)
+-- Positions::bulk_load(None)
 
 -- Positions::sync_sequence()
 SELECT setval(sequence, highest) FROM (SELECT pg_get_serial_sequence('positions', 'id')::regclass AS sequence, max(id) AS highest FROM positions) AS loaded WHERE highest > coalesce(pg_sequence_last_value(sequence), 0);
@@ -259,7 +259,7 @@ UPDATE trades SET status = $1, limit_price = $2, updated_at = greatest($3, updat
 -- Trades::delete(TradeId::from(99))
 DELETE FROM trades WHERE id = $1;
 
--- Trades::load(None)
+-- Trades::bulk_load(None)
 
 -- Trades::sync_sequence()
 SELECT setval(sequence, highest) FROM (SELECT pg_get_serial_sequence('trades', 'id')::regclass AS sequence, max(id) AS highest FROM trades) AS loaded WHERE highest > coalesce(pg_sequence_last_value(sequence), 0);
@@ -270,7 +270,7 @@ INSERT INTO executions (trade_id, symbol, quantity, price, execution_type, commi
 -- Executions::delete(ExecutionId::from(99))
 DELETE FROM executions WHERE id = $1;
 
--- Executions::load(Some(&["trade_id", "price"]))
+-- Executions::bulk_load(Some(&["trade_id", "price"]))
 
 -- TradingSessions::create(&run())
 INSERT INTO trading_sessions (portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id, portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json;

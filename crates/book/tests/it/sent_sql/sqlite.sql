@@ -225,7 +225,7 @@ UPDATE portfolios SET name = $1, updated_at = tallybook_touched(updated_at, $2) 
 -- Portfolios::delete(PortfolioId::from(99))
 DELETE FROM portfolios WHERE id = $1;
 
--- Portfolios::load(None)
+-- Portfolios::bulk_load(None)
 
 -- Portfolios::sync_sequence()
 
@@ -236,7 +236,7 @@ INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_pri
 INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json;
 INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json;
 
--- Positions::load(None)
+-- Positions::bulk_load(None)
 
 -- Positions::sync_sequence()
 
@@ -260,7 +260,7 @@ UPDATE trades SET status = $1, limit_price = $2, updated_at = tallybook_touched(
 -- Trades::delete(TradeId::from(99))
 DELETE FROM trades WHERE id = $1;
 
--- Trades::load(None)
+-- Trades::bulk_load(None)
 
 -- Trades::sync_sequence()
 
@@ -270,7 +270,7 @@ INSERT INTO executions (trade_id, symbol, quantity, price, execution_type, commi
 -- Executions::delete(ExecutionId::from(99))
 DELETE FROM executions WHERE id = $1;
 
--- Executions::load(Some(&["trade_id", "price"]))
+-- Executions::bulk_load(Some(&["trade_id", "price"]))
 
 -- TradingSessions::create(&run())
 INSERT INTO trading_sessions (portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id, portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json;

@@ -78,9 +78,9 @@ cases! { in_a_scope:
 
     async fn a_bulk_load(db: &Database) {
         write(db, async |session| {
-            let trades = (1..=8).map(|id| NewTrade::market(PortfolioId(id), Action::Sell, "S1", 1.into()));
+            let trades = (1..=8).map(|id| NewTrade::market(PortfolioId::new(id), Action::Sell, "S1", 1.into()));
             load::<Trade>(session, trades).await;
-            let fills = (1..=24).map(|id| NewExecution::new(TradeId(id), "S1", 1.into(), 10.into()));
+            let fills = (1..=24).map(|id| NewExecution::new(TradeId::new(id), "S1", 1.into(), 10.into()));
             load::<Execution>(session, fills).await;
             Ok(())
         })

@@ -48,9 +48,9 @@ cases! { in_a_scope:
 
     async fn the_same_read_from_three_lines(db: &Database) {
         let mut session = db.read().await.unwrap();
-        Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap();
-        Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap();
-        Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap();
+        Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap();
+        Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap();
+        Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap();
     }
 
     async fn a_chain_in_which_each_row_names_the_next(db: &Database) {
@@ -76,7 +76,7 @@ cases! { in_a_scope:
     async fn the_children_of_one_row_and_then_its_siblings(db: &Database) {
         const SIBLINGS: &str = "SELECT id FROM trades WHERE portfolio_id = $1";
         let mut session = db.read().await.unwrap();
-        let trade = Trades::new(&mut session).get(TradeId(9)).await.unwrap().unwrap();
+        let trade = Trades::new(&mut session).get(TradeId::new(9)).await.unwrap().unwrap();
         Executions::new(&mut session).get_by_trade(trade.id).await.unwrap();
         session.run(all::<(i64,)>(SIBLINGS, params![trade.portfolio_id])).await.unwrap();
     }
@@ -94,7 +94,7 @@ cases! { in_a_scope:
     async fn the_only_rows_of_a_detail_view(db: &Database) {
         const NAME: &str = "SELECT name FROM portfolios WHERE id = $1";
         let mut session = db.read().await.unwrap();
-        let found = Trades::new(&mut session).get_with_executions(TradeId(3)).await.unwrap().unwrap();
+        let found = Trades::new(&mut session).get_with_executions(TradeId::new(3)).await.unwrap().unwrap();
         let portfolio = found.trade.portfolio_id;
         session.run(optional::<(String,)>(NAME, params![portfolio])).await.unwrap();
     }

@@ -26,7 +26,7 @@ cases! { in_a_scope:
 
     async fn all_relations_of_one_portfolio(db: &Database) {
         let mut session = db.read().await.unwrap();
-        Portfolios::new(&mut session).get_with_all_relations(PortfolioId(1)).await.unwrap();
+        Portfolios::new(&mut session).get_with_all_relations(PortfolioId::new(1)).await.unwrap();
     }
 
     async fn three_levels_with_a_load_for_each_level(db: &Database) {

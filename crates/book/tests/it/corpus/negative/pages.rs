@@ -69,7 +69,7 @@ cases! { in_a_scope:
         Portfolios::new(&mut session).get_page(None, 5).await.unwrap();
         for page in 0..4 {
             let window = LimitOffset::first(1).skip(page);
-            Trades::new(&mut session).get_by_portfolio(PortfolioId(7), window).await.unwrap();
+            Trades::new(&mut session).get_by_portfolio(PortfolioId::new(7), window).await.unwrap();
         }
     }
 

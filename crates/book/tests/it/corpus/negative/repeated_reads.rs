@@ -49,7 +49,7 @@ cases! { in_a_scope:
         for attempt in 1..=5 {
             let transaction = db.write(async |session| {
                 let mut portfolios = Portfolios::new(session);
-                let portfolio = portfolios.get(PortfolioId(1)).await?.expect("it is there");
+                let portfolio = portfolios.get(PortfolioId::new(1)).await?.expect("it is there");
                 let name = if attempt < 5 { "portfolio 2" } else { "portfolio 9" };
                 portfolios.update(portfolio.id, PortfolioChanges::new().name(name)).await
             });
@@ -60,7 +60,7 @@ cases! { in_a_scope:
     async fn in_each_attempt_of_a_transaction_that_gives_up_by_itself(db: &Database) {
         for _ in 0..5 {
             let mut session = db.begin().await.unwrap();
-            Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap();
+            Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap();
             drop(session);
         }
     }
@@ -102,7 +102,7 @@ cases! { in_a_scope:
     async fn between_transactions_that_change_it(db: &Database) {
         for number in 0..5 {
             write(db, async |session| {
-                let portfolio = Portfolios::new(session).get(PortfolioId(1)).await?.expect("it is there");
+                let portfolio = Portfolios::new(session).get(PortfolioId::new(1)).await?.expect("it is there");
                 let changes = PortfolioChanges::new().description(Some(format!("change {number}")));
                 Portfolios::new(session).update(portfolio.id, changes).await
             })

@@ -33,13 +33,13 @@ cases! { in_no_scope:
 
     async fn the_same_read_in_each_of_many_scopes(db: &Database) {
         for _ in 0..20 {
-            Scope::new("GET /portfolios/1").run(start_page(db, PortfolioId(1))).await;
+            Scope::new("GET /portfolios/1").run(start_page(db, PortfolioId::new(1))).await;
         }
     }
 
     async fn many_requests_at_once_over_one_pool(db: &Database) {
         let requests = (0..40).map(async |number| {
-            let portfolio = PortfolioId(number % PORTFOLIOS + 1);
+            let portfolio = PortfolioId::new(number % PORTFOLIOS + 1);
             Scope::new("GET /start").run(start_page(db, portfolio)).await;
         });
         concurrently(8, requests).await;
@@ -49,7 +49,7 @@ cases! { in_no_scope:
     async fn a_session_for_each_read_without_a_scope(db: &Database) {
         let trades = db.read().await.unwrap().run(all::<(i64,)>("SELECT id FROM trades", params![])).await;
         for (trade,) in trades.unwrap() {
-            executions(db, TradeId(trade)).await;
+            executions(db, TradeId::new(trade)).await;
         }
     }
 
@@ -70,7 +70,7 @@ cases! { in_no_scope:
     async fn three_jobs_side_by_side_with_one_read_of_the_same_row_each(db: &Database) {
         let jobs = (0..12).map(async |_| {
             let mut session = db.read().await.unwrap();
-            Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap();
+            Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap();
         });
         concurrently(3, jobs).await;
     }

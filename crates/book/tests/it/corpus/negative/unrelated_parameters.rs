@@ -16,7 +16,7 @@ use crate::support::time;
 const CHOSEN: [i64; 6] = [3, 5, 8, 13, 21, 24];
 
 fn checksum(trade: &Trade) -> i64 {
-    trade.symbol.bytes().fold(trade.id.0 * 1_000, |sum, byte| sum + i64::from(byte))
+    trade.symbol.bytes().fold(trade.id.get() * 1_000, |sum, byte| sum + i64::from(byte))
 }
 
 cases! { in_a_scope:
@@ -38,7 +38,7 @@ cases! { in_a_scope:
     async fn identifiers_out_of_a_file(db: &Database) {
         let mut session = db.read().await.unwrap();
         for id in CHOSEN {
-            Trades::new(&mut session).get(TradeId(id)).await.unwrap();
+            Trades::new(&mut session).get(TradeId::new(id)).await.unwrap();
         }
     }
 
@@ -46,16 +46,16 @@ cases! { in_a_scope:
         let mut session = db.read().await.unwrap();
         session.run(all::<(i64,)>("SELECT id FROM events", params![])).await.unwrap();
         for id in CHOSEN {
-            Trades::new(&mut session).get(TradeId(id)).await.unwrap();
+            Trades::new(&mut session).get(TradeId::new(id)).await.unwrap();
         }
     }
 
     async fn both_a_row_and_its_parent_out_of_a_file(db: &Database) {
         let mut session = db.read().await.unwrap();
         for id in CHOSEN {
-            let trade = Trades::new(&mut session).get(TradeId(id)).await.unwrap().unwrap();
-            assert_eq!(trade.id, TradeId(id));
-            Trades::new(&mut session).get_with_executions(TradeId(id)).await.unwrap();
+            let trade = Trades::new(&mut session).get(TradeId::new(id)).await.unwrap().unwrap();
+            assert_eq!(trade.id, TradeId::new(id));
+            Trades::new(&mut session).get_with_executions(TradeId::new(id)).await.unwrap();
         }
     }
 
@@ -90,7 +90,7 @@ cases! { in_a_scope:
         let mut session = db.read().await.unwrap();
         Portfolios::new(&mut session).get_many(ALL).await.unwrap();
         for id in 1..=PORTFOLIOS {
-            Trades::new(&mut session).get(TradeId(id)).await.unwrap();
+            Trades::new(&mut session).get(TradeId::new(id)).await.unwrap();
         }
     }
 
@@ -158,7 +158,7 @@ cases! { in_a_scope:
 
     async fn one_thing_of_many_kinds(db: &Database) {
         let mut session = db.read().await.unwrap();
-        let portfolio = Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap().unwrap();
+        let portfolio = Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap().unwrap();
         for table in ["positions", "trades", "trading_sessions", "holdings", "lots"] {
             let count = format!("SELECT count(*) FROM {table} WHERE portfolio_id = $1");
             session.run(one::<(i64,)>(count, params![portfolio.id])).await.unwrap();

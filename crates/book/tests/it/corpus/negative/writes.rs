@@ -27,7 +27,7 @@ cases! { in_a_scope:
         const LOG: &str = "INSERT INTO events VALUES ($1, $2, 1)";
         write(db, async |session| {
             for trade in Trades::new(session).get_many(ALL).await? {
-                session.run(execute(LOG, params![1_000 + trade.id.0, trade.id])).await?;
+                session.run(execute(LOG, params![1_000 + trade.id.get(), trade.id])).await?;
             }
             Ok(())
         })
@@ -50,7 +50,7 @@ cases! { in_a_scope:
     async fn a_read_and_an_update_of_each_row_that_a_user_named(db: &Database) {
         for id in [2, 3, 5, 7, 11] {
             write(db, async |session| {
-                let trade = Trades::new(session).get(TradeId(id)).await?.expect("it is there");
+                let trade = Trades::new(session).get(TradeId::new(id)).await?.expect("it is there");
                 let changes = TradeChanges::new().status(TradeStatus::Rejected);
                 Trades::new(session).update(trade.id, changes).await
             })

@@ -110,7 +110,7 @@ cases! { in_a_scope:
         let ids = all::<(i64,)>("SELECT id FROM trades WHERE status = 'FILLED'", params![]); // ids
         for (id,) in session.run(ids).await.unwrap() {
             let trade = optional::<Trade>(&by_id, params![id]); // trade
-            assert_eq!(session.run(trade).await.unwrap().unwrap().id, TradeId(id));
+            assert_eq!(session.run(trade).await.unwrap().unwrap().id, TradeId::new(id));
         }
         confirmed("trade", "ids").runs(8)
     }

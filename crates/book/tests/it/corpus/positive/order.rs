@@ -44,7 +44,7 @@ cases! { in_a_scope:
 
     async fn every_second(db: &Database) -> Label {
         let mut session = db.read().await.unwrap();
-        for trade in trades(&mut session).await.iter().filter(|trade| trade.id.0 % 2 == 0) {
+        for trade in trades(&mut session).await.iter().filter(|trade| trade.id.get() % 2 == 0) {
             executions(&mut session, trade.id).await;
         }
         loop_of(12)

@@ -35,7 +35,7 @@ cases! { in_a_scope:
     async fn the_one_portfolio_for_each_of_its_rows(db: &Database) -> Label {
         let mut session = db.read().await.unwrap();
         for _ in 0..10 {
-            Portfolios::new(&mut session).get(PortfolioId(1)).await.unwrap(); // portfolio
+            Portfolios::new(&mut session).get(PortfolioId::new(1)).await.unwrap(); // portfolio
         }
         redundant("portfolio").runs(10)
     }
@@ -60,7 +60,7 @@ cases! { in_a_scope:
     async fn the_same_eager_load_again(db: &Database) -> Label {
         let mut session = db.read().await.unwrap();
         for _ in 0..10 {
-            Portfolios::new(&mut session).get_with_trades(PortfolioId(1)).await.unwrap(); // load
+            Portfolios::new(&mut session).get_with_trades(PortfolioId::new(1)).await.unwrap(); // load
         }
         redundant("load").runs(10)
     }

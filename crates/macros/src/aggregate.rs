@@ -1,0 +1,190 @@
+//! Expansion of `#[derive(Aggregate)]`: the root and the relations, as data.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, DeriveInput, Error, Field, Ident, LitInt, LitStr, Result, Type};
+
+use super::row::named_fields;
+use super::table::arguments;
+
+/// The kind of a relation, which the attribute of its field names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Many,
+    One,
+    Parent,
+}
+
+/// A field with a relation.
+struct Relation<'a> {
+    field: &'a Ident,
+    kind: Kind,
+    ty: &'a Type,
+    /// The type in the `Vec` or the `Option`, or that of the field.
+    target: &'a Type,
+    by: Option<Ident>,
+    newest: Option<LitInt>,
+    filter: Option<LitStr>,
+    through: Option<Type>,
+}
+
+/// Returns the implementation of `Load`.
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let fields = named_fields(input)?;
+    let mut root = None;
+    let mut relations = Vec::new();
+    for field in &fields {
+        let ident = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "expected named fields"))?;
+        if field.attrs.iter().any(|attribute| attribute.path().is_ident("root")) {
+            if root.replace((ident, &field.ty)).is_some() {
+                return Err(Error::new_spanned(field, "an aggregate has one root"));
+            }
+        } else {
+            relations.push(relation(field, ident)?);
+        }
+    }
+    let Some((root, root_type)) = root else {
+        let problem = "mark the row that the others belong to: `#[root]`";
+        return Err(Error::new_spanned(&input.ident, problem));
+    };
+    let ident = &input.ident;
+    let name = ident.to_string();
+    let types = relations.iter().map(|relation| relation.type_name(root_type));
+    let values = relations.iter().map(|relation| relation.value(root_type));
+    let names: Vec<_> = relations.iter().map(|relation| relation.field).collect();
+    Ok(quote! {
+        impl ::tallybook::tables::Load for #ident {
+            type Root = #root_type;
+            type Relations = (#(#types,)*);
+            const NAME: &'static str = #name;
+            const RELATIONS: Self::Relations = (#(#values,)*);
+
+            fn assemble(
+                #root: Self::Root,
+                (#(#names,)*): <Self::Relations as ::tallybook::tables::Relations<Self::Root>>::Values,
+            ) -> Self {
+                Self { #root, #(#names),* }
+            }
+
+            fn root(&self) -> &Self::Root {
+                &self.#root
+            }
+
+            fn plans() -> &'static ::tallybook::tables::Plans {
+                static PLANS: ::tallybook::tables::Plans = ::tallybook::tables::Plans::new();
+                &PLANS
+            }
+        }
+    })
+}
+
+fn relation<'a>(field: &'a Field, ident: &'a Ident) -> Result<Relation<'a>> {
+    let found = field.attrs.iter().find_map(|attribute| {
+        let kinds = [("many", Kind::Many), ("one", Kind::One), ("parent", Kind::Parent)];
+        kinds.into_iter().find(|(name, _)| attribute.path().is_ident(name)).map(|(_, kind)| (attribute, kind))
+    });
+    let Some((attribute, kind)) = found else {
+        let problem = "say how it belongs to the aggregate: `#[root]`, `#[many]`, `#[one]` or `#[parent]`";
+        return Err(Error::new_spanned(ident, problem));
+    };
+    let inner = |wrapper| arguments(&field.ty, wrapper).and_then(|types| types.first().copied());
+    let target = match kind {
+        Kind::Many => inner("Vec")
+            .ok_or_else(|| Error::new_spanned(&field.ty, "`#[many]` needs a `Vec` of rows or aggregates"))?,
+        Kind::One => inner("Option").ok_or_else(|| {
+            Error::new_spanned(&field.ty, "`#[one]` needs an `Option`: there may be no row")
+        })?,
+        Kind::Parent => inner("Option").unwrap_or(&field.ty),
+    };
+    let mut relation = Relation {
+        field: ident,
+        kind,
+        ty: &field.ty,
+        target,
+        by: None,
+        newest: None,
+        filter: None,
+        through: None,
+    };
+    if attribute.meta.require_path_only().is_err() {
+        relation.read_options(attribute)?;
+    }
+    Ok(relation)
+}
+
+impl Relation<'_> {
+    fn read_options(&mut self, attribute: &Attribute) -> Result<()> {
+        let kind = self.kind;
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("by") {
+                self.by = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("newest") && kind == Kind::Many {
+                self.newest = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("filter") && kind != Kind::Parent {
+                self.filter = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("through") && kind == Kind::Many {
+                self.through = Some(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error(match kind {
+                    Kind::Many => {
+                        "expected `by = column`, `newest = …`, `filter = \"…\"` or `through = Table`"
+                    }
+                    Kind::One => "expected `by = column` or `filter = \"…\"`",
+                    Kind::Parent => "expected `by = column`",
+                }));
+            }
+            Ok(())
+        })?;
+        let is_restricted = self.by.is_some() || self.newest.is_some() || self.filter.is_some();
+        match &self.through {
+            Some(through) if is_restricted => {
+                Err(Error::new_spanned(through, "`through` takes no other option: it loads all linked rows"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the type of the relation.
+    fn type_name(&self, root: &Type) -> TokenStream {
+        let target = self.target;
+        let span = self.ty.span();
+        match (self.kind, &self.through) {
+            (Kind::Many, Some(link)) => {
+                quote_spanned!(span=> ::tallybook::tables::Through<#root, #link, #target>)
+            }
+            (Kind::Many, None) => quote_spanned!(span=> ::tallybook::tables::Many<#root, #target>),
+            (Kind::One, _) => quote_spanned!(span=> ::tallybook::tables::One<#root, #target>),
+            (Kind::Parent, _) if arguments(self.ty, "Option").is_some() => {
+                quote_spanned!(span=> ::tallybook::tables::OptionalParent<#root, #target>)
+            }
+            (Kind::Parent, _) => quote_spanned!(span=> ::tallybook::tables::Parent<#root, #target>),
+        }
+    }
+
+    /// Returns the relation as a constant.
+    fn value(&self, root: &Type) -> TokenStream {
+        let target = self.target;
+        let relation = self.type_name(root);
+        let span = self.ty.span();
+        let begin = match &self.by {
+            None => quote_spanned!(span=> <#relation>::new()),
+            Some(by) => {
+                // The column is one of the root, or of the rows that belong to it.
+                let (table, parent) = match self.kind {
+                    Kind::Parent => (quote!(#root), quote!(<#target as ::tallybook::tables::Load>::Root)),
+                    _ => (quote!(<#target as ::tallybook::tables::Load>::Root), quote!(#root)),
+                };
+                quote_spanned! {by.span()=>
+                    <#relation>::by(
+                        <#table>::COLUMN.#by.name(),
+                        |row| ::tallybook::tables::key_of::<#parent>(&row.#by),
+                    )
+                }
+            }
+        };
+        let newest = self.newest.as_ref().map(|newest| quote!(.newest(#newest)));
+        let filter = self.filter.as_ref().map(|filter| quote!(.filter(#filter)));
+        quote!(#begin #newest #filter)
+    }
+}

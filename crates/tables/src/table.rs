@@ -1,0 +1,235 @@
+//! The description of a table.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use tallybook_core::Row;
+
+use crate::changes::Changes;
+use crate::id::{Id, Key};
+use crate::statements::Statements;
+
+/// A table, described by the struct that holds one of its rows.
+///
+/// Derive it with `#[derive(Table)]`; see [the guide](crate::tables#a-table). The derive writes data only, which can be written by
+/// hand:
+///
+/// ```
+/// use tallybook::tables::{Assignments, BelongsTo, Changes, Id, Repository, Statements, Table, TableColumn};
+/// use tallybook::book::Portfolio;
+/// use tallybook::Row;
+/// use chrono::{DateTime, Utc};
+///
+/// #[derive(Clone, Debug, Row)]
+/// pub struct Note {
+///     pub id: Id<Note>,
+///     pub portfolio_id: Id<Portfolio>,
+///     pub text: String,
+/// }
+///
+/// #[derive(Clone, Debug, Row)]
+/// pub struct NewNote {
+///     pub portfolio_id: Id<Portfolio>,
+///     pub text: String,
+/// }
+///
+/// #[derive(Default)]
+/// pub struct NoteChanges(Assignments);
+///
+/// impl NoteChanges {
+///     pub fn text(mut self, text: impl Into<String>) -> Self {
+///         self.0.set("text", &text.into());
+///         self
+///     }
+/// }
+///
+/// impl Changes for NoteChanges {
+///     fn into_assignments(self) -> Assignments {
+///         self.0
+///     }
+/// }
+///
+/// impl Note {
+///     pub const TEXT: TableColumn<Note, String> = TableColumn::new("text", |note| &note.text);
+/// }
+///
+/// impl Table for Note {
+///     type Key = i64;
+///     type New = NewNote;
+///     type Changes = NoteChanges;
+///     const NAME: &'static str = "notes";
+///     const NOUN: &'static str = "note";
+///     const REPOSITORY: &'static str = "Repository::<_, Note>";
+///     const ORDER: Option<&'static str> = None;
+///     const TOUCH: bool = false;
+///     const CHANGEABLE: &'static [&'static str] = &["text"];
+///
+///     fn id(&self) -> Id<Self> {
+///         self.id
+///     }
+///
+///     fn time(&self) -> Option<DateTime<Utc>> {
+///         None
+///     }
+///
+///     fn updated_at(&self) -> Option<DateTime<Utc>> {
+///         None
+///     }
+///
+///     fn statements() -> &'static Statements {
+///         static STATEMENTS: Statements = Statements::new::<Note>();
+///         &STATEMENTS
+///     }
+/// }
+///
+/// impl BelongsTo<Portfolio> for Note {
+///     const BY: &'static str = "portfolio_id";
+///
+///     fn owner(&self) -> Option<Id<Portfolio>> {
+///         Some(self.portfolio_id)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a table",
+    note = "write `#[derive(Table)]` and `#[table(name = \"…\")]` on the struct `{Self}`"
+)]
+pub trait Table: Row + Clone + Sync {
+    /// The type of its primary key, the column `id`.
+    type Key: Key;
+    /// The type that creates a row.
+    type New: Row + Sync;
+    /// The type that changes a row.
+    type Changes: Changes;
+    /// The table's name in the database.
+    const NAME: &'static str;
+    /// The name of a single row in error messages, for example `trade`.
+    const NOUN: &'static str;
+    /// The name of its repository, for the calls that N+1 findings suggest.
+    const REPOSITORY: &'static str;
+    /// The time column that orders the rows, newest first. Tables without one are ordered by identifier, which the database
+    /// generates in the order of creation.
+    const ORDER: Option<&'static str>;
+    /// Set if the table has the column `updated_at`, which every update advances.
+    const TOUCH: bool;
+    /// The columns that may change, for upserts.
+    const CHANGEABLE: &'static [&'static str];
+
+    /// Returns the row's identifier.
+    fn id(&self) -> Id<Self, Self::Key>;
+    /// Returns the row's time in the column [`Table::ORDER`].
+    fn time(&self) -> Option<DateTime<Utc>>;
+    /// Returns the time of the row's last change, if [`Table::TOUCH`] is set.
+    fn updated_at(&self) -> Option<DateTime<Utc>>;
+    /// Returns the statements of the table, each built at its first use.
+    fn statements() -> &'static Statements;
+}
+
+/// A table with the column `updated_at`, which permits optimistic locking: `#[table(touch)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no column that every update advances",
+    note = "give `{Self}` a field `#[table(touch)] updated_at: DateTime<Utc>`"
+)]
+pub trait Touched: Table {}
+
+/// A column of `T` whose values have the type `V`.
+pub struct TableColumn<T, V> {
+    name: &'static str,
+    get: fn(&T) -> &V,
+}
+
+impl<T, V> TableColumn<T, V> {
+    /// Returns the column with this name, which `get` reads in a row.
+    pub const fn new(name: &'static str, get: fn(&T) -> &V) -> Self {
+        Self { name, get }
+    }
+
+    /// Returns the column's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the column's value in a row.
+    pub fn get<'r>(&self, row: &'r T) -> &'r V {
+        (self.get)(row)
+    }
+}
+
+impl<T, V> Clone for TableColumn<T, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, V> Copy for TableColumn<T, V> {}
+
+impl<T, V> fmt::Debug for TableColumn<T, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TableColumn({})", self.name)
+    }
+}
+
+/// A table whose rows belong to rows of `P`: the relation that loads follow, in both directions.
+///
+/// `#[derive(Table)]` implements it for each table `P` that exactly one field refers to with the type `Id<P>` or
+/// `Option<Id<P>>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say by which one column it belongs to `{P}`",
+    label = "the relation to `{P}` is not found",
+    note = "give one field of `{Self}` the type `Id<{P}>`; where several have it, choose one: `#[many(by = column)]`"
+)]
+pub trait BelongsTo<P: Table>: Table {
+    /// The column that holds the identifier of the row of `P`.
+    const BY: &'static str;
+
+    /// Returns the identifier of the row of `P`, if the row belongs to one.
+    fn owner(&self) -> Option<Id<P, P::Key>>;
+}
+
+/// A value that identifies a row of `P`: an `Id<P>` or an `Option<Id<P>>`.
+#[diagnostic::on_unimplemented(
+    message = "a column of the type `{Self}` does not identify a row of `{P}`",
+    note = "`by = …` takes a column of the type `Id<{P}>` or `Option<Id<{P}>>`"
+)]
+pub trait Refers<P: Table> {
+    /// Returns the identifier, if there is one.
+    fn id(&self) -> Option<Id<P, P::Key>>;
+}
+
+impl<P: Table> Refers<P> for Id<P, P::Key> {
+    fn id(&self) -> Option<Id<P, P::Key>> {
+        Some(*self)
+    }
+}
+
+impl<P: Table> Refers<P> for Option<Id<P, P::Key>> {
+    fn id(&self) -> Option<Id<P, P::Key>> {
+        *self
+    }
+}
+
+/// One column or several of `T`, which a unique index covers.
+pub trait ColumnSet<T> {
+    /// Returns the names of the columns.
+    fn names(&self) -> Vec<&'static str>;
+}
+
+impl<T, V> ColumnSet<T> for TableColumn<T, V> {
+    fn names(&self) -> Vec<&'static str> {
+        vec![self.name]
+    }
+}
+
+macro_rules! column_set {
+    ($($value:ident $index:tt),+) => {
+        impl<T, $($value),+> ColumnSet<T> for ($(TableColumn<T, $value>,)+) {
+            fn names(&self) -> Vec<&'static str> {
+                vec![$(self.$index.name),+]
+            }
+        }
+    };
+}
+
+column_set!(A 0, B 1);
+column_set!(A 0, B 1, C 2);
+column_set!(A 0, B 1, C 2, D 3);
