@@ -88,7 +88,11 @@ impl Group {
 
     /// Returns the table whose rows a parameter identifies, if it is known: that of an `id`, or the one to which the
     /// column refers in the rows that the statement returns.
-    pub(super) fn target<'a>(&'a self, parameter: &TrackedParameter, compared: ColumnRef<'a>) -> Option<&'a str> {
+    pub(super) fn target<'a>(
+        &'a self,
+        parameter: &TrackedParameter,
+        compared: ColumnRef<'a>,
+    ) -> Option<&'a str> {
         if compared.column.eq_ignore_ascii_case("id") {
             return compared.table;
         }

@@ -80,10 +80,7 @@ fn table(columns: &[(&'static str, SqlType, Vec<Value>)]) -> KeySample {
     sample(columns, &vec![None; columns.len()])
 }
 
-fn sample(
-    columns: &[(&'static str, SqlType, Vec<Value>)],
-    references: &[Option<&'static str>],
-) -> KeySample {
+fn sample(columns: &[(&'static str, SqlType, Vec<Value>)], references: &[Option<&'static str>]) -> KeySample {
     let count = columns[0].2.len();
     let mut sample = KeySample::default();
     sample.rows = count as u64;

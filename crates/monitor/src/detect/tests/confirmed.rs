@@ -10,7 +10,8 @@ use crate::detect::QueryFinding;
 use crate::detect::finding::Confidence;
 use crate::detect::rules::Rules;
 use crate::detect::support::{
-    MILLISECOND, TestScope, column, confirmed_loop, ids, list, rows, select, statement, typed_rows, update, words,
+    MILLISECOND, TestScope, column, confirmed_loop, ids, list, rows, select, statement, typed_rows, update,
+    words,
 };
 
 #[test]
