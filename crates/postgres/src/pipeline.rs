@@ -45,7 +45,9 @@ impl Connection {
         framing: TransactionFraming,
         since: Option<Instant>,
     ) -> Executed<B> {
-        let (outcome, replayed) = match self.execute_all(&mut queries(&mut batch), framing, since).await {
+        // On the heap, so that futures stay small: a caller's future is moved several times before it runs, whatever the
+        // database, and a move copies all of it.
+        let (outcome, replayed) = match Box::pin(self.execute_all(&mut queries(&mut batch), framing, since)).await {
             Ok(sent) => (sent.outcome, sent.replayed),
             Err(error) => (Err(error), None),
         };

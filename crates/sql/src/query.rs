@@ -25,7 +25,7 @@ pub struct One<T>(Fetch<T>);
 /// A statement that returns the number of affected rows; see [`execute`]. For write sessions.
 #[derive(Debug)]
 pub struct Execute {
-    request: Request,
+    request: Box<Request>,
     affected: u64,
 }
 
@@ -68,7 +68,7 @@ pub fn one<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -
 /// Returns a query that executes a statement and returns the number of affected rows. Read sessions do not accept it.
 #[track_caller]
 pub fn execute(statement: impl Into<Statement>, params: impl Into<Params>) -> Execute {
-    Execute { request: Request::new(statement, params), affected: 0 }
+    Execute { request: Box::new(Request::new(statement, params)), affected: 0 }
 }
 
 /// A statement with its parameters, and the statistics of its execution.
@@ -166,7 +166,8 @@ pub trait ReadBatch: Batch {}
 /// A query and the rows decoded so far.
 #[derive(Debug)]
 struct Fetch<T> {
-    request: Request,
+    /// On the heap: each layer of a session holds the query in its future, and futures are moved before they run.
+    request: Box<Request>,
     rows: Vec<T>,
     is_many: bool,
     /// Rows that a stream has taken out of `rows`.
@@ -176,7 +177,7 @@ struct Fetch<T> {
 impl<T: Row> Fetch<T> {
     #[track_caller]
     fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
-        Self { request: Request::new(statement, params), rows: Vec::new(), is_many, taken: 0 }
+        Self { request: Box::new(Request::new(statement, params)), rows: Vec::new(), is_many, taken: 0 }
     }
 
     fn push(&mut self, row: RowRef<'_>) -> Result<()> {
@@ -230,7 +231,7 @@ impl<T: Row> All<T> {
         let params = Ok(request.values().to_vec());
         let mut other = Request::unsent(request.statement.clone(), params, request.call_site);
         other.key_sample = request.key_sample.take();
-        Self(Fetch { request: other, rows: Vec::new(), is_many: true, taken: 0 })
+        Self(Fetch { request: Box::new(other), rows: Vec::new(), is_many: true, taken: 0 })
     }
 }
 

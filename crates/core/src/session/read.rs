@@ -151,7 +151,7 @@ impl ReadSession {
             let executed = self.connection.execute(batch, framing).await;
             if may_change_node && !is_retry && executed.may_run_again() {
                 is_retry = true;
-                batch = self.clean_for_retry(executed).await?;
+                batch = Box::pin(self.clean_for_retry(executed)).await?;
                 continue;
             }
             let next = match &mut self.route {
