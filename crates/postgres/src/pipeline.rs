@@ -47,10 +47,11 @@ impl Connection {
     ) -> Executed<B> {
         // On the heap, so that futures stay small: a caller's future is moved several times before it runs, whatever the
         // database, and a move copies all of it.
-        let (outcome, replayed) = match Box::pin(self.execute_all(&mut queries(&mut batch), framing, since)).await {
-            Ok(sent) => (sent.outcome, sent.replayed),
-            Err(error) => (Err(error), None),
-        };
+        let (outcome, replayed) =
+            match Box::pin(self.execute_all(&mut queries(&mut batch), framing, since)).await {
+                Ok(sent) => (sent.outcome, sent.replayed),
+                Err(error) => (Err(error), None),
+            };
         self.moved |= outcome.as_ref().is_err_and(Error::is_connect);
         if outcome.as_ref().is_err_and(Error::is_stale_plan) {
             self.prepared.clear();
