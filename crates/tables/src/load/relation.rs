@@ -82,7 +82,7 @@ impl<P: Table, C: Load> Relation<P> for Many<P, C> {
             (rows, _) => newest_first(rows.unchecked()),
         };
         let Some(children) = join::<C>(rows, related)? else { return Ok(None) };
-        let mut groups: Groups<P, Vec<C>> = HashMap::new();
+        let mut groups: Groups<P, Vec<C>> = Groups::<P, Vec<C>>::default();
         for child in children {
             if let Some(key) = (self.owner)(child.root()) {
                 groups.entry(key).or_default().push(child);
@@ -286,7 +286,7 @@ impl<P: Table, L: Table, C: Load + Clone> Relation<P> for Through<P, L, C> {
                 owners.entry(target).or_default().push(owner);
             }
         }
-        let mut groups: Groups<P, Vec<C>> = HashMap::new();
+        let mut groups: Groups<P, Vec<C>> = Groups::<P, Vec<C>>::default();
         for target in targets {
             for owner in owners.remove(&target.root().id().get()).unwrap_or_default() {
                 groups.entry(owner).or_default().push(target.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use tallybook_core::{Batch, ReadBatch};
 
 use super::{Binding, Load};
@@ -10,7 +11,7 @@ use crate::sql::Selection;
 use crate::table::Table;
 
 /// Relations by the key of the row that they belong to.
-pub(super) type Groups<P, V> = HashMap<<P as Table>::Key, V>;
+pub(super) type Groups<P, V> = HashMap<<P as Table>::Key, V, RandomState>;
 
 /// The results of the statements of the relations of `A`.
 pub(crate) type Related<A> =
