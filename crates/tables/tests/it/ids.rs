@@ -65,7 +65,7 @@ both_dialects! {
         let mut labels = Repository::<_, Label>::new(&mut session);
         let error = labels.get_by(Label::COLUMN.text, "twice").await.unwrap_err();
         assert!(error.database().is_some(), "{error}");
-        assert!(error.to_string().contains("more than one row"), "{error}");
+        assert!(error.to_string().contains("at most one row, the query returned 2 rows"), "{error}");
         assert_eq!(labels.get_by(Label::COLUMN.text, "once").await.unwrap(), None);
     }
 }
