@@ -1,6 +1,6 @@
 //! Expansion of `#[derive(Aggregate)]`: the root and the relations, as data.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, DeriveInput, Error, Field, Ident, LitInt, LitStr, Result, Type};
@@ -65,7 +65,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let types = relations.iter().map(|relation| relation.type_name(root_type));
     let values = relations.iter().map(|relation| relation.value(root_type));
     let names: Vec<_> = relations.iter().map(|relation| relation.field).collect();
-    Ok(quote! {
+    // Errors about a relation point at its field, and those that follow from them at the name of the struct, once.
+    let span = Span::call_site().located_at(ident.span());
+    Ok(quote_spanned! {span=>
+        #[diagnostic::do_not_recommend]
         impl ::tallybook::tables::Load for #ident {
             type Root = #root_type;
             type Relations = (#(#types,)*);
@@ -102,10 +105,14 @@ fn relation<'a>(field: &'a Field, ident: &'a Ident) -> Result<Relation<'a>> {
     };
     let inner = |wrapper| arguments(&field.ty, wrapper).and_then(|types| types.first().copied());
     let target = match kind {
-        Kind::Many => inner("Vec")
-            .ok_or_else(|| Error::new_spanned(&field.ty, "`#[many]` loads a list: write `Vec<…>` of a table or an aggregate"))?,
+        Kind::Many => inner("Vec").ok_or_else(|| {
+            Error::new_spanned(&field.ty, "`#[many]` loads a list: write `Vec<…>` of a table or an aggregate")
+        })?,
         Kind::One => inner("Option").ok_or_else(|| {
-            Error::new_spanned(&field.ty, "`#[one]` loads a row if there is one: write `Option<…>` of a table or an aggregate")
+            Error::new_spanned(
+                &field.ty,
+                "`#[one]` loads a row if there is one: write `Option<…>` of a table or an aggregate",
+            )
         })?,
         Kind::Parent => inner("Option").unwrap_or(&field.ty),
     };

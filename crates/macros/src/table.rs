@@ -2,10 +2,7 @@
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{
-    Attribute, DeriveInput, Error, Generics, Ident, LitStr, Result, Type,
-    Visibility,
-};
+use syn::{Attribute, DeriveInput, Error, Generics, Ident, LitStr, Result, Type, Visibility};
 
 use super::row::{ColumnField, Role, arguments, column, implementation, named_fields};
 
@@ -85,7 +82,7 @@ fn options(input: &DeriveInput) -> Result<Options> {
                 has_serde = true;
             } else {
                 return Err(meta.error(
-                    "expected `name = \"…\"`, `order = column`, `new = Type`, `changes = Type`, `repository = Type`, \
+                    "expected `name = \"…\"`, `order = field`, `new = Type`, `changes = Type`, `repository = Type`, \
                      `noun = \"…\"` or `serde`",
                 ));
             }
@@ -173,6 +170,7 @@ fn table(
     Ok(quote! {
         #touched
 
+        #[diagnostic::do_not_recommend]
         impl ::tallybook::tables::Table for #ident {
             type Key = #key;
             type New = #new;
@@ -252,6 +250,7 @@ fn relations(ident: &Ident, columns: &[ColumnField<'_>]) -> TokenStream {
         .map(|(column, target)| {
             let (name, field) = (&column.name, column.ident);
             quote! {
+                #[diagnostic::do_not_recommend]
                 impl ::tallybook::tables::BelongsTo<#target> for #ident {
                     const BY: &'static str = #name;
 

@@ -101,11 +101,8 @@ pub const fn prefixed<const N: usize>(
     let (mut index, mut rest) = (0, names);
     while index < N {
         let (name, following) = rest.split_at(prefix + columns[index].name.len());
-        prefixed[index] = Column {
-            name: text(name),
-            nullable: columns[index].nullable || is_optional,
-            ..columns[index]
-        };
+        prefixed[index] =
+            Column { name: text(name), nullable: columns[index].nullable || is_optional, ..columns[index] };
         rest = following;
         index += 1;
     }

@@ -106,7 +106,13 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
         let moved = transfers.into_iter().enumerate().map(|(place, (from, to, moved_at))| {
             spelled[2].push(moved_at.text);
             let from_desk_id = from.get(&desks).id;
-            Transfer { id: id(place), from_desk_id, to_desk_id: pick(to, &desks), seats: 1, at: moved_at.time }
+            Transfer {
+                id: id(place),
+                from_desk_id,
+                to_desk_id: pick(to, &desks),
+                seats: 1,
+                at: moved_at.time,
+            }
         });
         let transfers = moved.collect();
         let linked = links.into_iter().filter(|_| !placed.is_empty()).enumerate();

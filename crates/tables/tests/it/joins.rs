@@ -130,6 +130,9 @@ fn a_nested_row_is_encoded_with_its_columns() {
     assert_eq!(values[..2], [Value::Int(1), Value::Text("abc".to_owned())]);
     assert!(values[2..4].iter().all(|value| matches!(value, Value::Null(_))), "{values:?}");
     assert_eq!(values[4], Value::Int(7));
-    let long = Nest { pair: Pair { left: named(1), right: Some(Named { id: 2, name: Some("abcd".to_owned()) }) }, weight: 7 };
+    let long = Nest {
+        pair: Pair { left: named(1), right: Some(Named { id: 2, name: Some("abcd".to_owned()) }) },
+        weight: 7,
+    };
     assert!(long.encode().unwrap_err().to_string().contains("name"));
 }

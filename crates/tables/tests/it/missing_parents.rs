@@ -62,9 +62,8 @@ async fn a_row_of_a_missing_parent_is_named_with_it() {
     });
     let expected = format!("fill 6 refers to venue {}, which does not exist", venue_id(9));
     assert!(error.await.to_string().starts_with(&expected));
-    let error = missing(&db, async |session| {
-        Repository::<_, Desk>::new(session).load::<DeskBook>(desk.id).await
-    });
+    let error =
+        missing(&db, async |session| Repository::<_, Desk>::new(session).load::<DeskBook>(desk.id).await);
     assert!(error.await.to_string().starts_with("transfer 8 refers to desk 78, which does not exist"));
     let error = missing(&db, async |session| {
         Repository::<_, crate::schema::Transfer>::new(session).load::<TransferBetween>(Id::new(8)).await
@@ -78,9 +77,8 @@ async fn a_link_to_a_missing_row_is_named_with_it() {
     let db = desks(&file.url()).await;
     let order: Order = create(&db, &order(1)).await;
     write_unchecked(&file, "INSERT INTO order_labels (id, order_id, label_id) VALUES (4, 1, 99), (3, 1, 98)");
-    let error = missing(&db, async |session| {
-        Repository::<_, Order>::new(session).load::<OrderBook>(order.id).await
-    });
+    let error =
+        missing(&db, async |session| Repository::<_, Order>::new(session).load::<OrderBook>(order.id).await);
     // The first that is read: links without a time are ordered by identifier, newest first.
     assert!(error.await.to_string().starts_with("order label 4 refers to label 99, which does not exist"));
 }

@@ -63,7 +63,12 @@ fn steps(book: &DeskBook) -> Vec<usize> {
     let fills = book.orders.iter().map(|order| order.fills.len()).sum();
     // The newest order has the number of the step as its quantity.
     let newest = book.newest.first().map_or(0, |newest| newest.order.quantity);
-    vec![usize::try_from(book.desk.seats).unwrap(), book.orders.len(), fills, usize::try_from(newest).unwrap()]
+    vec![
+        usize::try_from(book.desk.seats).unwrap(),
+        book.orders.len(),
+        fills,
+        usize::try_from(newest).unwrap(),
+    ]
 }
 
 both_dialects! {
