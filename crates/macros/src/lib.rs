@@ -20,6 +20,7 @@
 
 mod aggregate;
 mod max_queries;
+mod nested;
 mod row;
 mod table;
 mod text_enum;

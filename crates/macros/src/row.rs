@@ -9,6 +9,8 @@ use syn::{
     Result, Token, Type, parenthesized,
 };
 
+use crate::nested;
+
 /// A field and its column.
 pub(crate) struct ColumnField<'a> {
     pub(crate) field: &'a Field,
@@ -160,20 +162,7 @@ fn constants(ident: &Ident, columns: &[&ColumnField<'_>]) -> (TokenStream, Token
         Storage::Nested { .. } => quote!(#description),
         _ => quote!(&[#description]),
     });
-    let joined = quote! {{
-        const PARTS: &[&[::tallybook::Column]] = &[#(#parts),*];
-        const JOINED: [::tallybook::Column; ::tallybook::__nested::count(PARTS)] =
-            ::tallybook::__nested::joined(PARTS);
-        &JOINED
-    }};
-    let list = quote! {{
-        const COLUMNS: &[::tallybook::Column] = <#ident as ::tallybook::Row>::COLUMNS;
-        const NAMES: &[u8] = &::tallybook::__nested::names::<
-            { ::tallybook::__nested::name_bytes("", ", ", COLUMNS) },
-        >("", ", ", COLUMNS);
-        ::tallybook::__nested::text(NAMES)
-    }};
-    (joined, list)
+    nested::joined(ident, parts)
 }
 
 pub(crate) fn named_fields(input: &DeriveInput) -> Result<Vec<Field>> {
@@ -271,7 +260,8 @@ fn precision(meta: &ParseNestedMeta<'_>) -> Result<Option<(u32, u32)>> {
 fn describe(column: &ColumnField<'_>) -> TokenStream {
     let ColumnField { ty, name, max, storage, .. } = column;
     if let Storage::Nested { prefix } = storage {
-        return describe_nested(column, prefix);
+        let (row, is_optional) = column.nested_row();
+        return nested::columns(row, is_optional, prefix);
     }
     let max = match max {
         Some(max) => quote!(Some(#max)),
@@ -297,19 +287,4 @@ fn describe(column: &ColumnField<'_>) -> TokenStream {
             references: <#ty as ::tallybook::Decode>::REFERENCES,
         }
     }
-}
-
-/// Returns the columns of a nested row.
-fn describe_nested(column: &ColumnField<'_>, prefix: &str) -> TokenStream {
-    let (ty, is_optional) = column.nested_row();
-    let length = prefix.len();
-    quote! {{
-        const OWN: &[::tallybook::Column] = <#ty as ::tallybook::Row>::COLUMNS;
-        const NAMES: &[u8] = &::tallybook::__nested::names::<
-            { ::tallybook::__nested::name_bytes(#prefix, "", OWN) },
-        >(#prefix, "", OWN);
-        const COLUMNS: [::tallybook::Column; OWN.len()] =
-            ::tallybook::__nested::prefixed(#length, NAMES, OWN, #is_optional);
-        &COLUMNS
-    }}
 }

@@ -11,8 +11,8 @@ use tallybook::tables::{Id, Table};
 use tallybook::{Dialect, Session, WriteSession, execute, params};
 
 use crate::schema::{
-    Desk, DeskBook, Fill, FillAtVenue, Label, Order, OrderBook, OrderLabel, State, Transfer, TransferBetween,
-    Venue, VenueWithFills,
+    Desk, DeskBook, Fill, FillAtVenue, FillOfOrder, Label, LabelWithOrders, Order, OrderBook, OrderLabel,
+    OrderWithLabels, State, Transfer, TransferBetween, Venue, VenueWithFills,
 };
 use crate::support::{load, time, venue_id};
 
@@ -193,6 +193,23 @@ impl World {
             dear: first(&dear, 2),
             labels: self.labels_of(order),
         }
+    }
+
+    pub(crate) fn fill_of_order(&self, fill: &Fill) -> FillOfOrder {
+        let order = fill.order_id.map(|id| self.order_book(&found(&self.orders, id)));
+        FillOfOrder { fill: fill.clone(), order }
+    }
+
+    pub(crate) fn label_with_orders(&self, label: &Label) -> LabelWithOrders {
+        let links = self.links.iter().filter(|link| link.label_id == label.id);
+        let orders: Vec<_> = links.map(|link| found(&self.orders, link.order_id)).collect();
+        LabelWithOrders { label: label.clone(), orders: newest_first(&orders, |_| true) }
+    }
+
+    pub(crate) fn order_with_labels(&self, order: &Order) -> OrderWithLabels {
+        let labels = self.labels_of(order);
+        let labels = labels.iter().map(|label| self.label_with_orders(label)).collect();
+        OrderWithLabels { order: order.clone(), labels }
     }
 
     /// Without a time, rows are ordered by their identifiers. A label is there once for each link.

@@ -145,6 +145,32 @@ pub(crate) struct OrderBook {
     pub(crate) labels: Vec<Label>,
 }
 
+/// A parent with relations of its own.
+#[derive(Clone, Debug, PartialEq, Aggregate)]
+pub(crate) struct FillOfOrder {
+    #[root]
+    pub(crate) fill: Fill,
+    #[parent]
+    pub(crate) order: Option<OrderBook>,
+}
+
+#[derive(Clone, Debug, PartialEq, Aggregate)]
+pub(crate) struct LabelWithOrders {
+    #[root]
+    pub(crate) label: Label,
+    #[many(through = OrderLabel)]
+    pub(crate) orders: Vec<Order>,
+}
+
+/// Linked rows with relations of their own.
+#[derive(Clone, Debug, PartialEq, Aggregate)]
+pub(crate) struct OrderWithLabels {
+    #[root]
+    pub(crate) order: Order,
+    #[many(through = OrderLabel)]
+    pub(crate) labels: Vec<LabelWithOrders>,
+}
+
 #[derive(Clone, Debug, PartialEq, Aggregate)]
 pub(crate) struct TransferBetween {
     #[root]
