@@ -133,7 +133,9 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
             } else {
                 let known = "`name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)`";
                 return Err(meta.error(match attribute {
-                    "table" => format!("expected {known}, `pg_enum`, `unique`, `fixed`, `touch` or `generated`"),
+                    "table" => {
+                        format!("expected {known}, `pg_enum`, `unique`, `fixed`, `touch` or `generated`")
+                    }
                     _ => format!("expected {known} or `pg_enum`"),
                 }));
             }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, Ident, ItemFn, Result, Token};
+use syn::{Attribute, Error, Expr, Ident, ItemFn, Result, ReturnType, Token};
 
 /// The variable that names PostgreSQL's server.
 const SERVER: &str = "TALLYBOOK_TEST_POSTGRES_URL";
@@ -53,6 +53,11 @@ pub(crate) fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream
     let histories_of = format_ident!("__histories_of_{}", name.to_string().trim_start_matches("r#"));
     let (of_tests, of_function): (Vec<&Attribute>, Vec<_>) =
         function.attrs.iter().partition(|attribute| is_of_tests(attribute));
+    // Without a result it must be written so: `should_panic` permits no other.
+    let output = match signature.output {
+        ReturnType::Default => quote!(),
+        ReturnType::Type(..) => quote!(-> impl ::std::process::Termination),
+    };
     let test = |dialect: &str, ignored: Option<TokenStream>| {
         let dialect = format_ident!("{dialect}");
         let only = format_ident!("__if_{dialect}");
@@ -61,8 +66,8 @@ pub(crate) fn expand(options: &Options, function: &ItemFn) -> Result<TokenStream
                 #[::core::prelude::v1::test]
                 #(#of_tests)*
                 #ignored
-                fn #dialect() -> impl ::std::process::Termination {
-                    ::tallybook::test::#dialect(::core::module_path!(), super::#histories_of(), super::#name)
+                fn #dialect() #output {
+                    ::tallybook::test::#dialect(::core::module_path!(), &super::#histories_of(), super::#name)
                 }
             }
         }

@@ -237,10 +237,7 @@ impl SchemaIndex {
     /// Returns `None` for an index of some rows.
     fn existing(index: &FoundIndex) -> Option<Self> {
         let keys = keys_of(&index.definition)?;
-        Some(Self {
-            columns: keys.into_iter().map(column_of_key).collect(),
-            is_unique: index.is_unique,
-        })
+        Some(Self { columns: keys.into_iter().map(column_of_key).collect(), is_unique: index.is_unique })
     }
 
     fn begins_with(&self, columns: &[&str]) -> bool {
@@ -277,9 +274,9 @@ fn column_of_key(key: &str) -> Option<String> {
     let (name, order) = key.trim().split_once(char::is_whitespace).unwrap_or((key.trim(), ""));
     let name = name.trim_matches('"');
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let is_order = order
-        .split_whitespace()
-        .all(|word| ["asc", "desc", "nulls", "first", "last"].iter().any(|known| word.eq_ignore_ascii_case(known)));
+    let is_order = order.split_whitespace().all(|word| {
+        ["asc", "desc", "nulls", "first", "last"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    });
     (is_name && is_order).then(|| name.to_owned())
 }
 
@@ -297,7 +294,8 @@ mod tests {
         assert_eq!(keys(plain), Some(vec![name("portfolio_id"), name("created_at")]));
         let quoted = "CREATE INDEX ix ON trades (\"portfolio_id\" , created_at ASC NULLS LAST)";
         assert_eq!(keys(quoted), Some(vec![name("portfolio_id"), name("created_at")]));
-        let expression = "CREATE UNIQUE INDEX ix ON users USING btree (lower((email)::text), round(a, 2), id)";
+        let expression =
+            "CREATE UNIQUE INDEX ix ON users USING btree (lower((email)::text), round(a, 2), id)";
         assert_eq!(keys(expression), Some(vec![None, None, name("id")]));
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol) WHERE status = 'open'"), None);
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol COLLATE \"C\")"), Some(vec![None]));

@@ -36,7 +36,7 @@ pub struct TableStatement {
     pub statement: Statement,
     /// A value for each parameter.
     pub values: Vec<Value>,
-    /// The column of the relation by which it reads, if it reads by one.
+    /// The column of a relation, if it reads the rows of a parent in no order: so an index of the column must serve it.
     pub relation: Option<&'static str>,
 }
 
@@ -89,7 +89,8 @@ fn statements<T: Table>(dialect: Dialect) -> Vec<TableStatement> {
     let position: Vec<_> = T::ORDER.map(sample_of::<T>).into_iter().chain([id.clone()]).collect();
     add("get_page", lists.page_by_index::<T>(dialect, false, 2), Vec::new());
     add("get_page", lists.page_by_index::<T>(dialect, true, 2), position.clone());
-    if dialect == Dialect::Sqlite {
+    // Without an order by time, no spelling of a time disturbs the order.
+    if dialect == Dialect::Sqlite && T::ORDER.is_some() {
         add("get_page", lists.page_by_time::<T>(false, 2), Vec::new());
         add("get_page", lists.page_by_time::<T>(true, 2), position);
     }
@@ -113,6 +114,18 @@ fn relations<T: Table>(dialect: Dialect) -> Vec<TableStatement> {
             ("load_newest_of", false, true),
             ("load_newest_of_many", true, true),
         ];
+        let conditions = [
+            ("load_of", format!("{} = $1", column.name), key.clone()),
+            ("load_of_many", format!("{} = ANY($1)", column.name), list(&key)),
+        ];
+        for (call, condition, value) in conditions {
+            all.push(TableStatement {
+                call: format!("{call} {}", column.name),
+                statement: sql::select::<T>(&format!("WHERE {condition}")),
+                values: vec![value],
+                relation: Some(column.name),
+            });
+        }
         for (call, is_list, newest) in calls {
             let text = Selection::root::<T>(dialect, column.name, is_list, newest, false).rows();
             let first = if is_list { list(&key) } else { key.clone() };
@@ -120,7 +133,7 @@ fn relations<T: Table>(dialect: Dialect) -> Vec<TableStatement> {
                 call: format!("{call} {}", column.name),
                 statement: Statement::from(text),
                 values: [first].into_iter().chain(newest.then_some(Value::Int(1))).collect(),
-                relation: Some(column.name),
+                relation: None,
             });
         }
     }
@@ -133,7 +146,8 @@ fn writes<T: Table>(dialect: Dialect, id: &Value) -> Vec<TableStatement> {
     let mut add = |call: String, statement: Statement, values: Vec<Value>| {
         all.push(TableStatement { call, statement, values, relation: None });
     };
-    let nulls = |columns: &[Column]| columns.iter().map(|column| Value::Null(column.sql_type)).collect::<Vec<_>>();
+    let nulls =
+        |columns: &[Column]| columns.iter().map(|column| Value::Null(column.sql_type)).collect::<Vec<_>>();
     let new = <T::New as Row>::COLUMNS;
     let now = sample(SqlType::Timestamp);
     if !new.is_empty() {

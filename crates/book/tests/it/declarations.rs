@@ -1,9 +1,7 @@
 //! Declarations of tables against revisions and databases: those of the book, and those of a real back end beside it.
 
 use chrono::{DateTime, Utc};
-use tallybook::book::{
-    Execution, Portfolio, Position, REVISIONS, Trade, TradingSession,
-};
+use tallybook::book::{Execution, Portfolio, Position, REVISIONS, Trade, TradingSession};
 use tallybook::check::{self, Findings};
 use tallybook::tables::{Declaration, Id, Table};
 use tallybook::{Database, Decode, TextEnum};
@@ -252,7 +250,11 @@ const WITHOUT_INDEX: [&str; 2] = [
 fn steps(findings: &Findings) -> Vec<String> {
     let step = |finding: &check::Finding| {
         let column = finding.column.as_deref().unwrap_or_default();
-        format!("{}.{column} {}", finding.table, finding.steps.first().map_or(finding.found.as_str(), |step| step))
+        format!(
+            "{}.{column} {}",
+            finding.table,
+            finding.steps.first().map_or(finding.found.as_str(), |step| step)
+        )
     };
     findings.problems().map(step).collect()
 }

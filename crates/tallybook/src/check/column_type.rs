@@ -12,10 +12,9 @@ pub(super) struct Misfit {
 /// Returns the dialects on which a column does not suit a field.
 pub(super) fn misfits(field: &Column, column: &SchemaColumn) -> Vec<Misfit> {
     let found = column.misfits(&types(field));
-    let found = found.into_iter().map(|misfit| Misfit {
-        dialect: misfit.dialect,
-        reason: misfit.reason.map(str::to_owned),
-    });
+    let found = found
+        .into_iter()
+        .map(|misfit| Misfit { dialect: misfit.dialect, reason: misfit.reason.map(str::to_owned) });
     match field.sql_type {
         // On SQLite a list is a parameter only, which revisions for both dialects cannot say.
         SqlType::Ints | SqlType::Floats | SqlType::Bools | SqlType::Texts | SqlType::Uuids
@@ -72,8 +71,23 @@ fn small(count: u32) -> u16 {
 /// Returns whether PostgreSQL's column has a type that is not built in.
 fn is_own_type(column: &SchemaColumn, dialect: Dialect) -> bool {
     const BUILT_IN: [&str; 17] = [
-        "smallint", "integer", "bigint", "real", "double", "numeric", "boolean", "text", "character", "timestamp",
-        "date", "time", "uuid", "json", "jsonb", "bytea", "interval",
+        "smallint",
+        "integer",
+        "bigint",
+        "real",
+        "double",
+        "numeric",
+        "boolean",
+        "text",
+        "character",
+        "timestamp",
+        "date",
+        "time",
+        "uuid",
+        "json",
+        "jsonb",
+        "bytea",
+        "interval",
     ];
     let found = column.types.iter().find(|(of, _)| *of == dialect && dialect == Dialect::Postgres);
     let first = found.and_then(|(_, ty)| ty.split([' ', '(', '[']).next());

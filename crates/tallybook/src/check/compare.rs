@@ -101,7 +101,8 @@ impl Comparison<'_> {
             true => (Severity::Problem, "an insert must give a value for which the struct has no field"),
             false => (Severity::Note, "the struct has no field for the column"),
         };
-        let field = must_be_given.then(|| format!("give {} the field `{}`", self.declaration.row, there.name));
+        let field =
+            must_be_given.then(|| format!("give {} the field `{}`", self.declaration.row, there.name));
         Some(Finding {
             severity,
             declared: NOTHING.to_owned(),
@@ -123,7 +124,11 @@ impl Comparison<'_> {
                 .flatten()
                 .map(sides)
                 .collect();
-        findings.extend(if wanted.name == "id" { self.key(table, wanted, there) } else { self.reference(wanted, there) });
+        findings.extend(if wanted.name == "id" {
+            self.key(table, wanted, there)
+        } else {
+            self.reference(wanted, there)
+        });
         findings
     }
 
@@ -137,9 +142,8 @@ impl Comparison<'_> {
         let to = wanted_column.ty();
         // An enum type has labels that the field does not tell.
         let can_change = wanted.name != "id" && wanted.sql_type != SqlType::Enum && on(Dialect::Postgres);
-        let step = can_change.then(|| {
-            steps::change_type(self.declaration.name, there, wanted.name, to, !on(Dialect::Sqlite))
-        });
+        let step = can_change
+            .then(|| steps::change_type(self.declaration.name, there, wanted.name, to, !on(Dialect::Sqlite)));
         let field = match (wanted.sql_type, wanted.max, there.length()) {
             (SqlType::Text, _, Some(length)) => Some(format!("#[table(max = {length})]")),
             (SqlType::Numeric | SqlType::Decimal, ..) => {
@@ -170,10 +174,15 @@ impl Comparison<'_> {
             true => ("the field may be None, and the column is not null", "a field that is no `Option`"),
             false => ("the column may be null, and the field is no `Option`", "a field that is an `Option`"),
         };
-        let before = there.declared.unwrap_or_else(|| Declared::new(wanted.name, column(wanted, self.schema).ty()));
+        let before =
+            there.declared.unwrap_or_else(|| Declared::new(wanted.name, column(wanted, self.schema).ty()));
         let after = if wanted.nullable { before.null() } else { before.not_null() };
         let step = steps::change_null(self.declaration.name, there, after, wanted.nullable);
-        Some(Finding { steps: vec![step], field: Some(change.to_owned()), ..self.finding(Some(wanted.name), problem) })
+        Some(Finding {
+            steps: vec![step],
+            field: Some(change.to_owned()),
+            ..self.finding(Some(wanted.name), problem)
+        })
     }
 
     /// Reports a column that inserts omit and that has no value then.
@@ -209,7 +218,9 @@ impl Comparison<'_> {
     }
 
     fn reference(&self, wanted: &Column, there: &SchemaColumn) -> Vec<Finding> {
-        let refers = |table: Option<&str>| table.map_or_else(|| "no table".to_owned(), |table| format!("refers to {table}"));
+        let refers = |table: Option<&str>| {
+            table.map_or_else(|| "no table".to_owned(), |table| format!("refers to {table}"))
+        };
         let finding = |problem: &str, steps, field| {
             vec![Finding {
                 declared: refers(wanted.references),
@@ -221,9 +232,11 @@ impl Comparison<'_> {
         };
         let struct_of = |table: &str| Some(format!("a field of the type `Id<…>` of the struct of `{table}`"));
         match (wanted.references, there.references.as_deref()) {
-            (Some(wanted), Some(there)) if wanted != there => {
-                finding("the foreign key refers to another table than the field", Vec::new(), struct_of(there))
-            }
+            (Some(wanted), Some(there)) if wanted != there => finding(
+                "the foreign key refers to another table than the field",
+                Vec::new(),
+                struct_of(there),
+            ),
             (Some(parent), None) => {
                 let steps = steps::add_key(self.declaration.name, wanted.name, parent);
                 finding("the column has no foreign key", steps, None)

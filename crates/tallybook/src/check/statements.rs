@@ -5,10 +5,14 @@ use tallybook_sql::{Dialect, Result, all, execute, params};
 use tallybook_tables::tables::{Declaration, TableStatement};
 
 use super::finding::{Finding, Severity};
-use crate::{Database, Session};
+use crate::{Database, Plan, Session};
 
 /// Returns the statements that the database refuses, and those that read a relation without its index.
-pub(super) async fn findings(db: &Database, declaration: &Declaration, schema: &Schema) -> Result<Vec<Finding>> {
+pub(super) async fn findings(
+    db: &Database,
+    declaration: &Declaration,
+    schema: &Schema,
+) -> Result<Vec<Finding>> {
     let dialect = db.dialect();
     let mut findings = Vec::new();
     let Some(table) = schema.table(declaration.name) else { return Ok(findings) };
@@ -34,9 +38,10 @@ pub(super) async fn findings(db: &Database, declaration: &Declaration, schema: &
                 // A missing index is reported with its step.
                 if let Some(column) = statement.relation
                     && table.has_index(&[column])
-                    && !reads_by(column, &plan, dialect)
+                    && !reads_by(column, &plan.text, dialect)
                 {
-                    findings.push(finding(format!("`{call}` does not read by an index"), plan.trim_end().to_owned()));
+                    let problem = format!("`{call}` does not read by an index");
+                    findings.push(finding(problem, plan.outline.trim_end().to_owned()));
                 }
             }
         }
@@ -46,7 +51,7 @@ pub(super) async fn findings(db: &Database, declaration: &Declaration, schema: &
 
 /// Returns the plan of a statement, which is prepared and not run. PostgreSQL is told to avoid scans of the whole table,
 /// since a table without rows would always be scanned.
-async fn plan(db: &Database, statement: &TableStatement) -> Result<String> {
+async fn plan(db: &Database, statement: &TableStatement) -> Result<Plan> {
     let TableStatement { statement, values, .. } = statement;
     let mut session = db.begin().await?;
     if session.dialect() == Dialect::Postgres {
@@ -54,7 +59,7 @@ async fn plan(db: &Database, statement: &TableStatement) -> Result<String> {
     }
     let plan = session.explain(all::<(i64,)>(statement.clone(), values.clone())).await?;
     session.roll_back().await?;
-    Ok(plan.text)
+    Ok(plan)
 }
 
 /// Returns whether a plan looks up the values of a column in an index.

@@ -24,7 +24,8 @@ pub(super) fn add_column(table: &str, field: &Column, column: Declared) -> Vec<S
         return vec![format!("Step::column({table:?}, {})", column.source())];
     };
     let key = format!("fk_{table}_{}", field.name);
-    let column = column.source().replace(&format!(".references({parent:?})"), &format!(".key({key:?}, {parent:?})"));
+    let column =
+        column.source().replace(&format!(".references({parent:?})"), &format!(".key({key:?}, {parent:?})"));
     vec![
         format!("Step::column({table:?}, {column})"),
         format!("Step::validate({table:?}, {key:?})"),
@@ -70,7 +71,13 @@ pub(super) fn unique_index(table: &str, column: &str) -> String {
 }
 
 /// Returns the step that changes the type of a column. SQLite needs nothing if the column suits the new type there.
-pub(super) fn change_type(table: &str, column: &SchemaColumn, name: &'static str, to: Type, sqlite_suits: bool) -> String {
+pub(super) fn change_type(
+    table: &str,
+    column: &SchemaColumn,
+    name: &'static str,
+    to: Type,
+    sqlite_suits: bool,
+) -> String {
     let (from, after) = match column.declared {
         Some(declared) => (declared.ty().sql(Dialect::Postgres).into_owned(), declared.of_type(to)),
         None => {

@@ -7,9 +7,9 @@ use tallybook_core::settings::Settings;
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::file_access::FileAccess;
+use tallybook_sql::params;
 use tallybook_sql::query::{Batch, optional};
 use tallybook_sql::transaction::TransactionFraming;
-use tallybook_sql::params;
 use tokio::runtime::Builder;
 
 use super::{History, POSTGRES_URL, Place, fingerprint, migrate, run, unique};
@@ -31,14 +31,13 @@ const UNFINISHED: &str = "tallybook_unfinished_";
 #[doc(hidden)]
 pub fn postgres<T, F: Future<Output = T>>(
     name: &str,
-    histories: Vec<History>,
+    histories: &[History],
     case: impl FnOnce(Database) -> F,
 ) -> T {
     let url = std::env::var(POSTGRES_URL);
-    let url = url.unwrap_or_else(|_| {
-        panic!("{POSTGRES_URL} is not set, so {name} has no server; nothing was tested")
-    });
-    postgres_at(&url, name, &histories, case)
+    let url = url
+        .unwrap_or_else(|_| panic!("{POSTGRES_URL} is not set, so {name} has no server; nothing was tested"));
+    postgres_at(&url, name, histories, case)
 }
 
 /// As [`postgres`], on the server of a URL.
@@ -97,7 +96,11 @@ impl Server {
         if Settings::new(&url)?.database_url.namespace() == database {
             return Ok(url);
         }
-        Err(Error::setting(POSTGRES_URL, "a URL with a parameter dbname", "a URL that names its database in its path"))
+        Err(Error::setting(
+            POSTGRES_URL,
+            "a URL with a parameter dbname",
+            "a URL that names its database in its path",
+        ))
     }
 
     /// Creates a database that has these revisions.
@@ -127,7 +130,9 @@ impl Server {
             migrate(&self.url_of(&unfinished)?, histories).await?;
             // A database that has connections is neither renamed nor copied.
             connection.script(&format!("ALTER DATABASE {unfinished} ALLOW_CONNECTIONS false")).await?;
-            let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{unfinished}'");
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{unfinished}'"
+            );
             connection.script(&end).await?;
             connection.script(&format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await?;
         }

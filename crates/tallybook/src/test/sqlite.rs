@@ -1,6 +1,6 @@
 //! Tests on SQLite: a file each.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -19,28 +19,32 @@ use crate::Database;
 #[doc(hidden)]
 pub fn sqlite<T, F: Future<Output = T>>(
     _name: &str,
-    histories: Vec<History>,
+    histories: &[History],
     case: impl FnOnce(Database) -> F,
 ) -> T {
     let directory = Directory::new();
     if !histories.is_empty() {
-        let migrated = migrated(&histories);
+        let migrated = migrated(histories);
         written(&directory.file(), |file| fs::write(file, migrated.as_slice()));
     }
     run(directory, case)
 }
 
+/// The content of a file, once it is made.
+type Content = Arc<OnceLock<Arc<Vec<u8>>>>;
+
 /// Returns the content of a file with these revisions, which is made once for each program.
 fn migrated(histories: &[History]) -> Arc<Vec<u8>> {
-    static FILES: Mutex<Option<HashMap<String, Arc<OnceLock<Arc<Vec<u8>>>>>>> = Mutex::new(None);
-    let file = lock(&FILES).get_or_insert_default().entry(fingerprint(histories)).or_default().clone();
-    file.get_or_init(|| {
-        let directory = Directory::new();
-        let migrated = runtime().block_on(migrate(&directory.url(), histories));
-        migrated.unwrap_or_else(|error| panic!("the revisions are not applied: {error}"));
-        Arc::new(written(&directory.file(), |file| fs::read(file)))
-    })
-    .clone()
+    static FILES: Mutex<BTreeMap<String, Content>> = Mutex::new(BTreeMap::new());
+    let content = lock(&FILES).entry(fingerprint(histories)).or_default().clone();
+    content
+        .get_or_init(|| {
+            let directory = Directory::new();
+            let migrated = runtime().block_on(migrate(&directory.url(), histories));
+            migrated.unwrap_or_else(|error| panic!("the revisions are not applied: {error}"));
+            Arc::new(written(&directory.file(), |file| fs::read(file)))
+        })
+        .clone()
 }
 
 fn written<T>(file: &Path, access: impl FnOnce(&Path) -> std::io::Result<T>) -> T {

@@ -87,7 +87,10 @@ fn assert_found(findings: &Findings, expected: &[&str]) {
 /// Compares `Note` with revisions that have another column.
 #[track_caller]
 fn assert_column(column: Column, expected: &[&str]) {
-    assert_found(&check::revisions(&revisions(&replaced(column), &INDEXES), &[Declaration::of::<Note>()]), expected);
+    assert_found(
+        &check::revisions(&revisions(&replaced(column), &INDEXES), &[Declaration::of::<Note>()]),
+        expected,
+    );
 }
 
 /// Compares a changed `Note` with its revisions.
@@ -110,7 +113,9 @@ fn a_problem_fails_the_test_with_its_message() {
 
 #[test]
 fn a_table_that_is_missing_is_printed_whole() {
-    assert_found(&check::revisions(&[], &[Declaration::of::<Note>()]), &["notes: there is no such table\n    \
+    assert_found(
+        &check::revisions(&[], &[Declaration::of::<Note>()]),
+        &["notes: there is no such table\n    \
          struct:    Note of 6 columns\n    \
          revisions: nothing\n    \
          paste:     Step::table(\"notes\", &[Column::new(\"id\", Type::Id), \
@@ -119,55 +124,69 @@ fn a_table_that_is_missing_is_printed_whole() {
          Column::new(\"written_at\", Type::Timestamp)]),\n    \
          paste:     Step::index(\"ix_notes_desk_id\", \"notes\", &[\"desk_id\"]),\n    \
          paste:     Step::index(\"ix_notes_written_at_id\", \"notes\", &[\"written_at\", \"id\"]),\n    \
-         paste:     Step::unique_index(\"uq_notes_author\", \"notes\", &[\"author\"]),"]);
+         paste:     Step::unique_index(\"uq_notes_author\", \"notes\", &[\"author\"]),"],
+    );
 }
 
 #[test]
 fn a_column_that_is_missing_comes_with_its_step() {
     let without: Vec<_> = NOTES.iter().filter(|column| **column != TEXT).copied().collect();
     let findings = check::revisions(&revisions(&without, &INDEXES), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &["notes.text: there is no such column\n    \
+    assert_found(
+        &findings,
+        &["notes.text: there is no such column\n    \
          struct:    a text, null\n    \
          revisions: nothing\n    \
-         paste:     Step::column(\"notes\", Column::new(\"text\", Type::Text).null()),"]);
+         paste:     Step::column(\"notes\", Column::new(\"text\", Type::Text).null()),"],
+    );
 }
 
 #[test]
 fn a_column_that_is_not_null_gets_a_default_for_the_rows_that_exist() {
     let without: Vec<_> = NOTES.iter().filter(|column| **column != PRICE).copied().collect();
     let findings = check::revisions(&revisions(&without, &INDEXES), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &["notes.price: there is no such column\n    \
+    assert_found(
+        &findings,
+        &["notes.price: there is no such column\n    \
          struct:    an exact decimal of 20 digits, 8 after the point, not null\n    \
          revisions: nothing\n    \
          paste:     Step::column(\"notes\", Column::new(\"price\", Type::Numeric(20, 8))\
-         .default_per_dialect(\"0\", \"'0'\")),"]);
+         .default_per_dialect(\"0\", \"'0'\")),"],
+    );
 }
 
 #[test]
 fn a_relation_that_is_missing_comes_with_its_key_and_its_index() {
     let without: Vec<_> = NOTES.iter().filter(|column| **column != DESK_ID).copied().collect();
     let findings = check::revisions(&revisions(&without, &INDEXES[1..]), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &["notes.desk_id: there is no such column\n    \
+    assert_found(
+        &findings,
+        &["notes.desk_id: there is no such column\n    \
          struct:    a whole number, not null\n    \
          revisions: nothing\n    \
          paste:     Step::column(\"notes\", Column::new(\"desk_id\", Type::Integer).key(\"fk_notes_desk_id\", \"desks\")),\n    \
          paste:     Step::validate(\"notes\", \"fk_notes_desk_id\"),\n    \
-         paste:     Step::index(\"ix_notes_desk_id\", \"notes\", &[\"desk_id\"]),"]);
+         paste:     Step::index(\"ix_notes_desk_id\", \"notes\", &[\"desk_id\"]),"],
+    );
 }
 
 #[test]
 fn a_column_that_inserts_must_give_is_a_problem_and_another_a_note() {
-    let more = [NOTES, &[Column::new("stars", Type::Integer), Column::new("tag", Type::Text).null()]].concat();
+    let more =
+        [NOTES, &[Column::new("stars", Type::Integer), Column::new("tag", Type::Text).null()]].concat();
     let findings = check::revisions(&revisions(&more, &INDEXES), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &[
-        "notes.stars: an insert must give a value for which the struct has no field\n    \
+    assert_found(
+        &findings,
+        &[
+            "notes.stars: an insert must give a value for which the struct has no field\n    \
          struct:    nothing\n    \
          revisions: Type::Integer, not null\n    \
          change:    give Note the field `stars`",
-        "notes.tag: the struct has no field for the column\n    \
+            "notes.tag: the struct has no field for the column\n    \
          struct:    nothing\n    \
          revisions: Type::Text, null",
-    ]);
+        ],
+    );
 }
 
 #[test]
@@ -177,42 +196,47 @@ fn a_column_that_inserts_omit_needs_a_default() {
     declaration.new = fixed(&given);
     let with_default = revisions(&replaced(PRICE.default("0")), &INDEXES);
     assert_found(&check::revisions(&with_default, &[declaration]), &[]);
-    assert_found(&check::revisions(REVISIONS, &[declaration]), &[
-        "notes.price: an insert omits the column, which is not null and has no default\n    \
+    assert_found(
+        &check::revisions(REVISIONS, &[declaration]),
+        &["notes.price: an insert omits the column, which is not null and has no default\n    \
          struct:    an exact decimal of 20 digits, 8 after the point, not null\n    \
          revisions: Type::Numeric(20, 8), not null\n    \
-         change:    a field without `generated`, or a column with a default",
-    ]);
+         change:    a field without `generated`, or a column with a default"],
+    );
 }
 
 #[test]
 fn a_type_that_does_not_hold_the_field_is_named() {
-    assert_column(PRICE.of_type(Type::Float), &[
-        "notes.price: the column does not suit the field on Postgres: rounds to 15 digits or fewer\n    \
+    assert_column(
+        PRICE.of_type(Type::Float),
+        &["notes.price: the column does not suit the field on Postgres: rounds to 15 digits or fewer\n    \
          struct:    an exact decimal of 20 digits, 8 after the point, not null\n    \
          revisions: Type::Float, not null\n    \
          paste:     Step::sql(\"notes.price: NUMERIC(20, 8)\", \
          \"ALTER TABLE notes ALTER COLUMN price TYPE NUMERIC(20, 8)\", \
          \"ALTER TABLE notes ALTER COLUMN price TYPE FLOAT\")\
          .on_sqlite(\"…: rebuild the table\", \"…: rebuild the table\")\
-         .alters(\"notes\", Column::new(\"price\", Type::Numeric(20, 8))),",
-    ]);
-    assert_column(WRITTEN_AT.of_type(Type::Date), &[
-        "notes.written_at: the column does not suit the field on Postgres\n    \
+         .alters(\"notes\", Column::new(\"price\", Type::Numeric(20, 8))),"],
+    );
+    assert_column(
+        WRITTEN_AT.of_type(Type::Date),
+        &["notes.written_at: the column does not suit the field on Postgres\n    \
          struct:    a timestamp, not null\n    \
          revisions: Type::Date, not null\n    \
          paste:     Step::sql(\"notes.written_at: TIMESTAMP\", \
          \"ALTER TABLE notes ALTER COLUMN written_at TYPE TIMESTAMP\", \
          \"ALTER TABLE notes ALTER COLUMN written_at TYPE DATE\")\
          .on_sqlite(\"…: rebuild the table\", \"…: rebuild the table\")\
-         .alters(\"notes\", Column::new(\"written_at\", Type::Timestamp)),",
-    ]);
+         .alters(\"notes\", Column::new(\"written_at\", Type::Timestamp)),"],
+    );
 }
 
 #[test]
 fn a_text_that_is_cut_short_is_a_problem_and_one_with_room_a_note() {
-    assert_field("author", |column| column.max = Some(50), &[
-        "notes.author: the column does not suit the field on Postgres: too short\n    \
+    assert_field(
+        "author",
+        |column| column.max = Some(50),
+        &["notes.author: the column does not suit the field on Postgres: too short\n    \
          struct:    a text of at most 50 characters, not null\n    \
          revisions: Type::Varchar(40), not null\n    \
          paste:     Step::sql(\"notes.author: VARCHAR(50)\", \
@@ -220,14 +244,16 @@ fn a_text_that_is_cut_short_is_a_problem_and_one_with_room_a_note() {
          \"ALTER TABLE notes ALTER COLUMN author TYPE VARCHAR(40)\")\
          .on_sqlite(\"SELECT 1\", \"SELECT 1\")\
          .alters(\"notes\", Column::new(\"author\", Type::Varchar(50))),\n    \
-         or change: #[table(max = 40)]",
-    ]);
-    assert_field("author", |column| column.max = Some(30), &[
-        "notes.author: the column takes longer texts than the field\n    \
+         or change: #[table(max = 40)]"],
+    );
+    assert_field(
+        "author",
+        |column| column.max = Some(30),
+        &["notes.author: the column takes longer texts than the field\n    \
          struct:    a text of at most 30 characters, not null\n    \
          revisions: Type::Varchar(40), not null\n    \
-         change:    #[table(max = 40)]",
-    ]);
+         change:    #[table(max = 40)]"],
+    );
 }
 
 #[test]
@@ -243,7 +269,10 @@ fn a_decimal_of_any_precision_does_not_fit_a_column_that_rounds() {
     let findings = check::revisions(REVISIONS, &[with("price", |column| column.precision = None)]);
     let problem = findings.problems().next().unwrap();
     let reason = "the column does not suit the field on Postgres: rounds digits that the field may have";
-    assert_eq!((problem.problem.as_str(), problem.field.as_deref()), (reason, Some("#[table(numeric(20, 8))]")));
+    assert_eq!(
+        (problem.problem.as_str(), problem.field.as_deref()),
+        (reason, Some("#[table(numeric(20, 8))]"))
+    );
 }
 
 #[test]
@@ -258,8 +287,10 @@ fn a_text_in_a_column_of_an_enum_type_must_say_so() {
 
 #[test]
 fn a_field_that_may_be_none_needs_a_column_that_may_be_null() {
-    assert_field("author", |column| column.nullable = true, &[
-        "notes.author: the field may be None, and the column is not null\n    \
+    assert_field(
+        "author",
+        |column| column.nullable = true,
+        &["notes.author: the field may be None, and the column is not null\n    \
          struct:    a text of at most 40 characters, null\n    \
          revisions: Type::Varchar(40), not null\n    \
          paste:     Step::sql(\"notes.author: null\", \
@@ -267,14 +298,16 @@ fn a_field_that_may_be_none_needs_a_column_that_may_be_null() {
          \"ALTER TABLE notes ALTER COLUMN author SET NOT NULL\")\
          .on_sqlite(\"…: rebuild the table\", \"…: rebuild the table\")\
          .alters(\"notes\", Column::new(\"author\", Type::Varchar(40)).null()),\n    \
-         or change: a field that is no `Option`",
-    ]);
+         or change: a field that is no `Option`"],
+    );
 }
 
 #[test]
 fn a_column_that_may_be_null_needs_an_option() {
-    assert_field("text", |column| column.nullable = false, &[
-        "notes.text: the column may be null, and the field is no `Option`\n    \
+    assert_field(
+        "text",
+        |column| column.nullable = false,
+        &["notes.text: the column may be null, and the field is no `Option`\n    \
          struct:    a text, not null\n    \
          revisions: Type::Text, null\n    \
          paste:     Step::sql(\"notes.text: not null\", \
@@ -282,58 +315,68 @@ fn a_column_that_may_be_null_needs_an_option() {
          \"ALTER TABLE notes ALTER COLUMN text DROP NOT NULL\")\
          .on_sqlite(\"…: rebuild the table\", \"…: rebuild the table\")\
          .alters(\"notes\", Column::new(\"text\", Type::Text)),\n    \
-         or change: a field that is an `Option`",
-    ]);
+         or change: a field that is an `Option`"],
+    );
 }
 
 #[test]
 fn a_relation_needs_a_foreign_key() {
-    assert_column(Column::new("desk_id", Type::Integer), &["notes.desk_id: the column has no foreign key\n    \
+    assert_column(
+        Column::new("desk_id", Type::Integer),
+        &["notes.desk_id: the column has no foreign key\n    \
          struct:    refers to desks\n    \
          revisions: refers to no table\n    \
          paste:     Step::key(\"notes\", \"desk_id\", Key::new(\"fk_notes_desk_id\", \"desks\")),\n    \
-         paste:     Step::validate(\"notes\", \"fk_notes_desk_id\"),"]);
+         paste:     Step::validate(\"notes\", \"fk_notes_desk_id\"),"],
+    );
 }
 
 #[test]
 fn a_foreign_key_needs_the_type_of_a_relation() {
-    assert_field("desk_id", |column| column.references = None, &[
-        "notes.desk_id: the type of the field does not tell the foreign key\n    \
+    assert_field(
+        "desk_id",
+        |column| column.references = None,
+        &["notes.desk_id: the type of the field does not tell the foreign key\n    \
          struct:    refers to no table\n    \
          revisions: refers to desks\n    \
-         change:    a field of the type `Id<…>` of the struct of `desks`",
-    ]);
-    assert_field("desk_id", |column| column.references = Some("notes"), &[
-        "notes.desk_id: the foreign key refers to another table than the field\n    \
+         change:    a field of the type `Id<…>` of the struct of `desks`"],
+    );
+    assert_field(
+        "desk_id",
+        |column| column.references = Some("notes"),
+        &["notes.desk_id: the foreign key refers to another table than the field\n    \
          struct:    refers to notes\n    \
          revisions: refers to desks\n    \
-         change:    a field of the type `Id<…>` of the struct of `desks`",
-    ]);
+         change:    a field of the type `Id<…>` of the struct of `desks`"],
+    );
 }
 
 #[test]
 fn a_relation_needs_an_index() {
     let findings = check::revisions(&revisions(NOTES, &INDEXES[1..]), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &["notes.desk_id: no index begins with the column of the relation\n    \
+    assert_found(
+        &findings,
+        &["notes.desk_id: no index begins with the column of the relation\n    \
          struct:    a relation\n    \
          revisions: indexes unique (id), (written_at), unique (author)\n    \
-         paste:     Step::index(\"ix_notes_desk_id\", \"notes\", &[\"desk_id\"]),"]);
+         paste:     Step::index(\"ix_notes_desk_id\", \"notes\", &[\"desk_id\"]),"],
+    );
 }
 
 #[test]
 fn the_order_of_lists_needs_an_index_of_all_rows_or_of_those_of_a_parent() {
     let by_desk = Step::index("ix_notes_desk", "notes", &["desk_id", "written_at DESC"]);
-    let findings =
-        check::revisions(&revisions(NOTES, &[by_desk, INDEXES[2]]), &[Declaration::of::<Note>()]);
+    let findings = check::revisions(&revisions(NOTES, &[by_desk, INDEXES[2]]), &[Declaration::of::<Note>()]);
     assert_found(&findings, &[]);
     let open = Step::index("ix_notes_open", "notes", &["written_at"]).filter("text IS NULL");
     let steps = [INDEXES[0], INDEXES[2], open];
-    assert_found(&check::revisions(&revisions(NOTES, &steps), &[Declaration::of::<Note>()]), &[
-        "notes.written_at: no index has the order of the lists\n    \
+    assert_found(
+        &check::revisions(&revisions(NOTES, &steps), &[Declaration::of::<Note>()]),
+        &["notes.written_at: no index has the order of the lists\n    \
          struct:    the order of lists\n    \
          revisions: indexes unique (id), (desk_id), unique (author)\n    \
-         paste:     Step::index(\"ix_notes_written_at_id\", \"notes\", &[\"written_at\", \"id\"]),",
-    ]);
+         paste:     Step::index(\"ix_notes_written_at_id\", \"notes\", &[\"written_at\", \"id\"]),"],
+    );
 }
 
 #[test]
@@ -341,36 +384,43 @@ fn unique_values_need_a_unique_index_of_the_column_alone() {
     let both = Step::unique_index("uq_notes", "notes", &["author", "desk_id"]);
     let findings =
         check::revisions(&revisions(NOTES, &[INDEXES[0], INDEXES[1], both]), &[Declaration::of::<Note>()]);
-    assert_found(&findings, &["notes.author: no unique index covers the column alone\n    \
+    assert_found(
+        &findings,
+        &["notes.author: no unique index covers the column alone\n    \
          struct:    unique values\n    \
          revisions: indexes unique (id), (desk_id), (written_at), unique (author, desk_id)\n    \
-         paste:     Step::unique_index(\"uq_notes_author\", \"notes\", &[\"author\"]),"]);
+         paste:     Step::unique_index(\"uq_notes_author\", \"notes\", &[\"author\"]),"],
+    );
     assert_column(AUTHOR.unique(), &[]);
 }
 
 #[test]
 fn a_key_is_generated_and_unique() {
-    assert_column(Column::new("id", Type::BigInt), &[
-        "notes.id: the program does not give the key, and the database does not generate it\n    \
+    assert_column(
+        Column::new("id", Type::BigInt),
+        &[
+            "notes.id: the program does not give the key, and the database does not generate it\n    \
          struct:    a whole number, not null\n    \
          revisions: Type::BigInt, not null\n    \
          change:    an `Id` with a key that the program generates: `Id<T, Uuid>`",
-        "notes.id: the values of the key are not unique\n    \
+            "notes.id: the values of the key are not unique\n    \
          struct:    a whole number, not null\n    \
          revisions: Type::BigInt, not null\n    \
          paste:     Step::unique_index(\"uq_notes_id\", \"notes\", &[\"id\"]),",
-    ]);
+        ],
+    );
 }
 
 #[test]
 fn a_table_that_sql_may_have_created_is_not_called_missing() {
     let sql = Step::sql("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY)", "DROP TABLE notes");
     let revisions = [Revision::new("0001", "notes", fixed(&[sql]))];
-    assert_found(&check::revisions(&revisions, &[Declaration::of::<Note>()]), &[
-        "notes: SQL steps may have created it; only a check of a database can tell\n    \
+    assert_found(
+        &check::revisions(&revisions, &[Declaration::of::<Note>()]),
+        &["notes: SQL steps may have created it; only a check of a database can tell\n    \
          struct:    Note\n    \
-         revisions: unknown",
-    ]);
+         revisions: unknown"],
+    );
 }
 
 /// Opens a database with these revisions.
@@ -498,6 +548,9 @@ async fn a_relation_that_is_not_read_by_its_index_is_shown_with_its_plan() {
     let db = migrated(url, REVISIONS).await;
     let findings = database(&db, &[Declaration::of::<Note>()]).await;
     let found: Vec<_> = findings.problems().map(|finding| finding.problem.as_str()).collect();
-    assert_eq!(found, ["`load_of desk_id` does not read by an index", "`load_of_many desk_id` does not read by an index"]);
+    assert_eq!(
+        found,
+        ["`load_of desk_id` does not read by an index", "`load_of_many desk_id` does not read by an index"]
+    );
     assert!(findings.problems().all(|finding| finding.found.contains("Seq Scan")), "{findings}");
 }

@@ -107,13 +107,21 @@ fn databases(url: &str, text: &str) -> Vec<String> {
 
 /// Returns the name of the database of a session.
 async fn current_database(db: &Database) -> String {
-    db.read().await.unwrap().run(one::<(String,)>("SELECT current_database()::text", params![])).await.unwrap().0
+    db.read()
+        .await
+        .unwrap()
+        .run(one::<(String,)>("SELECT current_database()::text", params![]))
+        .await
+        .unwrap()
+        .0
 }
 
 #[test]
 fn the_generated_tests_run_on_a_server() {
     let (_runtime, server) = server("attribute_server");
-    for test in ["a_portfolio_is_kept", "other_revisions", "several_histories", "an_empty_database", "a_panic_may"] {
+    for test in
+        ["a_portfolio_is_kept", "other_revisions", "several_histories", "an_empty_database", "a_panic_may"]
+    {
         let (code, printed) = run_tests(&format!("test_attribute::{test}"), Some(server.url()));
         assert!(printed.contains("test result: ok. 2 passed"), "{printed}");
         assert_eq!(code, Some(0));
@@ -210,7 +218,7 @@ fn the_file_of_a_test_is_removed_and_no_other_test_has_it() {
     let file = |panics: bool| {
         let mut seen = PathBuf::new();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            sqlite("files", BOOK.to_vec(), async |db| {
+            sqlite("files", &BOOK, async |db| {
                 seen = db.settings().database_url.file().unwrap().to_owned();
                 assert!(seen.exists());
                 let new = NewPortfolio::new("the same");
