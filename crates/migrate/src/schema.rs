@@ -137,17 +137,24 @@ impl SchemaTable {
     }
 
     fn existing(name: &str, table: &ActualTable, dialect: Dialect) -> Self {
-        let indexes = table.indexes.iter().filter(|index| index.is_valid).filter_map(SchemaIndex::existing);
-        let constraints = table.uniques.iter().chain([&table.primary]).filter(|columns| !columns.is_empty());
-        let constraints = constraints.map(|columns| SchemaIndex {
+        let unique = [&table.primary].into_iter().chain(&table.uniques).filter(|columns| !columns.is_empty());
+        let unique = unique.map(|columns| SchemaIndex {
             columns: columns.iter().cloned().map(Some).collect(),
             is_unique: true,
         });
+        let found = table.indexes.iter().filter(|index| index.is_valid).filter_map(SchemaIndex::existing);
+        let mut indexes: Vec<SchemaIndex> = Vec::new();
+        // The catalog lists a unique index among the unique constraints too.
+        for index in unique.chain(found) {
+            if !indexes.contains(&index) {
+                indexes.push(index);
+            }
+        }
         let column = |column| SchemaColumn::existing(column, table, dialect);
         Self {
             name: name.to_owned(),
             columns: table.columns.iter().map(column).collect(),
-            indexes: constraints.chain(indexes).collect(),
+            indexes,
             is_partial: false,
         }
     }

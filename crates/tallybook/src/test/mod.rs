@@ -52,7 +52,7 @@
 //! Without the variable the test is reported as ignored, with the reason. The variable is read when the test is compiled, so
 //! that changing it compiles the tests again, and when it runs.
 //!
-//! Where no server runs, the crate `tallybook-testkit` starts one.
+//! The crate `tallybook-testkit` starts private servers instead, where PostgreSQL is installed and no server runs.
 
 #[cfg(feature = "postgres")]
 mod postgres;
