@@ -103,7 +103,9 @@ pub(super) fn column(field: &Column, schema: &Schema) -> Declared {
             Some(id) if id.ty() == Type::BigId => Type::BigInt,
             _ => Type::Integer,
         },
-        (SqlType::Numeric, _) if field.precision.is_none() => Type::Numeric(28, 10),
+        (SqlType::Numeric, _) if field.precision.is_none() => {
+            Type::Other { postgres: "numeric", sqlite: "TEXT" }
+        }
         _ => types(field)[0],
     };
     let column = Declared::new(field.name, ty);

@@ -1,12 +1,13 @@
 //! `check!`: tables against revisions and databases. Each kind of problem has a test with its exact message.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use tallybook::check::{self, Findings};
 use tallybook::migrate::{Column, Key, Migrator, Revision, Step, Target, Type};
 use tallybook::tables::{Declaration, Id, Table};
 use tallybook::{Database, Dialect, SqlType};
 use tallybook_testkit::{SqliteFile, both_dialects, run_script};
+use uuid::Uuid;
 
 use crate::support::open;
 
@@ -31,6 +32,45 @@ struct Note {
     price: Decimal,
     written_at: DateTime<Utc>,
 }
+
+/// A field of each type, and a key that the program generates.
+#[derive(Clone, Debug, PartialEq, Table)]
+#[table(name = "kinds", new = NewKind, changes = KindChanges)]
+struct Kind {
+    id: Id<Kind, Uuid>,
+    parent: Option<Id<Kind, Uuid>>,
+    flag: bool,
+    number: i64,
+    double: f64,
+    decimal: Decimal,
+    #[table(numeric)]
+    amount: Decimal,
+    #[table(numeric(28, 10))]
+    price: Option<Decimal>,
+    moment: DateTime<Utc>,
+    day: NaiveDate,
+    clock: NaiveTime,
+    code: Uuid,
+    document: serde_json::Value,
+    raw: Vec<u8>,
+}
+
+const KINDS: &[Column] = &[
+    Column::new("id", Type::Uuid).unique(),
+    Column::new("parent", Type::Uuid).null().references("kinds"),
+    Column::new("flag", Type::Boolean),
+    Column::new("number", Type::BigInt),
+    Column::new("double", Type::Float),
+    Column::new("decimal", Type::Float),
+    Column::new("amount", Type::Other { postgres: "numeric", sqlite: "TEXT" }),
+    Column::new("price", Type::Numeric(28, 10)).null(),
+    Column::new("moment", Type::Timestamp),
+    Column::new("day", Type::Date),
+    Column::new("clock", Type::Time),
+    Column::new("code", Type::Uuid),
+    Column::new("document", Type::Jsonb),
+    Column::new("raw", Type::Bytes),
+];
 
 const DESKS: &[Column] = &[Column::new("id", Type::Id), Column::new("name", Type::Varchar(40))];
 const ID: Column = Column::new("id", Type::Id);
@@ -430,12 +470,40 @@ async fn migrated(url: &str, revisions: &[Revision]) -> Database {
     db
 }
 
+/// Returns how many differences from its revisions block a database.
+async fn blocking(db: &Database, revisions: &[Revision]) -> usize {
+    let differences = Migrator::new(db, revisions).check().await.unwrap();
+    differences.iter().filter(|one| one.is_blocking()).count()
+}
+
 /// Checks a database with these declarations.
 async fn database(db: &Database, declarations: &[Declaration]) -> Findings {
     check::database(db, declarations).await.unwrap()
 }
 
+#[test]
+fn the_step_of_a_missing_table_has_the_type_of_each_field() {
+    let findings = check::revisions(&[], &[Declaration::of::<Kind>()]);
+    let columns: Vec<_> = KINDS.iter().map(Column::source).collect();
+    assert_eq!(
+        findings.problems().next().unwrap().steps,
+        [
+            format!("Step::table(\"kinds\", &[{}])", columns.join(", ")),
+            "Step::index(\"ix_kinds_parent\", \"kinds\", &[\"parent\"])".to_owned(),
+        ]
+    );
+}
+
 both_dialects! {
+    async fn the_step_of_a_missing_table_ends_the_problem(url: &str) {
+        const PASTED: &[Revision] = &[Revision::new("0001", "kinds", &[
+            Step::table("kinds", KINDS),
+            Step::index("ix_kinds_parent", "kinds", &["parent"]),
+        ])];
+        let db = migrated(url, PASTED).await;
+        tallybook::check!(PASTED, db; Kind);
+    }
+
     async fn tables_that_fit_their_database_pass(url: &str) {
         let db = migrated(url, REVISIONS).await;
         tallybook::check!(REVISIONS, db; Desk, Note);
@@ -460,10 +528,10 @@ both_dialects! {
         assert_eq!(check::revisions(&[first], &declarations).problems().count(), 6);
         let all = [first, LONGER];
         assert_eq!(check::revisions(&all, &declarations).to_string(), "0 problems, 0 notes");
+        assert_eq!(blocking(&db, &all).await, 0, "before the upgrade");
         Migrator::new(&db, &all).upgrade(&Target::Head).await.unwrap();
         assert_found(&database(&db, &declarations).await, &[]);
-        let blocking = Migrator::new(&db, &all).check().await.unwrap();
-        assert_eq!(blocking.iter().filter(|one| one.is_blocking()).count(), 0);
+        assert_eq!(blocking(&db, &all).await, 0, "after the upgrade");
     }
 
     async fn a_database_that_differs_from_its_revisions_is_told_from_its_catalog(url: &str) {

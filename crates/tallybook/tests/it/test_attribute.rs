@@ -177,7 +177,7 @@ fn a_panic_drops_the_database_while_a_task_uses_it() {
                 let _ = session.run(execute("SELECT pg_sleep(600)", params![])).await;
             });
             panic!("half-way");
-        })
+        });
     }));
     let message = *panicked.map(|()| unreachable!()).unwrap_err().downcast::<&str>().unwrap();
     assert_eq!(message, "half-way");
