@@ -38,7 +38,7 @@ pub struct Execution {
     #[table(max = 50)]
     pub exchange: Option<String>,
     /// The exchange's identifier of the execution; unique, at most 100 characters.
-    #[table(max = 100)]
+    #[table(max = 100, unique)]
     pub execution_id: Option<String>,
     /// Time of the execution, in UTC.
     pub executed_at: DateTime<Utc>,

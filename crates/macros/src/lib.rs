@@ -23,12 +23,14 @@ mod max_queries;
 mod nested;
 mod row;
 mod table;
+mod test;
 mod text_enum;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 use max_queries::Promises;
+use test::Options;
 
 /// Derives `tallybook::Row` for a struct with named fields: one column for each field, in their order.
 ///
@@ -62,8 +64,8 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 /// `new = Type`, `changes = Type` and `repository = Type` name types to write: the struct of a new row, the changeset, and
 /// the repository. `noun = "…"` names a row in errors, and `serde` derives serde's traits for the new row.
 ///
-/// On a field, `#[table(…)]` takes the options of `#[row(…)]`, and `fixed` (never changed), `touch` (advanced by every
-/// update) or `generated` (set by the database).
+/// On a field, `#[table(…)]` takes the options of `#[row(…)]`, `unique` (no two rows have the same value), and `fixed`
+/// (never changed), `touch` (advanced by every update) or `generated` (set by the database).
 ///
 /// See the module `tallybook::tables` for a guide.
 #[proc_macro_derive(Table, attributes(table))]
@@ -136,4 +138,23 @@ pub fn max_queries(promises: TokenStream, function: TokenStream) -> TokenStream 
     let promises = parse_macro_input!(promises as Promises);
     let function = parse_macro_input!(function as ItemFn);
     max_queries::expand(&promises, function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Runs an async test on a database of its own, with all revisions applied: on SQLite, and on PostgreSQL where
+/// `TALLYBOOK_TEST_POSTGRES_URL` names a server.
+///
+/// `migrations = REVISIONS` names the revisions, by default those of the book; `empty` applies none. A test becomes a module
+/// with the tests `sqlite` and `postgres`. See the module `tallybook::test` for a guide.
+///
+/// The function takes the database:
+///
+/// ```compile_fail
+/// #[tallybook_macros::test]
+/// async fn a_trade_is_kept() {}
+/// ```
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as Options);
+    let function = parse_macro_input!(function as ItemFn);
+    test::expand(&options, &function).unwrap_or_else(syn::Error::into_compile_error).into()
 }

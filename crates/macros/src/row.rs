@@ -20,6 +20,8 @@ pub(crate) struct ColumnField<'a> {
     max: Option<usize>,
     storage: Storage,
     pub(crate) role: Role,
+    /// Its values are unique: `unique`.
+    pub(crate) is_unique: bool,
 }
 
 /// The part of a column in the changes of its table.
@@ -195,6 +197,7 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
     let mut storage = Storage::Field;
     let mut prefix = None;
     let mut role = Role::Changeable;
+    let mut is_unique = false;
     for options in field.attrs.iter().filter(|found| found.path().is_ident(attribute)) {
         options.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
@@ -215,10 +218,14 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
                 role = Role::Touch;
             } else if attribute == "table" && meta.path.is_ident("generated") {
                 role = Role::Generated;
+            } else if attribute == "table" && meta.path.is_ident("unique") {
+                is_unique = true;
             } else {
                 let known = "`name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)`";
                 return Err(meta.error(match attribute {
-                    "table" => format!("expected {known}, `pg_enum`, `fixed`, `touch` or `generated`"),
+                    "table" => {
+                        format!("expected {known}, `pg_enum`, `unique`, `fixed`, `touch` or `generated`")
+                    }
                     _ => format!("expected {known}, `pg_enum`, `nested` or `prefix = \"…\"`"),
                 }));
             }
@@ -231,7 +238,7 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
         };
         *prefix = chosen.value();
     }
-    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role })
+    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role, is_unique })
 }
 
 /// Parses `(precision, scale)`, if it is there.

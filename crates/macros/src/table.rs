@@ -166,6 +166,7 @@ fn table(
     };
     let touched = is_touched.then(|| quote!(impl ::tallybook::tables::Touched for #ident {}));
     let changeable = columns.iter().filter(|column| is_changeable(column)).map(|column| &column.name);
+    let unique = columns.iter().filter(|column| column.is_unique).map(|column| &column.name);
     let id = id.ident;
     Ok(quote! {
         #touched
@@ -181,6 +182,7 @@ fn table(
             const ORDER: Option<&'static str> = #order;
             const TOUCH: bool = #is_touched;
             const CHANGEABLE: &'static [&'static str] = &[#(#changeable),*];
+            const UNIQUE: &'static [&'static str] = &[#(#unique),*];
 
             fn id(&self) -> ::tallybook::tables::IdOf<Self> {
                 self.#id

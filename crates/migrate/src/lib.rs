@@ -56,6 +56,7 @@ mod history;
 mod migrator;
 mod plan;
 mod run;
+mod schema;
 mod steps;
 mod target;
 
@@ -74,6 +75,7 @@ pub use migrator::Migrator;
 pub use plan::{PlannedRevision, PlannedStep, StepSql};
 pub use run::privileges::MissingPrivilege;
 pub use run::progress::{Change, Progress, StepPosition};
+pub use schema::{Misfit, Schema, SchemaColumn, SchemaIndex, SchemaTable};
 pub use steps::column::{Column, Key, Type};
 pub use steps::enum_type::EnumType;
 pub use steps::revision::Revision;

@@ -8,6 +8,7 @@ pub use tallybook_core::{
 };
 
 mod changes;
+mod declaration;
 mod error;
 mod filter;
 mod id;
@@ -25,6 +26,7 @@ pub mod tables {
     #![doc = include_str!("guide.md")]
 
     pub use crate::changes::{Assignments, Changes, Never};
+    pub use crate::declaration::{Declaration, TableStatement};
     pub use crate::error::{Error, Result};
     pub use crate::filter::Filter;
     pub use crate::id::{Id, Key};

@@ -114,6 +114,8 @@ pub trait Table: Row + Clone + Sync {
     const TOUCH: bool;
     /// The columns that may change, for upserts.
     const CHANGEABLE: &'static [&'static str];
+    /// The columns whose values are unique, each by an index of its own: for checks of the declaration.
+    const UNIQUE: &'static [&'static str] = &[];
 
     /// Returns the row's identifier.
     fn id(&self) -> Id<Self, Self::Key>;

@@ -142,6 +142,11 @@
 //! long locks and resume after a failure. The book brings its own ([`book::upgrade`]) and adopts a database that Alembic
 //! created.
 //!
+//! # Tests
+//!
+//! [`macro@test`] gives a test a database of its own with all revisions applied, on SQLite and on PostgreSQL. [`check!`] compares
+//! tables with the revisions and with a database.
+//!
 //! # Cargo features
 //!
 //! - `sqlite` and `postgres`, both on by default: the databases. With only one of them, nothing of the other is compiled.
@@ -157,7 +162,9 @@ struct Concurrency;
 struct Errors;
 
 mod background;
+pub mod check;
 mod database;
+pub mod test;
 
 /// The trading book: tables and repositories for portfolios, positions, trades, executions and trading sessions.
 pub mod book {
@@ -171,7 +178,7 @@ pub mod migrate {
     pub use tallybook_migrate::*;
 }
 
-pub use tallybook_macros::max_queries;
+pub use tallybook_macros::{max_queries, test};
 
 #[doc(hidden)]
 pub use tallybook_sql::{__nested, __serde, Queries, Query, Request};

@@ -1,37 +1,48 @@
 //! Real databases for tests: throw-away PostgreSQL servers and SQLite files.
 //!
-//! ```no_run
+//! ```
+//! use tallybook::book::{NewPortfolio, Portfolios, upgrade};
+//! use tallybook::{Database, Settings};
 //! use tallybook_testkit::{SqliteFile, postgres};
 //!
-//! async fn run(url: &str, sql: &str) {
-//!     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
-//!         .await
-//!         .unwrap();
-//!     tokio::spawn(connection);
-//!     client.batch_execute(sql).await.unwrap();
+//! async fn keeps_a_portfolio(url: &str) {
+//!     let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
+//!     let new = NewPortfolio::new("pension");
+//!     db.write(async |session| Portfolios::new(session).create(&new).await).await.unwrap();
 //! }
 //!
 //! #[tokio::main]
 //! async fn main() {
+//!     // A private server, started by the first test; a copy of a database with the book's tables.
 //!     let server = postgres().await;
-//!     let ledger = server
-//!         .template("ledger", async |url| {
-//!             run(&url, "CREATE TABLE entry (amount numeric NOT NULL)").await;
+//!     let book = server
+//!         .template("book", async |url| {
+//!             let db = Database::open(Settings::new(&url).unwrap()).await.unwrap();
+//!             upgrade(&db).await.unwrap();
+//!             db.close().await;
 //!         })
 //!         .await;
+//!     let database = server.database_from(&book, "a_portfolio_is_kept").await;
+//!     keeps_a_portfolio(database.url()).await;
 //!
-//!     let database = server.database_from(&ledger, "an_entry_is_kept").await;
-//!     run(database.url(), "INSERT INTO entry VALUES (12.50)").await;
-//!
-//!     let file = SqliteFile::new("an_entry_is_kept");
-//!     assert!(file.url().starts_with("sqlite:////"));
+//!     // The same on SQLite.
+//!     let file = SqliteFile::new("a_portfolio_is_kept");
+//!     let db = Database::open(Settings::new(&file.url()).unwrap()).await.unwrap();
+//!     upgrade(&db).await.unwrap();
+//!     keeps_a_portfolio(&file.url()).await;
 //! }
 //! ```
+//!
+//! The crate knows only URLs: it starts servers for any PostgreSQL client. Add it and `tokio`, with the features `macros` and
+//! `rt-multi-thread`, to the development dependencies.
 //!
 //! # Databases
 //! [`postgres()`] returns a server that all processes of a test run share. A test takes a fresh [`Database`] from it,
 //! empty or copied from a [`Template`]. The server ends by itself some seconds after the last process that uses it.
-//! [`SqliteFile`] is a path for an SQLite database.
+//! [`SqliteFile`] is a path for an SQLite database. [`both_dialects!`] declares a test that runs on both.
+//!
+//! Where a PostgreSQL server runs already, `#[tallybook::test]` needs no testkit: it makes its databases on the server that
+//! `TALLYBOOK_TEST_POSTGRES_URL` names.
 //!
 //! # Faults
 //! * [`Cluster`] is a server of a test's own, to kill, freeze or reconfigure. [`Cluster::standby`] adds a streaming
@@ -39,6 +50,8 @@
 //! * [`Proxy`] is a TCP proxy that delays, drops and resets connections.
 //! * [`PgBouncer`] is the real connection pooler.
 //! * [`Disk`] records what a program writes and flushes, and shows what a power failure would leave.
+//!
+//! [`alembic()`], [`run_script`] and [`promtool()`] serve Tallybook's own tests.
 //!
 //! # Clean-up
 //! Nothing outlives its owner, not even one that is killed: a small process watches each server, and removes it together

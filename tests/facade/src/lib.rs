@@ -1,6 +1,9 @@
 //! What a program can do that depends on `tallybook` alone: it compiles, so the macros name nothing else.
 
 #[cfg(test)]
+mod own_tables;
+
+#[cfg(test)]
 mod tests {
     use tallybook::{Database, Settings, WriteSession};
     use tallybook::{Row, all, execute, params};

@@ -188,12 +188,12 @@ const BACKEND: Revision = Revision::new(
     ],
 );
 
-fn all() -> Vec<Revision> {
+pub(crate) fn all() -> Vec<Revision> {
     REVISIONS.iter().copied().chain([BACKEND]).collect()
 }
 
 /// Opens a database that Alembic made, adopted by the book, with the back end's tables taken over.
-async fn taken_over(url: &str) -> Database {
+pub(crate) async fn taken_over(url: &str) -> Database {
     alembic(url, "5951c803aff7").await;
     let db = crate::support::open(url).await;
     migrator(&db).adopt(ALEMBIC).await.unwrap();

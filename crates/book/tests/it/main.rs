@@ -11,6 +11,7 @@ mod concurrent;
 mod corpus;
 mod crud;
 mod cursors;
+mod declarations;
 mod design;
 mod eager;
 mod identifiers;

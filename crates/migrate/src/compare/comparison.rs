@@ -19,7 +19,8 @@ pub(crate) async fn differences(
     later: &[&Step],
 ) -> Result<Vec<Difference>> {
     let dialect = connection.dialect();
-    let is_looked_for = |step: &&&Step| !step.is_inverse && !matches!(step.action, Action::Validate { .. });
+    let is_looked_for =
+        |step: &&&Step| !step.is_inverse && !matches!(step.action, Action::Validate { .. } | Action::Sql(_));
     let made = later.iter().filter(is_looked_for);
     let whole = Expected::after(has.iter().chain(made).copied());
     let mut differences = Vec::new();

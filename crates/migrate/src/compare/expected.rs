@@ -72,7 +72,15 @@ impl Expected {
                     indexes.push(*index);
                 }
             }
-            Action::Sql(_) => {}
+            Action::Sql(sql) => {
+                if let Some((table, column)) = sql.alters.filter(|_| !drops) {
+                    let columns = &mut self.table(table).columns;
+                    match columns.iter_mut().find(|known| known.name == column.name) {
+                        Some(known) => *known = column,
+                        None => columns.push(column),
+                    }
+                }
+            }
         }
     }
 

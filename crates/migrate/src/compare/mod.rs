@@ -7,5 +7,5 @@ pub(crate) mod expressions;
 pub(crate) mod index_match;
 mod normal_form;
 pub(crate) mod status;
-mod type_match;
+pub(crate) mod type_match;
 pub(crate) mod unrecorded_tables;

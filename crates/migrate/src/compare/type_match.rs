@@ -128,14 +128,14 @@ enum Affinity {
 
 /// A declared type, parsed: `timestamp(3) with time zone` is `timestamp with time zone` and `3`.
 #[derive(Debug, PartialEq, Eq)]
-struct Declared {
+pub(crate) struct Declared {
     /// Lower case, with single spaces.
-    name: String,
+    pub(crate) name: String,
     arguments: Option<String>,
 }
 
 impl Declared {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let (before, rest) = text.split_once('(').unwrap_or((&text, ""));
         let (arguments, after) = rest.split_once(')').unwrap_or(("", ""));
@@ -149,12 +149,12 @@ impl Declared {
     }
 
     /// Returns the number in parentheses.
-    fn length(&self) -> Option<u32> {
+    pub(crate) fn length(&self) -> Option<u32> {
         self.arguments.as_ref()?.parse().ok()
     }
 
     /// Returns the numbers in parentheses of a `numeric`.
-    fn digits_and_scale(&self) -> Option<(i32, i32)> {
+    pub(crate) fn digits_and_scale(&self) -> Option<(i32, i32)> {
         let arguments = self.arguments.as_ref()?;
         let (digits, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
         Some((digits.parse().ok()?, scale.parse().ok()?))

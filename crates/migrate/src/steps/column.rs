@@ -61,7 +61,7 @@ pub enum Type {
 
 impl Type {
     /// Returns the type as a column definition spells it.
-    pub(crate) fn sql(self, dialect: Dialect) -> Cow<'static, str> {
+    pub fn sql(self, dialect: Dialect) -> Cow<'static, str> {
         let text = match (self, dialect) {
             (Type::Varchar(length), _) => return format!("VARCHAR({length})").into(),
             (Type::Numeric(digits, scale), Dialect::Postgres) => {
@@ -166,6 +166,25 @@ impl Column {
     #[must_use]
     pub const fn null(mut self) -> Self {
         self.is_null = true;
+        self
+    }
+
+    /// Forbids `NULL` again.
+    #[must_use]
+    pub const fn not_null(mut self) -> Self {
+        self.is_null = false;
+        self
+    }
+
+    /// Returns the type.
+    pub const fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Sets another type.
+    #[must_use]
+    pub const fn of_type(mut self, ty: Type) -> Self {
+        self.ty = ty;
         self
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod checksum;
 pub(crate) mod column;
 pub(crate) mod enum_type;
 pub(crate) mod revision;
+mod source;
 mod sql_file;
 mod statements;
 pub(crate) mod step;

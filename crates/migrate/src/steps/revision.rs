@@ -15,6 +15,7 @@ pub struct Revision {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "revisions are constants, and few")]
 enum Steps {
     List(&'static [Step]),
     One(Step),

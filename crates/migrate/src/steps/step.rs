@@ -40,6 +40,8 @@ pub(crate) struct Sql {
     pub(crate) postgres: SqlTexts,
     pub(crate) sqlite: SqlTexts,
     pub(crate) in_transaction: bool,
+    /// The column that it leaves in another form, with its table.
+    pub(crate) alters: Option<(&'static str, Column)>,
 }
 
 /// The SQL of the upgrade, and of the downgrade if there is one.
@@ -52,7 +54,7 @@ pub(crate) struct SqlTexts {
 impl Sql {
     pub(crate) const fn new(what: &'static str, up: &'static str, back: Option<&'static str>) -> Self {
         let texts = SqlTexts { up, back };
-        Self { what, postgres: texts, sqlite: texts, in_transaction: true }
+        Self { what, postgres: texts, sqlite: texts, in_transaction: true, alters: None }
     }
 
     pub(crate) fn texts(&self, dialect: Dialect) -> SqlTexts {
@@ -189,6 +191,27 @@ impl Step {
     pub const fn on_sqlite(mut self, up: &'static str, back: &'static str) -> Self {
         if let Action::Sql(sql) = &mut self.action {
             sql.sqlite = SqlTexts { up, back: Some(back) };
+        }
+        self
+    }
+
+    /// Declares a column as the SQL leaves it, so that checks of the schema expect it in this form.
+    ///
+    /// ```
+    /// use tallybook::migrate::{Column, Step, Type};
+    ///
+    /// const LONGER: Step = Step::sql(
+    ///     "longer titles",
+    ///     "ALTER TABLE notes ALTER COLUMN title TYPE VARCHAR(80)",
+    ///     "ALTER TABLE notes ALTER COLUMN title TYPE VARCHAR(40)",
+    /// )
+    /// .on_sqlite("SELECT 1", "SELECT 1") // it enforces no lengths
+    /// .alters("notes", Column::new("title", Type::Varchar(80)));
+    /// ```
+    #[must_use]
+    pub const fn alters(mut self, table: &'static str, column: Column) -> Self {
+        if let Action::Sql(sql) = &mut self.action {
+            sql.alters = Some((table, column));
         }
         self
     }
