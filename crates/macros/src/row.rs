@@ -18,6 +18,8 @@ pub(crate) struct ColumnField<'a> {
     max: Option<usize>,
     storage: Storage,
     pub(crate) role: Role,
+    /// The option `default` of a new row's field, as serde spells it.
+    pub(crate) default: Option<TokenStream>,
 }
 
 /// The part of a column in the changes of its table.
@@ -109,6 +111,7 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
     let mut max = None;
     let mut storage = Storage::Field;
     let mut role = Role::Changeable;
+    let mut default = None;
     for options in field.attrs.iter().filter(|found| found.path().is_ident(attribute)) {
         options.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
@@ -125,17 +128,27 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
                 role = Role::Touch;
             } else if attribute == "table" && meta.path.is_ident("generated") {
                 role = Role::Generated;
+            } else if attribute == "table" && meta.path.is_ident("default") {
+                default = Some(match meta.input.peek(Token![=]) {
+                    true => {
+                        let path: LitStr = meta.value()?.parse()?;
+                        quote!(default = #path)
+                    }
+                    false => quote!(default),
+                });
             } else {
                 let known = "`name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)`";
                 return Err(meta.error(match attribute {
-                    "table" => format!("expected {known}, `pg_enum`, `fixed`, `touch` or `generated`"),
+                    "table" => {
+                        format!("expected {known}, `pg_enum`, `fixed`, `touch`, `generated` or `default`")
+                    }
                     _ => format!("expected {known} or `pg_enum`"),
                 }));
             }
             Ok(())
         })?;
     }
-    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role })
+    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role, default })
 }
 
 /// Parses `(precision, scale)`, if it is there.
