@@ -1,7 +1,7 @@
 //! Endpoints that work for every table.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -73,10 +73,12 @@ async fn create<T: Table + Serialize>(
 where
     T::New: DeserializeOwned,
 {
-    let mut session = db.begin().await?;
-    let row = Repository::<_, T>::new(&mut session).create(&new).await?;
-    actor.log(&mut session, "create", &row).await?;
-    Ok(Written::new(row, session.commit().await?).created())
+    let created = db.write(async |session| -> Result<T> {
+        let row = Repository::<_, T>::new(session).create(&new).await?;
+        actor.log(session, "create", &row).await?;
+        Ok(row)
+    });
+    Ok(Written::from(created.await?).created())
 }
 
 /// A table whose rows clients name by these columns.
@@ -94,10 +96,12 @@ pub(crate) async fn upsert<T: Named + Serialize>(
 where
     T::New: DeserializeOwned,
 {
-    let mut session = db.begin().await?;
-    let row = Repository::<_, T>::new(&mut session).upsert(&new, T::unique()).await?;
-    actor.log(&mut session, "put", &row).await?;
-    Ok(Written::new(row, session.commit().await?))
+    let put = db.write(async |session| -> Result<T> {
+        let row = Repository::<_, T>::new(session).upsert(&new, T::unique()).await?;
+        actor.log(session, "put", &row).await?;
+        Ok(row)
+    });
+    Ok(put.await?.into())
 }
 
 /// The version of the row that the client saw.
@@ -119,30 +123,33 @@ where
     T::Key: DeserializeOwned,
     T::Changes: DeserializeOwned,
 {
-    let mut session = db.begin().await?;
-    let mut rows = Repository::<_, T>::new(&mut session);
-    let mut update = rows.update(id, changes);
-    if let Some(updated_at) = expecting {
-        update = update.expecting(updated_at);
-    }
-    let row = update.await?;
-    actor.log(&mut session, "update", &row).await?;
-    Ok(Written::new(row, session.commit().await?))
+    let updated = db.write(async |session| -> Result<T> {
+        let mut rows = Repository::<_, T>::new(session);
+        let update = rows.update(id, changes);
+        let row = match expecting {
+            Some(updated_at) => update.expecting(updated_at).await?,
+            None => update.await?,
+        };
+        actor.log(session, "update", &row).await?;
+        Ok(row)
+    });
+    Ok(updated.await?.into())
 }
 
 async fn remove<T: Table>(
     State(db): State<Database>,
     Path(id): Path<IdOf<T>>,
     actor: Actor,
-) -> Result<(StatusCode, [(axum::http::HeaderName, String); 1]), Failure>
+) -> Result<(StatusCode, [(HeaderName, String); 1]), Failure>
 where
     T::Key: DeserializeOwned,
 {
-    let mut session = db.begin().await?;
-    if !Repository::<_, T>::new(&mut session).delete(id).await? {
-        return Err(Failure::missing::<T>(id));
-    }
-    actor.log_of::<T>(&mut session, "delete", id, None).await?;
-    let token = session.commit().await?;
+    let deleted = db.write(async |session| -> Result<(), Failure> {
+        if !Repository::<_, T>::new(session).delete(id).await? {
+            return Err(Failure::missing::<T>(id));
+        }
+        Ok(actor.log_of::<T>(session, "delete", id, None).await?)
+    });
+    let token = deleted.await?.token();
     Ok((StatusCode::NO_CONTENT, [(COMMIT_TOKEN, token.to_string())]))
 }

@@ -10,7 +10,7 @@ use tallybook::book::{
     SessionType, Trade, TradeStatus, TradeWithExecutions, TradingSession,
 };
 use tallybook::tables::{Aggregate, Id};
-use tallybook::{Database, IsolationLevel, Retries};
+use tallybook::{Committed, Database, IsolationLevel, Retries};
 
 use super::audit::Actor;
 use super::consistency::Written;
@@ -85,7 +85,7 @@ pub(crate) async fn transfer(
     loop {
         match move_capital(&db, &actor, &transfer).await {
             Err(failure) if retries.again(failure.database()).await => continue,
-            done => return done,
+            done => return Ok(done?.into()),
         }
     }
 }
@@ -95,19 +95,27 @@ async fn move_capital(
     db: &Database,
     actor: &Actor,
     transfer: &Transfer,
-) -> Result<Written<Transferred>, Failure> {
+) -> Result<Committed<Transferred>, Failure> {
     let &Transfer { from, to, amount } = transfer;
-    let mut session = db.begin_with(IsolationLevel::Serializable).await?;
-    let mut portfolios = Portfolios::new(&mut session);
-    let source = portfolios.add_current_capital(from, -amount).await?;
-    let target = portfolios.add_current_capital(to, amount).await?;
-    if source.current_capital < Decimal::ZERO {
-        return Err(Failure::unprocessable(format!("{} has less than {amount}", source.name)));
-    }
-    if source.currency != target.currency {
-        return Err(Failure::unprocessable("the portfolios have different currencies"));
-    }
-    actor.log(&mut session, "transfer", &source).await?;
-    actor.log(&mut session, "transfer", &target).await?;
-    Ok(Written::new(Transferred { from: source, to: target }, session.commit().await?))
+    let moved = db.write_with(IsolationLevel::Serializable, async |session| {
+        let mut portfolios = Portfolios::new(session);
+        // Everybody locks in the order of identifiers, so that no two transfers wait for each other.
+        let (from, to) = if from < to {
+            let from = portfolios.add_current_capital(from, -amount).await?;
+            (from, portfolios.add_current_capital(to, amount).await?)
+        } else {
+            let to = portfolios.add_current_capital(to, amount).await?;
+            (portfolios.add_current_capital(from, -amount).await?, to)
+        };
+        if from.current_capital < Decimal::ZERO {
+            return Err(Failure::unprocessable(format!("{} has less than {amount}", from.name)));
+        }
+        if from.currency != to.currency {
+            return Err(Failure::unprocessable("the portfolios have different currencies"));
+        }
+        actor.log(session, "transfer", &from).await?;
+        actor.log(session, "transfer", &to).await?;
+        Ok(Transferred { from, to })
+    });
+    moved.await
 }

@@ -35,10 +35,6 @@ pub(crate) struct Written<T> {
 }
 
 impl<T> Written<T> {
-    pub(crate) fn new(row: T, token: CommitToken) -> Self {
-        Self { status: StatusCode::OK, row, token }
-    }
-
     pub(crate) fn created(self) -> Self {
         Self { status: StatusCode::CREATED, ..self }
     }
@@ -47,7 +43,7 @@ impl<T> Written<T> {
 impl<T> From<Committed<T>> for Written<T> {
     fn from(committed: Committed<T>) -> Self {
         let token = committed.token();
-        Self::new(committed.into_value(), token)
+        Self { status: StatusCode::OK, row: committed.into_value(), token }
     }
 }
 

@@ -56,8 +56,8 @@ fn book() -> Router<Database> {
         .merge(reads::<Settlement>("/settlements"))
         .merge(creates::<Settlement>("/settlements"))
         .route("/settlements/{id}/trade", get(load::<SettlementOfTrade>).within(3, 1))
-        // Seven statements a try, ten tries at most.
-        .route("/transfers", post(transfer).within(70, 80))
+        // Six statements a try, ten tries at most.
+        .route("/transfers", post(transfer).within(60, 70))
 }
 
 /// The people of the desk and what they did.
