@@ -1,6 +1,10 @@
-use futures_util::future::join_all;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
-use tallybook_testkit::both_dialects;
+use tallybook::book::Portfolios;
+use tallybook::{Database, Settings, one, params};
+use tallybook_testkit::{both_dialects, postgres};
 
 use crate::program::Program;
 
@@ -48,4 +52,35 @@ both_dialects! {
         assert_eq!((capital(&service, 1).await, capital(&service, 2).await), (json!("1000"), json!("1000")));
         assert_eq!(service.get("/audit_logs?action=transfer").await["rows"], json!([]));
     }
+}
+
+/// Waits until a connection of this database waits for a lock.
+async fn somebody_waits(db: &Database) {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !db.read().await.unwrap().run(one::<(bool,)>(waiting, params![])).await.unwrap().0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_that_another_transaction_got_ahead_of_runs_again() {
+    let database = postgres().await.database("transfer_again").await;
+    let service = Program::start(database.url());
+    for name in ["one", "two"] {
+        service.portfolio(name).await;
+    }
+    let db = Database::open(Settings::new(database.url()).unwrap()).await.unwrap();
+    let mut ahead = db.begin().await.unwrap();
+    Portfolios::new(&mut ahead).add_current_capital(1.into(), 7).await.unwrap();
+    let body = json!({ "from": 2, "to": 1, "amount": "1000" });
+    let transfer = service.send("POST", "/transfers", &[], &body);
+    let commit = async {
+        somebody_waits(&db).await;
+        ahead.commit().await.unwrap();
+    };
+    let (moved, ()) = join(transfer, commit).await;
+    assert_eq!(moved.expect(200)["to"]["current_capital"], "2007");
+    assert_eq!(capital(&service, 2).await, "0");
+    let metrics = service.send("GET", "/metrics", &[], &Value::Null).await;
+    assert!(metrics.body.contains("40001"), "{}", metrics.body);
 }
