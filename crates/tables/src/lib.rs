@@ -22,7 +22,7 @@ mod time_order;
 mod unreadable_row;
 
 pub mod tables {
-    //! Tables of one's own: typed rows, repositories, pages, and eager loads in one round trip.
+    #![doc = include_str!("guide.md")]
 
     pub use crate::changes::{Assignments, Changes, Never};
     pub use crate::error::{Error, Result};

@@ -73,7 +73,7 @@ impl Peer for Tallybook {
             }
             Question::Page(time, id) => {
                 let cursor = format!("trades.{}.{id}", time.and_utc().timestamp_micros());
-                let cursor: Cursor = cursor.parse()?;
+                let cursor: Cursor<_> = cursor.parse()?;
                 Answer::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
             }
             Question::Write(_) => bail!("a write is no read"),

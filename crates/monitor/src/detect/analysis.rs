@@ -7,7 +7,7 @@ use tallybook_sql::row::KeyColumn;
 
 use super::finding::Confidence;
 use super::group::{Group, MAX_PARAMETER_SETS, TrackedParameter};
-use super::key_match::{ColumnRef, keys_match};
+use super::key_match::{ColumnRef, keys_match, unqualified};
 use super::key_sources::{KeySource, KeySources};
 use super::raw_finding::{RawFinding, RawSource};
 use super::rules::Rules;
@@ -101,7 +101,12 @@ impl<'t> Analysis<'t> {
         let column = group.column(candidate.parameter)?;
         let wanted =
             ColumnRef { column, table: group.fingerprint(candidate.parameter).collection.as_deref() };
+        let target = group.target(candidate.parameter, wanted);
         let origins = value_index.origins(&candidate.values, |source, column| {
+            // Where both types tell, names and foreign keys have nothing to add.
+            if let (Some(target), Some(references)) = (target, column.references) {
+                return unqualified(target) == unqualified(references);
+            }
             let table = source.statement.fingerprint.collection.as_deref();
             let read = ColumnRef { column: &column.name, table };
             let foreign_keys = &source.statement.foreign_keys;

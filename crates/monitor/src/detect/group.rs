@@ -11,6 +11,7 @@ use tallybook_sql::row::{is_key, parameter};
 
 use super::super::statement_stats::StatementStats;
 use super::call_key::CallKey;
+use super::key_match::ColumnRef;
 use super::parameter_set::{MAX_TRACKED, ParameterSet};
 use super::pipeline::SentStatement;
 
@@ -83,6 +84,21 @@ impl Group {
         self.is_read = self.members.iter().all(|member| member.statement.fingerprint.is_read());
         self.has_literals = self.members.iter().any(|member| has_literals(&member.statement.fingerprint));
         self.track_parameters();
+    }
+
+    /// Returns the table whose rows a parameter identifies, if it is known: that of an `id`, or the one to which the
+    /// column refers in the rows that the statement returns.
+    pub(super) fn target<'a>(
+        &'a self,
+        parameter: &TrackedParameter,
+        compared: ColumnRef<'a>,
+    ) -> Option<&'a str> {
+        if compared.column.eq_ignore_ascii_case("id") {
+            return compared.table;
+        }
+        let columns = self.members[parameter.member].statement.key_columns.get()?;
+        let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(compared.column))?;
+        column.references
     }
 
     /// Forgets the runs.

@@ -1,7 +1,7 @@
 //! Matches columns by name: may a parameter hold a value of a result column?
 //!
-//! Small numbers coincide easily, so equal values alone prove nothing. Foreign keys are the stronger proof;
-//! see [`ForeignKeys`](crate::foreign_keys::ForeignKeys).
+//! Small numbers coincide easily, so equal values alone prove nothing. Types of fields, such as `Id<User>`, and foreign keys
+//! are the stronger proofs; see [`ForeignKeys`](crate::foreign_keys::ForeignKeys). Names are for statements without either.
 
 /// A column with the table of its statement.
 #[derive(Clone, Copy, Debug)]

@@ -67,19 +67,33 @@ pub(super) fn words(name: &'static str, words: &[&str]) -> KeySample {
     table(&[(name, SqlType::Text, words.iter().map(|word| Value::Text((*word).to_owned())).collect())])
 }
 
+/// A result of whole numbers, each column with the table whose rows it identifies.
+pub(super) fn typed_rows(columns: &[(&'static str, &'static str, &[i64])]) -> KeySample {
+    let values = columns
+        .iter()
+        .map(|(name, _, values)| (*name, SqlType::Int, values.iter().copied().map(Value::Int).collect()));
+    let references: Vec<_> = columns.iter().map(|(_, table, _)| Some(*table)).collect();
+    sample(&values.collect::<Vec<_>>(), &references)
+}
+
 fn table(columns: &[(&'static str, SqlType, Vec<Value>)]) -> KeySample {
+    sample(columns, &vec![None; columns.len()])
+}
+
+fn sample(columns: &[(&'static str, SqlType, Vec<Value>)], references: &[Option<&'static str>]) -> KeySample {
     let count = columns[0].2.len();
     let mut sample = KeySample::default();
     sample.rows = count as u64;
     let known: Vec<Column> = columns
         .iter()
-        .map(|(name, kind, _)| Column {
+        .zip(references)
+        .map(|((name, kind, _), references)| Column {
             name,
             sql_type: *kind,
             nullable: false,
             max: None,
             precision: None,
-            references: None,
+            references: *references,
         })
         .collect();
     sample.know(&known, |index| columns[index].0);

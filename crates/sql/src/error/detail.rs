@@ -70,7 +70,7 @@ pub enum ErrorDetail {
     /// A row does not match the struct it is decoded into.
     Decode { column: String, expected: String, found: String },
     /// A value can't be stored without changing it.
-    Value { place: String, problem: String },
+    Value { table: Option<&'static str>, place: String, problem: String },
     /// A read session received a statement that may write.
     WriteInRead,
     /// A stream received a statement that may write.
@@ -181,7 +181,8 @@ impl fmt::Display for ErrorDetail {
             ErrorDetail::Decode { column, expected, found } => {
                 write!(f, "{column}: expected {expected}, found {found}")
             }
-            ErrorDetail::Value { place, problem } => write!(f, "{place}: {problem}"),
+            ErrorDetail::Value { table: Some(table), place, problem } => write!(f, "{table}.{place}: {problem}"),
+            ErrorDetail::Value { table: None, place, problem } => write!(f, "{place}: {problem}"),
             ErrorDetail::WriteInRead => f.write_str(
                 "a read session runs SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only, and no set_config; use \
                  Database::write",

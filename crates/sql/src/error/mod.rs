@@ -183,7 +183,16 @@ impl Error {
     /// Returns the error of a value that a column can't hold unchanged; for types of your own that implement
     /// [`Encode`](crate::Encode).
     pub fn invalid_value(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::new(ErrorDetail::Value { place: place.into(), problem: problem.into() })
+        Self::new(ErrorDetail::Value { table: None, place: place.into(), problem: problem.into() })
+    }
+
+    /// Names the table of an invalid value.
+    #[doc(hidden)]
+    pub fn in_table(mut self, name: &'static str) -> Self {
+        if let ErrorDetail::Value { table, .. } = &mut self.0.detail {
+            table.get_or_insert(name);
+        }
+        self
     }
 
     /// Returns the error of a column whose value does not have the expected type.
@@ -359,13 +368,15 @@ impl Error {
         }
     }
 
-    /// Returns the table whose constraint was violated, without its schema, if the database names it.
+    /// Returns the table whose constraint was violated, without its schema, if the database names it; or the table of a
+    /// value that a repository refuses.
     ///
     /// PostgreSQL names it for every constraint; of a foreign key it is the table that has the key. SQLite names it for
     /// NOT NULL and for unique constraints of columns.
     pub fn table(&self) -> Option<&str> {
         match &self.0.detail {
             ErrorDetail::Database { table, .. } => table.as_deref(),
+            ErrorDetail::Value { table, .. } => *table,
             _ => None,
         }
     }

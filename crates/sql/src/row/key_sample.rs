@@ -28,6 +28,8 @@ pub struct KeyColumn {
     pub index: usize,
     /// Name of the column in the result.
     pub name: Box<str>,
+    /// The table whose rows the values identify, if the type of the field tells.
+    pub references: Option<&'static str>,
     sql_type: SqlType,
     is_key: bool,
 }
@@ -45,9 +47,9 @@ pub fn is_key(name: &str) -> bool {
 }
 
 /// Returns whether the values of a column are worth sampling.
-fn is_kept(name: &str, kind: SqlType) -> bool {
-    match kind {
-        SqlType::Int | SqlType::Uuid => is_key(name),
+fn is_kept(name: &str, column: &Column) -> bool {
+    match column.sql_type {
+        SqlType::Int | SqlType::Uuid => column.references.is_some() || is_key(name),
         SqlType::Text | SqlType::Enum => !name.ends_with("_json"),
         _ => false,
     }
@@ -90,10 +92,12 @@ impl KeySample {
     pub fn know<'a>(&mut self, columns: &[Column], name: impl Fn(usize) -> &'a str) {
         let columns = self.columns.get_or_insert_with(|| {
             let columns = columns.iter().enumerate().take(MAX_COLUMNS);
-            let kept = columns.filter(|(index, column)| is_kept(name(*index), column.sql_type));
+            let kept = columns.filter(|(index, column)| is_kept(name(*index), column));
             kept.map(|(index, column)| {
                 let name = name(index);
-                KeyColumn { index, name: name.into(), sql_type: column.sql_type, is_key: is_key(name) }
+                let references = column.references;
+                let is_key = references.is_some() || is_key(name);
+                KeyColumn { index, name: name.into(), references, sql_type: column.sql_type, is_key }
             })
             .collect()
         });

@@ -138,7 +138,8 @@ impl<T: Table> Target<'_, T> {
     }
 
     fn update(&self, assignments: Assignments) -> Result<Optional<T>> {
-        let (mut set, mut values) = assignments.into_set_clause::<T>()?;
+        let (mut set, mut values) =
+            assignments.into_set_clause::<T>().map_err(|error| error.in_table(T::NAME))?;
         if T::TOUCH {
             values.push(Value::Timestamp(now()));
             set.push_str(", ");

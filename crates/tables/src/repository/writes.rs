@@ -13,6 +13,11 @@ use crate::table::{ColumnSet, Table, TableColumn};
 /// Maximum number of rows created in one round trip.
 const ROWS_PER_BATCH: usize = 1_000;
 
+/// Encodes a new row, and names the table in the error.
+fn row<T: Table>(new: &T::New) -> tallybook_core::Result<Vec<Value>> {
+    new.encode().map_err(|error| error.in_table(T::NAME))
+}
+
 impl<T: Table> Repository<'_, WriteSession, T> {
     /// Creates a row and returns it as stored. One statement.
     ///
@@ -23,7 +28,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     pub fn create(&mut self, new: &T::New) -> impl Future<Output = Result<T>> + Send {
         let statements = T::statements();
         let call = self.call_site_or(|| statements.create_many::<T>());
-        let query = one(&*statements.insert, new.encode()).called(call);
+        let query = one(&*statements.insert, row::<T>(new)).called(call);
         async move { Ok(self.session.run(query).await?) }
     }
 
@@ -35,7 +40,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     pub fn create_many(&mut self, new: &[T::New]) -> impl Future<Output = Result<Vec<T>>> + Send {
         let call = self.call_site();
         async move {
-            let values = new.iter().map(Row::encode).collect::<Result<Vec<_>, _>>()?;
+            let values = new.iter().map(row::<T>).collect::<Result<Vec<_>, _>>()?;
             let mut created = Vec::with_capacity(new.len());
             let mut values = values.into_iter().peekable();
             while values.peek().is_some() {
@@ -74,7 +79,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
         let names = unique.names();
         let statement =
             T::statements().upserts.get(names.join(", ").as_str(), || sql::upsert::<T>(&names).into());
-        let values = new.encode().map(|mut values| {
+        let values = row::<T>(new).map(|mut values| {
             if T::TOUCH {
                 values.push(Value::Timestamp(now()));
             }
@@ -138,7 +143,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
             let query = optional::<T>(&*T::statements().for_update, params![id]).called(call);
             let row = self.fetch(query).await?.ok_or_else(|| Error::not_found(T::NOUN, id))?;
             let mut changes = Assignments::default();
-            changes.set(column.name(), &column.get(&row).plus(amount, column.name())?);
+            changes.set(
+                column.name(),
+                &column.get(&row).plus(amount, column.name()).map_err(|error| error.in_table(T::NAME))?,
+            );
             Update::new(self.session, id, changes, call).await
         }
     }

@@ -10,7 +10,8 @@ use crate::detect::QueryFinding;
 use crate::detect::finding::Confidence;
 use crate::detect::rules::Rules;
 use crate::detect::support::{
-    MILLISECOND, TestScope, column, confirmed_loop, ids, list, rows, select, statement, update, words,
+    MILLISECOND, TestScope, column, confirmed_loop, ids, list, rows, select, statement, typed_rows, update,
+    words,
 };
 
 #[test]
@@ -26,6 +27,35 @@ fn a_query_for_each_row_is_confirmed_with_its_source() {
     assert_eq!((finding.at, finding.lost), (candidates.at().into(), 3 * MILLISECOND));
     let source = finding.source.expect("it has a source");
     assert_eq!((source.at, source.column.as_str(), source.rows), (read.at().into(), "id", 4));
+}
+
+#[test]
+fn a_typed_column_of_any_name_proves_a_loop_over_the_table_it_refers_to() {
+    let mut scene = TestScope::new();
+    let owners = typed_rows(&[("owner", "users", &[21, 22, 23, 24])]);
+    scene.list(CallSite::here(), "accounts", &owners);
+    scene.each(CallSite::here(), &select("users", "id"), &[21, 22, 23, 24]);
+    assert_eq!(scene.confidences(), [Confidence::Confirmed]);
+}
+
+#[test]
+fn a_typed_column_proves_nothing_about_a_table_it_does_not_refer_to() {
+    let mut scene = TestScope::new();
+    let sessions = typed_rows(&[("session_id", "trading_sessions", &[21, 22, 23, 24])]);
+    scene.list(CallSite::here(), "trades", &sessions);
+    scene.each(CallSite::here(), &select("sessions", "id"), &[21, 22, 23, 24]);
+    assert!(!scene.confidences().contains(&Confidence::Confirmed));
+}
+
+#[test]
+fn the_types_of_the_rows_that_a_loop_reads_tell_what_its_parameter_is() {
+    let mut scene = TestScope::new();
+    scene.list(CallSite::here(), "users", &typed_rows(&[("id", "users", &[21, 22, 23, 24])]));
+    let (call, accounts) = (CallSite::here(), select("accounts", "owner"));
+    let columns = typed_rows(&[("id", "accounts", &[1]), ("owner", "users", &[21])]).columns.unwrap();
+    accounts.key_columns.set(columns).unwrap();
+    scene.each(call, &accounts, &[21, 22, 23, 24]);
+    assert_eq!(scene.confidences(), [Confidence::Confirmed]);
 }
 
 #[test]
