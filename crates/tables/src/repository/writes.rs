@@ -71,6 +71,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     /// # Errors
     /// As [`Repository::create`], and if no unique index covers exactly these columns.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "columns are constants")]
     pub fn upsert(
         &mut self,
         new: &T::New,

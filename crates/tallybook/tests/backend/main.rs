@@ -6,6 +6,7 @@ mod backend;
 
 mod agents;
 mod budgets;
+mod json;
 mod lists;
 mod loads;
 mod portfolios;

@@ -2,7 +2,7 @@ use serde_json::Value;
 use tallybook::book::migrator;
 use tallybook::migrate::Migrator;
 use tallybook::{Database, Settings};
-use tallybook_testkit::both_dialects;
+use tallybook_testkit::{both_dialects, postgres, run_script};
 
 use crate::backend::revisions;
 use crate::program::Program;
@@ -32,4 +32,15 @@ both_dialects! {
         assert!(metrics.status == 200 && metrics.body.contains("db_client_connection_max"), "{}", metrics.body);
         service.send("GET", "/alembic_version", &[], &Value::Null).await.expect(404);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_key_that_is_gone_is_found() {
+    let database = postgres().await.database("primary_key").await;
+    let db = Database::open(Settings::new(database.url()).unwrap()).await.unwrap();
+    revisions::upgrade(&db).await.unwrap();
+    run_script(database.url(), "ALTER TABLE settlements DROP CONSTRAINT settlements_pkey").await;
+    let own = Migrator::named(&db, revisions::HISTORY, revisions::REVISIONS);
+    let found: Vec<_> = own.check().await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["settlements, column id: expected primary key, found none"]);
 }
