@@ -65,7 +65,7 @@ pub(crate) fn changeset(
 /// Implements serde's `Deserialize`: an object of the columns to set. A column that it leaves out stays as it is, and `null`
 /// sets NULL.
 fn deserialize(changes: &Ident, columns: &[&ColumnField<'_>]) -> Result<TokenStream> {
-    let (mut names, mut fields, mut types) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut fields, mut types): (Vec<_>, Vec<_>, Vec<_>) = Default::default();
     for column in columns {
         if let Some(name) = serde_name(column)? {
             names.push(name);
@@ -73,6 +73,7 @@ fn deserialize(changes: &Ident, columns: &[&ColumnField<'_>]) -> Result<TokenStr
             types.push(column.ty);
         }
     }
+    let (count, indexes) = (names.len(), 0..names.len());
     Ok(quote! {
         const _: () = {
             struct Fields;
@@ -89,9 +90,18 @@ fn deserialize(changes: &Ident, columns: &[&ColumnField<'_>]) -> Result<TokenStr
                     mut object: A,
                 ) -> ::std::result::Result<#changes, A::Error> {
                     let mut changes = #changes::new();
+                    let mut is_set = [false; #count];
                     while let Some(name) = object.next_key::<::std::string::String>()? {
                         changes = match name.as_str() {
-                            #(#names => changes.#fields(object.next_value::<#types>()?),)*
+                            #(
+                                #names if is_set[#indexes] => {
+                                    return Err(::tallybook::__serde::de::Error::duplicate_field(#names));
+                                }
+                                #names => {
+                                    is_set[#indexes] = true;
+                                    changes.#fields(object.next_value::<#types>()?)
+                                }
+                            )*
                             name => {
                                 return Err(::tallybook::__serde::de::Error::unknown_field(name, &[#(#names),*]));
                             }

@@ -32,7 +32,7 @@ pub(crate) fn creates<T: Table + Serialize>(path: &str) -> Router<Database>
 where
     T::New: DeserializeOwned + Send,
 {
-    Router::new().route(path, post(create::<T>).within(2, 3))
+    Router::new().route(path, post(create::<T>).within(2, 2))
 }
 
 /// `PATCH path` changes the columns of a row that the body has.
@@ -41,7 +41,7 @@ where
     T::Key: DeserializeOwned,
     T::Changes: DeserializeOwned,
 {
-    Router::new().route(path, patch(update::<T>).within(2, 3))
+    Router::new().route(path, patch(update::<T>).within(2, 2))
 }
 
 /// `DELETE path` deletes a row.
@@ -49,7 +49,7 @@ pub(crate) fn deletes<T: Table>(path: &str) -> Router<Database>
 where
     T::Key: DeserializeOwned,
 {
-    Router::new().route(path, delete(remove::<T>).within(2, 3))
+    Router::new().route(path, delete(remove::<T>).within(2, 2))
 }
 
 /// Returns a row, or an aggregate of a row and its relations.

@@ -57,7 +57,7 @@ fn book() -> Router<Database> {
         .merge(creates::<Settlement>("/settlements"))
         .route("/settlements/{id}/trade", get(load::<SettlementOfTrade>).within(3, 1))
         // Six statements a try, ten tries at most.
-        .route("/transfers", post(transfer).within(60, 70))
+        .route("/transfers", post(transfer).within(60, 60))
 }
 
 /// The people of the desk and what they did.
@@ -70,9 +70,9 @@ fn desk() -> Router<Database> {
         .route("/users/{id}/access", get(load::<UserWithAccess>).within(4, 1))
         .merge(reads::<ApiKey>("/api_keys"))
         .merge(creates::<ApiKey>("/api_keys"))
-        .route("/api_keys/{id}/revoke", post(revoke).within(2, 3))
+        .route("/api_keys/{id}/revoke", post(revoke).within(2, 2))
         .merge(reads::<PortfolioManager>("/portfolio_managers"))
-        .route("/portfolio_managers", put(upsert::<PortfolioManager>).within(2, 3))
+        .route("/portfolio_managers", put(upsert::<PortfolioManager>).within(2, 2))
         .merge(deletes::<PortfolioManager>("/portfolio_managers/{id}"))
         .merge(reads::<AuditLog>("/audit_logs"))
 }
@@ -88,9 +88,9 @@ fn agents() -> Router<Database> {
         .merge(updates::<AgentLlmConfig>("/agent_llm_configs/{id}"))
         .merge(reads::<RunLog>("/run_logs"))
         .merge(creates::<RunLog>("/run_logs"))
-        .route("/run_logs/{id}/end", post(run_logs::end).within(2, 3))
+        .route("/run_logs/{id}/end", post(run_logs::end).within(2, 2))
         .merge(reads::<VendorConfig>("/vendor_configs"))
-        .route("/vendor_configs", put(upsert::<VendorConfig>).within(2, 3))
+        .route("/vendor_configs", put(upsert::<VendorConfig>).within(2, 2))
 }
 
 /// Returns the metrics of the database layer as a page for Prometheus.

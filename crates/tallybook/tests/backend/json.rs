@@ -57,16 +57,11 @@ fn a_changeset_refuses_what_it_does_not_set() {
             "unknown field `checksum`, expected one of `type`, `body`, `stars` at line 1 column 11",
         ),
         (r#"{"type": null}"#, "invalid type: null, expected a string at line 1 column 13"),
+        (r#"{"stars": 1, "stars": 2}"#, "duplicate field `stars` at line 1 column 20"),
         ("[1]", "invalid type: sequence, expected an object of the columns to change at line 1 column 0"),
     ] {
         assert_eq!(from_str::<NoteChanges>(object).unwrap_err().to_string(), problem);
     }
-}
-
-#[test]
-fn a_column_that_stands_twice_is_set_by_the_last() {
-    let changes: NoteChanges = from_str(r#"{"stars": 1, "stars": 2}"#).unwrap();
-    assert_eq!(format!("{changes:?}"), format!("{:?}", NoteChanges::new().stars(2)));
 }
 
 #[test]
