@@ -31,8 +31,10 @@ pub struct Execution {
     #[table(max = 20)]
     pub execution_type: ExecutionType,
     /// Broker's commission, in the portfolio's currency.
+    #[table(default)]
     pub commission: Decimal,
     /// Other fees, for example the exchange's, in the portfolio's currency.
+    #[table(default)]
     pub fees: Decimal,
     /// Name of the exchange, at most 50 characters.
     #[table(max = 50)]
@@ -41,6 +43,7 @@ pub struct Execution {
     #[table(max = 100, unique)]
     pub execution_id: Option<String>,
     /// Time of the execution, in UTC.
+    #[table(default = "now")]
     pub executed_at: DateTime<Utc>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,

@@ -31,10 +31,10 @@ pub struct Portfolio {
     #[table(max = 3)]
     pub currency: String,
     /// Time at which the row was created, in UTC.
-    #[table(fixed)]
+    #[table(fixed, default = "now")]
     pub created_at: DateTime<Utc>,
     /// Time of the last change of the row, in UTC.
-    #[table(touch)]
+    #[table(touch, default = "now")]
     pub updated_at: DateTime<Utc>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,

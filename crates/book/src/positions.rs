@@ -29,8 +29,10 @@ pub struct Position {
     /// Last known market price per unit, in the portfolio's currency.
     pub current_price: Decimal,
     /// Profit or loss if the position were closed at `current_price`, in the portfolio's currency.
+    #[table(default)]
     pub unrealized_pnl: Decimal,
     /// Profit or loss of the part already closed, in the portfolio's currency.
+    #[table(default)]
     pub realized_pnl: Decimal,
     /// Direction: long or short.
     #[table(max = 10)]
@@ -38,10 +40,10 @@ pub struct Position {
     /// Time at which the position was opened, in UTC.
     pub entry_date: Option<DateTime<Utc>>,
     /// Time at which the row was created, in UTC.
-    #[table(fixed)]
+    #[table(fixed, default = "now")]
     pub created_at: DateTime<Utc>,
     /// Time of the last change of the row, in UTC.
-    #[table(touch)]
+    #[table(touch, default = "now")]
     pub updated_at: DateTime<Utc>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,

@@ -41,17 +41,18 @@ pub struct Trade {
     /// Stop price per unit, in the portfolio's currency; for stop and stop-limit orders.
     pub stop_price: Option<Decimal>,
     /// Status of the order.
-    #[table(max = 20)]
+    #[table(max = 20, default = "pending")]
     pub status: TradeStatus,
     /// Filled quantity, in units of the instrument; from 0 to `quantity`. The book does not enforce the range.
+    #[table(default)]
     pub filled_quantity: Decimal,
     /// Average price per unit of the filled quantity, in the portfolio's currency.
     pub average_fill_price: Option<Decimal>,
     /// Time at which the row was created, in UTC.
-    #[table(fixed)]
+    #[table(fixed, default = "now")]
     pub created_at: DateTime<Utc>,
     /// Time of the last change of the row, in UTC.
-    #[table(touch)]
+    #[table(touch, default = "now")]
     pub updated_at: DateTime<Utc>,
     /// Time at which the order was completely filled, in UTC.
     pub filled_at: Option<DateTime<Utc>>,
@@ -61,6 +62,11 @@ pub struct Trade {
     pub confidence_score: Option<Decimal>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,
+}
+
+/// The status of an order that JSON gives none.
+fn pending() -> TradeStatus {
+    TradeStatus::Pending
 }
 
 impl NewTrade {

@@ -23,7 +23,7 @@ pub struct TradingSession {
     #[table(max = 20, fixed)]
     pub session_type: SessionType,
     /// Status: active, paused or stopped.
-    #[table(max = 20)]
+    #[table(max = 20, default = "active")]
     pub status: SessionStatus,
     /// Name, at most 255 characters.
     #[table(max = 255)]
@@ -45,20 +45,29 @@ pub struct TradingSession {
     /// Current capital, in the portfolio's currency.
     pub current_capital: Decimal,
     /// Total profit or loss so far, in the portfolio's currency.
+    #[table(default)]
     pub total_pnl: Decimal,
     /// Number of trades so far.
+    #[table(default)]
     pub total_trades: i64,
     /// Number of trades closed with a profit.
+    #[table(default)]
     pub winning_trades: i64,
     /// Number of trades closed with a loss.
+    #[table(default)]
     pub losing_trades: i64,
     /// Time at which the session started, in UTC.
-    #[table(fixed)]
+    #[table(fixed, default = "now")]
     pub started_at: DateTime<Utc>,
     /// Time at which the session stopped, in UTC; `None` while it runs.
     pub stopped_at: Option<DateTime<Utc>>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,
+}
+
+/// The status of a session that JSON gives none.
+fn active() -> SessionStatus {
+    SessionStatus::Active
 }
 
 impl NewTradingSession {

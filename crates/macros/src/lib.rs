@@ -19,6 +19,7 @@
 //! tallybook_sql as tallybook;`.
 
 mod aggregate;
+mod changeset;
 mod max_queries;
 mod nested;
 mod row;
@@ -62,10 +63,12 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 ///
 /// On the struct, `#[table(name = "…")]` names the table. `order = field` orders lists by a time, newest first.
 /// `new = Type`, `changes = Type` and `repository = Type` name types to write: the struct of a new row, the changeset, and
-/// the repository. `noun = "…"` names a row in errors, and `serde` derives serde's traits for the new row.
+/// the repository. `noun = "…"` names a row in errors. `serde` derives serde's traits for the new row, which refuses unknown
+/// fields, and `Deserialize` for the changeset: an object of the columns to set, where `null` sets NULL.
 ///
-/// On a field, `#[table(…)]` takes the options of `#[row(…)]`, `unique` (no two rows have the same value), and `fixed`
-/// (never changed), `touch` (advanced by every update) or `generated` (set by the database).
+/// On a field, `#[table(…)]` takes the options of `#[row(…)]`, `unique` (no two rows have the same value), and `fixed` (never
+/// changed), `touch` (advanced by every update) or `generated` (set by the database). `default` or `default = "function"`
+/// fills the field of a new row that JSON leaves out, as serde's option of that name does; the row itself has no default.
 ///
 /// See the module `tallybook::tables` for a guide.
 #[proc_macro_derive(Table, attributes(table))]

@@ -22,6 +22,8 @@ pub(crate) struct ColumnField<'a> {
     pub(crate) role: Role,
     /// Its values are unique: `unique`.
     pub(crate) is_unique: bool,
+    /// The option `default` of a new row's field, as serde spells it.
+    pub(crate) default: Option<TokenStream>,
 }
 
 /// The part of a column in the changes of its table.
@@ -198,6 +200,7 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
     let mut prefix = None;
     let mut role = Role::Changeable;
     let mut is_unique = false;
+    let mut default = None;
     for options in field.attrs.iter().filter(|found| found.path().is_ident(attribute)) {
         options.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
@@ -220,11 +223,19 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
                 role = Role::Generated;
             } else if attribute == "table" && meta.path.is_ident("unique") {
                 is_unique = true;
+            } else if attribute == "table" && meta.path.is_ident("default") {
+                default = Some(match meta.input.peek(Token![=]) {
+                    true => {
+                        let path: LitStr = meta.value()?.parse()?;
+                        quote!(default = #path)
+                    }
+                    false => quote!(default),
+                });
             } else {
                 let known = "`name = \"…\"`, `max = …`, `numeric`, `numeric(precision, scale)`";
                 return Err(meta.error(match attribute {
                     "table" => {
-                        format!("expected {known}, `pg_enum`, `unique`, `fixed`, `touch` or `generated`")
+                        format!("expected {known}, `pg_enum`, `unique`, `fixed`, `touch`, `generated` or `default`")
                     }
                     _ => format!("expected {known}, `pg_enum`, `nested` or `prefix = \"…\"`"),
                 }));
@@ -238,7 +249,7 @@ pub(crate) fn column<'a>(field: &'a Field, attribute: &str) -> Result<ColumnFiel
         };
         *prefix = chosen.value();
     }
-    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role, is_unique })
+    Ok(ColumnField { field, ident, ty: &field.ty, name, max, storage, role, is_unique, default })
 }
 
 /// Parses `(precision, scale)`, if it is there.

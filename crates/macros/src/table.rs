@@ -4,6 +4,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, DeriveInput, Error, Generics, Ident, LitStr, Result, Type, Visibility};
 
+use super::changeset::changeset;
 use super::row::{ColumnField, Role, arguments, column, implementation, named_fields};
 
 /// The options of the struct.
@@ -33,12 +34,20 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let problem = format!("a table has a primary key: add `pub id: Id<{}>`", input.ident);
         return Err(Error::new_spanned(&input.ident, problem));
     };
+    if let Some(column) = columns.iter().find(|column| column.default.is_some() && !options.has_serde) {
+        let problem =
+            "`default` is the value of a field that JSON leaves out: write `#[table(serde)]` on the struct";
+        return Err(Error::new_spanned(column.ident, problem));
+    }
     let row = implementation(&input.ident, &input.generics, &columns.iter().collect::<Vec<_>>());
     let table = table(input, &options, &columns, id)?;
     let relations = relations(&input.ident, &columns);
     let accessors = accessors(input, &columns);
     let new = options.new.as_ref().map(|new| new_row(input, &options, new, &columns));
-    let changes = options.changes.as_ref().map(|changes| changeset(input, changes, &columns));
+    let changes = match &options.changes {
+        Some(changes) => Some(changeset(input, changes, &columns, options.has_serde)?),
+        None => None,
+    };
     let repository = options.repository.as_ref().map(|name| repository(&input.vis, &input.ident, name));
     Ok(quote! { #row #table #relations #accessors #new #changes #repository })
 }
@@ -205,7 +214,7 @@ fn table(
     })
 }
 
-fn is_changeable(column: &ColumnField<'_>) -> bool {
+pub(crate) fn is_changeable(column: &ColumnField<'_>) -> bool {
     column.name != "id" && column.role == Role::Changeable
 }
 
@@ -304,10 +313,16 @@ fn new_row(input: &DeriveInput, options: &Options, new: &Ident, columns: &[Colum
     let documentation = format!("A new row of the table `{}`.", options.name);
     let fields = columns.iter().map(|column| {
         let (attributes, vis) = (forwarded(&column.field.attrs), &column.field.vis);
-        let ColumnField { ident, ty, .. } = column;
-        quote!(#(#attributes)* #vis #ident: #ty)
+        let ColumnField { ident, ty, default, .. } = column;
+        let default = default.as_ref().map(|default| quote!(#[serde(#default)]));
+        quote!(#(#attributes)* #default #vis #ident: #ty)
     });
-    let serde = options.has_serde.then(|| quote!(#[derive(::tallybook::__serde::Serialize, ::tallybook::__serde::Deserialize)] #[serde(crate = "::tallybook::__serde")]));
+    let serde = options.has_serde.then(|| {
+        quote! {
+            #[derive(::tallybook::__serde::Serialize, ::tallybook::__serde::Deserialize)]
+            #[serde(crate = "::tallybook::__serde", deny_unknown_fields)]
+        }
+    });
     let row = implementation(new, &Generics::default(), &columns);
     quote! {
         #[doc = #documentation]
@@ -316,51 +331,6 @@ fn new_row(input: &DeriveInput, options: &Options, new: &Ident, columns: &[Colum
         #vis struct #new { #(#fields),* }
 
         #row
-    }
-}
-
-/// Returns the changeset: a method for each column that may change.
-fn changeset(input: &DeriveInput, changes: &Ident, columns: &[ColumnField<'_>]) -> TokenStream {
-    let (ident, vis) = (&input.ident, &input.vis);
-    let documentation = format!("Changes of a row of [`{ident}`]: only the columns that are set.");
-    let setters = columns.iter().filter(|column| is_changeable(column)).map(|column| {
-        let ColumnField { ident: field, ty, name, .. } = column;
-        let (documentation, vis) = (docs(&column.field.attrs), &column.field.vis);
-        let first = format!("Sets `{field}`.");
-        let blank = (!documentation.is_empty()).then(|| quote!(#[doc = ""]));
-        quote! {
-            #[doc = #first]
-            #blank
-            #(#documentation)*
-            #[allow(dead_code)]
-            #vis fn #field(mut self, value: impl Into<#ty>) -> Self {
-                let value: #ty = value.into();
-                self.0.set(#name, &value);
-                self
-            }
-        }
-    });
-    quote! {
-        #[doc = #documentation]
-        #[derive(Clone, Debug, Default)]
-        #[must_use = "changes do nothing until they are given to `update`"]
-        #vis struct #changes(::tallybook::tables::Assignments);
-
-        impl #changes {
-            /// Creates an empty changeset.
-            #[allow(dead_code)]
-            #vis fn new() -> Self {
-                Self::default()
-            }
-
-            #(#setters)*
-        }
-
-        impl ::tallybook::tables::Changes for #changes {
-            fn into_assignments(self) -> ::tallybook::tables::Assignments {
-                self.0
-            }
-        }
     }
 }
 
@@ -398,7 +368,7 @@ fn repository(vis: &Visibility, ident: &Ident, name: &Ident) -> TokenStream {
 }
 
 /// Returns the doc comments.
-fn docs(attributes: &[Attribute]) -> Vec<&Attribute> {
+pub(crate) fn docs(attributes: &[Attribute]) -> Vec<&Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).collect()
 }
 

@@ -10,14 +10,14 @@ use crate::sql::renumbered;
 /// use tallybook::params;
 /// use tallybook::tables::Filter;
 ///
-/// fn trades(portfolio: i64, status: Option<&str>, symbols: &[&str]) -> Filter {
+/// fn trades(portfolio: i64, status: Option<&str>, symbols: &[String]) -> Filter {
 ///     Filter::new("portfolio_id = $1", params![portfolio])
 ///         .and_some("status = $1", status)
 ///         .and("symbol = ANY($1)", params![symbols])
 /// }
 ///
-/// assert_eq!(trades(7, None, &["A"]).condition(), "portfolio_id = $1 AND symbol = ANY($2)");
-/// assert_eq!(trades(7, Some("FILLED"), &["A"]).condition(), "portfolio_id = $1 AND status = $2 AND symbol = ANY($3)");
+/// assert_eq!(trades(7, None, &[]).condition(), "portfolio_id = $1 AND symbol = ANY($2)");
+/// assert_eq!(trades(7, Some("FILLED"), &[]).condition(), "portfolio_id = $1 AND status = $2 AND symbol = ANY($3)");
 /// ```
 ///
 /// The text is SQL that both dialects understand; `= ANY($1)` takes a list on both. Values are always bound.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tallybook_core::Encode;
 
 use crate::error::{Error, Result};
@@ -41,7 +43,10 @@ impl LimitOffset {
 }
 
 /// A page of a list, with the cursor of the next one.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// If its rows implement serde's `Serialize`, so does the page: `{"rows": […], "next": "trades.1740821400000000.7"}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(bound(serialize = "T: Serialize"))]
 pub struct Page<T: Table> {
     /// The rows of the page.
     pub rows: Vec<T>,
@@ -52,7 +57,7 @@ pub struct Page<T: Table> {
 /// A position in a list of rows of `T`: after the last row of a page. An index finds the next page at any depth, and
 /// concurrent inserts and deletes neither skip nor repeat other rows.
 ///
-/// It converts to text with `to_string` and back with `parse`, for example for a URL. The text begins with the name of the
+/// It converts to text with `to_string` and back with `parse`, for example for a URL, and with serde. The text begins with the name of the
 /// table, and no other table accepts it.
 pub struct Cursor<T: Table> {
     /// The value of the column [`Table::ORDER`], if the table has one.
@@ -124,5 +129,17 @@ impl<T: Table> FromStr for Cursor<T> {
             Some(Self { time, id: T::Key::parse(id)? })
         };
         parse().ok_or_else(|| Error::cursor(text))
+    }
+}
+
+impl<T: Table> Serialize for Cursor<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, T: Table> Deserialize<'de> for Cursor<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

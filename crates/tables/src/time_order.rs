@@ -10,7 +10,7 @@
 //! The result is right unless it contains a noncanonical text, or a noncanonical text that belongs into it is
 //! sorted elsewhere. Below a canonical text there is no later time, and the same time only as one of a few shorter
 //! texts ([`shorter_spellings`]). Above it there is an earlier time only with a `T` on the same day, or as one of
-//! a few texts that are longer or end in `Z` ([`has_hidden_spelling`]). If the result is not right, the list is
+//! a few texts that are longer or end in `Z` (`has_hidden_spelling`). If the result is not right, the list is
 //! read again by the *by-time* statement, which sorts all rows of the days concerned by their canonical form. It
 //! is exact but slower, and only lists with noncanonical texts pay for it.
 

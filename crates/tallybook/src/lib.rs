@@ -161,6 +161,11 @@ struct Concurrency;
 #[doc = include_str!("../../../docs/errors.md")]
 struct Errors;
 
+/// Tests the examples of the guide to tables of one's own.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/own-tables.md")]
+struct OwnTables;
+
 mod background;
 pub mod check;
 mod database;

@@ -120,12 +120,12 @@ pub(crate) fn column(table: &str, wanted: &Column, found: &ActualTable, dialect:
             differs(DifferenceKind::Blocking, &ty, &format!("{} ({why})", there.ty));
         }
     }
-    let is_primary = wanted.ty.is_id() && found.primary == [wanted.name];
-    // SQLite's catalog reports a primary key without `NOT NULL` as nullable, although it never is.
-    if there.is_null != wanted.is_null && !is_primary {
+    let is_primary = wanted.is_primary_key() && found.primary == [wanted.name];
+    // SQLite's catalog reports an integer key without `NOT NULL` as nullable, although it never is.
+    if there.is_null != wanted.is_null && !(is_primary && wanted.ty.is_id()) {
         differs(DifferenceKind::Blocking, null(wanted.is_null), null(there.is_null));
     }
-    if wanted.ty.is_id() && !is_primary {
+    if wanted.is_primary_key() && !is_primary {
         differs(DifferenceKind::Blocking, "primary key", "none");
     }
     if wanted.ty == Type::Id && dialect == Dialect::Postgres && !there.has_default {

@@ -120,7 +120,7 @@ impl Type {
     }
 
     /// Returns whether it is a primary key that the database generates.
-    pub(crate) fn is_id(self) -> bool {
+    pub(crate) const fn is_id(self) -> bool {
         matches!(self, Type::Id | Type::BigId)
     }
 }
@@ -151,6 +151,7 @@ pub struct Column {
     pub(crate) ty: Type,
     pub(crate) is_null: bool,
     pub(crate) is_unique: bool,
+    is_primary: bool,
     pub(crate) key: Option<Key>,
     pub(crate) default: Option<Expression>,
     pub(crate) check: Option<Expression>,
@@ -159,7 +160,16 @@ pub struct Column {
 impl Column {
     /// Declares a `NOT NULL` column.
     pub const fn new(name: &'static str, ty: Type) -> Self {
-        Self { name, ty, is_null: false, is_unique: false, key: None, default: None, check: None }
+        Self {
+            name,
+            ty,
+            is_null: false,
+            is_unique: false,
+            is_primary: false,
+            key: None,
+            default: None,
+            check: None,
+        }
     }
 
     /// Permits `NULL`.
@@ -193,6 +203,25 @@ impl Column {
     pub const fn unique(mut self) -> Self {
         self.is_unique = true;
         self
+    }
+
+    /// Makes the column the primary key, with values that the program sets: a UUID, for example. Columns of [`Type::Id`] and
+    /// [`Type::BigId`] are primary keys by themselves. For columns of [`Step::table`](crate::Step::table).
+    ///
+    /// ```
+    /// use tallybook::migrate::{Column, Type};
+    ///
+    /// const ID: Column = Column::new("id", Type::Uuid).primary_key();
+    /// ```
+    #[must_use]
+    pub const fn primary_key(mut self) -> Self {
+        self.is_primary = true;
+        self
+    }
+
+    /// Returns whether it is the primary key.
+    pub(crate) const fn is_primary_key(&self) -> bool {
+        self.is_primary || self.ty.is_id()
     }
 
     /// Sets the default: a constant expression, as SQL spells it, such as `0` or `'new'`. PostgreSQL adds a column with a
@@ -274,7 +303,7 @@ impl Column {
         if !self.is_null {
             sql.push_str(" NOT NULL");
         }
-        if self.ty.is_id() {
+        if self.is_primary_key() {
             sql.push_str(" PRIMARY KEY");
         }
         if self.is_unique {

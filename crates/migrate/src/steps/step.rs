@@ -344,9 +344,18 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
+    use tallybook_sql::dialect::Dialect;
+
     use super::Step;
     use crate::steps::checksum::checksum;
     use crate::steps::column::{Column, Type};
+
+    #[test]
+    fn a_key_that_the_program_makes_is_the_primary_key() {
+        let id = Column::new("id", Type::Uuid).primary_key();
+        assert_eq!(id.sql(Dialect::Postgres), "id UUID NOT NULL PRIMARY KEY");
+        assert_eq!(id.sql(Dialect::Sqlite), "id TEXT NOT NULL PRIMARY KEY");
+    }
 
     #[test]
     fn checksums_that_databases_have_recorded_stay_as_they_are() {
