@@ -41,12 +41,13 @@ impl Filter {
         Self::all().and(condition, params)
     }
 
-    /// Adds a part that rows must match too. Put parentheses around an `OR`.
+    /// Adds a part that rows must match too. An `OR` in it does not reach beyond it.
     pub fn and(mut self, condition: &str, params: Params) -> Self {
         if !self.condition.is_empty() {
             self.condition.push_str(" AND ");
         }
-        self.condition.push_str(&renumbered(condition, self.values.len()));
+        let part = renumbered(condition, self.values.len());
+        self.condition.push_str(&if has_or(condition) { format!("({part})") } else { part });
         match params.into_result() {
             Ok(values) => self.values.extend(values),
             Err(error) => {
@@ -85,5 +86,31 @@ impl Filter {
     /// Returns the values to bind, or the error of the first that cannot be bound.
     pub(crate) fn into_values(self) -> Result<Vec<Value>> {
         self.error.map_or(Ok(self.values), Err)
+    }
+}
+
+/// Returns whether the word `OR` is in a condition. In a text it does no harm: the condition gets parentheses in vain.
+fn has_or(condition: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    condition.split(|c| !is_word(c)).any(|word| word.eq_ignore_ascii_case("or"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tallybook_core::params;
+
+    use super::Filter;
+
+    #[test]
+    fn a_part_with_an_or_is_put_in_parentheses() {
+        for (part, condition) in [
+            ("a = $1 OR b = $1", "c = $1 AND (a = $2 OR b = $2)"),
+            ("(a = $1)or(b = $1)", "c = $1 AND ((a = $2)or(b = $2))"),
+            ("order_id = $1", "c = $1 AND order_id = $2"),
+            ("a.or_b = $1", "c = $1 AND a.or_b = $2"),
+        ] {
+            let filter = Filter::new("c = $1", params![1]).and(part, params![2]);
+            assert_eq!(filter.condition(), condition);
+        }
     }
 }

@@ -22,11 +22,10 @@ use tallybook_core::{Column, Encode, Row, RowRef, Value};
 
 use crate::table::Table;
 
-/// Sorts a list that was read completely; SQLite returned it in the order of its texts.
+/// Sorts a list that was read completely: SQLite returned it in the order of its texts, and the rows that links lead to come
+/// in no order.
 pub(crate) fn newest_first<T: Table>(mut rows: Vec<T>) -> Vec<T> {
-    if T::ORDER.is_some() {
-        rows.sort_by_key(|row| Reverse((row.time(), row.id())));
-    }
+    rows.sort_by_key(|row| Reverse((row.time(), row.id())));
     rows
 }
 

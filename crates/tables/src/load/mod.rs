@@ -53,7 +53,8 @@ use crate::table::Table;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a table nor an aggregate",
-    note = "write `#[derive(Aggregate)]` on the struct `{Self}`, and `#[root]`, `#[many]`, `#[one]` or `#[parent]` on its fields"
+    note = "for the row of a table, write `#[derive(Table)]` and `#[table(name = \"…\")]` on the struct `{Self}`",
+    note = "for a row with its relations, write `#[derive(Aggregate)]`, and `#[root]`, `#[many]`, `#[one]` or `#[parent]` on its fields"
 )]
 pub trait Load: Sized + Send + 'static {
     /// The table of the root, the row that the relations belong to.
@@ -73,6 +74,7 @@ pub trait Load: Sized + Send + 'static {
     fn plans() -> &'static Plans;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Table> Load for T {
     type Root = T;
     type Relations = ();

@@ -236,7 +236,8 @@ impl<T: Table, P: Load + Clone> Relation<T> for Parent<T, P> {
     }
 }
 
-/// The rows of `C` that a table of links `L` relates to a row of `P`: `#[many(through = L)]` on a `Vec<C>`.
+/// The rows of `C` that a table of links `L` relates to a row of `P`, newest first, each once for each link:
+/// `#[many(through = L)]` on a `Vec<C>`.
 pub struct Through<P: Table, L: Table, C: Load> {
     left: &'static str,
     right: &'static str,
@@ -280,17 +281,25 @@ impl<P: Table, L: Table, C: Load + Clone> Relation<P> for Through<P, L, C> {
 
     fn group(&self, (links, rows, related): <Self::Batch as Batch>::Output) -> Result<Option<Self::Groups>> {
         let Some(targets) = join::<C>(newest_first(rows.unchecked()), related)? else { return Ok(None) };
-        let mut owners: HashMap<_, Vec<P::Key>> = HashMap::new();
-        for link in links.unchecked() {
-            if let (Some(owner), Some(target)) = ((self.owner)(&link), (self.target)(&link)) {
-                owners.entry(target).or_default().push(owner);
+        let links = links.unchecked();
+        let mut by_target: HashMap<_, Vec<&L>> = HashMap::new();
+        for link in &links {
+            if let Some(target) = (self.target)(link) {
+                by_target.entry(target).or_default().push(link);
             }
         }
         let mut groups: Groups<P, Vec<C>> = HashMap::new();
         for target in targets {
-            for owner in owners.remove(&target.root().id().get()).unwrap_or_default() {
+            let of_target = by_target.remove(&target.root().id().get()).unwrap_or_default();
+            for owner in of_target.into_iter().filter_map(self.owner) {
                 groups.entry(owner).or_default().push(target.clone());
             }
+        }
+        let dangling = links.iter().find_map(|link| {
+            (self.target)(link).filter(|target| by_target.contains_key(target)).map(|target| (link, target))
+        });
+        if let Some((link, target)) = dangling {
+            return Err(Error::missing_parent::<L, C::Root>(link, target));
         }
         Ok(Some(groups))
     }

@@ -46,7 +46,8 @@ impl Start {
 
 impl<S: Session, T: Table> Repository<'_, S, T> {
     /// Returns the row with this identifier, with the relations of `A`. One statement for each table that is read, one
-    /// round trip, one snapshot.
+    /// round trip, one snapshot. In a write session on PostgreSQL each statement sees what was committed before it, unless the
+    /// transaction is `RepeatableRead`.
     ///
     /// # Errors
     /// [`Error::is_missing_parent`](crate::tables::Error::is_missing_parent) for a row whose parent does not exist.

@@ -65,6 +65,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     ///
     /// # Errors
     /// As [`Repository::create`], and if no unique index covers exactly these columns.
+    #[expect(clippy::needless_pass_by_value, reason = "columns are small constants, named in place")]
     #[track_caller]
     pub fn upsert(
         &mut self,
