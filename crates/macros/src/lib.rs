@@ -20,6 +20,7 @@
 
 mod aggregate;
 mod max_queries;
+mod nested;
 mod row;
 mod table;
 mod text_enum;
@@ -33,7 +34,9 @@ use max_queries::Promises;
 ///
 /// `#[row(name = "…")]` sets the name of a column, by default that of the field. `#[row(max = 20)]` limits the
 /// characters of a text. `#[row(numeric)]` and `#[row(numeric(20, 8))]` mark a decimal whose column is `numeric`, and
-/// `#[row(pg_enum)]` a text whose column has an enum type on PostgreSQL.
+/// `#[row(pg_enum)]` a text whose column has an enum type on PostgreSQL. `#[row(nested)]` marks a field that is itself a row,
+/// or an `Option` of one, for joins: its columns follow under their names with the prefix `field_`, or the one in
+/// `#[row(nested, prefix = "…")]`.
 ///
 /// A mark on a field of another type does not compile:
 ///
@@ -55,7 +58,7 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 
 /// Derives `tallybook::tables::Table`, and `Row`, for the struct that holds a row of a table.
 ///
-/// On the struct, `#[table(name = "…")]` names the table. `order = column` orders lists by a time, newest first.
+/// On the struct, `#[table(name = "…")]` names the table. `order = field` orders lists by a time, newest first.
 /// `new = Type`, `changes = Type` and `repository = Type` name types to write: the struct of a new row, the changeset, and
 /// the repository. `noun = "…"` names a row in errors, and `serde` derives serde's traits for the new row.
 ///

@@ -84,6 +84,8 @@ pub use query::{All, Batch, Execute, One, Optional, ReadBatch, all, execute, one
 #[doc(hidden)]
 pub use query::{Queries, Query, Request};
 pub use redact::hide_unless_plain;
+#[doc(hidden)]
+pub use row::nested as __nested;
 pub use row::{ArrayRef, Column, Decode, DecodeError, Row, RowRef, ValueRef};
 /// For the derives.
 #[doc(hidden)]

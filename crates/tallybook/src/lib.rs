@@ -174,7 +174,7 @@ pub mod migrate {
 pub use tallybook_macros::max_queries;
 
 #[doc(hidden)]
-pub use tallybook_sql::{__serde, Queries, Query, Request};
+pub use tallybook_sql::{__nested, __serde, Queries, Query, Request};
 pub use tallybook_sql::{
     AcquireStep, All, ArrayRef, Batch, CallSite, Column, Decode, DecodeError, Dialect, Encode, Error,
     ErrorKind, Escaped, Execute, IsolationLevel, Json, Numeric, One, Optional, Params, ReadBatch, Result,

@@ -6,6 +6,8 @@ mod column_names;
 mod decode;
 mod decode_error;
 mod key_sample;
+#[doc(hidden)]
+pub mod nested;
 mod tuple;
 mod value_ref;
 
@@ -31,7 +33,8 @@ use crate::value::{SqlType, Value};
 ///
 /// Derive it. `#[row(max = 20)]` on a text field refuses longer texts before they reach the database. `#[row(numeric)]` on
 /// a decimal field says that the column is `numeric`, and `#[row(numeric(20, 8))]` refuses decimals that its precision and
-/// scale would round. `#[row(pg_enum)]` on a text field says that the column has an enum type on PostgreSQL.
+/// scale would round. `#[row(pg_enum)]` on a text field says that the column has an enum type on PostgreSQL. `#[row(nested)]`
+/// on a field that is itself a row reads its columns there, as below.
 ///
 /// ```
 /// use tallybook::Row;
@@ -48,6 +51,42 @@ use crate::value::{SqlType, Value};
 /// let long = Note { id: 1, title: "x".repeat(81), stars: None };
 /// assert!(long.encode().unwrap_err().to_string().contains("title"));
 /// ```
+///
+/// # Joins
+///
+/// `#[row(nested)]` on a field of another row type reads that row from the next columns of the result, whose names begin with
+/// the name of the field and an underscore: `portfolio_id`, `portfolio_name`. `prefix = "…"` chooses another beginning, and
+/// `prefix = ""` none. An `Option` of a row is `None` if all its columns are NULL, as in an outer join.
+/// [`select_list`](Row::select_list) writes the columns with their aliases:
+///
+/// ```
+/// use tallybook::Row;
+///
+/// #[derive(Row)]
+/// struct Trade {
+///     id: i64,
+///     symbol: String,
+/// }
+///
+/// #[derive(Row)]
+/// struct Session {
+///     id: i64,
+///     name: Option<String>,
+/// }
+///
+/// #[derive(Row)]
+/// struct TradeInSession {
+///     #[row(nested, prefix = "")]
+///     trade: Trade,
+///     #[row(nested)]
+///     session: Option<Session>,
+///     executions: i64,
+/// }
+///
+/// assert_eq!(TradeInSession::COLUMN_LIST, "id, symbol, session_id, session_name, executions");
+/// assert_eq!(Trade::select_list("t", ""), "t.id, t.symbol");
+/// assert_eq!(Session::select_list("s", "session_"), "s.id AS session_id, s.name AS session_name");
+/// ```
 pub trait Row: Sized + Send + 'static {
     /// The columns, in the order of the fields.
     const COLUMNS: &'static [Column];
@@ -60,6 +99,16 @@ pub trait Row: Sized + Send + 'static {
     /// Encodes the struct as one value for each column. An error names the column whose value can't be stored
     /// unchanged.
     fn encode(&self) -> Result<Vec<Value>>;
+
+    /// Returns the columns of a table with this alias for `SELECT`, each called by its name with a prefix, as the field of a
+    /// [nested row](Row#joins) expects it.
+    fn select_list(alias: &str, prefix: &str) -> String {
+        let columns = Self::COLUMNS.iter().map(|Column { name, .. }| match prefix {
+            "" => format!("{alias}.{name}"),
+            prefix => format!("{alias}.{name} AS {prefix}{name}"),
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One row of a result, borrowed from its driver.
@@ -96,6 +145,26 @@ impl<'r> RowRef<'r> {
             value => value.numeric().map(ValueRef::Decimal),
         };
         value.and_then(T::decode).map_err(|problem| decode_error(columns, index, SqlType::Numeric, &problem))
+    }
+}
+
+/// For the derive.
+#[doc(hidden)]
+impl<'r> RowRef<'r> {
+    /// Decodes a row from the columns that begin at `index`.
+    pub fn nested<R: Row>(self, index: usize) -> Result<R> {
+        R::decode(self.part::<R>(index))
+    }
+
+    /// Decodes a row from the columns that begin at `index`; `None` if all are NULL.
+    pub fn optional_nested<R: Row>(self, index: usize) -> Result<Option<R>> {
+        let part = self.part::<R>(index);
+        if part.values.iter().all(|value| value.is_null()) { Ok(None) } else { R::decode(part).map(Some) }
+    }
+
+    fn part<R: Row>(self, index: usize) -> Self {
+        let rest = self.values.get(index..).unwrap_or_default();
+        Self { values: rest.get(..R::COLUMNS.len()).unwrap_or(rest) }
     }
 }
 
