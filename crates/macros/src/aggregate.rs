@@ -1,12 +1,11 @@
 //! Expansion of `#[derive(Aggregate)]`: the root and the relations, as data.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, DeriveInput, Error, Field, Ident, LitInt, LitStr, Result, Type};
 
-use super::row::named_fields;
-use super::table::arguments;
+use super::row::{arguments, named_fields};
 
 /// The kind of a relation, which the attribute of its field names.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,21 +30,34 @@ struct Relation<'a> {
 
 /// Returns the implementation of `Load`.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    if !input.generics.params.is_empty() {
+        return Err(Error::new_spanned(&input.generics, "an aggregate is a struct without parameters"));
+    }
     let fields = named_fields(input)?;
-    let mut root = None;
+    let mut root: Option<(&Ident, &Type)> = None;
     let mut relations = Vec::new();
     for field in &fields {
         let ident = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "expected named fields"))?;
         if field.attrs.iter().any(|attribute| attribute.path().is_ident("root")) {
-            if root.replace((ident, &field.ty)).is_some() {
-                return Err(Error::new_spanned(field, "an aggregate has one root"));
+            if let Some((first, _)) = root.replace((ident, &field.ty)) {
+                let problem = format!(
+                    "an aggregate has one root, and `{first}` is marked already: write `#[many]`, `#[one]` or \
+                     `#[parent]` here"
+                );
+                return Err(Error::new_spanned(ident, problem));
             }
         } else {
             relations.push(relation(field, ident)?);
         }
     }
+    /// Relations that a tuple holds.
+    const MAX_RELATIONS: usize = 7;
+    if let Some(eighth) = relations.get(MAX_RELATIONS) {
+        let problem = "an aggregate has at most seven relations: put some into an aggregate of their own";
+        return Err(Error::new_spanned(eighth.field, problem));
+    }
     let Some((root, root_type)) = root else {
-        let problem = "mark the row that the others belong to: `#[root]`";
+        let problem = "mark the field of the row that the others belong to: write `#[root]` on it";
         return Err(Error::new_spanned(&input.ident, problem));
     };
     let ident = &input.ident;
@@ -53,7 +65,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let types = relations.iter().map(|relation| relation.type_name(root_type));
     let values = relations.iter().map(|relation| relation.value(root_type));
     let names: Vec<_> = relations.iter().map(|relation| relation.field).collect();
-    Ok(quote! {
+    // Errors about a relation point at its field, and those that follow from them at the name of the struct, once.
+    let span = Span::call_site().located_at(ident.span());
+    Ok(quote_spanned! {span=>
+        #[diagnostic::do_not_recommend]
         impl ::tallybook::tables::Load for #ident {
             type Root = #root_type;
             type Relations = (#(#types,)*);
@@ -90,10 +105,14 @@ fn relation<'a>(field: &'a Field, ident: &'a Ident) -> Result<Relation<'a>> {
     };
     let inner = |wrapper| arguments(&field.ty, wrapper).and_then(|types| types.first().copied());
     let target = match kind {
-        Kind::Many => inner("Vec")
-            .ok_or_else(|| Error::new_spanned(&field.ty, "`#[many]` needs a `Vec` of rows or aggregates"))?,
+        Kind::Many => inner("Vec").ok_or_else(|| {
+            Error::new_spanned(&field.ty, "`#[many]` loads a list: write `Vec<…>` of a table or an aggregate")
+        })?,
         Kind::One => inner("Option").ok_or_else(|| {
-            Error::new_spanned(&field.ty, "`#[one]` needs an `Option`: there may be no row")
+            Error::new_spanned(
+                &field.ty,
+                "`#[one]` loads a row if there is one: write `Option<…>` of a table or an aggregate",
+            )
         })?,
         Kind::Parent => inner("Option").unwrap_or(&field.ty),
     };

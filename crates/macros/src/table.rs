@@ -1,13 +1,10 @@
 //! Expansion of `#[derive(Table)]`: data only, each name of which stands in the source.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{
-    Attribute, DeriveInput, Error, GenericArgument, Generics, Ident, LitStr, PathArguments, Result, Type,
-    Visibility,
-};
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, DeriveInput, Error, Generics, Ident, LitStr, Result, Type, Visibility};
 
-use super::row::{ColumnField, Role, column, implementation, named_fields};
+use super::row::{ColumnField, Role, arguments, column, implementation, named_fields};
 
 /// The options of the struct.
 struct Options {
@@ -26,7 +23,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.generics, "a table is a struct without parameters"));
     }
     let options = options(input)?;
-    let fields = named_fields(input)?;
+    let mut fields = named_fields(input)?;
+    for field in &mut fields {
+        // The types stand in other structs too.
+        field.ty = syn::parse2(without_self(field.ty.to_token_stream(), &input.ident))?;
+    }
     let columns = fields.iter().map(|field| column(field, "table")).collect::<Result<Vec<_>>>()?;
     let Some(id) = columns.iter().find(|column| column.name == "id") else {
         let problem = format!("a table has a primary key: add `pub id: Id<{}>`", input.ident);
@@ -40,6 +41,22 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let changes = options.changes.as_ref().map(|changes| changeset(input, changes, &columns));
     let repository = options.repository.as_ref().map(|name| repository(&input.vis, &input.ident, name));
     Ok(quote! { #row #table #relations #accessors #new #changes #repository })
+}
+
+/// Replaces `Self` by the name of the struct.
+fn without_self(tokens: TokenStream, ident: &Ident) -> TokenStream {
+    let replaced = |token| match token {
+        TokenTree::Ident(own) if own == "Self" => {
+            TokenTree::Ident(Ident::new(&ident.to_string(), own.span()))
+        }
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), ident));
+            inner.set_span(group.span());
+            TokenTree::Group(inner)
+        }
+        token => token,
+    };
+    tokens.into_iter().map(replaced).collect()
 }
 
 fn options(input: &DeriveInput) -> Result<Options> {
@@ -65,7 +82,7 @@ fn options(input: &DeriveInput) -> Result<Options> {
                 has_serde = true;
             } else {
                 return Err(meta.error(
-                    "expected `name = \"…\"`, `order = column`, `new = Type`, `changes = Type`, `repository = Type`, \
+                    "expected `name = \"…\"`, `order = field`, `new = Type`, `changes = Type`, `repository = Type`, \
                      `noun = \"…\"` or `serde`",
                 ));
             }
@@ -73,7 +90,10 @@ fn options(input: &DeriveInput) -> Result<Options> {
         })?;
     }
     let name = name.ok_or_else(|| {
-        Error::new_spanned(&input.ident, "name the table in the database: `#[table(name = \"…\")]`")
+        Error::new_spanned(
+            &input.ident,
+            "name the table in the database: write `#[table(name = \"…\")]` on the struct",
+        )
     })?;
     let noun = noun.unwrap_or_else(|| words(&input.ident.to_string()));
     Ok(Options { name, noun, order, new, changes, repository, has_serde })
@@ -99,8 +119,9 @@ fn table(
 ) -> Result<TokenStream> {
     let ident = &input.ident;
     let Options { name, noun, .. } = options;
-    let key = key_type(id.ty).ok_or_else(|| {
-        let problem = format!("the primary key is an `Id<{ident}>`, or an `Id<{ident}, Uuid>`");
+    let key = key_type(id.ty).filter(|_| is_id_of(id.ty, ident)).ok_or_else(|| {
+        let problem =
+            format!("write `Id<{ident}>`, or `Id<{ident}, Uuid>`, as the type of the primary key `id`");
         Error::new_spanned(id.ty, problem)
     })?;
     let named = |name: &Option<Ident>| match name {
@@ -116,10 +137,19 @@ fn table(
         None => (quote!(None), quote!(None)),
         Some(order) => {
             let Some(column) = columns.iter().find(|column| column.ident == order) else {
-                return Err(Error::new_spanned(order, format!("`{ident}` has no field `{order}`")));
+                let problem = format!(
+                    "`{ident}` has no field `{order}`: write `order = field` with the field of a `DateTime<Utc>`"
+                );
+                return Err(Error::new_spanned(order, problem));
             };
+            if arguments(column.ty, "Option").is_some() {
+                let problem = format!(
+                    "every row needs a time to order it: `{order}` is an `Option`; write `order = field` with the field of a `DateTime<Utc>`"
+                );
+                return Err(Error::new_spanned(order, problem));
+            }
             let name = &column.name;
-            (quote!(Some(#name)), quote!(Some(self.#order)))
+            (quote!(Some(#name)), quote_spanned!(order.span()=> Some(self.#order)))
         }
     };
     let touched = columns.iter().find(|column| column.role == Role::Touch);
@@ -140,6 +170,7 @@ fn table(
     Ok(quote! {
         #touched
 
+        #[diagnostic::do_not_recommend]
         impl ::tallybook::tables::Table for #ident {
             type Key = #key;
             type New = #new;
@@ -185,21 +216,15 @@ fn key_type(ty: &Type) -> Option<TokenStream> {
     })
 }
 
+/// Returns whether a type identifies rows of this table.
+fn is_id_of(ty: &Type, table: &Ident) -> bool {
+    let named = id_arguments(ty).and_then(|arguments| arguments.first().copied());
+    matches!(named, Some(Type::Path(path)) if path.path.segments.last().is_some_and(|last| last.ident == *table))
+}
+
 /// Returns the arguments of `Id<…>`.
 fn id_arguments(ty: &Type) -> Option<Vec<&Type>> {
     arguments(ty, "Id")
-}
-
-/// Returns the types in the angle brackets of a type with this name.
-pub(crate) fn arguments<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == name)?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    let types = arguments.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    Some(types.collect())
 }
 
 /// Returns the table that a field refers to with its type.
@@ -215,12 +240,17 @@ fn relations(ident: &Ident, columns: &[ColumnField<'_>]) -> TokenStream {
         .filter(|column| column.name != "id")
         .filter_map(|column| Some((column, target(column)?)))
         .collect();
-    let alone =
-        targets.iter().filter(|(_, target)| targets.iter().filter(|(_, other)| other == target).count() == 1);
+    let names: Vec<_> = targets.iter().map(|(_, target)| target.to_token_stream().to_string()).collect();
+    let alone = targets
+        .iter()
+        .zip(&names)
+        .filter(|(_, name)| names.iter().filter(|other| other == name).count() == 1)
+        .map(|(relation, _)| relation);
     alone
         .map(|(column, target)| {
             let (name, field) = (&column.name, column.ident);
             quote! {
+                #[diagnostic::do_not_recommend]
                 impl ::tallybook::tables::BelongsTo<#target> for #ident {
                     const BY: &'static str = #name;
 

@@ -174,9 +174,10 @@ impl<T, V> fmt::Debug for TableColumn<T, V> {
 /// `#[derive(Table)]` implements it for each table `P` that exactly one field refers to with the type `Id<P>` or
 /// `Option<Id<P>>`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say by which one column it belongs to `{P}`",
+    message = "`{Self}` does not belong to `{P}` by exactly one field",
     label = "the relation to `{P}` is not found",
-    note = "give one field of `{Self}` the type `Id<{P}>`; where several have it, choose one: `#[many(by = column)]`"
+    note = "give one field of `{Self}` the type `Id<{P}>` or `Option<Id<{P}>>`",
+    note = "if several fields have it, choose one: `#[many(by = field)]`, `#[one(by = field)]` or `#[parent(by = field)]`"
 )]
 pub trait BelongsTo<P: Table>: Table {
     /// The column that holds the identifier of the row of `P`.

@@ -1,0 +1,27 @@
+//! Two fields of the rows refer to the root.
+
+use tallybook::tables::{Aggregate, Id, Table};
+
+#[derive(Clone, Table)]
+#[table(name = "authors")]
+struct Author {
+    id: Id<Author>,
+}
+
+#[derive(Clone, Table)]
+#[table(name = "notes")]
+struct Note {
+    id: Id<Note>,
+    author_id: Id<Author>,
+    editor_id: Option<Id<Author>>,
+}
+
+#[derive(Aggregate)]
+struct AuthorWithNotes {
+    #[root]
+    author: Author,
+    #[many]
+    notes: Vec<Note>,
+}
+
+fn main() {}
