@@ -37,5 +37,9 @@ lists! {
         items.iter().try_for_each(|item| super::encode::check_text(item, "text"))?;
         items.to_owned()
     };
+    &str => Texts, |items| {
+        items.iter().try_for_each(|item| super::encode::check_text(item, "text"))?;
+        items.iter().map(|&item| item.to_owned()).collect()
+    };
     Uuid => Uuids, |items| items.to_owned();
 }

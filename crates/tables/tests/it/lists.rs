@@ -82,6 +82,9 @@ both_dialects! {
         assert_eq!(quantities(&orders.get_where(filter().custom_plan(), window).await.unwrap()), [7]);
         assert_eq!(quantities(&orders.get_page_where(filter(), None, 5).await.unwrap().rows), [7]);
 
+        let texts = Filter::new("state = ANY($1)", params![["DONE", "GONE"].as_slice()]);
+        assert_eq!(orders.count_where(texts).await.unwrap(), 5);
+
         let ids = vec![venue_id(3).get(), venue_id(9).get()];
         let mut repository = Repository::<_, Venue>::new(&mut session);
         let found = repository.get_all(Filter::new("id = ANY($1)", params![ids])).await.unwrap();
