@@ -1,16 +1,14 @@
 //! The table `audit_logs`: one row for each change, in the transaction of the change.
 
-use std::convert::Infallible;
-
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tallybook::tables::{Id, IdOf, Repository, Result, Table};
-use tallybook::{Database, WriteSession, now};
+use tallybook::{Database, Error as DatabaseError, WriteSession, now};
 
+use super::failure::Failure;
 use super::listing::{Listed, listed};
 use super::users::User;
 
@@ -52,15 +50,23 @@ pub(crate) struct Actor {
 }
 
 impl FromRequestParts<Database> for Actor {
-    type Rejection = Infallible;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Database) -> Result<Self, Infallible> {
-        let header = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-        let user: Option<i64> = header(&parts.headers, "x-user-id").and_then(|id| id.parse().ok());
+    async fn from_request_parts(parts: &mut Parts, _: &Database) -> Result<Self, Failure> {
+        let header = |name| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let user_id = match parts.headers.get("x-user-id") {
+            None => None,
+            Some(id) => Some(
+                id.to_str()
+                    .ok()
+                    .and_then(|id| id.parse::<i64>().ok())
+                    .ok_or_else(|| Failure::bad_request("the header x-user-id holds no identifier"))?,
+            ),
+        };
         Ok(Self {
-            user_id: user.map(Id::new),
-            ip_address: header(&parts.headers, "x-forwarded-for"),
-            user_agent: header(&parts.headers, USER_AGENT.as_str()),
+            user_id: user_id.map(Id::new),
+            ip_address: header("x-forwarded-for"),
+            user_agent: header(USER_AGENT.as_str()),
         })
     }
 }
@@ -73,7 +79,9 @@ impl Actor {
         action: &str,
         row: &T,
     ) -> Result<()> {
-        self.log_of::<T>(session, action, row.id(), serde_json::to_string(row).ok()).await
+        let details = serde_json::to_string(row)
+            .map_err(|problem| DatabaseError::invalid_value("details", problem.to_string()))?;
+        self.log_of::<T>(session, action, row.id(), Some(details)).await
     }
 
     pub(crate) async fn log_of<T: Table>(

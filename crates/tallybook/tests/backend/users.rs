@@ -92,6 +92,8 @@ both_dialects! {
         service.send("POST", "/portfolios", &by_ada, &new).await.expect(409);
         let other = json!({ "name": "b", "initial_capital": "1", "current_capital": "1", "currency": "USD" });
         service.send("POST", "/portfolios", &[("x-user-id", "99")], &other).await.expect(409);
+        let nobody = service.send("POST", "/portfolios", &[("x-user-id", "ada")], &other).await;
+        assert_eq!(nobody.expect(400), json!({ "error": "the header x-user-id holds no identifier" }));
         assert_eq!(service.get("/portfolios").await["rows"], json!([portfolio]));
         assert_eq!(service.get("/audit_logs").await["rows"].as_array().unwrap().len(), 2);
         service.send("DELETE", "/users/1", &[], &Value::Null).await.expect(409);
