@@ -121,7 +121,7 @@ impl Schema {
 
 impl SchemaTable {
     fn declared(table: &ExpectedTable) -> Self {
-        let constraints = table.columns.iter().filter(|column| column.is_unique || column.ty.is_id());
+        let constraints = table.columns.iter().filter(|column| column.is_unique || column.is_primary_key());
         let constraints = constraints.map(|column| SchemaIndex::of_column(column.name));
         let indexes = table.indexes.iter().filter(|index| index.filter.is_none()).map(|index| SchemaIndex {
             columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
@@ -186,7 +186,7 @@ impl SchemaColumn {
             types: types.map(|dialect| (dialect, column.ty.catalog(dialect).into_owned())).into(),
             is_null: column.is_null,
             has_default: column.default.is_some() || column.ty.is_id(),
-            is_primary: column.ty.is_id(),
+            is_primary: column.is_primary_key(),
             references: column.key.map(|key| key.table.to_owned()),
         }
     }

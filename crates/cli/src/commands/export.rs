@@ -151,7 +151,7 @@ impl Rejected {
             bail!("{unreadable}\nnext: correct the row, or write the others with --skip-unreadable FILE");
         };
         for column in &unreadable.columns {
-            let id = unreadable.id.to_string();
+            let id = unreadable.id.clone();
             csv.write_record([unreadable.table, &id, &column.column, &column.reason]).map_err(io_error)?;
         }
         Ok(())
