@@ -29,7 +29,10 @@ async fn refused<T: Sample>(session: &mut WriteSession, field: &str, new: T::New
 #[track_caller]
 fn assert_refused(error: &Error, field: &str) {
     assert!(error.is_invalid_value(), "{error}");
-    assert!(error.to_string().starts_with(&format!("{field}: ")), "{field} is not named: {error}");
+    let database = error.database().unwrap();
+    assert_eq!(database.column(), Some(field), "{error}");
+    let table = database.table().unwrap();
+    assert!(error.to_string().starts_with(&format!("{table}.{field}: ")), "{field} is not named: {error}");
 }
 
 /// Asserts that the transaction is still usable.

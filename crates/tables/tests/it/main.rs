@@ -6,6 +6,7 @@ mod ids;
 mod joins;
 mod lists;
 mod loads;
+mod loops;
 mod missing_parents;
 mod pages;
 mod schema;

@@ -10,7 +10,10 @@ use crate::support::{create, desk, desks, load, order, sql, time, venue, venue_i
 #[track_caller]
 fn assert_refused(error: &Error, column: &str) {
     assert!(error.is_invalid_value(), "{error}");
-    assert!(error.to_string().starts_with(&format!("{column}: ")), "{error}");
+    let database = error.database().unwrap();
+    assert_eq!(database.column(), Some(column), "{error}");
+    let table = database.table().unwrap();
+    assert!(error.to_string().starts_with(&format!("{table}.{column}: ")), "{error}");
 }
 
 /// The row that the database makes of [`desk`].

@@ -81,9 +81,11 @@ struct Server {
 }
 
 impl Server {
+    /// Connects to the database `postgres`, or to that of the URL where there is none: an advisory lock is one of its
+    /// database, so tests with URLs of several databases must meet in one.
     async fn connect(&self) -> Result<Connection> {
-        let settings = Settings::new(&self.url)?;
-        Connector::new(settings.database_url.target(), FileAccess::to_look()).connect(Role::Migrate).await
+        let meeting = connect(&self.url_of("postgres")?).await;
+        if meeting.is_ok() { meeting } else { connect(&self.url).await }
     }
 
     /// Returns the URL of another database of the server.
@@ -139,6 +141,11 @@ impl Server {
         connection.script(&lock.replace("advisory_lock", "advisory_unlock")).await?;
         Ok(name)
     }
+}
+
+async fn connect(url: &str) -> Result<Connection> {
+    let settings = Settings::new(url)?;
+    Connector::new(settings.database_url.target(), FileAccess::to_look()).connect(Role::Migrate).await
 }
 
 async fn exists(connection: &mut Connection, name: &str) -> Result<bool> {
