@@ -15,6 +15,7 @@ const OF_THE_MACROS: [&str; 2] = ["aggregate_fields", "table_options"];
 const OF_THE_COMPILER: [&str; 5] = ["mixed_ids", "no_relation", "no_table", "two_relations", "wrong_column"];
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that leaves cases out says so")]
 fn a_mistake_has_an_error_that_says_what_to_write() {
     let cases = trybuild::TestCases::new();
     let case = |name: &&str| cases.compile_fail(format!("tests/mistakes/{name}.rs"));
