@@ -33,6 +33,11 @@ impl Schedule {
         schedule
     }
 
+    /// Returns the time at which the load began.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// Waits until the next operation is due. Returns the time from which its latency counts; `None` at the end.
     pub(super) async fn next(&self) -> Option<Instant> {
         match self.pace {

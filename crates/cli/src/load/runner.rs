@@ -49,7 +49,7 @@ pub(crate) async fn run(db: &Database, mix: Mix, load: Load, bar: &ProgressBar) 
         pace: load.pace,
         tally: Mutex::new(Tally::new()?),
     });
-    let begun = Instant::now();
+    let begun = shared.schedule.begun();
     let mut tasks = JoinSet::new();
     for number in 0..load.tasks {
         let shared = shared.clone();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tallybook::{Database, NodeState, NodeStatus, Settings};
 use tallybook_testkit::{Cluster, Error, Proxy};
 use tokio::task::block_in_place;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -124,7 +125,13 @@ pub(crate) async fn entries(cluster: &Cluster) -> HashSet<i64> {
 async fn column(cluster: &Cluster, sql: &str) -> Vec<String> {
     let (client, connection) = tokio_postgres::connect(&cluster.url("postgres"), NoTls).await.unwrap();
     tokio::spawn(connection);
-    let messages = client.simple_query(sql).await.unwrap();
+    // A standby cancels a query whose snapshot its replay can't keep, as that of the call which lets it go on.
+    let messages = loop {
+        match client.simple_query(sql).await {
+            Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => {}
+            outcome => break outcome.unwrap(),
+        }
+    };
     let values = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
         _ => None,

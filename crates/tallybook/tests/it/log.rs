@@ -1,7 +1,7 @@
 //! What is logged, and what never is.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tallybook::{Database, Dialect, Settings, Statement, WriteSession, all, execute, params};
@@ -86,6 +86,11 @@ impl<'a> MakeWriter<'a> for Kept {
 
 /// Captures everything that this thread logs; the tests have single-threaded runtimes.
 pub(crate) fn keep() -> (Kept, tracing::subscriber::DefaultGuard) {
+    // With a single subscriber in the process, an event that another thread meets first is switched off for all: tracing asks
+    // that thread's own subscriber, which it has none of.
+    static SECOND: LazyLock<tracing::Dispatch> =
+        LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SECOND);
     let kept = Kept::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
