@@ -1,7 +1,7 @@
 //! The likeliest mistakes with the derives: each has an error that says what to write.
 //!
-//! After a change of a message, `TRYBUILD=overwrite cargo test -p tallybook-macros` writes the files anew; read the
-//! differences.
+//! After a change of a message, `TRYBUILD=overwrite cargo test -p tallybook-macros` rewrites the `.stderr` files. Read the
+//! diff before you commit it.
 
 use std::process::Command;
 

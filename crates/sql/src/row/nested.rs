@@ -109,7 +109,7 @@ pub const fn prefixed<const N: usize>(
     prefixed
 }
 
-/// Encodes an optional row: NULL for each column if there is none.
+/// Encodes an optional row. A missing row is NULL in every column.
 pub fn encode<R: Row>(row: Option<&R>) -> Result<Vec<Value>> {
     match row {
         Some(row) => row.encode(),

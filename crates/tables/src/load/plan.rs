@@ -101,9 +101,9 @@ impl<'p> Binding<'p> {
         let statement = self.statements.next().expect("a plan has a statement for each relation").clone();
         let values = self.values.to_vec();
         if is_newest && !self.by_time {
-            Rows::Newest(Box::new(all(statement, values)))
+            Rows::Newest(all(statement, values))
         } else {
-            Rows::Whole(Box::new(all(statement, values)))
+            Rows::Whole(all(statement, values))
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The kinds of relations.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use tallybook_core::Batch;
@@ -82,7 +81,7 @@ impl<P: Table, C: Load> Relation<P> for Many<P, C> {
             (rows, _) => newest_first(rows.unchecked()),
         };
         let Some(children) = join::<C>(rows, related)? else { return Ok(None) };
-        let mut groups: Groups<P, Vec<C>> = Groups::<P, Vec<C>>::default();
+        let mut groups = Self::Groups::default();
         for child in children {
             if let Some(key) = (self.owner)(child.root()) {
                 groups.entry(key).or_default().push(child);
@@ -282,13 +281,13 @@ impl<P: Table, L: Table, C: Load + Clone> Relation<P> for Through<P, L, C> {
     fn group(&self, (links, rows, related): <Self::Batch as Batch>::Output) -> Result<Option<Self::Groups>> {
         let Some(targets) = join::<C>(newest_first(rows.unchecked()), related)? else { return Ok(None) };
         let links = links.unchecked();
-        let mut by_target: HashMap<_, Vec<&L>> = HashMap::new();
+        let mut by_target = Groups::<C::Root, Vec<&L>>::default();
         for link in &links {
             if let Some(target) = (self.target)(link) {
                 by_target.entry(target).or_default().push(link);
             }
         }
-        let mut groups: Groups<P, Vec<C>> = Groups::<P, Vec<C>>::default();
+        let mut groups = Self::Groups::default();
         for target in targets {
             let of_target = by_target.remove(&target.root().id().get()).unwrap_or_default();
             for owner in of_target.into_iter().filter_map(self.owner) {

@@ -6,14 +6,12 @@ use crate::table::Table;
 use crate::time_order::IndexedRow;
 
 /// A query for the rows of one statement of a load. Its order is checked only where a limit depends on it.
-///
-/// The queries are on the heap: the batch of an aggregate holds all of them, and moves on the stack.
 #[derive(Debug)]
 pub enum Rows<T> {
     /// All rows.
-    Whole(Box<All<T>>),
+    Whole(All<T>),
     /// The newest rows.
-    Newest(Box<All<IndexedRow<T>>>),
+    Newest(All<IndexedRow<T>>),
 }
 
 /// The rows of one statement of a load.
@@ -29,8 +27,8 @@ impl<T: Table> Rows<T> {
     /// Declares that there is at most one row.
     pub(crate) fn of_one_row(self) -> Self {
         match self {
-            Self::Whole(all) => Self::Whole(Box::new(all.of_one_row())),
-            Self::Newest(all) => Self::Newest(Box::new(all.of_one_row())),
+            Self::Whole(all) => Self::Whole(all.of_one_row()),
+            Self::Newest(all) => Self::Newest(all.of_one_row()),
         }
     }
 }

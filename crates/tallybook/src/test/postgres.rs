@@ -81,8 +81,8 @@ struct Server {
 }
 
 impl Server {
-    /// Connects to the database `postgres`, or to that of the URL where there is none: an advisory lock is one of its
-    /// database, so tests with URLs of several databases must meet in one.
+    /// Connects to the database `postgres`, or to the URL's own if that fails. Advisory locks belong to one database, so
+    /// tests that name different databases of a server have to meet in one.
     async fn connect(&self) -> Result<Connection> {
         let meeting = connect(&self.url_of("postgres")?).await;
         if meeting.is_ok() { meeting } else { connect(&self.url).await }
