@@ -85,6 +85,9 @@ pub enum TradeStatus {
     /// Rejected by the market.
     #[text = "REJECTED"]
     Rejected,
+    /// Ended by its time limit before it was completely filled.
+    #[text = "EXPIRED"]
+    Expired,
     /// A value that the book does not know.
     Other(Box<str>),
 }
@@ -103,6 +106,27 @@ pub enum ExecutionType {
     /// Fills a part of its trade.
     #[text = "PARTIAL_FILL"]
     PartialFill,
+    /// Takes an earlier execution back.
+    #[text = "REVERSAL"]
+    Reversal,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
+
+/// Why an execution should not have happened. The book accepts it, because the market did.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
+#[non_exhaustive]
+pub enum FillMark {
+    /// Its order had ended.
+    #[text = "AFTER_END"]
+    AfterEnd,
+    /// Its order is filled beyond the ordered quantity, whether or not the order had ended.
+    #[text = "OVER_FILL"]
+    OverFill,
     /// A value that the book does not know.
     Other(Box<str>),
 }

@@ -9,7 +9,7 @@ use tallybook_core::{Session, now, params};
 use tallybook_tables::tables::{Filter, Id, Result, Table};
 
 use crate::advice::advice;
-use crate::{ExecutionType, Trade, TradeId};
+use crate::{ExecutionType, FillMark, Trade, TradeId};
 
 /// An execution: a complete or partial fill of a trade.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Table)]
@@ -47,6 +47,16 @@ pub struct Execution {
     pub executed_at: DateTime<Utc>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,
+    /// Profit or loss that it realized, before costs, in the portfolio's currency; `None` if it was not recorded by
+    /// [`Trades::record`](crate::Trades::record).
+    #[table(fixed)]
+    pub realized_pnl: Option<Decimal>,
+    /// The execution that it takes back.
+    #[table(fixed)]
+    pub reverses_id: Option<Id<Execution>>,
+    /// Why it should not have happened.
+    #[table(max = 20)]
+    pub mark: Option<FillMark>,
 }
 
 impl NewExecution {
@@ -64,6 +74,9 @@ impl NewExecution {
             execution_id: None,
             executed_at: now(),
             metadata_json: None,
+            realized_pnl: None,
+            reverses_id: None,
+            mark: None,
         }
     }
 }

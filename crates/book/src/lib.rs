@@ -69,11 +69,13 @@
 extern crate tallybook_tables as tallybook;
 
 mod advice;
+pub mod bookkeeping;
 mod enums;
 mod executions;
 mod inspect;
 mod portfolios;
 mod positions;
+mod record;
 mod revisions;
 mod rows;
 mod trades;
@@ -81,7 +83,9 @@ mod trading_sessions;
 
 use tallybook_tables::tables;
 
-pub use enums::{Action, ExecutionType, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};
+pub use enums::{
+    Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus,
+};
 pub use executions::{Execution, ExecutionChanges, Executions, NewExecution};
 pub use inspect::{Inspection, inspect};
 pub use portfolios::{
@@ -89,6 +93,7 @@ pub use portfolios::{
     PortfolioWithTrades, Portfolios,
 };
 pub use positions::{NewPosition, Position, PositionChanges, Positions};
+pub use record::{Fill, RecordError, Recorded, Reversal};
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
 pub use rows::check_rows;
 pub use tables::{

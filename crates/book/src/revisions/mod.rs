@@ -4,6 +4,7 @@
 
 mod alembic;
 mod optimisation;
+mod recording;
 mod tables;
 
 use tallybook_core::Database;
@@ -14,7 +15,7 @@ use tallybook_tables::tables::Result;
 pub use alembic::ALEMBIC;
 
 /// All revisions of the book, oldest first.
-pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION];
+pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION, recording::REVISION];
 
 /// Creates the migrator of the book's revisions.
 pub fn migrator(db: &Database) -> Migrator<'_> {

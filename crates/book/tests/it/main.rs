@@ -25,6 +25,7 @@ mod market;
 mod online;
 mod oracle;
 mod pages;
+mod record;
 mod refusals;
 mod sample;
 mod schema;

@@ -136,6 +136,7 @@ impl Sample for Trade {
             decision_rationale: Some("a hunch".to_owned()),
             confidence_score: Some(decimal("0.99")),
             metadata_json: Some("7".to_owned()),
+            realized_pnl: None,
         }
     }
 
@@ -168,6 +169,9 @@ impl Sample for Execution {
             execution_id: Some(format!("fill {number}")),
             executed_at: at,
             metadata_json: Some("null".to_owned()),
+            realized_pnl: None,
+            reverses_id: None,
+            mark: None,
         }
     }
 

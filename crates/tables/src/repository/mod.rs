@@ -106,6 +106,11 @@ impl<'s, S, T> Repository<'s, S, T> {
         Self { session, suggestion: None, table: PhantomData }
     }
 
+    /// Returns its session; for methods of one's own that run statements.
+    pub fn session(&mut self) -> &mut S {
+        self.session
+    }
+
     /// Names the call that the monitor suggests if a loop makes the next call of this repository; for methods of one's own.
     ///
     /// ```

@@ -1,0 +1,94 @@
+//! The statements that read and lock what an execution changes, and those that write it.
+
+use std::sync::LazyLock;
+
+use tallybook_core::{Row, Statement};
+use tallybook_tables::tables::Table;
+
+use crate::{Execution, NewExecution, NewPosition, Portfolio, Position, Trade, TradingSession};
+
+/// The statements that lock the rows of some orders. Every transaction locks the portfolios first, so two that record for one
+/// portfolio run one after the other, and read the rows that the first one has written.
+pub(super) struct Locks {
+    pub(super) portfolios: Statement,
+    pub(super) trades: Statement,
+    pub(super) sessions: Statement,
+    pub(super) positions: Statement,
+}
+
+/// Locks the orders with the identifiers `$1`.
+pub(super) static OF_TRADES: LazyLock<Locks> = LazyLock::new(|| Locks::of("id = ANY($1)"));
+
+/// Locks the order that the execution with the venue's identifier `$1` fills.
+pub(super) static OF_EXECUTION: LazyLock<Locks> =
+    LazyLock::new(|| Locks::of("id = (SELECT trade_id FROM executions WHERE execution_id = $1)"));
+
+/// Selects the executions with the venue's identifiers `$1`.
+pub(super) static BY_EXECUTION_IDS: LazyLock<Statement> =
+    LazyLock::new(|| Statement::with_lists(select::<Execution>("execution_id = ANY($1)")));
+
+/// Selects the execution that takes back the one with the venue's identifier `$1`.
+pub(super) static REVERSAL_OF: LazyLock<Statement> = LazyLock::new(|| {
+    select::<Execution>("reverses_id = (SELECT id FROM executions WHERE execution_id = $1)").into()
+});
+
+pub(super) static INSERT_EXECUTION: LazyLock<Statement> =
+    LazyLock::new(|| insert::<NewExecution>(Execution::NAME));
+
+pub(super) static INSERT_POSITION: LazyLock<Statement> =
+    LazyLock::new(|| insert::<NewPosition>(Position::NAME));
+
+pub(super) static UPDATE_TRADE: Statement = Statement::new(
+    "UPDATE trades SET status = $1, filled_quantity = $2, average_fill_price = $3, realized_pnl = $4, filled_at = $5, \
+     updated_at = $6 WHERE id = $7",
+);
+
+pub(super) static SET_STATUS: Statement =
+    Statement::new("UPDATE trades SET status = $1, updated_at = $2 WHERE id = $3");
+
+pub(super) static UPDATE_POSITION: Statement = Statement::new(
+    "UPDATE positions SET quantity = $1, average_cost = $2, current_price = $3, unrealized_pnl = $4, realized_pnl = $5, \
+     position_type = $6, entry_date = $7, updated_at = $8 WHERE id = $9",
+);
+
+pub(super) static UPDATE_PORTFOLIO: Statement =
+    Statement::new("UPDATE portfolios SET current_capital = $1, updated_at = $2 WHERE id = $3");
+
+pub(super) static UPDATE_SESSION: Statement = Statement::new(
+    "UPDATE trading_sessions SET current_capital = $1, total_pnl = $2, total_trades = $3, winning_trades = $4, \
+     losing_trades = $5 WHERE id = $6",
+);
+
+impl Locks {
+    fn of(trades: &str) -> Self {
+        let of_trades = |columns: &str| format!("(SELECT {columns} FROM trades WHERE {trades})");
+        Self {
+            portfolios: locking::<Portfolio>(&format!("id IN {}", of_trades("portfolio_id"))),
+            trades: locking::<Trade>(trades),
+            sessions: locking::<TradingSession>(&format!("id IN {}", of_trades("session_id"))),
+            positions: locking::<Position>(&format!(
+                "(portfolio_id, symbol) IN {}",
+                of_trades("portfolio_id, symbol")
+            )),
+        }
+    }
+}
+
+fn select<T: Table>(condition: &str) -> String {
+    format!("SELECT {} FROM {} WHERE {condition}", T::COLUMN_LIST, T::NAME)
+}
+
+/// Locks rows in the order of their identifiers, so that two transactions never wait for each other. On SQLite the writing
+/// transaction is the only one.
+fn locking<T: Table>(condition: &str) -> Statement {
+    Statement::with_lists(format!("{} ORDER BY id", select::<T>(condition))).map(|dialect, sql| match dialect
+    {
+        tallybook_core::Dialect::Postgres => format!("{sql} FOR NO KEY UPDATE"),
+        tallybook_core::Dialect::Sqlite => sql.to_owned(),
+    })
+}
+
+fn insert<New: Row>(table: &str) -> Statement {
+    let marks = (1..=New::COLUMNS.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {table} ({}) VALUES ({marks}) RETURNING id", New::COLUMN_LIST).into()
+}
