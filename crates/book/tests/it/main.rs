@@ -4,6 +4,7 @@ mod adopt;
 mod adopt_variations;
 mod advice;
 mod backend_tables;
+mod bookkeeping;
 mod call_sites;
 mod catalog;
 mod changes;
