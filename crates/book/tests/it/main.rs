@@ -27,6 +27,7 @@ mod online;
 mod oracle;
 mod pages;
 mod record;
+mod record_writers;
 mod refusals;
 mod sample;
 mod schema;
