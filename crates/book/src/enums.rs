@@ -85,6 +85,9 @@ pub enum TradeStatus {
     /// Rejected by the market.
     #[text = "REJECTED"]
     Rejected,
+    /// Ended by time before it was completely filled.
+    #[text = "EXPIRED"]
+    Expired,
     /// A value that the book does not know.
     Other(Box<str>),
 }
@@ -103,6 +106,27 @@ pub enum ExecutionType {
     /// Fills a part of its trade.
     #[text = "PARTIAL_FILL"]
     PartialFill,
+    /// Takes back another execution.
+    #[text = "REVERSAL"]
+    Reversal,
+    /// A value that the book does not know.
+    Other(Box<str>),
+}
+
+/// What was unusual about a fill.
+///
+/// A value written by another program is kept as `Other`, so that its row stays readable and is written back
+/// unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, TextEnum)]
+#[text_enum(serde)]
+#[non_exhaustive]
+pub enum FillMark {
+    /// Its order had ended.
+    #[text = "AFTER_END"]
+    AfterEnd,
+    /// More than was ordered, whether or not the order had ended.
+    #[text = "OVER_FILL"]
+    OverFill,
     /// A value that the book does not know.
     Other(Box<str>),
 }

@@ -62,6 +62,9 @@ pub struct Trade {
     pub confidence_score: Option<Decimal>,
     /// Additional data, as JSON text.
     pub metadata_json: Option<String>,
+    /// Profit or loss that its fills realized, before costs, in the portfolio's currency; `None` if no fill was recorded by
+    /// `Trades::record`.
+    pub realized_pnl: Option<Decimal>,
 }
 
 /// The status of an order that JSON gives none.
@@ -96,6 +99,7 @@ impl NewTrade {
             decision_rationale: None,
             confidence_score: None,
             metadata_json: None,
+            realized_pnl: None,
         }
     }
 

@@ -125,7 +125,7 @@ impl SchemaTable {
         let constraints = constraints.map(|column| SchemaIndex::of_column(column.name));
         let indexes = table.indexes.iter().filter(|index| index.filter.is_none()).map(|index| SchemaIndex {
             columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
-            is_unique: index.is_unique,
+            is_unique: index.is_unique && !index.may_be_plain,
         });
         let columns = table.columns.iter();
         Self {

@@ -1,9 +1,11 @@
-//! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast.
+//! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast,
+//! `0003` what recording fills needs.
 //!
 //! A released revision is never edited, since databases have it.
 
 mod alembic;
 mod optimisation;
+mod recording;
 mod tables;
 
 use tallybook_core::Database;
@@ -14,7 +16,7 @@ use tallybook_tables::tables::Result;
 pub use alembic::ALEMBIC;
 
 /// All revisions of the book, oldest first.
-pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION];
+pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION, recording::REVISION];
 
 /// Creates the migrator of the book's revisions.
 pub fn migrator(db: &Database) -> Migrator<'_> {

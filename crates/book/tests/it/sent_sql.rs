@@ -140,7 +140,7 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
         update(TRADE, TradeChanges::new().status(TradeStatus::Filled).limit_price(None)) delete(TradeId::from(99)) bulk_load(None)
         sync_sequence()
     }
-    sent! { db, texts, out, begin, Executions: create(&fill()) delete(ExecutionId::from(99)) bulk_load(Some(&["trade_id", "price"])) }
+    sent! { db, texts, out, begin, Executions: create(&fill()) bulk_load(Some(&["trade_id", "price"])) }
     sent! { db, texts, out, begin, TradingSessions:
         create(&run()) add_current_capital(SESSION, 1) add_total_pnl(SESSION, 1) add_total_trades(SESSION, 1)
         update(SESSION, TradingSessionChanges::new().status(SessionStatus::Stopped))

@@ -142,7 +142,12 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
     if as_json {
         let list: Vec<_> = changes
             .iter()
-            .map(|change| json!({ "id": change.id, "name": change.name, "ms": change.took.as_secs_f64() * 1e3 }))
+            .map(|change| {
+                json!({
+                    "id": change.id, "name": change.name, "ms": change.took.as_secs_f64() * 1e3,
+                    "not_unique": change.not_unique,
+                })
+            })
             .collect();
         // After lines of progress the result is a line as well.
         output::json_line(&json!({ "changes": list }))?;
@@ -155,6 +160,7 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
             change.name,
             output::micros(change.took.as_micros() as u64)
         ))?;
+        change.not_unique.iter().try_for_each(|rows| output::line(rows.to_string()))?;
     }
     if changes.is_empty() {
         output::line("nothing to do: the database is there already")?;

@@ -11,7 +11,16 @@ use crate::steps::tokens::{Kind, pieces};
 
 /// Reads the index that has the name of a declared one, and compares their definitions.
 pub(crate) async fn find(connection: &mut Connection, wanted: &Index) -> Result<Option<FoundIndex>> {
-    let Some(there) = catalog::index(connection, wanted.name).await? else { return Ok(None) };
+    find_as(connection, wanted, wanted.name).await
+}
+
+/// Reads the index of another name, and compares its definition with a declared one.
+pub(crate) async fn find_as(
+    connection: &mut Connection,
+    wanted: &Index,
+    name: &str,
+) -> Result<Option<FoundIndex>> {
+    let Some(there) = catalog::index(connection, name).await? else { return Ok(None) };
     let mut found = [there];
     if found[0].table == wanted.table {
         compare(connection, wanted.table, &[*wanted], &mut found).await?;

@@ -29,7 +29,12 @@ pub(crate) struct Index {
     pub(crate) is_unique: bool,
     /// The condition of a partial index.
     pub(crate) filter: Option<Expression>,
+    /// Set if the index is unique only where the rows allow it: one that is not unique does as well.
+    pub(crate) may_be_plain: bool,
 }
+
+/// The most bytes of a name on PostgreSQL.
+const MAX_NAME: usize = 63;
 
 impl Index {
     /// Returns the `CREATE INDEX` statement.
@@ -48,9 +53,55 @@ impl Index {
         self.filter.is_none() && self.columns.iter().all(is_name)
     }
 
-    /// Returns the `CREATE INDEX CONCURRENTLY` statement, during which other sessions can write.
-    pub(crate) fn sql_concurrently(&self) -> String {
-        self.create("CONCURRENTLY ", self.name, self.table, Dialect::Postgres)
+    /// Returns the `CREATE INDEX CONCURRENTLY` statement, during which other sessions can write, under a name.
+    pub(crate) fn sql_concurrently(&self, name: &str) -> String {
+        self.create("CONCURRENTLY ", name, self.table, Dialect::Postgres)
+    }
+
+    /// Returns the index in its unique form alone.
+    pub(crate) const fn unique(mut self) -> Self {
+        self.is_unique = true;
+        self.may_be_plain = false;
+        self
+    }
+
+    /// Returns the same index, not unique.
+    pub(crate) const fn plain(mut self) -> Self {
+        self.is_unique = false;
+        self.may_be_plain = false;
+        self
+    }
+
+    /// Returns the name under which the index is built before it takes the place of the one that has its name.
+    pub(crate) fn temporary_name(&self) -> String {
+        const SUFFIX: &str = "_new";
+        let mut end = self.name.len().min(MAX_NAME - SUFFIX.len());
+        while !self.name.is_char_boundary(end) {
+            end -= 1;
+        }
+        format!("{}{SUFFIX}", &self.name[..end])
+    }
+
+    /// Returns the statements that replace the index of this name by this one.
+    pub(crate) fn replacement(&self, dialect: Dialect) -> Vec<String> {
+        let Self { name, .. } = self;
+        match dialect {
+            Dialect::Sqlite => vec![format!("DROP INDEX IF EXISTS {name}"), self.sql(dialect)],
+            Dialect::Postgres => {
+                let new = self.temporary_name();
+                let [drop, rename] = self.swap();
+                vec![self.sql_concurrently(&new), "BEGIN".to_owned(), drop, rename, "COMMIT".to_owned()]
+            }
+        }
+    }
+
+    /// Returns the statements that put the index that was built in its place, on PostgreSQL.
+    pub(crate) fn swap(&self) -> [String; 2] {
+        let Self { name, .. } = self;
+        [
+            format!("DROP INDEX IF EXISTS {name}"),
+            format!("ALTER INDEX {} RENAME TO {name}", self.temporary_name()),
+        ]
     }
 
     fn create(&self, how: &str, name: &str, table: &str, dialect: Dialect) -> String {
