@@ -134,7 +134,7 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
         update(PORTFOLIO, PortfolioChanges::new()) update(PORTFOLIO, PortfolioChanges::new().name("new"))
         delete(PortfolioId::from(99)) bulk_load(None) sync_sequence()
     }
-    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), holding()]) bulk_load(None) sync_sequence() }
+    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), NewPosition { symbol: "B".into(), ..holding() }]) bulk_load(None) sync_sequence() }
     sent! { db, texts, out, begin, Trades:
         create(&order()) create_many(&[order(), order()]) get_for_update(TRADE) add_filled_quantity(TRADE, 1)
         update(TRADE, TradeChanges::new().status(TradeStatus::Filled).limit_price(None)) delete(TradeId::from(99)) bulk_load(None)

@@ -366,7 +366,7 @@ fn describe_release(way: &ReleaseVersions) -> String {
         return "tallybook migrate release deletes the history, and writes no version".to_owned();
     };
     let release = format!("tallybook migrate release hands back {adopted}");
-    match (way.upgraded, &way.alembic_first) {
+    let told = match (way.upgraded, &way.alembic_first) {
         (Some(upgraded), _) if upgraded == adopted => release,
         (Some(upgraded), _) => format!("{release}, and {upgraded} after an upgrade"),
         (None, Some(first)) if way.before_upgrade => {
@@ -374,6 +374,10 @@ fn describe_release(way: &ReleaseVersions) -> String {
         }
         (None, Some(first)) => format!("{release} before an upgrade; after it, run `{first}` first"),
         (None, None) => format!("{release} before an upgrade, and nothing after it"),
+    };
+    match way.downgrade_first {
+        Some(revision) => format!("{told}; after an upgrade, run `tallybook migrate downgrade {revision}` first"),
+        None => told,
     }
 }
 
