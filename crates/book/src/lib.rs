@@ -82,7 +82,9 @@ mod trading_sessions;
 
 use tallybook_tables::tables;
 
-pub use enums::{Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus};
+pub use enums::{
+    Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus,
+};
 pub use executions::{Execution, ExecutionChanges, Executions, NewExecution};
 pub use inspect::{Inspection, inspect};
 pub use portfolios::{

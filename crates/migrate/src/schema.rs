@@ -124,10 +124,11 @@ impl SchemaTable {
     fn declared(table: &ExpectedTable) -> Self {
         let constraints = table.columns.iter().filter(|column| column.is_unique || column.is_primary_key());
         let constraints = constraints.map(|column| SchemaIndex::of_column(column.name));
-        let indexes = table.indexes.iter().filter(|index| covers_all_values(index)).map(|index| SchemaIndex {
-            columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
-            is_unique: index.is_unique && !index.may_be_plain,
-        });
+        let indexes =
+            table.indexes.iter().filter(|index| covers_all_values(index)).map(|index| SchemaIndex {
+                columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
+                is_unique: index.is_unique && !index.may_be_plain,
+            });
         let columns = table.columns.iter();
         Self {
             name: table.name.to_owned(),
@@ -288,7 +289,9 @@ fn is_of_values(condition: &str, keys: &[&str]) -> bool {
     let condition = condition.trim().trim_start_matches('(').trim_end_matches([')', ';']).trim();
     let Some((key, rest)) = condition.split_once(char::is_whitespace) else { return false };
     let is_not_null = rest.split_whitespace().map(str::to_ascii_uppercase).eq(["IS", "NOT", "NULL"]);
-    is_not_null && column_of_key(key).is_some_and(|key| keys.iter().any(|of| column_of_key(of).as_ref() == Some(&key)))
+    is_not_null
+        && column_of_key(key)
+            .is_some_and(|key| keys.iter().any(|of| column_of_key(of).as_ref() == Some(&key)))
 }
 
 /// Returns the column of a key of an index, without its order; `None` for an expression.
@@ -322,7 +325,10 @@ mod tests {
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol) WHERE status = 'open'"), None);
         let values = "CREATE UNIQUE INDEX ix ON public.executions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL)";
         assert_eq!(keys(values), Some(vec![name("reverses_id")]));
-        assert_eq!(keys("CREATE INDEX ix ON trades (a, b DESC) where b is not null"), Some(vec![name("a"), name("b")]));
+        assert_eq!(
+            keys("CREATE INDEX ix ON trades (a, b DESC) where b is not null"),
+            Some(vec![name("a"), name("b")])
+        );
         assert_eq!(keys("CREATE INDEX ix ON trades (a) WHERE b IS NOT NULL"), None);
         assert_eq!(keys("CREATE INDEX ix ON trades (a) WHERE a IS NOT NULL AND b > 0"), None);
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol COLLATE \"C\")"), Some(vec![None]));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use rust_decimal::Decimal;
-use tallybook::book::{TradingSessionId, Trade};
+use tallybook::book::{Trade, TradingSessionId};
 use tallybook::{Database, Row, Settings, Statement, Value, all, params};
 use tempfile::TempDir;
 

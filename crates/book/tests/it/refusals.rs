@@ -4,10 +4,10 @@
 use rust_decimal::Decimal;
 use tallybook::Dialect;
 use tallybook::book::{
-    Action, Error, Execution, ExecutionChanges, ExecutionType, FillMark, Executions, NewExecution, NewPortfolio,
-    NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges, Portfolios, Position,
-    PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType, Trade, TradeChanges,
-    TradeStatus, Trades, TradingSession, TradingSessions,
+    Action, Error, Execution, ExecutionChanges, ExecutionType, Executions, FillMark, NewExecution,
+    NewPortfolio, NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges,
+    Portfolios, Position, PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType,
+    Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessions,
 };
 use tallybook::{Database, WriteSession};
 

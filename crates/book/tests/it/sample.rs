@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 
 use chrono::{DateTime, Utc};
-use tallybook::{Database, WriteSession};
 use tallybook::book::{
-    Action, Delete, Execution, ExecutionType, FillMark, Id, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType, Repository, SessionStatus, SessionType, Table,
-    Trade, TradeId, TradeStatus, Trades, TradingSession, TradingSessionId, TradingSessions, Update,
+    Action, Delete, Execution, ExecutionType, FillMark, Id, NewExecution, NewPortfolio, NewPosition,
+    NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType,
+    Repository, SessionStatus, SessionType, Table, Trade, TradeId, TradeStatus, Trades, TradingSession,
+    TradingSessionId, TradingSessions, Update,
 };
+use tallybook::{Database, WriteSession};
 
 use crate::support::{decimal, time, write};
 

@@ -376,7 +376,9 @@ fn describe_release(way: &ReleaseVersions) -> String {
         (None, None) => format!("{release} before an upgrade, and nothing after it"),
     };
     match way.downgrade_first {
-        Some(revision) => format!("{told}; after an upgrade, run `tallybook migrate downgrade {revision}` first"),
+        Some(revision) => {
+            format!("{told}; after an upgrade, run `tallybook migrate downgrade {revision}` first")
+        }
         None => told,
     }
 }

@@ -104,7 +104,8 @@ impl<'a> Chain<'a> {
 
     /// Returns the index of the newest revision that a version corresponds to.
     pub(crate) fn newest(&self) -> Option<usize> {
-        let is_known = |revision: &Revision| self.versions.iter().any(|version| version.revision == revision.id);
+        let is_known =
+            |revision: &Revision| self.versions.iter().any(|version| version.revision == revision.id);
         self.revisions.iter().rposition(is_known)
     }
 

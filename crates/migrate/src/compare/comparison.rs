@@ -5,7 +5,9 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
-use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOT_UNIQUE, NOTHING};
+use crate::compare::difference::{
+    self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOT_UNIQUE, NOTHING,
+};
 use crate::compare::expected::{Expected, ExpectedTable};
 use crate::compare::expressions;
 use crate::compare::index_match;

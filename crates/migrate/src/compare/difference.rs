@@ -222,14 +222,9 @@ pub(crate) fn noted(there: &str, how: &str) -> String {
 pub(crate) fn is_same(wanted: &Index, there: &FoundIndex) -> bool {
     let is_as_unique = there.is_unique == wanted.is_unique || (wanted.may_be_plain && !there.is_unique);
     if !wanted.is_plain() {
-        return there.same_as.contains(&wanted.name)
-            && there.table == wanted.table
-            && is_as_unique;
+        return there.same_as.contains(&wanted.name) && there.table == wanted.table && is_as_unique;
     }
-    there.is_plain
-        && there.table == wanted.table
-        && is_as_unique
-        && there.columns == wanted.columns
+    there.is_plain && there.table == wanted.table && is_as_unique && there.columns == wanted.columns
 }
 
 /// Reports undeclared columns. They block only if an insert must provide a value.

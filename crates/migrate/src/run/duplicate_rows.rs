@@ -120,7 +120,8 @@ fn without_order(key: &str) -> &str {
     let mut key = key.trim();
     for order in ["NULLS FIRST", "NULLS LAST", "ASC", "DESC"] {
         let start = key.len().saturating_sub(order.len());
-        if let Some(rest) = key.get(start..).filter(|end| end.eq_ignore_ascii_case(order)).map(|_| &key[..start])
+        if let Some(rest) =
+            key.get(start..).filter(|end| end.eq_ignore_ascii_case(order)).map(|_| &key[..start])
             && rest.ends_with(char::is_whitespace)
         {
             key = rest.trim_end();
@@ -143,10 +144,8 @@ mod tests {
 
     #[test]
     fn the_text_names_ids_and_says_what_to_do() {
-        let group = |ids: &[&str], more| DuplicateGroup {
-            ids: ids.iter().map(|&id| id.to_owned()).collect(),
-            more,
-        };
+        let group =
+            |ids: &[&str], more| DuplicateGroup { ids: ids.iter().map(|&id| id.to_owned()).collect(), more };
         let rows = DuplicateRows {
             index: "ix_notes_title",
             table: "notes",

@@ -172,12 +172,7 @@ impl Run<'_> {
     }
 
     /// Builds an index under a name; drops it again if that fails.
-    pub(crate) async fn build_new(
-        &mut self,
-        wanted: &Index,
-        name: &str,
-        place: &StepPosition,
-    ) -> Result<()> {
+    pub(crate) async fn build_new(&mut self, wanted: &Index, name: &str, place: &StepPosition) -> Result<()> {
         let sql = wanted.sql_concurrently(name);
         let mut watch = self.db.connect().await?;
         let mut state = IndexBuild::new(name);

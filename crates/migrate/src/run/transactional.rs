@@ -114,7 +114,12 @@ impl Run<'_> {
         }
     }
 
-    pub(super) async fn emit_waiting(&mut self, index: usize, number: usize, direction: Direction) -> Vec<Blocker> {
+    pub(super) async fn emit_waiting(
+        &mut self,
+        index: usize,
+        number: usize,
+        direction: Direction,
+    ) -> Vec<Blocker> {
         let step = &self.revisions[index].steps()[number];
         let blockers = match (self.dialect, step.table_name()) {
             (Dialect::Postgres, Some(table)) => {

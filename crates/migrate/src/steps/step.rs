@@ -24,10 +24,20 @@ pub struct Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Table(Table),
-    Column { table: &'static str, column: Column },
-    Key { table: &'static str, column: &'static str, key: Key },
+    Column {
+        table: &'static str,
+        column: Column,
+    },
+    Key {
+        table: &'static str,
+        column: &'static str,
+        key: Key,
+    },
     Check(Check),
-    Validate { table: &'static str, constraint: &'static str },
+    Validate {
+        table: &'static str,
+        constraint: &'static str,
+    },
     Enum(EnumType),
     Index(Index),
     /// Makes an index that exists unique, where the rows allow it.

@@ -268,9 +268,8 @@ async fn outside_of_a_transaction(db: &Database, url: &str, sql: &str) {
 }
 
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
-const LEFT: Statement = Statement::new(
-    "CREATE UNIQUE INDEX ix_notes_owner_title_new ON notes (owner, title)",
-);
+const LEFT: Statement =
+    Statement::new("CREATE UNIQUE INDEX ix_notes_owner_title_new ON notes (owner, title)");
 const HALF_BUILT: Statement = Statement::new(
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_notes_owner_title_new'::regclass",
 );
@@ -311,13 +310,20 @@ async fn an_index_that_an_interrupted_run_left_is_used_or_dropped() {
     write(&db, LEFT).await;
     write(&db, HALF_BUILT).await;
     upgrade(&db).await;
-    assert_eq!((indexes(&db).await, read::<(i64,)>(&db, INVALID).await), (vec![UNIQUE_INDEX.to_owned()], vec![(0,)]));
+    assert_eq!(
+        (indexes(&db).await, read::<(i64,)>(&db, INVALID).await),
+        (vec![UNIQUE_INDEX.to_owned()], vec![(0,)])
+    );
 
     downgrade(&db).await;
     write(&db, LEFT).await;
     write(&db, HALF_BUILT).await;
     write(&db, "DROP INDEX ix_notes_owner_title").await;
-    write(&db, "UPDATE pg_index SET indisready = false WHERE indexrelid = 'ix_notes_owner_title_new'::regclass").await;
+    write(
+        &db,
+        "UPDATE pg_index SET indisready = false WHERE indexrelid = 'ix_notes_owner_title_new'::regclass",
+    )
+    .await;
     write(&db, SAME).await;
     assert_eq!(named(&upgrade(&db).await).0, ["1, 99"]);
     assert_eq!(indexes(&db).await, [PLAIN_INDEX]);
