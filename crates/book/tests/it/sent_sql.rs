@@ -152,6 +152,14 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
     let trade = Trades::new(&mut session).update(TRADE, changes).expecting(stored).await.unwrap();
     Trades::new(&mut session).delete(TRADE).expecting(trade.updated_at).await.unwrap();
     out.push_str(&section("Trades::update and delete, expecting a version", &texts.lock().unwrap()));
+    session.roll_back().await.unwrap();
+    let mut session = db.begin().await.unwrap();
+    let mut executions = Executions::new(&mut session);
+    let id = executions.create(&fill()).await.unwrap().id;
+    texts.lock().unwrap().clear();
+    executions.repair().update(id, ExecutionChanges::new().fees(1)).await.unwrap();
+    executions.repair().delete(id).await.unwrap();
+    out.push_str(&section("Executions::repair: update and delete", &texts.lock().unwrap()));
     out
 }
 

@@ -58,7 +58,11 @@ impl Run<'_> {
                 self.check_before_build(&wanted).await?;
                 match self.build_new(&wanted, &new_name, &place).await {
                     // Somebody wrote a duplicate meanwhile, which the next look finds unless it is gone again.
-                    Err(error) if error.is_unique_violation() && Instant::now() < self.until => {
+                    Err(error) if error.is_unique_violation() => {
+                        if Instant::now() >= self.until {
+                            let why = format!("rows with the same values were written while {} was built", wanted.name);
+                            return Err(Error::deadline(self.deadline.limit(), why));
+                        }
                         sleep(retry_pause(POLL)).await;
                     }
                     outcome => outcome?,
@@ -66,6 +70,9 @@ impl Run<'_> {
                 continue;
             };
             if !difference::is_same(either, &new) {
+                if is_done {
+                    return Ok(already);
+                }
                 return Err(drifted(&place.what, &new.definition));
             }
             if !is_done && new.is_valid && difference::is_same(&wanted, &new) {

@@ -428,5 +428,8 @@ mod tests {
             Step::validate("t", "fk_owner").checksum(),
             checksum(&format!("false {validate}{validate}"))
         );
+        let unique = "where rows allow CREATE UNIQUE INDEX ix ON t (owner)\n";
+        let step = Step::unique_where_rows_allow("ix", "t", &["owner"]);
+        assert_eq!(step.checksum(), checksum(&format!("false {unique}{unique}")));
     }
 }

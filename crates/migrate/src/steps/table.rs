@@ -111,3 +111,22 @@ impl Index {
         format!("CREATE {unique}INDEX {how}{name} ON {table} ({columns}){filter}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Index;
+
+    #[test]
+    fn a_temporary_name_fits_and_begins_as_the_index_is_called() {
+        let named = |name| {
+            let index =
+                Index { name, table: "t", columns: &["a"], is_unique: false, filter: None, may_be_plain: false };
+            index.temporary_name()
+        };
+        assert_eq!(named("ix_t_a"), "ix_t_a_new");
+        let long = "ix_positions_portfolio_symbol_and_everything_else_that_matters_x";
+        assert_eq!(named(long), "ix_positions_portfolio_symbol_and_everything_else_that_matt_new");
+        assert_eq!(named(long).len(), 63);
+        assert_eq!(named("ä".repeat(40).leak()).len(), 62);
+    }
+}
