@@ -142,7 +142,7 @@ async fn a_journal_mode_of_ones_own_choice_is_kept() {
     alembic(&file.url(), "c1e38cfe113f").await;
     run_script(&file.url(), "PRAGMA journal_mode = WAL").await;
     let program = Program::new();
-    for words in ["migrate adopt", "migrate upgrade", "migrate release"] {
+    for words in ["migrate adopt", "migrate upgrade", "migrate downgrade 0002", "migrate release"] {
         program.run(&format!("{words} --database {}", file.url())).ok();
     }
     assert_eq!(mode_of(&file), 2);
