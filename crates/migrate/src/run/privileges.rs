@@ -189,7 +189,9 @@ fn has_expressions(action: &Action) -> bool {
         Action::Table(table) => table.columns.iter().any(has),
         Action::Column { column, .. } => has(column),
         Action::Check(_) => true,
-        Action::Index(index) | Action::Unique(index) => !index.is_plain(),
+        Action::Index(index) | Action::Unique(index) => {
+            !index.is_plain() && index.known_normal_form().is_none()
+        }
         _ => false,
     }
 }

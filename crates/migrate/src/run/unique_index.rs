@@ -60,7 +60,10 @@ impl Run<'_> {
                     // Somebody wrote a duplicate meanwhile, which the next look finds unless it is gone again.
                     Err(error) if error.is_unique_violation() => {
                         if Instant::now() >= self.until {
-                            let why = format!("rows with the same values were written while {} was built", wanted.name);
+                            let why = format!(
+                                "rows with the same values were written while {} was built",
+                                wanted.name
+                            );
                             return Err(Error::deadline(self.deadline.limit(), why));
                         }
                         sleep(retry_pause(POLL)).await;

@@ -49,8 +49,21 @@ impl Index {
 
     /// Returns whether the index has only ascending columns, and all rows.
     pub(crate) fn is_plain(&self) -> bool {
+        self.filter.is_none() && self.has_only_names()
+    }
+
+    fn has_only_names(&self) -> bool {
         let is_name = |key: &&str| key.chars().all(|c| c.is_alphanumeric() || c == '_');
-        self.filter.is_none() && self.columns.iter().all(is_name)
+        self.columns.iter().all(is_name)
+    }
+
+    /// Returns what PostgreSQL prints behind `USING` of an index of ascending columns that holds the rows with a value in one
+    /// of them. It need not be asked for that normal form, which takes a temporary table.
+    pub(crate) fn known_normal_form(&self) -> Option<String> {
+        let (column, rest) = self.filter?.postgres.trim().split_once(char::is_whitespace)?;
+        let is_not_null = rest.split_whitespace().map(str::to_ascii_uppercase).eq(["IS", "NOT", "NULL"]);
+        let is_known = is_not_null && self.has_only_names() && self.columns.contains(&column);
+        is_known.then(|| format!("btree ({}) WHERE ({column} IS NOT NULL)", self.columns.join(", ")))
     }
 
     /// Returns the `CREATE INDEX CONCURRENTLY` statement, during which other sessions can write, under a name.
@@ -115,12 +128,35 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::Index;
+    use crate::steps::check::Expression;
+
+    #[test]
+    fn an_index_of_the_rows_with_a_value_has_a_known_normal_form() {
+        let form = |columns: &'static [&'static str], condition| {
+            let filter = Some(Expression::of_both(condition));
+            Index { name: "ix", table: "t", columns, is_unique: true, filter, may_be_plain: false }
+                .known_normal_form()
+        };
+        let known = Some("btree (a, b) WHERE (b IS NOT NULL)".to_owned());
+        assert_eq!(form(&["a", "b"], "b IS NOT NULL"), known);
+        assert_eq!(form(&["a", "b"], " b  is not null "), known);
+        assert_eq!(form(&["a"], "b IS NOT NULL"), None);
+        assert_eq!(form(&["a DESC"], "a IS NOT NULL"), None);
+        assert_eq!(form(&["a"], "a IS NOT NULL AND a > 0"), None);
+        assert_eq!(form(&["a"], "a IS NULL"), None);
+    }
 
     #[test]
     fn a_temporary_name_fits_and_begins_as_the_index_is_called() {
         let named = |name| {
-            let index =
-                Index { name, table: "t", columns: &["a"], is_unique: false, filter: None, may_be_plain: false };
+            let index = Index {
+                name,
+                table: "t",
+                columns: &["a"],
+                is_unique: false,
+                filter: None,
+                may_be_plain: false,
+            };
             index.temporary_name()
         };
         assert_eq!(named("ix_t_a"), "ix_t_a_new");
