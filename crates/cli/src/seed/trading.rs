@@ -83,6 +83,7 @@ impl<'a> Trader<'a> {
                 .then(|| RATIONALES[rng.random_range(0..RATIONALES.len())].into()),
             confidence_score: rng.random_bool(0.6).then(|| Decimal::new(rng.random_range(30..=99), 2)),
             metadata_json: None,
+            realized_pnl: None,
         };
         order(&mut trade, price, rng);
         let first = rows.executions.len();
@@ -262,5 +263,8 @@ fn execution(
         execution_id: Some(format!("{exchange}-{id:010}")),
         executed_at: at,
         metadata_json: None,
+        realized_pnl: None,
+        reverses_id: None,
+        mark: None,
     }
 }
