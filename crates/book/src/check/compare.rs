@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::discrepancy::is_float_rounding;
+use super::discrepancy::{is_float_rounding, is_rounded};
 use super::refold::Order;
 use super::rows::{OrderFigures, OrderInputs, PositionKey, PositionRow, Totals};
 use super::{CheckEvent, Discrepancy, DiscrepancyKind as Kind, Figure};
@@ -95,7 +95,7 @@ impl<'o> Comparison<'o> {
     ) {
         if found.unwrap_or_default() != expected.unwrap_or_default() {
             let (of, to) = (found.unwrap_or_default(), expected.unwrap_or_default());
-            self.found(at, rounding_or(Kind::WrongAverage, of, to, None), column, found, expected);
+            self.found(at, average_kind(of, to), column, found, expected);
         }
     }
 
@@ -168,7 +168,7 @@ impl<'o> Comparison<'o> {
         }
         if stored.average_cost != expected.average_cost {
             let (found, expected) = (stored.average_cost, expected.average_cost);
-            let kind = instead.unwrap_or_else(|| rounding_or(Kind::WrongAverage, found, expected, None));
+            let kind = instead.unwrap_or_else(|| average_kind(found, expected));
             self.found(at, kind, "average_cost", found, expected);
         }
         if stored.realized_pnl != expected.realized_pnl {
@@ -233,6 +233,15 @@ fn quantity_kind(found: Decimal, expected: Decimal) -> Kind {
         Kind::MissingFill
     } else {
         Kind::SurplusFill
+    }
+}
+
+/// Returns why an average price differs.
+fn average_kind(found: Decimal, expected: Decimal) -> Kind {
+    if is_rounded(found, expected) {
+        Kind::RoundedAverage
+    } else {
+        rounding_or(Kind::WrongAverage, found, expected, None)
     }
 }
 

@@ -74,6 +74,8 @@ pub enum DiscrepancyKind {
     WrongProfit,
     /// An average price differs.
     WrongAverage,
+    /// An average price is rounded to fewer digits.
+    RoundedAverage,
     /// A reversal does not take back an execution of its order.
     DanglingReversal,
     /// The symbol of an execution is not that of its order.
@@ -92,7 +94,7 @@ pub enum DiscrepancyKind {
 
 impl DiscrepancyKind {
     /// All kinds, in the order of reports.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::FloatRounding,
         Self::MissingFill,
         Self::SurplusFill,
@@ -105,6 +107,7 @@ impl DiscrepancyKind {
         Self::WrongTotals,
         Self::WrongProfit,
         Self::WrongAverage,
+        Self::RoundedAverage,
         Self::DanglingReversal,
         Self::ForeignSymbol,
         Self::UnknownSide,
@@ -129,6 +132,7 @@ impl DiscrepancyKind {
             Self::WrongTotals => "wrong_totals",
             Self::WrongProfit => "wrong_profit",
             Self::WrongAverage => "wrong_average",
+            Self::RoundedAverage => "rounded_average",
             Self::DanglingReversal => "dangling_reversal",
             Self::ForeignSymbol => "foreign_symbol",
             Self::UnknownSide => "unknown_side",
@@ -167,6 +171,9 @@ impl DiscrepancyKind {
             Self::WrongTotals => "A total of the trading session differs from that of its orders.",
             Self::WrongProfit => "The realized profit differs from what the executions give.",
             Self::WrongAverage => "The average price differs from what the executions give.",
+            Self::RoundedAverage => {
+                "The average price is rounded to fewer digits than the 15 that the book keeps."
+            }
             Self::DanglingReversal => {
                 "The reversal does not take back an execution of the same order, price and quantity."
             }
@@ -276,6 +283,12 @@ pub(super) fn is_float_rounding(found: Decimal, expected: Decimal, scale: Option
     let apart = found.checked_sub(expected).map(|apart| apart.abs());
     let is_near = apart.and_then(|apart| apart.checked_mul(BILLION.into())).is_some_and(|times| times < size);
     has_excess_digits && is_near
+}
+
+/// Returns whether a price is the expected one, rounded to at least two decimals.
+pub(super) fn is_rounded(found: Decimal, expected: Decimal) -> bool {
+    let found = found.normalize();
+    found.scale() >= 2 && expected.round_dp(found.scale()) == found
 }
 
 /// Decimals that a double holds exactly have at most this many significant digits.

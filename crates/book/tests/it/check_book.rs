@@ -231,6 +231,12 @@ both_dialects! {
         assert_finds_in(url, Kind::WrongAverage, HELD, "average_cost", "average_cost * 1.5").await;
     }
 
+    async fn an_average_that_is_rounded_to_cents_is_told_from_a_wrong_one(url: &str) {
+        let sold = ("trades", "CAST(average_fill_price AS text) LIKE '%.____%'");
+        let cents = "CAST(round(CAST(average_fill_price AS numeric), 3) AS double precision)";
+        assert_finds_in(url, Kind::RoundedAverage, sold, "average_fill_price", cents).await;
+    }
+
     async fn a_wrong_average_of_an_order_is_found(url: &str) {
         assert_finds_in(url, Kind::WrongAverage, WHOLE, "average_fill_price", "average_fill_price + 0.01").await;
     }
