@@ -129,7 +129,7 @@ async fn check(
     drop(executions);
     let mut unfilled = session.stream(all::<OrderRow>(&*UNFILLED, params![])).await?;
     while let Some(row) = unfilled.next().await {
-        refold.unfilled(row?);
+        refold.unfilled(&row?);
     }
     drop(unfilled);
     let mut positions = session.stream(all::<PositionRow>(&*POSITIONS, params![])).await?;

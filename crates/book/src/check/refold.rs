@@ -325,10 +325,10 @@ impl<'o> Refold<'o> {
     }
 
     /// Compares an order that has no execution.
-    pub(super) fn unfilled(&mut self, row: OrderRow) {
+    pub(super) fn unfilled(&mut self, row: &OrderRow) {
         self.counts.trades += 1;
         self.unread(At::row("trades", row.id), row.unread());
-        self.finish_order(&row, &Order::default());
+        self.finish_order(row, &Order::default());
     }
 
     /// Compares an order after its last execution, and counts it for its trading session.

@@ -232,9 +232,13 @@ both_dialects! {
     }
 
     async fn an_average_that_is_rounded_to_cents_is_told_from_a_wrong_one(url: &str) {
-        let sold = ("trades", "CAST(average_fill_price AS text) LIKE '%.____%'");
-        let cents = "CAST(round(CAST(average_fill_price AS numeric), 3) AS double precision)";
-        assert_finds_in(url, Kind::RoundedAverage, sold, "average_fill_price", cents).await;
+        let cents = "round(average_fill_price * 100)";
+        let uneven = format!(
+            "CAST({cents} AS integer) % 10 <> 0 AND abs(average_fill_price * 100 - {cents}) > 0.1"
+        );
+        let rounded = format!("CAST(CAST({cents} AS integer) AS double precision) / 100");
+        let sold = ("trades", uneven.as_str());
+        assert_finds_in(url, Kind::RoundedAverage, sold, "average_fill_price", &rounded).await;
     }
 
     async fn a_wrong_average_of_an_order_is_found(url: &str) {

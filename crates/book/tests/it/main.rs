@@ -8,6 +8,7 @@ mod call_sites;
 mod catalog;
 mod changes;
 mod check_book;
+mod check_concurrently;
 mod concurrent;
 mod corpus;
 mod crud;

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release -p tallybook-cli --test it check_at_size -- --ignored --nocapture --test-threads 1`
 
+use std::io::{self, Write};
 use std::time::Instant;
 
 use rust_decimal::Decimal;
@@ -262,7 +263,8 @@ async fn measure(url: &str) {
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
-    println!("{EXECUTIONS} executions, {}: {:.1} s, {most} MB", &url[..6], began.elapsed().as_secs_f64());
+    let seconds = began.elapsed().as_secs_f64();
+    writeln!(io::stdout(), "{EXECUTIONS} executions, {}: {seconds:.1} s, {most} MB", &url[..6]).unwrap();
     assert!(status.success() && most < 100);
 }
 

@@ -1,8 +1,11 @@
 //! `tallybook record`.
 
+use std::process::Stdio;
+
 use rust_decimal::Decimal;
 use tallybook::book::{
-    Action, LimitOffset, NewPortfolio, NewTrade, Portfolios, Positions, TradeId, TradeStatus, Trades,
+    Action, Executions, LimitOffset, NewPortfolio, NewTrade, Portfolios, Positions, TradeId, TradeStatus,
+    Trades,
 };
 use tallybook::{Database, Settings};
 use tallybook_testkit::both_dialects;
@@ -108,7 +111,7 @@ both_dialects! {
             (format!("{buy},4,0,5"), "line 5, column quantity"),
             (format!("{buy},4,-10,5"), "must be more than zero"),
             (format!("{buy},4,10,0.12345678901234567"), "line 5, column price"),
-            (format!("4711,4,10,5"), "line 5, column trade_id"),
+            ("4711,4,10,5".to_owned(), "line 5, column trade_id"),
             (format!("{sell},4,100,5"), "line 5, column quantity"),
             (format!("{buy},1,10,5.01"), "line 5, column price"),
             (format!("{buy},3,11,5"), "line 5, column quantity"),
@@ -138,6 +141,37 @@ both_dialects! {
             let error = desk.run("record -", &format!("{header}\n{line}\n")).fails(1);
             assert!(error.contains(expected), "{line}: {error}");
         }
+    }
+
+    async fn a_file_is_recorded_once_although_the_program_is_killed(url: &str) {
+        let desk = Desk::open(url).await;
+        let Desk { buy, sell, .. } = desk;
+        let mut lines = format!("{HEADER}\n");
+        for number in 0..300 {
+            lines += &format!("{buy},b{number},0.25,{number}.5\n{sell},s{number},0.2,{number}.75\n");
+        }
+        desk.program.write("fills.csv", &lines);
+        let recorded = async || Executions::new(&mut desk.db.read().await.unwrap()).count().await.unwrap();
+        let words = format!("record fills.csv --batch 10 --database {url}");
+        for _ in 0..5 {
+            let before = recorded().await;
+            let mut child = desk.program.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // At the first batch that it records, if there is one left.
+            while recorded().await == before && child.try_wait().unwrap().is_none() {}
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let now = recorded().await;
+            assert!(now % 10 == 0, "a batch is recorded as a whole: {now}");
+        }
+        let before = recorded().await;
+        assert!((50..=600).contains(&before), "{before}");
+
+        let told = desk.run("record fills.csv --batch 10 --json", "").json();
+
+        assert_eq!((&told["repeated"], &told["new"]), (&before.into(), &(600 - before).into()));
+        assert_eq!(desk.filled(buy).await, (75.into(), TradeStatus::PartiallyFilled));
+        assert_eq!(desk.filled(sell).await, (60.into(), TradeStatus::Filled));
+        desk.run("check book", "").ok();
     }
 
     async fn a_file_of_many_batches_leaves_a_book_that_balances(url: &str) {
