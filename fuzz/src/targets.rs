@@ -82,7 +82,7 @@ fn rows<T: Table>(data: &[u8]) {
 }
 
 fn csv_rows<T: Table>(data: &[u8]) -> anyhow::Result<(Vec<&'static str>, Vec<Vec<tallybook::Value>>)> {
-    let mut reader = csv_files::Reader::new::<T>(data)?;
+    let mut reader = csv_files::Reader::new::<T>(T::NAME, data)?;
     let mut rows = Vec::new();
     while let Some(row) = reader.next()? {
         rows.push(row);

@@ -71,6 +71,7 @@ extern crate tallybook_tables as tallybook;
 
 mod advice;
 pub mod bookkeeping;
+mod check;
 mod enums;
 mod executions;
 mod inspect;
@@ -84,6 +85,10 @@ mod trading_sessions;
 
 use tallybook_tables::tables;
 
+pub use check::{
+    BookCheck, BookRepair, CheckEvent, Discrepancy, DiscrepancyKind, Figure, RepairError, RepairSql,
+    check_book, repair_book,
+};
 pub use enums::{
     Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus,
 };

@@ -1,7 +1,9 @@
 //! The command line.
 
 mod bench;
+mod check;
 mod migrate;
+mod record;
 mod redact;
 
 use std::path::PathBuf;
@@ -11,7 +13,12 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::figures::Order;
 pub(crate) use bench::{Bench, Indexes, Load, Pace};
+pub(crate) use check::{Check, CheckBook};
 pub(crate) use migrate::Migrate;
+pub(crate) use record::Record;
+
+use check::CHECK_HELP;
+use record::RECORD_HELP;
 
 /// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on SQLite
 /// and PostgreSQL.
@@ -47,13 +54,15 @@ Examples:
   tallybook seed --portfolios 100 --trades 20000  fill an empty book with generated trades
   tallybook export trades | gzip > trades.csv.gz
   tallybook import trades trades.csv
+  tallybook record fills.csv                      record a broker's fills, each exactly once
+  tallybook check book                            does every figure follow from executions?
   tallybook bench indexes                         benefit and cost of the indexes, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
   tallybook doctor                                what is wrong with a database and its replicas
 
 Settings come from the environment and from .env in the working directory; see .env.example.
-Exit codes: 0 done, 1 failed, 2 wrong usage; doctor: 3 warnings, 4 critical findings.";
+Exit codes: 0 done, 1 failed, 2 wrong usage; check: 3 differences; doctor: 3 warnings, 4 critical findings.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -76,6 +85,12 @@ pub(crate) enum Command {
     /// Export a table as CSV, all rows from one snapshot
     #[command(after_help = EXPORT_HELP)]
     Export(Export),
+    /// Record the fills of a CSV file: each changes its order, position, cash and totals exactly once
+    #[command(after_help = RECORD_HELP)]
+    Record(Record),
+    /// Check whether a book balances
+    #[command(subcommand, after_help = CHECK_HELP)]
+    Check(Check),
     /// Watch a program that uses Tallybook: its statements, running and slow ones, N+1 loops, pools
     #[command(after_help = WATCH_HELP)]
     Watch(Watch),

@@ -1,4 +1,4 @@
-//! The program `tallybook`: migrates, fills, exports, imports and measures a book, diagnoses its database, and
+//! The program `tallybook`: migrates, fills, exports, imports, checks and measures a book, diagnoses its database, and
 //! watches programs that use Tallybook.
 
 mod args;
@@ -9,6 +9,7 @@ mod database;
 mod deadline;
 mod doctor;
 mod figures;
+mod fills;
 mod interrupt;
 mod load;
 mod output;

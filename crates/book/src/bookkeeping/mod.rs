@@ -15,6 +15,7 @@ pub use order::{OrderFill, OrderStep};
 
 pub(crate) use exact::Exact;
 pub(crate) use holding::money;
+pub(crate) use order::next_status;
 
 /// A figure that its column cannot hold exactly: it has more than 15 significant digits, or lies outside of the range of
 /// `Decimal`.

@@ -103,7 +103,7 @@ impl OrderFill {
 }
 
 /// Returns the status after an execution. A word that the book does not know stays until the order is completely filled.
-fn next_status(status: &TradeStatus, is_complete: bool, has_fills: bool) -> TradeStatus {
+pub(crate) fn next_status(status: &TradeStatus, is_complete: bool, has_fills: bool) -> TradeStatus {
     match status {
         _ if is_complete => TradeStatus::Filled,
         TradeStatus::Pending | TradeStatus::PartiallyFilled | TradeStatus::Filled => {

@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::{output, progress};
 
 pub(super) async fn run(target: Endpoint, import: &Import, as_json: bool) -> Result<()> {
-    let (input, bar) = open(&import.file)?;
+    let (input, bar) = open(&import.file, "importing")?;
     let deadline = Deadline::new(import.limits.within, as_json);
     let db = target.open_book(OpenMode::Existing, &deadline).await?;
     let rows = deadline
@@ -36,12 +36,13 @@ pub(super) async fn run(target: Endpoint, import: &Import, as_json: bool) -> Res
     Ok(())
 }
 
-fn open(path: &Path) -> Result<(Box<dyn Read + Send>, ProgressBar)> {
+/// Opens a file or standard input, with a bar that says `what` happens to it.
+pub(super) fn open(path: &Path, what: &'static str) -> Result<(Box<dyn Read + Send>, ProgressBar)> {
     if path == Path::new("-") {
-        return Ok((Box::new(io::stdin()), progress::count("importing")));
+        return Ok((Box::new(io::stdin()), progress::count(what)));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let bar = progress::bytes("importing", file.metadata()?.len());
+    let bar = progress::bytes(what, file.metadata()?.len());
     Ok((Box::new(file), bar))
 }
 
@@ -51,7 +52,7 @@ async fn load<T: Table<Key = i64>>(
     input: Box<dyn Read + Send>,
     bar: &ProgressBar,
 ) -> Result<u64> {
-    let mut reader = Reader::new::<T>(input)?;
+    let mut reader = Reader::new::<T>(T::NAME, input)?;
     let mut session = db.begin().await?;
     let rows = fill::<T>(&mut session, &mut reader, bar).await?;
     Repository::<_, T>::new(&mut session).sync_sequence().await?;

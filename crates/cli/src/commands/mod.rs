@@ -1,11 +1,13 @@
 //! The commands.
 
 mod bench;
+mod check;
 mod demo;
 mod doctor;
 mod export;
 mod import;
 mod migrate;
+mod record;
 mod report;
 mod seed;
 mod unreadable;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Check, Command};
 use crate::database::Endpoint;
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
@@ -28,6 +30,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,
         Command::Export(export) => return export::run(target, &export, args.json).await,
+        Command::Record(record) => record::run(target, &record, args.json).await,
+        Command::Check(Check::Book(check)) => return check::run(target, &check, args.json).await,
         Command::Watch(watch) => watch::run(watch, args.json).await,
         Command::Report(report) => report::run(&report, args.json),
     }?;

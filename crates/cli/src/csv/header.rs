@@ -2,18 +2,17 @@
 
 use anyhow::{Result, bail};
 use csv::StringRecord;
-use tallybook::book::Table;
 use tallybook::{Column, Row};
 
 use super::excerpt::excerpt;
 
-/// Returns the columns of the file, in the order of its fields.
-pub(super) fn columns<T: Table>(header: &StringRecord) -> Result<Vec<&'static Column>> {
-    let known = <T as Row>::COLUMNS;
+/// Returns the columns of the file, in the order of its fields. `what` has the columns of `R`.
+pub(super) fn columns<R: Row>(what: &str, header: &StringRecord) -> Result<Vec<&'static Column>> {
+    let known = R::COLUMNS;
     let mut columns = Vec::with_capacity(header.len());
     for name in header {
         let Some(column) = known.iter().find(|column| column.name == name) else {
-            bail!("line 1: {} has no column {}; it has {}", T::NAME, excerpt(name), T::COLUMN_LIST);
+            bail!("line 1: {what} has no column {}; it has {}", excerpt(name), R::COLUMN_LIST);
         };
         if columns.contains(&column) {
             bail!("line 1: the column {} occurs twice", excerpt(name));

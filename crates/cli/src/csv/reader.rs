@@ -4,8 +4,7 @@ use std::io::Read;
 
 use anyhow::{Result, bail};
 use csv::StringRecord;
-use tallybook::book::Table;
-use tallybook::{Column, Value};
+use tallybook::{Column, Row, Value};
 
 use super::excerpt::excerpt;
 use super::field::to_value;
@@ -20,10 +19,10 @@ pub(crate) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header.
-    pub(crate) fn new<T: Table>(input: R) -> Result<Self> {
+    /// Reads the header of a file whose rows are those of `T`; `what` is their name in errors.
+    pub(crate) fn new<T: Row>(what: &str, input: R) -> Result<Self> {
         let mut csv = csv::ReaderBuilder::new().from_reader(RowLimited::new(input));
-        let columns = header::columns::<T>(csv.headers().map_err(|error| explain(error, 1))?)?;
+        let columns = header::columns::<T>(what, csv.headers().map_err(|error| explain(error, 1))?)?;
         Ok(Self { csv, columns, record: StringRecord::new() })
     }
 
@@ -53,6 +52,11 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(Some(values))
+    }
+
+    /// Returns the line on which the last row began.
+    pub(crate) fn line(&self) -> u64 {
+        self.record.position().map_or(1, csv::Position::line)
     }
 
     /// Returns the number of bytes read so far.

@@ -22,7 +22,10 @@ fn every_command_has_help_and_its_examples_are_of_itself() {
     let program = Program::new();
     let help = |words: &str| program.run(&format!("{words} --help")).ok();
     let whole = help("");
-    let all = ["demo", "seed", "bench", "import", "export", "migrate", "watch", "report", "doctor"];
+    let all = [
+        "demo", "seed", "bench", "import", "export", "record", "check", "migrate", "watch", "report",
+        "doctor",
+    ];
     let found: std::collections::BTreeSet<_> = commands(&whole).into_iter().collect();
     assert_eq!(found, all.into());
     assert!(examples(&whole).iter().all(|line| line.starts_with("tallybook ")), "{whole}");
