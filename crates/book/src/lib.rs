@@ -72,6 +72,7 @@ mod advice;
 pub mod bookkeeping;
 mod enums;
 mod executions;
+mod history;
 mod inspect;
 mod portfolios;
 mod positions;
@@ -87,6 +88,7 @@ pub use enums::{
     Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus,
 };
 pub use executions::{Execution, ExecutionChanges, Executions, NewExecution};
+pub use history::{Equity, HistoryError, UpdatePosition};
 pub use inspect::{Inspection, inspect};
 pub use portfolios::{
     NewPortfolio, Portfolio, PortfolioChanges, PortfolioWithPositions, PortfolioWithRelations,
