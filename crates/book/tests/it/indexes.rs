@@ -80,11 +80,15 @@ on_copies! { of MARKET:
         }
     }
 
-    async fn the_executions_of_a_portfolio_until_a_moment_are_found_by_the_indexes_on_their_trades(db: &Database) {
-        let held = async |s: &mut Explained<'_>| {
-            Ok(Positions::new(s).holdings_at(USUAL, time(400_000)).await.unwrap())
-        };
-        assert_uses(&plan(db, held).await, "ix_executions_trade_id");
+    // PostgreSQL reads all 30,000 executions once rather than those of 100 trades one by one.
+    async fn the_executions_of_a_portfolio_until_a_moment_are_found_by_its_trades(db: &Database) {
+        let held =
+            async |s: &mut Explained<'_>| Ok(Positions::new(s).holdings_at(USUAL, time(400_000)).await.unwrap());
+        let plan = plan(db, held).await;
+        assert!(plan.indexes.iter().any(|index| index.starts_with("ix_trades_portfolio_")), "{}", plan.text);
+        if db.dialect() == Dialect::Sqlite {
+            assert_uses(&plan, "ix_executions_trade_id");
+        }
     }
 
     // Nearly all trades have that status: scanning from the newest finds a page of them at once, without sorting.

@@ -112,7 +112,8 @@ impl<'a> Trader<'a> {
         let held = self.held.get(&symbol).copied().unwrap_or_default();
         let wants_to_sell = held > Decimal::ZERO && rng.random_bool(0.45);
         let size = size(rng);
-        let affordable = (self.cash / price).floor();
+        // A reserve for costs.
+        let affordable = (self.cash * Decimal::new(98, 2) / price).floor();
         if wants_to_sell || (affordable < Decimal::ONE && held > Decimal::ZERO) {
             (Action::Sell, size.min(held))
         } else if affordable < Decimal::ONE {
@@ -148,9 +149,9 @@ impl<'a> Trader<'a> {
             at += TimeDelta::microseconds(rng.random_range(1_000..30_000_000));
             left -= quantity;
             let signed = if trade.action == Action::Buy { quantity } else { -quantity };
-            self.cash -= signed * price;
             *self.held.entry(symbol).or_default() += signed;
             let fill = execution(trade, quantity, price, at, ids, rng);
+            self.cash -= signed * price + fill.commission + fill.fees;
             if rng.random_bool(0.003) {
                 at = correct(&fill, at, ledger, ids, rng);
             }
