@@ -1,7 +1,7 @@
 //! What `ix_trades_updated` costs those who record executions: the rate with and without it, in alternating rounds.
 //!
 //! ```sh
-//! cargo run --release -p tallybook-book --example index_cost
+//! cargo run --release -p tallybook-book --example index_cost        # seven rounds; another number as its argument
 //! ```
 
 #![recursion_limit = "256"]
@@ -15,9 +15,8 @@ use tallybook::book::{
 };
 use tallybook::{Database, Dialect, Session, Settings, Statement, execute, one, params};
 
-const ROUNDS: usize = 7;
 const TASKS: usize = 16;
-const FILLS: usize = 2_000;
+const FILLS: usize = 2_048;
 /// Fills of an order: the first two thirds of them leave its status as it is.
 const FILLS_OF_ORDER: usize = 4;
 
@@ -33,19 +32,20 @@ const POSTGRES: Statement = Statement::per_dialect(
 
 #[tokio::main]
 async fn main() {
+    let rounds = std::env::args().nth(1).map_or(7, |rounds| rounds.parse().unwrap());
     let file = tallybook_testkit::SqliteFile::new("index_cost");
-    measure(&file.url()).await;
+    measure(&file.url(), rounds).await;
     let server = tallybook_testkit::postgres().await;
     let database = server.database("index_cost").await;
-    measure(database.url()).await;
+    measure(database.url(), rounds).await;
 }
 
-async fn measure(url: &str) {
+async fn measure(url: &str, rounds: usize) {
     let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
     upgrade(&db).await.unwrap();
     let mut rates = [Vec::new(), Vec::new()];
     let mut figures = [[0; 3]; 2];
-    for round in 0..2 * ROUNDS + 2 {
+    for round in 0..2 * rounds + 2 {
         let without = round % 2;
         run(&db, if without == 1 { DROP } else { "SELECT 1" }).await;
         let before = postgres(&db).await;
@@ -64,9 +64,9 @@ async fn measure(url: &str) {
         ["with", "without"].into_iter().zip(rates.iter_mut().zip(figures))
     {
         rates.sort_by(f64::total_cmp);
-        print!("{} {index} the index: {:.0} fills/s (median of {ROUNDS})", db.dialect(), rates[ROUNDS / 2]);
+        print!("{} {index} the index: {:.0} fills/s (median of {rounds})", db.dialect(), rates[rounds / 2]);
         if db.dialect() == Dialect::Postgres {
-            let fills = (FILLS * ROUNDS) as i64;
+            let fills = (FILLS * rounds) as i64;
             print!(", {} bytes of log a fill, {:.0} % HOT", wal / fills, 100.0 * hot as f64 / updated as f64);
         }
         println!();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use tallybook::book::bookkeeping::{Holding, HoldingFill, OrderFill, Unholdable, currency_scale};
+use tallybook::book::bookkeeping::{CashMove, Holding, HoldingFill, OrderFill, Unholdable, currency_scale};
 use tallybook::book::{
     Action, Execution, Portfolio, Position, PositionId, PositionType, Trade, TradeStatus, TradingSession,
 };
@@ -63,6 +63,11 @@ impl Ledger {
         for order in &mut self.orders {
             order.end_by(DateTime::<Utc>::MAX_UTC);
         }
+        for position in &mut self.positions {
+            let Position { quantity, average_cost, realized_pnl, current_price, .. } = *position;
+            let held = Holding { quantity, average_cost, realized_pnl };
+            position.unrealized_pnl = held.unrealized_pnl(current_price, scale).map_err(unholdable)?;
+        }
         Ok(())
     }
 }
@@ -78,16 +83,13 @@ impl Order {
     }
 }
 
-/// The money that an execution moves.
-type Moved = tallybook::book::bookkeeping::CashMove;
-
-/// Changes the position.
+/// Changes the position, and returns the money that moves.
 fn apply(
     position: &mut Position,
     trade: &Trade,
     execution: &Execution,
     scale: u32,
-) -> Result<Moved, Unholdable> {
+) -> Result<CashMove, Unholdable> {
     let Execution { quantity, price, commission, fees, .. } = *execution;
     let signed = if trade.action == Action::Buy { quantity } else { -quantity };
     let Position { quantity, average_cost, realized_pnl, .. } = *position;
@@ -96,7 +98,6 @@ fn apply(
     if execution.reverses_id.is_none() {
         position.current_price = price.normalize();
     }
-    position.unrealized_pnl = holding.unrealized_pnl(position.current_price, scale)?;
     let is_flat = holding.quantity.is_zero();
     let turns = quantity.is_zero() || quantity.is_sign_negative() != holding.quantity.is_sign_negative();
     if !is_flat && turns {
