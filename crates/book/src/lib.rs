@@ -74,6 +74,7 @@ pub mod bookkeeping;
 mod check;
 mod enums;
 mod executions;
+mod history;
 mod inspect;
 mod portfolios;
 mod positions;
@@ -93,6 +94,7 @@ pub use enums::{
     Action, ExecutionType, FillMark, OrderType, PositionType, SessionStatus, SessionType, TradeStatus,
 };
 pub use executions::{Execution, ExecutionChanges, Executions, NewExecution};
+pub use history::{Equity, HistoryError, UpdatePosition};
 pub use inspect::{Inspection, inspect};
 pub use portfolios::{
     NewPortfolio, Portfolio, PortfolioChanges, PortfolioWithPositions, PortfolioWithRelations,

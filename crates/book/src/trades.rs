@@ -131,6 +131,14 @@ pub struct TradeWithExecutions {
 }
 
 const MANY_BY_PORTFOLIO: &str = advice!(Trades::get_many_by_portfolio_with_executions, "&portfolios, limit");
+/// The statuses of open orders as ranges between those of closed ones, each of which an index finds: `NOT IN` would read all
+/// trades of the portfolio.
+const IS_OPEN: &str = "(portfolio_id = $1 AND status < 'CANCELLED') \
+    OR (portfolio_id = $1 AND status > 'CANCELLED' AND status < 'EXPIRED') \
+    OR (portfolio_id = $1 AND status > 'EXPIRED' AND status < 'FILLED') \
+    OR (portfolio_id = $1 AND status > 'FILLED' AND status < 'REJECTED') \
+    OR (portfolio_id = $1 AND status > 'REJECTED')";
+
 const MANY_BY_SESSION: &str = advice!(Trades::get_many_by_session_with_executions, "&sessions");
 
 impl<S: Session> Trades<'_, S> {
@@ -169,6 +177,18 @@ impl<S: Session> Trades<'_, S> {
     ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
         let filter = Filter::new("portfolio_id = $1 AND status = $2", params![portfolio, status]);
         self.get_where(filter.custom_plan(), window)
+    }
+
+    /// Returns the open orders of a portfolio, newest first: those that are neither filled nor cancelled, rejected or expired. An
+    /// order with a status that the book does not know, such as `PENDING_CANCEL`, is open. One statement, by
+    /// `ix_trades_portfolio_status`.
+    #[track_caller]
+    pub fn get_open(
+        &mut self,
+        portfolio: PortfolioId,
+        window: LimitOffset,
+    ) -> impl Future<Output = Result<Vec<Trade>>> + Send {
+        self.get_where(Filter::new(IS_OPEN, params![portfolio]), window)
     }
 
     /// Returns the trades of a trading session. One statement, by `ix_trades_session_id`.

@@ -258,6 +258,9 @@ pub(crate) struct Demo {
     /// Number of times to measure each read
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: u32,
+    /// Number of fills that 64 tasks record at the end; 0 records none
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub(crate) fills: u32,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]

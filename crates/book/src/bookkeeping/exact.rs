@@ -108,17 +108,28 @@ impl Exact {
 
     /// Returns the value as a `Decimal` that a column of doubles holds exactly; `None` if there is none.
     pub(crate) fn to_decimal(&self) -> Option<Decimal> {
+        let (digits, scale) = self.without_trailing_zeros();
+        if significant(&digits) > i64::from(SIGNIFICANT) {
+            return None;
+        }
+        let digits = i128::try_from(&digits).ok()?;
+        Decimal::try_from_i128_with_scale(digits, scale).ok()
+    }
+
+    /// Returns the value as a `Decimal`; `None` if it has more than 28 digits.
+    pub(crate) fn to_whole_decimal(&self) -> Option<Decimal> {
+        let (digits, scale) = self.without_trailing_zeros();
+        Decimal::try_from_i128_with_scale(i128::try_from(&digits).ok()?, scale).ok()
+    }
+
+    fn without_trailing_zeros(&self) -> (BigInt, u32) {
         let (mut digits, mut scale) = (self.digits.clone(), self.scale);
         let ten = BigInt::from(10);
         while scale > 0 && (&digits % &ten).sign() == Sign::NoSign {
             digits /= &ten;
             scale -= 1;
         }
-        if significant(&digits) > i64::from(SIGNIFICANT) {
-            return None;
-        }
-        let digits = i128::try_from(&digits).ok()?;
-        Decimal::try_from_i128_with_scale(digits, scale).ok()
+        (digits, scale)
     }
 
     fn digits_at(&self, scale: u32) -> BigInt {

@@ -37,6 +37,19 @@ pub struct CashMove {
     pub cash: Decimal,
 }
 
+impl HoldingFill {
+    /// Returns the change of the portfolio's cash, costs included, rounded half to even to `scale` decimals. It depends on the
+    /// fill alone.
+    ///
+    /// # Errors
+    /// [`Unholdable`] names `current_capital`.
+    pub fn cash(&self, scale: u32) -> Result<Decimal, Unholdable> {
+        let costs = Exact::from(self.commission).plus(&self.fees.into());
+        let paid = Exact::from(self.quantity).times(&self.price.into()).plus(&costs);
+        holdable(&paid.negated().rounded(scale), "current_capital")
+    }
+}
+
 impl Holding {
     /// Returns the state after an execution, and the money that it moves. Money is rounded half to even to `scale` decimals, an
     /// average half to even to 15 significant digits; quantities are exact.
@@ -72,18 +85,13 @@ impl Holding {
             let closed = if quantity.sign() == held.sign() { filled.negated() } else { held };
             closed.times(&price.minus(&average)).rounded(scale)
         };
-        let costs = Exact::from(fill.commission).plus(&fill.fees.into());
-        let cash = filled.times(&price).plus(&costs).negated().rounded(scale);
         let realized = Exact::from(self.realized_pnl).rounded(scale).plus(&profit);
         let holding = Self {
             quantity: holdable(&quantity, "quantity")?,
             average_cost,
             realized_pnl: holdable(&realized, "realized_pnl")?,
         };
-        let moved = CashMove {
-            realized_pnl: holdable(&profit, "realized_pnl")?,
-            cash: holdable(&cash, "current_capital")?,
-        };
+        let moved = CashMove { realized_pnl: holdable(&profit, "realized_pnl")?, cash: fill.cash(scale)? };
         Ok((holding, moved))
     }
 

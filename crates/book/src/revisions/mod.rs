@@ -5,6 +5,7 @@
 
 mod alembic;
 mod optimisation;
+mod reads;
 mod recording;
 mod tables;
 
@@ -16,7 +17,8 @@ use tallybook_tables::tables::Result;
 pub use alembic::ALEMBIC;
 
 /// All revisions of the book, oldest first.
-pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION, recording::REVISION];
+pub const REVISIONS: &[Revision] =
+    &[tables::REVISION, optimisation::REVISION, recording::REVISION, reads::REVISION];
 
 /// Creates the migrator of the book's revisions.
 pub fn migrator(db: &Database) -> Migrator<'_> {

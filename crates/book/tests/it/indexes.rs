@@ -8,7 +8,7 @@ use tallybook::{Dialect, Explainer, Plan};
 
 use crate::many_parents::MANY_PARENTS;
 use crate::market::{LARGEST, MARKET, USUAL, symbol};
-use crate::support::{for_each_table, rows};
+use crate::support::{for_each_table, rows, time};
 use crate::template_books::on_copies;
 
 type Explained<'s> = Explainer<'s, ReadSession>;
@@ -60,6 +60,35 @@ on_copies! { of MARKET:
             Trades::new(s).get_by_portfolio_and_status(LARGEST, &TradeStatus::Rejected, window).await
         };
         assert_uses(&plan(db, rejected).await, "ix_trades_portfolio_status");
+    }
+
+    async fn open_orders_are_found_by_the_index_on_portfolio_and_status(db: &Database) {
+        for portfolio in [LARGEST, USUAL] {
+            let open = async |s: &mut Explained<'_>| Trades::new(s).get_open(portfolio, LimitOffset::first(1_000)).await;
+            assert_uses(&plan(db, open).await, "ix_trades_portfolio_status");
+        }
+    }
+
+    async fn changed_and_closed_trades_are_found_by_the_index_on_their_last_change(db: &Database) {
+        for seconds in [0, 200_000, 399_000] {
+            let changed = async |s: &mut Explained<'_>| Trades::new(s).get_updated_since(time(seconds), 100).await;
+            let closed = async |s: &mut Explained<'_>| Trades::new(s).get_closed_since(time(seconds), 100).await;
+            for plan in [plan(db, changed).await, plan(db, closed).await] {
+                assert_uses(&plan, "ix_trades_updated");
+                assert!(!plan.text.contains("Seq Scan") && !plan.text.contains("SCAN"), "{}", plan.text);
+            }
+        }
+    }
+
+    // PostgreSQL reads all 30,000 executions once rather than those of 100 trades one by one.
+    async fn the_executions_of_a_portfolio_until_a_moment_are_found_by_its_trades(db: &Database) {
+        let held =
+            async |s: &mut Explained<'_>| Ok(Positions::new(s).holdings_at(USUAL, time(400_000)).await.unwrap());
+        let plan = plan(db, held).await;
+        assert!(plan.indexes.iter().any(|index| index.starts_with("ix_trades_portfolio_")), "{}", plan.text);
+        if db.dialect() == Dialect::Sqlite {
+            assert_uses(&plan, "ix_executions_trade_id");
+        }
     }
 
     // Nearly all trades have that status: scanning from the newest finds a page of them at once, without sorting.

@@ -95,12 +95,12 @@ async fn reads(db: &Database, texts: &Mutex<Vec<String>>) -> String {
         get_page(Some(&position("portfolios.9")), 2) scan(None, 2) scan(Some(1), 2) count() get_by_name("parent")
         get_with_positions(PORTFOLIO) get_many_with_positions(&[PORTFOLIO]) get_with_trades(PORTFOLIO)
         get_many_with_trades(&[PORTFOLIO]) get_with_all_relations(PORTFOLIO)
-        get_many_with_all_relations(&[PORTFOLIO])
+        get_many_with_all_relations(&[PORTFOLIO]) equity(PORTFOLIO, &[time(0)], |_, _| None)
     }
     sent! { db, texts, out, read, Positions:
         get(PositionId::from(1)) get_by_ids(&[PositionId::from(1)]) get_many(FIRST) get_page(None, 2)
         get_page(Some(&position("positions.9")), 2) scan(None, 2) count() get_by_portfolio(PORTFOLIO, SKIPPING)
-        get_by_symbol(PORTFOLIO, "A")
+        get_by_symbol(PORTFOLIO, "A") holdings_at(PORTFOLIO, time(0))
     }
     sent! { db, texts, out, read, Trades:
         get(TRADE) get_by_ids(&[TRADE]) get_many(FIRST) get_many(SKIPPING) get_page(None, 2)
@@ -109,7 +109,8 @@ async fn reads(db: &Database, texts: &Mutex<Vec<String>>) -> String {
         get_by_portfolio_and_status(PORTFOLIO, &TradeStatus::Pending, SKIPPING) get_by_session(SESSION)
         get_by_session_with_executions(SESSION) get_many_by_session_with_executions(&[SESSION])
         get_with_executions(TRADE) get_many_with_executions(&[TRADE]) get_by_portfolio_with_executions(PORTFOLIO, 2)
-        get_many_by_portfolio_with_executions(&[PORTFOLIO], 2)
+        get_many_by_portfolio_with_executions(&[PORTFOLIO], 2) get_open(PORTFOLIO, FIRST)
+        get_updated_since(time(0), 2) get_closed_since(time(0), 2)
     }
     sent! { db, texts, out, read, Executions:
         get(ExecutionId::from(1)) get_by_ids(&[ExecutionId::from(1)]) get_many(FIRST) get_page(None, 2)

@@ -41,7 +41,7 @@ pub(crate) async fn load(db: &Database, size: Size, bar: &ProgressBar) -> Result
     let mut ids = LastIds::default();
     let mut rows = Rows::default();
     for trades in sizes(size.portfolios, size.trades, &mut rng) {
-        make(&market, trades, &mut ids, &mut rng, &mut rows);
+        make(&market, trades, &mut ids, &mut rng, &mut rows)?;
     }
     rows.arrange();
     send(&mut session, rows, bar).await?;

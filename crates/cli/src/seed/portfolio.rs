@@ -1,43 +1,56 @@
 //! One portfolio with all its rows.
 
+use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
 use tallybook::book::{Portfolio, PortfolioId, SessionStatus, SessionType, TradingSession, TradingSessionId};
 
+use super::ledger::Ledger;
 use super::market::{Market, opening, span};
 use super::rows::{LastIds, Rows, next};
 use super::trading::Trader;
 
 /// Generates a portfolio with `trades` trades and adds its rows.
-pub(super) fn make(market: &Market, trades: u32, ids: &mut LastIds, rng: &mut ChaCha8Rng, rows: &mut Rows) {
+pub(super) fn make(
+    market: &Market,
+    trades: u32,
+    ids: &mut LastIds,
+    rng: &mut ChaCha8Rng,
+    rows: &mut Rows,
+) -> Result<()> {
     let id = PortfolioId::new(next(&mut ids.portfolio));
     let began = opening() + span().min(TimeDelta::hours(rng.random_range(1..span().num_hours() / 2)));
     let ended = opening() + span();
     let capital = Decimal::from(rng.random_range(1..=50_u32) * 20_000);
-
-    let sessions = sessions(id, began, ended, ids, rng);
-    let mut trader = Trader::new(market, id, sessions, rng);
-    for at in times(began, ended, trades, rng) {
-        trader.trade(at, ended, ids, rng, rows);
-    }
-    let profit = trader.profit();
-    let (sessions, positions) = trader.finish(ended, ids);
-
-    rows.portfolios.push(Portfolio {
+    let portfolio = Portfolio {
         id,
         name: format!("{} {:05}", STRATEGIES[rng.random_range(0..STRATEGIES.len())], id),
         description: rng.random_bool(0.5).then(|| "Made by `tallybook seed`".to_owned()),
         initial_capital: capital,
-        current_capital: capital + profit,
+        current_capital: capital,
         currency: "USD".to_owned(),
         created_at: began,
-        updated_at: ended,
+        updated_at: began,
         metadata_json: None,
-    });
-    rows.sessions.extend(sessions);
-    rows.positions.extend(positions);
+    };
+
+    let sessions = sessions(&portfolio, began, ended, ids, rng);
+    let (orders, executions, positions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ledger = Ledger { portfolio, sessions, orders, executions, positions };
+    let mut trader = Trader::new(market, capital, rng);
+    for at in times(began, ended, trades, rng) {
+        trader.trade(at, ended, &mut ledger, ids, rng);
+    }
+    ledger.keep(ids)?;
+
+    rows.portfolios.push(ledger.portfolio);
+    rows.sessions.extend(ledger.sessions);
+    rows.trades.extend(ledger.orders.into_iter().map(|order| order.trade));
+    rows.executions.extend(ledger.executions);
+    rows.positions.extend(ledger.positions);
+    Ok(())
 }
 
 const STRATEGIES: [&str; 6] = ["Momentum", "Value", "Mean reversion", "Income", "Growth", "Market neutral"];
@@ -52,7 +65,7 @@ fn times(from: DateTime<Utc>, to: DateTime<Utc>, count: u32, rng: &mut ChaCha8Rn
 
 /// Generates one to six sessions, one after another with pauses; most often the last is still active.
 fn sessions(
-    portfolio: PortfolioId,
+    portfolio: &Portfolio,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     ids: &mut LastIds,
@@ -72,7 +85,7 @@ fn sessions(
             };
             TradingSession {
                 id: TradingSessionId::new(next(&mut ids.session)),
-                portfolio_id: portfolio,
+                portfolio_id: portfolio.id,
                 name: Some(format!("{session_type} {}", index + 1)),
                 session_type,
                 status: if active { SessionStatus::Active } else { SessionStatus::Stopped },
@@ -81,8 +94,8 @@ fn sessions(
                 max_portfolio_exposure: Some(Decimal::new(rng.random_range(50..=100), 2)),
                 stop_loss_percentage: Some(Decimal::new(rng.random_range(20..=100), 1)),
                 take_profit_percentage: Some(Decimal::new(rng.random_range(50..=300), 1)),
-                starting_capital: Decimal::from(100_000),
-                current_capital: Decimal::from(100_000),
+                starting_capital: portfolio.initial_capital,
+                current_capital: portfolio.initial_capital,
                 total_pnl: Decimal::ZERO,
                 total_trades: 0,
                 winning_trades: 0,

@@ -39,9 +39,13 @@ impl Rows {
             trade.id = TradeId::new(number);
         }
         self.executions.sort_by_key(|execution| (execution.executed_at, execution.id));
+        let mut executions = vec![ExecutionId::new(0); self.executions.len() + 1];
         for (execution, number) in self.executions.iter_mut().zip(1..) {
+            executions[execution.id.get() as usize] = ExecutionId::new(number);
             execution.id = ExecutionId::new(number);
             execution.trade_id = numbers[execution.trade_id.get() as usize];
+            // A reversal is later than what it takes back, which has its number already.
+            execution.reverses_id = execution.reverses_id.map(|id| executions[id.get() as usize]);
         }
     }
 }

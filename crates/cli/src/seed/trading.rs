@@ -1,78 +1,74 @@
-//! The trades of one portfolio, with the resulting positions and sessions.
+//! The orders of one portfolio, and their fills.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
 use tallybook::book::{
-    Action, Execution, ExecutionId, ExecutionType, OrderType, PortfolioId, Position, PositionId,
-    PositionType, Trade, TradeId, TradeStatus, TradingSession,
+    Action, Execution, ExecutionId, ExecutionType, OrderType, Trade, TradeId, TradeStatus, TradingSession,
 };
 
+use super::ledger::{Ledger, Order};
 use super::market::Market;
-use super::rows::{LastIds, Rows, next};
+use super::rows::{LastIds, next};
 
 const EXCHANGES: [&str; 4] = ["NASDAQ", "NYSE", "ARCA", "BATS"];
 
-/// The holding of a symbol.
-struct Holding {
-    quantity: Decimal,
-    average_cost: Decimal,
-    realized: Decimal,
-    since: DateTime<Utc>,
-}
-
-/// Generates the trades of one portfolio in the order of time.
+/// Generates the orders of one portfolio in the order of time. It knows what its fills will leave of each symbol, and roughly the
+/// cash; [`Ledger::keep`] does the books.
 pub(super) struct Trader<'a> {
     market: &'a Market,
-    portfolio: PortfolioId,
     watched: Vec<usize>,
-    sessions: Vec<TradingSession>,
-    holdings: BTreeMap<usize, Holding>,
+    held: HashMap<usize, Decimal>,
+    cash: Decimal,
+}
+
+/// How an order goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Course {
+    Filled,
+    PartiallyFilled,
+    Pending,
+    Rejected,
+    Cancelled,
+    Expired,
 }
 
 impl<'a> Trader<'a> {
-    pub(super) fn new(
-        market: &'a Market,
-        portfolio: PortfolioId,
-        sessions: Vec<TradingSession>,
-        rng: &mut ChaCha8Rng,
-    ) -> Self {
+    pub(super) fn new(market: &'a Market, cash: Decimal, rng: &mut ChaCha8Rng) -> Self {
         let count = rng.random_range(3..=25);
         let watched = rand::seq::index::sample(rng, market.symbols(), count).into_vec();
-        Self { market, portfolio, watched, sessions, holdings: BTreeMap::new() }
+        Self { market, watched, held: HashMap::new(), cash }
     }
 
-    /// Generates one trade with its executions.
+    /// Generates one order with its fills.
     pub(super) fn trade(
         &mut self,
         at: DateTime<Utc>,
         now: DateTime<Utc>,
+        ledger: &mut Ledger,
         ids: &mut LastIds,
         rng: &mut ChaCha8Rng,
-        rows: &mut Rows,
     ) {
         // Squaring favours the first symbols of the list.
         let favour: f64 = rng.random();
         let symbol = self.watched[(favour * favour * self.watched.len() as f64) as usize];
-        let held = self.holdings.get(&symbol).map_or(Decimal::ZERO, |holding| holding.quantity);
-        let action = if held > Decimal::ZERO && rng.random_bool(0.45) { Action::Sell } else { Action::Buy };
-        let quantity = quantity(&action, held, rng);
         let price = self.market.price(symbol, at, 0);
+        let (action, quantity) = self.decide(symbol, price, rng);
 
         let mut trade = Trade {
             id: TradeId::new(next(&mut ids.trade)),
-            portfolio_id: self.portfolio,
-            session_id: self.session_at(at).map(|session| session.id),
+            portfolio_id: ledger.portfolio.id,
+            session_id: session_at(&ledger.sessions, at).map(|session| session.id),
             symbol: self.market.name(symbol).to_owned(),
             action,
             quantity,
             order_type: OrderType::Market,
             limit_price: None,
             stop_price: None,
-            status: status(at, now, rng),
+            status: TradeStatus::Pending,
             filled_quantity: Decimal::ZERO,
             average_fill_price: None,
             created_at: at,
@@ -86,112 +82,89 @@ impl<'a> Trader<'a> {
             realized_pnl: None,
         };
         order(&mut trade, price, rng);
-        let first = rows.executions.len();
-        self.fill(&mut trade, symbol, ids, rng, rows);
-        self.settle(&trade, symbol, &rows.executions[first..]);
-        rows.trades.push(trade);
+        let course = course(at, now, rng);
+        let filled = match course {
+            Course::Filled => quantity,
+            Course::PartiallyFilled => (quantity / Decimal::TWO).round_dp(4),
+            // Some were partially filled before they ended.
+            Course::Cancelled | Course::Expired if rng.random_bool(0.3) => {
+                (quantity / Decimal::from(3)).round_dp(4)
+            }
+            _ => Decimal::ZERO,
+        };
+        let last = self.fill(&trade, symbol, filled, ledger, ids, rng);
+        let end = match course {
+            Course::Rejected => Some((at + TimeDelta::milliseconds(5), TradeStatus::Rejected)),
+            Course::Expired => Some((last + TimeDelta::hours(6), TradeStatus::Expired)),
+            // A cancel may be overtaken by a fill.
+            Course::Cancelled if filled.is_zero() || rng.random_bool(0.9) => {
+                Some((last + TimeDelta::seconds(rng.random_range(1..3_600)), TradeStatus::Cancelled))
+            }
+            Course::Cancelled => Some((at, TradeStatus::Cancelled)),
+            _ => None,
+        };
+        ledger.orders.push(Order { trade, end });
     }
 
-    /// Adds the executions of a trade that was filled completely or partially.
+    /// Chooses side and quantity: a sale never exceeds what is held, nor a purchase what the cash pays for. Without any cash it sells
+    /// or buys very little.
+    fn decide(&self, symbol: usize, price: Decimal, rng: &mut ChaCha8Rng) -> (Action, Decimal) {
+        let held = self.held.get(&symbol).copied().unwrap_or_default();
+        let wants_to_sell = held > Decimal::ZERO && rng.random_bool(0.45);
+        let size = size(rng);
+        // A reserve for costs.
+        let affordable = (self.cash * Decimal::new(98, 2) / price).floor();
+        if wants_to_sell || (affordable < Decimal::ONE && held > Decimal::ZERO) {
+            (Action::Sell, size.min(held))
+        } else if affordable < Decimal::ONE {
+            (Action::Buy, Decimal::new(1, 2))
+        } else {
+            (Action::Buy, size.min(affordable))
+        }
+    }
+
+    /// Adds the fills of an order, and returns the time of the last one.
     fn fill(
-        &self,
-        trade: &mut Trade,
+        &mut self,
+        trade: &Trade,
         symbol: usize,
+        filled: Decimal,
+        ledger: &mut Ledger,
         ids: &mut LastIds,
         rng: &mut ChaCha8Rng,
-        rows: &mut Rows,
-    ) {
-        let mut left = match trade.status {
-            TradeStatus::Filled => trade.quantity,
-            TradeStatus::PartiallyFilled => (trade.quantity / Decimal::TWO).round_dp(4),
-            _ => return,
-        };
-        let parts = if left < Decimal::from(4) { 1 } else { rng.random_range(1..=4_u32) };
-        let mut value = Decimal::ZERO;
+    ) -> DateTime<Utc> {
         let mut at = trade.created_at;
+        if filled.is_zero() {
+            return at;
+        }
+        let mut left = filled;
+        // Now and then a venue fills more than was ordered.
+        if filled == trade.quantity && trade.action == Action::Buy && rng.random_bool(0.001) {
+            left += Decimal::ONE;
+        }
+        let parts = if left < Decimal::from(4) { 1 } else { rng.random_range(1..=4_u32) };
         for part in (1..=parts).rev() {
             let quantity = if part == 1 { left } else { (left / Decimal::from(part)).round_dp(0) };
             let price = self.market.price(symbol, at, rng.random_range(-3..=3));
             at += TimeDelta::microseconds(rng.random_range(1_000..30_000_000));
             left -= quantity;
-            value += quantity * price;
-            trade.filled_quantity += quantity;
-            rows.executions.push(execution(trade, quantity, price, at, left.is_zero(), ids, rng));
-        }
-        trade.average_fill_price = Some((value / trade.filled_quantity).round_dp(4).normalize());
-        trade.updated_at = at;
-        trade.filled_at = (trade.status == TradeStatus::Filled).then_some(at);
-    }
-
-    /// Books the executions: positions at average cost, and the results of the session.
-    fn settle(&mut self, trade: &Trade, symbol: usize, executions: &[Execution]) {
-        let mut profit = Decimal::ZERO;
-        for Execution { quantity, price, commission, .. } in executions {
-            let holding = self.holdings.entry(symbol).or_insert_with(|| Holding {
-                quantity: Decimal::ZERO,
-                average_cost: Decimal::ZERO,
-                realized: Decimal::ZERO,
-                since: trade.created_at,
-            });
-            if trade.action == Action::Buy {
-                let cost = holding.quantity * holding.average_cost + *quantity * *price;
-                holding.quantity += *quantity;
-                holding.average_cost = (cost / holding.quantity).round_dp(4);
-            } else {
-                holding.quantity -= *quantity;
-                profit += (*quantity * (*price - holding.average_cost)).round_dp(2);
+            let signed = if trade.action == Action::Buy { quantity } else { -quantity };
+            *self.held.entry(symbol).or_default() += signed;
+            let fill = execution(trade, quantity, price, at, ids, rng);
+            self.cash -= signed * price + fill.commission + fill.fees;
+            if rng.random_bool(0.003) {
+                at = correct(&fill, at, ledger, ids, rng);
             }
-            profit -= *commission;
+            ledger.executions.push(fill);
         }
-        if let Some(holding) = self.holdings.get_mut(&symbol) {
-            holding.realized += profit;
-        }
-        if let Some(session) = self.session_at(trade.created_at) {
-            session.total_trades += 1;
-            session.winning_trades += i64::from(profit > Decimal::ZERO);
-            session.losing_trades += i64::from(profit < Decimal::ZERO);
-            session.total_pnl += profit;
-            session.current_capital += profit;
-        }
+        at
     }
+}
 
-    fn session_at(&mut self, at: DateTime<Utc>) -> Option<&mut TradingSession> {
-        self.sessions
-            .iter_mut()
-            .find(|session| session.started_at <= at && session.stopped_at.is_none_or(|stopped| at < stopped))
-    }
-
-    /// Returns the realized profit of all closed trades.
-    pub(super) fn profit(&self) -> Decimal {
-        self.holdings.values().map(|holding| holding.realized).sum()
-    }
-
-    /// Returns the sessions with their results, and the positions as of `now`.
-    pub(super) fn finish(
-        self,
-        now: DateTime<Utc>,
-        ids: &mut LastIds,
-    ) -> (Vec<TradingSession>, Vec<Position>) {
-        let positions = self.holdings.into_iter().map(|(symbol, holding)| {
-            let price = self.market.price(symbol, now, 0);
-            Position {
-                id: PositionId::new(next(&mut ids.position)),
-                portfolio_id: self.portfolio,
-                symbol: self.market.name(symbol).to_owned(),
-                quantity: holding.quantity,
-                average_cost: holding.average_cost,
-                current_price: price,
-                unrealized_pnl: (holding.quantity * (price - holding.average_cost)).round_dp(2),
-                realized_pnl: holding.realized,
-                position_type: PositionType::Long,
-                entry_date: Some(holding.since),
-                created_at: holding.since,
-                updated_at: now,
-                metadata_json: None,
-            }
-        });
-        (self.sessions, positions.collect())
-    }
+fn session_at(sessions: &[TradingSession], at: DateTime<Utc>) -> Option<&TradingSession> {
+    sessions
+        .iter()
+        .find(|session| session.started_at <= at && session.stopped_at.is_none_or(|stopped| at < stopped))
 }
 
 const RATIONALES: [&str; 5] = [
@@ -202,27 +175,27 @@ const RATIONALES: [&str; 5] = [
     "Mean reversion: two deviations below the band",
 ];
 
-/// Returns a quantity: mostly whole shares, some fractions; a sale never exceeds what is held.
-fn quantity(action: &Action, held: Decimal, rng: &mut ChaCha8Rng) -> Decimal {
-    let size = if rng.random_bool(0.1) {
+/// Returns a quantity: mostly whole shares, some fractions.
+fn size(rng: &mut ChaCha8Rng) -> Decimal {
+    if rng.random_bool(0.1) {
         Decimal::new(rng.random_range(1..=99_999), 4)
     } else {
         let spread: f64 = rng.random();
         Decimal::from((1.0 + 400.0 * spread.powi(3)) as u32)
-    };
-    if *action == Action::Sell { size.min(held) } else { size }
+    }
 }
 
 /// Old orders are settled; some of the last days' are still open.
-fn status(at: DateTime<Utc>, now: DateTime<Utc>, rng: &mut ChaCha8Rng) -> TradeStatus {
+fn course(at: DateTime<Utc>, now: DateTime<Utc>, rng: &mut ChaCha8Rng) -> Course {
     let recent = now - at < TimeDelta::days(7);
     match rng.random_range(0..100) {
-        0..30 if recent => TradeStatus::Pending,
-        30..40 if recent => TradeStatus::PartiallyFilled,
-        0..9 => TradeStatus::Cancelled,
-        9..12 => TradeStatus::Rejected,
-        12..16 => TradeStatus::PartiallyFilled,
-        _ => TradeStatus::Filled,
+        0..30 if recent => Course::Pending,
+        30..40 if recent => Course::PartiallyFilled,
+        0..8 => Course::Cancelled,
+        8..9 => Course::Expired,
+        9..12 => Course::Rejected,
+        12..16 => Course::PartiallyFilled,
+        _ => Course::Filled,
     }
 }
 
@@ -238,25 +211,56 @@ fn order(trade: &mut Trade, price: Decimal, rng: &mut ChaCha8Rng) {
     };
 }
 
+/// Adds the reversal of a fill with a wrong price, and the fill with the right one. Returns its time.
+fn correct(
+    wrong: &Execution,
+    at: DateTime<Utc>,
+    ledger: &mut Ledger,
+    ids: &mut LastIds,
+    rng: &mut ChaCha8Rng,
+) -> DateTime<Utc> {
+    let id = next(&mut ids.execution);
+    let at = at + TimeDelta::seconds(rng.random_range(30..600));
+    let name = wrong.execution_id.as_deref().unwrap_or_default();
+    ledger.executions.push(Execution {
+        id: ExecutionId::new(id),
+        quantity: -wrong.quantity,
+        commission: -wrong.commission,
+        fees: -wrong.fees,
+        execution_id: Some(format!("{name}:bust")),
+        executed_at: at,
+        reverses_id: Some(wrong.id),
+        ..wrong.clone()
+    });
+    let (id, at) = (next(&mut ids.execution), at + TimeDelta::milliseconds(1));
+    ledger.executions.push(Execution {
+        id: ExecutionId::new(id),
+        price: wrong.price + Decimal::new(1, 2),
+        execution_id: Some(format!("{name}:corrected")),
+        executed_at: at,
+        ..wrong.clone()
+    });
+    at
+}
+
+/// Returns a fill; [`Ledger::keep`] says what it did.
 fn execution(
     trade: &Trade,
     quantity: Decimal,
     price: Decimal,
     at: DateTime<Utc>,
-    last: bool,
     ids: &mut LastIds,
     rng: &mut ChaCha8Rng,
 ) -> Execution {
     let id = next(&mut ids.execution);
     let exchange = EXCHANGES[rng.random_range(0..EXCHANGES.len())];
-    let whole = last && trade.status == TradeStatus::Filled;
     Execution {
         id: ExecutionId::new(id),
         trade_id: trade.id,
         symbol: trade.symbol.clone(),
         quantity,
         price,
-        execution_type: if whole { ExecutionType::Fill } else { ExecutionType::PartialFill },
+        execution_type: ExecutionType::PartialFill,
         commission: (quantity * Decimal::new(5, 3)).round_dp(2),
         fees: (quantity * price * Decimal::new(23, 6)).round_dp(4),
         exchange: Some(exchange.to_owned()),

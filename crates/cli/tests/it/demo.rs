@@ -4,7 +4,7 @@ use tallybook_testkit::both_dialects;
 
 use crate::support::Program;
 
-const SMALL: &str = "--portfolios 20 --trades 2000 --runs 5";
+const SMALL: &str = "--portfolios 20 --trades 2000 --runs 5 --fills 400";
 
 #[test]
 fn without_a_database_the_demo_makes_an_sqlite_file() {
@@ -59,6 +59,21 @@ both_dialects! {
         assert!(out.contains("n_plus_one.rs:"), "the line of the loop: {out}");
         assert!(out.contains("Trades::get_many_with_executions(&ids)"), "what to call instead: {out}");
         assert!(!log.contains("N+1"), "it is said once: {log}");
+    }
+
+    async fn the_demo_ends_with_fills_that_balance(url: &str) {
+        let program = Program::new();
+        let out = program.run(&format!("demo {SMALL} --database {url}")).ok();
+        assert!(out.contains("Recorded 400 fills in "), "{out}");
+        assert!(out.contains("40 came again and changed nothing."), "{out}");
+        assert!(out.contains("they balance."), "{out}");
+
+        // The portfolios of the first run are left alone.
+        let json = program.run(&format!("demo {SMALL} --json --database {url}")).json();
+        let recording = &json["recording"];
+        assert_eq!((&recording["fills"], &recording["repeats"]), (&400.into(), &40.into()));
+        assert_eq!(recording["differences"], serde_json::json!([]));
+        assert_eq!(recording["portfolios"], serde_json::json!([24, 25, 26]));
     }
 
     async fn the_demo_leaves_a_database_that_is_no_book_as_it_is(url: &str) {

@@ -56,6 +56,10 @@ SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealiz
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE portfolio_id IN rarray($1) ORDER BY created_at DESC, id DESC;
 SELECT id, portfolio_id, session_type, status, name, description, max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades, started_at, stopped_at, metadata_json FROM trading_sessions WHERE portfolio_id IN rarray($1) ORDER BY started_at DESC, id DESC;
 
+-- Portfolios::equity(PORTFOLIO, &[time(0)], |_, _| None)
+SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = $1;
+SELECT e.id, e.trade_id, t.symbol, t.action, e.quantity, e.price, e.commission, e.fees, e.executed_at FROM trades t JOIN executions e ON e.trade_id = t.id WHERE t.portfolio_id = $1 AND e.executed_at < substr($2, 1, 10) || 'U';
+
 -- Positions::get(PositionId::from(1))
 SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE id = $1;
 
@@ -82,6 +86,10 @@ SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealiz
 
 -- Positions::get_by_symbol(PORTFOLIO, "A")
 SELECT id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at, metadata_json FROM positions WHERE portfolio_id = $1 AND symbol = $2 ORDER BY id DESC;
+
+-- Positions::holdings_at(PORTFOLIO, time(0))
+SELECT id, name, description, initial_capital, current_capital, currency, created_at, updated_at, metadata_json FROM portfolios WHERE id = $1;
+SELECT e.id, e.trade_id, t.symbol, t.action, e.quantity, e.price, e.commission, e.fees, e.executed_at FROM trades t JOIN executions e ON e.trade_id = t.id WHERE t.portfolio_id = $1 AND e.executed_at < substr($2, 1, 10) || 'U' ORDER BY e.id;
 
 -- Trades::get(TRADE)
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE id = $1;
@@ -149,6 +157,15 @@ SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, 
 -- Trades::get_many_by_portfolio_with_executions(&[PORTFOLIO], 2)
 SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place FROM trades WHERE portfolio_id IN rarray($1)) AS placed WHERE place <= $2) ORDER BY created_at DESC, id DESC;
 SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json, realized_pnl, reverses_id, mark FROM executions WHERE trade_id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY portfolio_id ORDER BY created_at DESC, id DESC) AS place FROM trades WHERE portfolio_id IN rarray($1)) AS placed WHERE place <= $2) ORDER BY executed_at DESC, id DESC;
+
+-- Trades::get_open(PORTFOLIO, FIRST)
+SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE ((portfolio_id = $1 AND status < 'CANCELLED') OR (portfolio_id = $1 AND status > 'CANCELLED' AND status < 'EXPIRED') OR (portfolio_id = $1 AND status > 'EXPIRED' AND status < 'FILLED') OR (portfolio_id = $1 AND status > 'FILLED' AND status < 'REJECTED') OR (portfolio_id = $1 AND status > 'REJECTED')) ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3;
+
+-- Trades::get_updated_since(time(0), 2)
+SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE updated_at >= substr($1, 1, 19) AND (coalesce(tallybook_micros(updated_at), 9e18), id) > (tallybook_micros($1), $2) AND updated_at < coalesce((SELECT substr(updated_at, 1, 10) || 'U' FROM trades WHERE updated_at >= substr($1, 1, 19) AND (coalesce(tallybook_micros(updated_at), 9e18), id) > (tallybook_micros($1), $2) ORDER BY updated_at LIMIT 1 OFFSET 1), x'ff') ORDER BY coalesce(tallybook_micros(updated_at), 9e18), id LIMIT 2;
+
+-- Trades::get_closed_since(time(0), 2)
+SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl FROM trades WHERE updated_at >= substr($1, 1, 19) AND (coalesce(tallybook_micros(updated_at), 9e18), id) > (tallybook_micros($1), $2) AND status IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED') AND updated_at < coalesce((SELECT substr(updated_at, 1, 10) || 'U' FROM trades WHERE updated_at >= substr($1, 1, 19) AND (coalesce(tallybook_micros(updated_at), 9e18), id) > (tallybook_micros($1), $2) AND status IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED') ORDER BY updated_at LIMIT 1 OFFSET 1), x'ff') ORDER BY coalesce(tallybook_micros(updated_at), 9e18), id LIMIT 2;
 
 -- Executions::get(ExecutionId::from(1))
 SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json, realized_pnl, reverses_id, mark FROM executions WHERE id = $1;

@@ -3,6 +3,7 @@
 mod measure;
 mod n_plus_one;
 mod reads;
+mod recording;
 mod report;
 
 use std::time::Instant;
@@ -36,9 +37,36 @@ pub(super) async fn run(target: Endpoint, args: &Demo, as_json: bool) -> Result<
     let reads = reads::measure(&db, &samples, args.runs, &bar).await?;
     let n_plus_one = n_plus_one::measure(&db, &samples, args.runs, &bar).await?;
     bar.finish_and_clear();
+    let scene = record(&db, args.fills).await?;
 
     db.close().await;
-    if as_json { report::json(&db, &reads, &n_plus_one) } else { report::print(&db, &reads, &n_plus_one) }
+    let shown = Shown { reads, n_plus_one, scene };
+    if as_json {
+        report::json(&db, &shown)?
+    } else {
+        report::print(&db, &shown)?
+    }
+    match shown.scene {
+        Some(scene) if !scene.differences.is_empty() => bail!("the recorded fills do not balance"),
+        _ => Ok(()),
+    }
+}
+
+/// What the demo shows.
+struct Shown {
+    reads: Vec<reads::Reading>,
+    n_plus_one: n_plus_one::NPlusOne,
+    scene: Option<recording::Scene>,
+}
+
+async fn record(db: &Database, fills: u32) -> Result<Option<recording::Scene>> {
+    if fills == 0 {
+        return Ok(None);
+    }
+    let bar = progress::items("recording", recording::calls(fills as usize));
+    let scene = recording::run(db, fills as usize, &bar).await?;
+    bar.finish_and_clear();
+    Ok(Some(scene))
 }
 
 /// Refuses to write into a database of other tables.

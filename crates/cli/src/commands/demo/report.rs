@@ -4,19 +4,25 @@ use anyhow::Result;
 use serde_json::json;
 use tallybook::Database;
 
+use super::Shown;
 use super::measure::Measured;
 use super::n_plus_one::NPlusOne;
 use super::reads::Reading;
+use super::recording::Scene;
 use crate::output::{self, micros, thousands};
 
 const NUMBERS: [usize; 5] = [1, 2, 3, 4, 5];
 
-pub(super) fn json(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> Result<()> {
-    output::json(&json!({ "dialect": db.dialect().to_string(), "reads": reads, "n_plus_one": n_plus_one }))?;
+pub(super) fn json(db: &Database, shown: &Shown) -> Result<()> {
+    let Shown { reads, n_plus_one, scene } = shown;
+    output::json(&json!({
+        "dialect": db.dialect().to_string(), "reads": reads, "n_plus_one": n_plus_one, "recording": scene,
+    }))?;
     Ok(())
 }
 
-pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> Result<()> {
+pub(super) fn print(db: &Database, shown: &Shown) -> Result<()> {
+    let Shown { reads, n_plus_one, scene } = shown;
     output::line("\nReads, one task, one session: rows, statements and round trips per call")?;
     let rows = reads.iter().flat_map(rows).collect();
     output::table(
@@ -41,7 +47,34 @@ pub(super) fn print(db: &Database, reads: &[Reading], n_plus_one: &NPlusOne) -> 
     for finding in findings {
         output::line(finding.to_string())?;
     }
+    if let Some(scene) = scene {
+        print_scene(scene)?;
+    }
     print_next(db)
+}
+
+fn print_scene(scene: &Scene) -> Result<()> {
+    output::line(format!(
+        "\nRecording fills: {} tasks at once, {} orders in {} portfolios; the fills come out of order, and some twice",
+        scene.tasks,
+        scene.orders,
+        scene.portfolios.len()
+    ))?;
+    output::line(format!(
+        "Recorded {} fills in {:.1} s, {} fills/s. {} came again and changed nothing.",
+        thousands(scene.fills),
+        scene.seconds,
+        thousands(scene.fills_per_second()),
+        thousands(scene.repeats)
+    ))?;
+    if scene.differences.is_empty() {
+        output::line(
+            "Folded again from all executions, the orders, positions and cash are equal to the last digit: they balance.",
+        )?;
+    } else {
+        output::line(format!("They do not balance: {}", scene.differences.join(", ")))?;
+    }
+    Ok(())
 }
 
 fn figures(measured: &Measured) -> Vec<String> {
