@@ -5,6 +5,7 @@
 //! ```
 
 #![recursion_limit = "256"]
+#![allow(clippy::print_stdout, reason = "its result")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

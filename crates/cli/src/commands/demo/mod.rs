@@ -41,11 +41,7 @@ pub(super) async fn run(target: Endpoint, args: &Demo, as_json: bool) -> Result<
 
     db.close().await;
     let shown = Shown { reads, n_plus_one, scene };
-    if as_json {
-        report::json(&db, &shown)?
-    } else {
-        report::print(&db, &shown)?
-    }
+    if as_json { report::json(&db, &shown) } else { report::print(&db, &shown) }?;
     match shown.scene {
         Some(scene) if !scene.differences.is_empty() => bail!("the recorded fills do not balance"),
         _ => Ok(()),
