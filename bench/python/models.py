@@ -70,6 +70,7 @@ class Trade(Base):
     decision_rationale: Mapped[Optional[str]]
     confidence_score: Mapped[Optional[float]]
     metadata_json: Mapped[Optional[str]]
+    realized_pnl: Mapped[Optional[float]]
 
     executions: Mapped[list["Execution"]] = relationship(
         order_by="Execution.executed_at.desc(), Execution.id.desc()"
@@ -91,6 +92,9 @@ class Execution(Base):
     execution_id: Mapped[Optional[str]]
     executed_at: Mapped[datetime]
     metadata_json: Mapped[Optional[str]]
+    realized_pnl: Mapped[Optional[float]]
+    reverses_id: Mapped[Optional[int]] = mapped_column(ForeignKey("executions.id"))
+    mark: Mapped[Optional[str]]
 
 
 class TradingSession(Base):

@@ -142,9 +142,9 @@ macro_rules! loaded {
             metadata_json);
         $crate::book::checksum::loaded!(@ $trade: id, portfolio_id, session_id, symbol, action, quantity,
             order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at,
-            updated_at, filled_at, decision_rationale, confidence_score, metadata_json);
+            updated_at, filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl);
         $crate::book::checksum::loaded!(@ $execution: id, trade_id, symbol, quantity, price, execution_type,
-            commission, fees, exchange, execution_id, executed_at, metadata_json);
+            commission, fees, exchange, execution_id, executed_at, metadata_json, realized_pnl, reverses_id, mark);
         $crate::book::checksum::loaded!(@ $session: id, portfolio_id, session_type, status, name, description,
             max_position_size, max_portfolio_exposure, stop_loss_percentage, take_profit_percentage,
             starting_capital, current_capital, total_pnl, total_trades, winning_trades, losing_trades,

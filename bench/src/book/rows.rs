@@ -87,6 +87,7 @@ row! { trades Trade {
     decision_rationale: Option<String>,
     confidence_score: Option<f64>,
     metadata_json: Option<String>,
+    realized_pnl: Option<f64>,
 } }
 
 row! { executions Execution {
@@ -102,6 +103,9 @@ row! { executions Execution {
     execution_id: Option<String>,
     executed_at: NaiveDateTime,
     metadata_json: Option<String>,
+    realized_pnl: Option<f64>,
+    reverses_id: Option<i32>,
+    mark: Option<String>,
 } }
 
 row! { trading_sessions TradingSession {

@@ -56,6 +56,7 @@ table! {
         decision_rationale -> Nullable<Text>,
         confidence_score -> Nullable<Double>,
         metadata_json -> Nullable<Text>,
+        realized_pnl -> Nullable<Double>,
     }
 }
 
@@ -73,6 +74,9 @@ table! {
         execution_id -> Nullable<Text>,
         executed_at -> Timestamp,
         metadata_json -> Nullable<Text>,
+        realized_pnl -> Nullable<Double>,
+        reverses_id -> Nullable<Integer>,
+        mark -> Nullable<Text>,
     }
 }
 

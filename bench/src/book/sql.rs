@@ -11,10 +11,10 @@ macro_rules! select {
     (trades $($rest:expr),*) => { concat!(
         "SELECT id, portfolio_id, session_id, symbol, action, quantity, order_type, limit_price, stop_price, \
          status, filled_quantity, average_fill_price, created_at, updated_at, filled_at, decision_rationale, \
-         confidence_score, metadata_json FROM trades ", $($rest),*) };
+         confidence_score, metadata_json, realized_pnl FROM trades ", $($rest),*) };
     (executions $($rest:expr),*) => { concat!(
         "SELECT id, trade_id, symbol, quantity, price, execution_type, commission, fees, exchange, execution_id, \
-         executed_at, metadata_json FROM executions ", $($rest),*) };
+         executed_at, metadata_json, realized_pnl, reverses_id, mark FROM executions ", $($rest),*) };
     (trading_sessions $($rest:expr),*) => { concat!(
         "SELECT id, portfolio_id, session_type, status, name, description, max_position_size, \
          max_portfolio_exposure, stop_loss_percentage, take_profit_percentage, starting_capital, \
@@ -44,11 +44,11 @@ pub(super) const PAGE: &str =
     select!(trades "WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3");
 pub(super) const INSERT_TRADE: &str = "INSERT INTO trades (portfolio_id, session_id, symbol, action, quantity, \
     order_type, limit_price, stop_price, status, filled_quantity, average_fill_price, created_at, updated_at, \
-    filled_at, decision_rationale, confidence_score, metadata_json) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id";
+    filled_at, decision_rationale, confidence_score, metadata_json, realized_pnl) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id";
 pub(super) const INSERT_EXECUTION: &str = "INSERT INTO executions (trade_id, symbol, quantity, price, \
-    execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
+    execution_type, commission, fees, exchange, execution_id, executed_at, metadata_json, realized_pnl, \
+    reverses_id, mark) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
 
 /// The statements that take a list, by what stands behind the column.
 macro_rules! of_many {

@@ -23,16 +23,8 @@ use crate::runtime::runtime;
 pub use options::Options;
 
 /// Whose versions are named.
-const CRATES: [&str; 8] = [
-    "tallybook",
-    "deadpool-postgres",
-    "deadpool",
-    "bb8",
-    "bb8-postgres",
-    "sqlx",
-    "tokio",
-    "tokio-postgres",
-];
+const CRATES: [&str; 8] =
+    ["tallybook", "deadpool-postgres", "deadpool", "bb8", "bb8-postgres", "sqlx", "tokio", "tokio-postgres"];
 
 /// Starts a server, measures every pool on it in turns, and prints what came out.
 ///

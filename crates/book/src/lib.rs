@@ -32,7 +32,8 @@
 //! Each of the five tables has a row type ([`Trade`]), a type that creates rows ([`NewTrade`]), a changeset
 //! ([`TradeChanges`]), a typed identifier ([`TradeId`]) and a [`Repository`] ([`Trades`]). A repository reads through any
 //! session and writes only through a write session. All of that is what [`derive(Table)`](tallybook_tables::tables::Table)
-//! writes for any table.
+//! writes for any table. Executions are only appended: their repository has [`repair`](Repository::repair) instead of `update` and
+//! `delete`.
 //!
 //! # Relations
 //! A row loaded with its relations has a type of its own, such as [`PortfolioWithTrades`]. There is no lazy loading: reading

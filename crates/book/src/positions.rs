@@ -86,8 +86,9 @@ impl<S: Session> Positions<'_, S> {
         self.get_where(Filter::new("portfolio_id = $1", params![portfolio]), window)
     }
 
-    /// Returns the positions of a portfolio in one symbol: several if it holds both long and short ones, or separate lots. One
-    /// statement, by `ix_positions_portfolio_symbol`.
+    /// Returns the positions of a portfolio in one symbol: at most one, except where rows forbade revision `0003` to make the index
+    /// unique, because another program keeps long and short ones or separate lots. One statement, by
+    /// `ix_positions_portfolio_symbol`.
     #[track_caller]
     pub fn get_by_symbol(
         &mut self,

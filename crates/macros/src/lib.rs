@@ -64,7 +64,8 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 /// On the struct, `#[table(name = "…")]` names the table. `order = field` orders lists by a time, newest first.
 /// `new = Type`, `changes = Type` and `repository = Type` name types to write: the struct of a new row, the changeset, and
 /// the repository. `noun = "…"` names a row in errors. `serde` derives serde's traits for the new row, which refuses unknown
-/// fields, and `Deserialize` for the changeset: an object of the columns to set, where `null` sets NULL.
+/// fields, and `Deserialize` for the changeset: an object of the columns to set, where `null` sets NULL. `append_only` leaves
+/// `update`, `delete`, `add` and `upsert` out of the repository; `repair` stands in for them.
 ///
 /// On a field, `#[table(…)]` takes the options of `#[row(…)]`, `unique` (no two rows have the same value), and `fixed` (never
 /// changed), `touch` (advanced by every update) or `generated` (set by the database). `default` or `default = "function"`

@@ -16,6 +16,7 @@ struct Options {
     changes: Option<Ident>,
     repository: Option<Ident>,
     has_serde: bool,
+    is_append_only: bool,
 }
 
 /// Returns the implementations of `Row`, `Table` and its relations, and the types that the options name.
@@ -72,7 +73,7 @@ fn options(input: &DeriveInput) -> Result<Options> {
     let mut name = None;
     let mut noun = None;
     let (mut order, mut new, mut changes, mut repository) = (None, None, None, None);
-    let mut has_serde = false;
+    let (mut has_serde, mut is_append_only) = (false, false);
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("table")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
@@ -89,10 +90,12 @@ fn options(input: &DeriveInput) -> Result<Options> {
                 repository = Some(meta.value()?.parse::<Ident>()?);
             } else if meta.path.is_ident("serde") {
                 has_serde = true;
+            } else if meta.path.is_ident("append_only") {
+                is_append_only = true;
             } else {
                 return Err(meta.error(
                     "expected `name = \"…\"`, `order = field`, `new = Type`, `changes = Type`, `repository = Type`, \
-                     `noun = \"…\"` or `serde`",
+                     `noun = \"…\"`, `serde` or `append_only`",
                 ));
             }
             Ok(())
@@ -105,7 +108,7 @@ fn options(input: &DeriveInput) -> Result<Options> {
         )
     })?;
     let noun = noun.unwrap_or_else(|| words(&input.ident.to_string()));
-    Ok(Options { name, noun, order, new, changes, repository, has_serde })
+    Ok(Options { name, noun, order, new, changes, repository, has_serde, is_append_only })
 }
 
 /// Returns `risk metric` for `RiskMetric`.
@@ -173,12 +176,22 @@ fn table(
             return Err(Error::new_spanned(column.ident, problem));
         }
     };
+    if let (true, Some(column)) = (options.is_append_only, touched) {
+        let problem = "an append-only table has no column that every update advances";
+        return Err(Error::new_spanned(column.ident, problem));
+    }
     let touched = is_touched.then(|| quote!(impl ::tallybook::tables::Touched for #ident {}));
+    let writes = match options.is_append_only {
+        true => quote!(AppendOnly),
+        false => quote!(Editable),
+    };
     let changeable = columns.iter().filter(|column| is_changeable(column)).map(|column| &column.name);
     let unique = columns.iter().filter(|column| column.is_unique).map(|column| &column.name);
     let id = id.ident;
     Ok(quote! {
         #touched
+
+        impl ::tallybook::tables::#writes for #ident {}
 
         #[diagnostic::do_not_recommend]
         impl ::tallybook::tables::Table for #ident {

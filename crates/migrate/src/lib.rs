@@ -73,6 +73,7 @@ pub use history::history_name::DEFAULT_HISTORY;
 pub use history::other_histories::OtherHistory;
 pub use migrator::Migrator;
 pub use plan::{PlannedRevision, PlannedStep, StepSql};
+pub use run::duplicate_rows::{DuplicateGroup, DuplicateRows};
 pub use run::privileges::MissingPrivilege;
 pub use run::progress::{Change, Progress, StepPosition};
 pub use schema::{Misfit, Schema, SchemaColumn, SchemaIndex, SchemaTable};

@@ -127,7 +127,9 @@ impl Migrator<'_> {
                     _ => is_reached(step, Direction::Up, &found),
                 };
                 let bytes = match &step.action {
-                    Action::Index(wanted) if dialect == Dialect::Postgres && found == Probe::Missing => {
+                    Action::Index(wanted) | Action::Unique(wanted)
+                        if dialect == Dialect::Postgres && found == Probe::Missing =>
+                    {
                         Some(disk_space::index_size(connection, wanted).await?)
                     }
                     _ => None,
@@ -172,7 +174,7 @@ fn step_sql(step: &Step, direction: Direction, dialect: Dialect, found: &Probe, 
         && !is_new
     {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", index.name);
-        sql = vec![if drops { drop } else { index.sql_concurrently() }];
+        sql = vec![if drops { drop } else { index.sql_concurrently(index.name) }];
     }
     let lock = match dialect {
         _ if sql.is_empty() => "none: nothing to do".to_owned(),
@@ -182,6 +184,7 @@ fn step_sql(step: &Step, direction: Direction, dialect: Dialect, found: &Probe, 
     let is_column = matches!(step.action, Action::Column { .. });
     let scans = match &step.action {
         Action::Index(_) => !drops && !is_new,
+        Action::Unique(_) => !is_new,
         Action::Validate { .. } => !drops && dialect == Dialect::Postgres && !is_new,
         _ => false,
     };
@@ -238,6 +241,10 @@ fn postgres_lock(step: &Step, drops: bool, is_new: bool) -> String {
         Action::Index(index) => {
             format!("SHARE UPDATE EXCLUSIVE on {} (nobody waits but DDL)", index.table)
         }
+        Action::Unique(index) => format!(
+            "SHARE UPDATE EXCLUSIVE on {} (nobody waits but DDL), then ACCESS EXCLUSIVE (everybody waits), for a moment",
+            index.table
+        ),
         Action::Sql(_) => "those of its statements".to_owned(),
     }
 }

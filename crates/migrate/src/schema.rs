@@ -11,6 +11,7 @@ use crate::run::{busy_retry, deadline};
 use crate::steps::column::{Column, Type};
 use crate::steps::revision::{Revision, steps};
 use crate::steps::step::Action;
+use crate::steps::table::Index;
 
 /// The tables that revisions declare, or those that a database has.
 ///
@@ -39,7 +40,7 @@ pub struct SchemaTable {
     pub name: String,
     /// Its columns, in their order.
     pub columns: Vec<SchemaColumn>,
-    /// Its indexes and unique constraints that cover all rows.
+    /// Its indexes and unique constraints that cover all rows, or all that have a value in them.
     pub indexes: Vec<SchemaIndex>,
     /// Set if an SQL step created the table, so that only part of it is known.
     pub is_partial: bool,
@@ -65,7 +66,7 @@ pub struct SchemaColumn {
     pub references: Option<String>,
 }
 
-/// An index or a unique constraint that covers all rows of a table.
+/// An index or a unique constraint that covers all rows of a table, or all that have a value in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaIndex {
@@ -123,10 +124,11 @@ impl SchemaTable {
     fn declared(table: &ExpectedTable) -> Self {
         let constraints = table.columns.iter().filter(|column| column.is_unique || column.is_primary_key());
         let constraints = constraints.map(|column| SchemaIndex::of_column(column.name));
-        let indexes = table.indexes.iter().filter(|index| index.filter.is_none()).map(|index| SchemaIndex {
-            columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
-            is_unique: index.is_unique,
-        });
+        let indexes =
+            table.indexes.iter().filter(|index| covers_all_values(index)).map(|index| SchemaIndex {
+                columns: index.columns.iter().map(|key| column_of_key(key)).collect(),
+                is_unique: index.is_unique && !index.may_be_plain,
+            });
         let columns = table.columns.iter();
         Self {
             name: table.name.to_owned(),
@@ -241,7 +243,7 @@ impl SchemaIndex {
         Self { columns: vec![Some(name.to_owned())], is_unique: true }
     }
 
-    /// Returns `None` for an index of some rows.
+    /// Returns `None` for an index of some rows, unless it leaves out only those without a value.
     fn existing(index: &FoundIndex) -> Option<Self> {
         let keys = keys_of(&index.definition)?;
         Some(Self { columns: keys.into_iter().map(column_of_key).collect(), is_unique: index.is_unique })
@@ -253,7 +255,7 @@ impl SchemaIndex {
     }
 }
 
-/// Returns the keys of an index of all rows from its definition: what stands in its first parentheses.
+/// Returns the keys of an index of all values from its definition: what stands in its first parentheses.
 fn keys_of(definition: &str) -> Option<Vec<&str>> {
     let start = definition.find('(')? + 1;
     let (mut depth, mut from, mut keys) = (0, start, Vec::new());
@@ -262,8 +264,9 @@ fn keys_of(definition: &str) -> Option<Vec<&str>> {
             '(' => depth += 1,
             ')' if depth == 0 => {
                 keys.push(&definition[from..at]);
-                let has_condition = definition[at..].to_ascii_uppercase().contains("WHERE");
-                return (!has_condition).then_some(keys);
+                let rest = &definition[at..];
+                let condition = rest.to_ascii_uppercase().find("WHERE").map(|start| &rest[start + 5..]);
+                return condition.is_none_or(|condition| is_of_values(condition, &keys)).then_some(keys);
             }
             ')' => depth -= 1,
             ',' if depth == 0 => {
@@ -274,6 +277,21 @@ fn keys_of(definition: &str) -> Option<Vec<&str>> {
         }
     }
     None
+}
+
+/// Returns whether an index holds all rows, or all that have a value.
+fn covers_all_values(index: &Index) -> bool {
+    index.filter.is_none_or(|filter| is_of_values(filter.postgres, index.columns))
+}
+
+/// Returns whether a condition excludes only rows with a NULL in one of the keys: no look-up by the keys finds those.
+fn is_of_values(condition: &str, keys: &[&str]) -> bool {
+    let condition = condition.trim().trim_start_matches('(').trim_end_matches([')', ';']).trim();
+    let Some((key, rest)) = condition.split_once(char::is_whitespace) else { return false };
+    let is_not_null = rest.split_whitespace().map(str::to_ascii_uppercase).eq(["IS", "NOT", "NULL"]);
+    is_not_null
+        && column_of_key(key)
+            .is_some_and(|key| keys.iter().any(|of| column_of_key(of).as_ref() == Some(&key)))
 }
 
 /// Returns the column of a key of an index, without its order; `None` for an expression.
@@ -305,6 +323,14 @@ mod tests {
             "CREATE UNIQUE INDEX ix ON users USING btree (lower((email)::text), round(a, 2), id)";
         assert_eq!(keys(expression), Some(vec![None, None, name("id")]));
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol) WHERE status = 'open'"), None);
+        let values = "CREATE UNIQUE INDEX ix ON public.executions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL)";
+        assert_eq!(keys(values), Some(vec![name("reverses_id")]));
+        assert_eq!(
+            keys("CREATE INDEX ix ON trades (a, b DESC) where b is not null"),
+            Some(vec![name("a"), name("b")])
+        );
+        assert_eq!(keys("CREATE INDEX ix ON trades (a) WHERE b IS NOT NULL"), None);
+        assert_eq!(keys("CREATE INDEX ix ON trades (a) WHERE a IS NOT NULL AND b > 0"), None);
         assert_eq!(keys("CREATE INDEX ix ON trades (symbol COLLATE \"C\")"), Some(vec![None]));
     }
 }

@@ -37,10 +37,10 @@ pub mod tables {
     pub use crate::load::key_of;
     pub use crate::load::{Load, Many, One, OptionalParent, Parent, Plans, Relations, Through};
     pub use crate::page::{Cursor, LimitOffset, Page};
-    pub use crate::repository::{Delete, IdOf, Increment, Repository, Update};
+    pub use crate::repository::{Delete, IdOf, Increment, Repair, Repository, Update};
     pub use crate::row_check::{RowCheck, check_rows};
     pub use crate::statements::Statements;
-    pub use crate::table::{BelongsTo, ColumnSet, Refers, Table, TableColumn, Touched};
+    pub use crate::table::{AppendOnly, BelongsTo, ColumnSet, Editable, Refers, Table, TableColumn, Touched};
     pub use crate::unreadable_row::{ScannedRow, UnreadableColumn, UnreadableRow};
     pub use tallybook_macros::{Aggregate, Table};
 }

@@ -15,7 +15,7 @@ use crate::statements::Statements;
 /// hand:
 ///
 /// ```
-/// use tallybook::tables::{Assignments, BelongsTo, Changes, Id, Repository, Statements, Table, TableColumn};
+/// use tallybook::tables::{Assignments, BelongsTo, Changes, Editable, Id, Repository, Statements, Table, TableColumn};
 /// use tallybook::book::Portfolio;
 /// use tallybook::Row;
 /// use chrono::{DateTime, Utc};
@@ -82,6 +82,9 @@ use crate::statements::Statements;
 ///     }
 /// }
 ///
+/// // Its rows may be changed and deleted.
+/// impl Editable for Note {}
+///
 /// impl BelongsTo<Portfolio> for Note {
 ///     const BY: &'static str = "portfolio_id";
 ///
@@ -127,12 +130,31 @@ pub trait Table: Row + Clone + Sync {
     fn statements() -> &'static Statements;
 }
 
+/// A table whose rows may be changed and deleted: each one except those with `#[table(append_only)]`.
+///
+/// `#[derive(Table)]` implements it. Implement it for a table that is written by hand.
+#[diagnostic::on_unimplemented(
+    message = "rows of `{Self}` may be appended, but neither changed nor deleted",
+    label = "`{Self}` is not an `Editable` table",
+    note = "a table with `#[table(append_only)]` has `.repair()` with `update` and `delete`, for repairs; nothing else in the book \
+            follows",
+    note = "a function for any table that may be changed names the bound `Editable`; implement it for a table that is written by hand"
+)]
+pub trait Editable: Table {}
+
+/// A table whose rows are only appended: `#[table(append_only)]`.
+#[diagnostic::on_unimplemented(
+    message = "rows of `{Self}` may be changed and deleted without a repair",
+    note = "call `update` or `delete` of the repository; only a table with `#[table(append_only)]` has `repair`"
+)]
+pub trait AppendOnly: Table {}
+
 /// A table with the column `updated_at`, which permits optimistic locking: `#[table(touch)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no column that every update advances",
     note = "give `{Self}` a field `#[table(touch)] updated_at: DateTime<Utc>`"
 )]
-pub trait Touched: Table {}
+pub trait Touched: Editable {}
 
 /// A column of `T` whose values have the type `V`.
 pub struct TableColumn<T, V> {

@@ -151,6 +151,11 @@
 //!
 //! - `sqlite` and `postgres`, both on by default: the databases. With only one of them, nothing of the other is compiled.
 
+/// Tests the examples of the guide on bookkeeping.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/bookkeeping.md")]
+struct Bookkeeping;
+
 /// Tests the examples of the guide on concurrency.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/concurrency.md")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use rust_decimal::Decimal;
-use tallybook::book::{TradingSessionId, Trade};
+use tallybook::book::{Trade, TradingSessionId};
 use tallybook::{Database, Row, Settings, Statement, Value, all, params};
 use tempfile::TempDir;
 
@@ -60,6 +60,7 @@ fn without_null(trade: Trade) -> Trade {
         decision_rationale: trade.decision_rationale.or_else(|| Some("none".to_owned())),
         confidence_score: trade.confidence_score.or(Some(Decimal::new(5, 1))),
         metadata_json: trade.metadata_json.or_else(|| Some("{}".to_owned())),
+        realized_pnl: trade.realized_pnl.or(Some(Decimal::new(5, 1))),
         ..trade
     }
 }

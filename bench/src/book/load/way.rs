@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use tallybook::book::{Repository, Trade};
 use tallybook::Database;
+use tallybook::book::{Repository, Trade};
 
 use super::place::Place;
 use super::source::Source;

@@ -95,7 +95,7 @@ async fn write(client: &mut Object, portfolio: i32) -> Result<()> {
     let (time, none) = (written::time(), None::<f64>);
     let (no_id, no_text) = (None::<i32>, None::<&str>);
     let statement = transaction.prepare_cached(sql::INSERT_TRADE).await?;
-    let values: [&(dyn ToSql + Sync); 17] = [
+    let values: [&(dyn ToSql + Sync); 18] = [
         &portfolio,
         &no_id,
         &written::SYMBOL,
@@ -113,11 +113,12 @@ async fn write(client: &mut Object, portfolio: i32) -> Result<()> {
         &no_text,
         &none,
         &no_text,
+        &none,
     ];
     let trade: i32 = transaction.query_one(&statement, &values).await?.try_get(0)?;
     let statement = transaction.prepare_cached(sql::INSERT_EXECUTION).await?;
     for _ in 0..written::PARTS {
-        let values: [&(dyn ToSql + Sync); 11] = [
+        let values: [&(dyn ToSql + Sync); 14] = [
             &trade,
             &written::SYMBOL,
             &written::PART,
@@ -128,6 +129,9 @@ async fn write(client: &mut Object, portfolio: i32) -> Result<()> {
             &written::EXCHANGE,
             &no_text,
             &time,
+            &no_text,
+            &none,
+            &no_id,
             &no_text,
         ];
         transaction.query_one(&statement, &values).await?;

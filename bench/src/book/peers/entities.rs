@@ -101,6 +101,7 @@ pub(super) mod trade {
         pub decision_rationale: Option<String>,
         pub confidence_score: Option<f64>,
         pub metadata_json: Option<String>,
+        pub realized_pnl: Option<f64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -137,6 +138,9 @@ pub(super) mod execution {
         pub execution_id: Option<String>,
         pub executed_at: DateTime,
         pub metadata_json: Option<String>,
+        pub realized_pnl: Option<f64>,
+        pub reverses_id: Option<i32>,
+        pub mark: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

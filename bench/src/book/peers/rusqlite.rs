@@ -163,6 +163,7 @@ fn write(connection: &mut Connection, portfolio: i32) -> Result<Plain> {
             None::<&str>,
             None::<f64>,
             None::<&str>,
+            None::<f64>,
         ],
         |row| row.get(0),
     )?;
@@ -179,6 +180,9 @@ fn write(connection: &mut Connection, portfolio: i32) -> Result<Plain> {
             written::EXCHANGE,
             None::<&str>,
             time,
+            None::<&str>,
+            None::<f64>,
+            None::<i32>,
             None::<&str>,
         ];
         statement.query_row(values, |_| Ok(()))?;

@@ -129,6 +129,7 @@ macro_rules! peer {
                     .bind(None::<&str>)
                     .bind(None::<f64>)
                     .bind(None::<&str>)
+                    .bind(None::<f64>)
                     .fetch_one(&mut *transaction)
                     .await?;
                 for _ in 0..written::PARTS {
@@ -143,6 +144,9 @@ macro_rules! peer {
                         .bind(written::EXCHANGE)
                         .bind(None::<&str>)
                         .bind(time)
+                        .bind(None::<&str>)
+                        .bind(None::<f64>)
+                        .bind(None::<i32>)
                         .bind(None::<&str>)
                         .fetch_one(&mut *transaction)
                         .await?;

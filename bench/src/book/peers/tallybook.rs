@@ -3,7 +3,12 @@
 use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
 use tallybook::Database;
-use tallybook::book::{Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade, OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position, PositionId, PositionType, Positions, TradingSessionId, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions, Trades, TradingSession};
+use tallybook::book::{
+    Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade, OrderType,
+    Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position, PositionId,
+    PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions,
+    Trades, TradingSession, TradingSessionId,
+};
 
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
 use crate::book::contestant::Peer;
@@ -64,9 +69,9 @@ impl Peer for Tallybook {
             Question::Position(id, symbol) => Answer::Positions(
                 Positions::new(session).get_by_symbol(PortfolioId::new((*id).into()), symbol).await?,
             ),
-            Question::Session(id) => {
-                Answer::Trades(Trades::new(session).get_by_session(TradingSessionId::new((*id).into())).await?)
-            }
+            Question::Session(id) => Answer::Trades(
+                Trades::new(session).get_by_session(TradingSessionId::new((*id).into())).await?,
+            ),
             Question::Portfolios(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| PortfolioId::new((*id).into())).collect();
                 Answer::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)

@@ -1,4 +1,5 @@
-//! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast.
+//! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast,
+//! `0003` what recording fills needs.
 //!
 //! A released revision is never edited, since databases have it.
 

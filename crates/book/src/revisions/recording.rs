@@ -1,4 +1,4 @@
-//! `0003`: what recorded executions need.
+//! `0003`: what recording fills needs.
 
 use tallybook_migrate::{Column, Revision, Step, Type};
 
@@ -12,7 +12,14 @@ pub(super) const REVISION: Revision = Revision::new(
         Step::column("trades", Column::new("realized_pnl", Type::Float).null()),
         Step::column("executions", Column::new("realized_pnl", Type::Float).null()),
         Step::column("executions", REVERSES_ID),
-        Step::validate("executions", "fk_executions_reverses_id"),
         Step::column("executions", Column::new("mark", Type::Varchar(20)).null()),
+        Step::validate("executions", "fk_executions_reverses_id"),
+        Step::unique_index("ix_executions_reverses_id", "executions", &["reverses_id"])
+            .filter("reverses_id IS NOT NULL"),
+        Step::unique_where_rows_allow(
+            "ix_positions_portfolio_symbol",
+            "positions",
+            &["portfolio_id", "symbol"],
+        ),
     ],
 );

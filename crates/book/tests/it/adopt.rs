@@ -2,7 +2,7 @@
 
 use tallybook::Database;
 use tallybook::book::{ALEMBIC, LimitOffset, Portfolios, Positions, Trades, migrator};
-use tallybook::migrate::{Adoption, DifferenceKind, Target};
+use tallybook::migrate::{Adoption, Change, DifferenceKind, Target};
 use tallybook::{Dialect, Statement};
 use tallybook_testkit::{
     ALEMBIC_VERSIONS, SqliteFile, alembic, alembic_script, both_dialects, postgres, run_script,
@@ -85,6 +85,15 @@ async fn assert_whole(db: &Database) {
     assert_eq!(Positions::new(&mut session).get_many(LimitOffset::first(9)).await.unwrap().len(), 3);
 }
 
+/// Asserts that an upgrade names the positions with the same portfolio and symbol.
+fn assert_names_duplicates(changes: &[Change]) {
+    let named: Vec<_> = changes.iter().flat_map(|change| &change.not_unique).collect();
+    let [rows] = &*named else { panic!("{changes:?}") };
+    assert_eq!((rows.index, rows.table, rows.more), ("ix_positions_portfolio_symbol", "positions", 0));
+    let groups: Vec<_> = rows.groups.iter().map(ToString::to_string).collect();
+    assert_eq!(groups, ["1, 3"]);
+}
+
 async fn held(db: &Database) -> Vec<(String,)> {
     rows(&mut db.read().await.unwrap(), "SELECT version_num FROM alembic_version").await
 }
@@ -110,7 +119,8 @@ macro_rules! adopts {
                 let (before, foreign) = (all_rows_as_text(&db, &columns).await, others(&db).await);
                 let adoption = adopted(&db).await;
                 assert_eq!(adoption.revision, $revision);
-                migrator(&db).upgrade(&Target::Head).await.unwrap();
+                let changes = migrator(&db).upgrade(&Target::Head).await.unwrap();
+                assert_names_duplicates(&changes);
                 assert_whole(&db).await;
                 // The downgrade is as safe on tables that another tool made.
                 migrator(&db).force(true).downgrade(&"0001".parse().unwrap()).await.unwrap();
@@ -178,10 +188,14 @@ both_dialects! {
             let url = if url.starts_with("sqlite:") { file.url() } else { database.url().to_owned() };
             let db = made(&url, version).await;
             let way = migrator(&db).adoption(ALEMBIC).await.unwrap().way_back;
-            let told = (way.upgraded, way.alembic_first.as_deref(), way.before_upgrade);
-            assert_eq!(told, (upgraded, first, before_upgrade), "{version}");
+            let told = (way.upgraded, way.downgrade_first, way.alembic_first.as_deref(), way.before_upgrade);
+            assert_eq!(told, (upgraded, Some("0002"), first, before_upgrade), "{version}");
             migrator(&db).adopt(ALEMBIC).await.unwrap();
             migrator(&db).upgrade(&Target::Head).await.unwrap();
+            let error = migrator(&db).release(ALEMBIC).await.unwrap_err().to_string();
+            let told = "no version of Alembic has what revision 0003 made. Take it back (`tallybook migrate downgrade 0002`)";
+            assert!(error.contains(told), "{error}");
+            migrator(&db).downgrade(&"0002".parse().unwrap()).await.unwrap();
             match migrator(&db).release(ALEMBIC).await {
                 Ok(release) => assert_eq!(release.version, upgraded),
                 Err(error) => assert!(upgraded.is_none(), "{version}: {error}"),
@@ -192,7 +206,7 @@ both_dialects! {
     async fn alembic_makes_what_a_release_lacks(url: &str) {
         let db = made(url, "add_trading_session_risk").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
         let error = migrator(&db).release(ALEMBIC).await.unwrap_err().to_string();
         let told = "missing: users, api_keys, audit_logs, agent_llm_configs. Either let Alembic make it (`alembic upgrade \
                     c1e38cfe113f`) and release again, which hands back 5951c803aff7; or take the upgrade back (`tallybook \
@@ -217,7 +231,7 @@ both_dialects! {
     async fn the_first_versions_are_handed_back_without_the_table_that_an_upgrade_made(url: &str) {
         let db = made(url, "plugin_agent_fields").await;
         adopted(&db).await;
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
         let error = migrator(&db).release(ALEMBIC).await.unwrap_err().to_string();
         assert!(error.contains("`tallybook migrate downgrade 0001`), drop trading_sessions"), "{error}");
         migrator(&db).downgrade(&"0001".parse().unwrap()).await.unwrap();

@@ -162,6 +162,7 @@ async fn goes_all_the_way(url: &str, variation: &Variation) {
     assert!(differences.iter().all(|difference| !difference.is_blocking()), "{differences:?}");
     read_all(&db).await;
     let mut version = "5951c803aff7";
+    migrator(&db).downgrade(&"0002".parse().unwrap()).await.unwrap();
     if variation.goes_back {
         migrator(&db).downgrade(&"0001".parse().unwrap()).await.unwrap();
         version = "c1e38cfe113f";

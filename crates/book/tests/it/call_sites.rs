@@ -62,7 +62,7 @@ async fn writes_here<T: Sample>(db: &Database) {
     let mut rows = Repository::<_, T>::new(&mut session);
     let created = assert_here!(db, rows.create(&T::full(1, time(1)))).unwrap();
     assert_here!(db, rows.create_many(&[T::full(2, time(2))])).unwrap();
-    assert_here!(db, rows.delete(created.id())).unwrap();
+    assert_here!(db, T::delete(&mut rows, created.id())).unwrap();
     session.commit().await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use tallybook::Value;
 use tallybook::book::{
-    Error, Execution, ExecutionChanges, ExecutionType, Id, Portfolio, PortfolioChanges, Position,
+    Error, Execution, ExecutionChanges, ExecutionType, FillMark, Id, Portfolio, PortfolioChanges, Position,
     PositionChanges, PositionType, Repository, SessionStatus, Trade, TradeChanges, TradeStatus,
     TradingSession, TradingSessionChanges, TradingSessionId,
 };
@@ -20,7 +20,7 @@ async fn create<T: Sample>(db: &Database) -> T {
 
 async fn update<T: Sample>(db: &Database, id: Id<T>, changes: T::Changes) -> T {
     let updated = write(db, async |session| {
-        let updated = Repository::<_, T>::new(session).update(id, changes).await?;
+        let updated = T::update(&mut Repository::new(session), id, changes).await?;
         assert_eq!((session.counts().statements, session.counts().round_trips), (1, 1));
         Ok(updated)
     })
@@ -107,6 +107,7 @@ on_copies! { of EMPTY:
             decision_rationale = text("reason"),
             confidence_score = decimal("0.5"),
             metadata_json = text("[]"),
+            realized_pnl = decimal("6.5"),
         });
     }
 
@@ -122,6 +123,8 @@ on_copies! { of EMPTY:
             execution_id = text("corrected"),
             executed_at = time(99),
             metadata_json = text("[]"),
+            realized_pnl = decimal("5.5"),
+            mark = FillMark::AfterEnd,
         });
     }
 

@@ -62,9 +62,9 @@ async fn deletes<T: Sample>(db: &Database) {
     let created = write(db, async |session| Repository::<_, T>::new(session).create_many(&new).await).await;
     write(db, async |session| {
         let mut repository = Repository::<_, T>::new(session);
-        assert!(repository.delete(created[0].id()).await?);
-        assert!(!repository.delete(created[0].id()).await?);
-        assert!(!repository.delete(UNKNOWN.into()).await?);
+        assert!(T::delete(&mut repository, created[0].id()).await?);
+        assert!(!T::delete(&mut repository, created[0].id()).await?);
+        assert!(!T::delete(&mut repository, UNKNOWN.into()).await?);
         Ok(())
     })
     .await;

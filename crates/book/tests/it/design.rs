@@ -15,9 +15,12 @@ executions.execution_id varchar(100)
 executions.execution_type varchar(20) not null
 executions.fees float not null
 executions.id integer not null
+executions.mark varchar(20)
 executions.metadata_json text
 executions.price float not null
 executions.quantity float not null
+executions.realized_pnl float
+executions.reverses_id integer
 executions.symbol varchar(20) not null
 executions.trade_id integer not null
 portfolios.created_at timestamp not null
@@ -55,6 +58,7 @@ trades.metadata_json text
 trades.order_type varchar(20) not null
 trades.portfolio_id integer not null
 trades.quantity float not null
+trades.realized_pnl float
 trades.session_id integer
 trades.status varchar(20) not null
 trades.stop_price float
@@ -83,6 +87,7 @@ trading_sessions.winning_trades integer not null
 
 /// Every foreign key, with its ON DELETE action.
 const KEYS: &str = "
+executions.reverses_id -> executions.id no action
 executions.trade_id -> trades.id no action
 positions.portfolio_id -> portfolios.id no action
 trades.portfolio_id -> portfolios.id no action
@@ -93,11 +98,12 @@ trading_sessions.portfolio_id -> portfolios.id no action
 /// Every named index.
 const INDEXES: &str = "
 ix_executions_executed_at: executions (executed_at)
+ix_executions_reverses_id: executions (reverses_id) unique
 ix_executions_symbol: executions (symbol)
 ix_executions_trade_id: executions (trade_id)
 ix_portfolios_name: portfolios (name) unique
 ix_positions_portfolio_id: positions (portfolio_id)
-ix_positions_portfolio_symbol: positions (portfolio_id, symbol)
+ix_positions_portfolio_symbol: positions (portfolio_id, symbol) unique
 ix_positions_symbol: positions (symbol)
 ix_trades_created_at: trades (created_at)
 ix_trades_portfolio_created: trades (portfolio_id, created_at)

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallybook::Database;
-use tallybook::book::{Trade, migrator};
+use tallybook::book::{Position, Positions, Trade, migrator};
 use tallybook::migrate::{Progress, Target};
 use tallybook_testkit::both_dialects;
 
@@ -60,8 +60,9 @@ async fn a_program_that_tells_what_it_does_and_stops() {
     };
 }
 
-/// Creates a book at the first revision, with trades. Also returns both schemas, as uninterrupted runs leave them.
-async fn prepared(url: &str) -> (Database, Vec<String>, Vec<String>) {
+/// Creates a book at a revision, with trades. Also returns its schema and that of the next one, as uninterrupted runs
+/// leave them.
+async fn prepared(url: &str, revision: &str) -> (Database, Vec<String>, Vec<String>) {
     let db = open(url).await;
     migrator(&db).upgrade(&Target::Head).await.unwrap();
     parents(&db).await;
@@ -70,10 +71,13 @@ async fn prepared(url: &str) -> (Database, Vec<String>, Vec<String>) {
         tallybook::book::Trades::new(session).create_many(&new).await
     })
     .await;
-    let whole = schema(&db).await;
-    migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
+    if revision == "0001" {
+        migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
+    }
+    let next = schema(&db).await;
+    migrator(&db).force(true).downgrade(&revision.parse().unwrap()).await.unwrap();
     let first = schema(&db).await;
-    (db, first, whole)
+    (db, first, next)
 }
 
 async fn schema(db: &Database) -> Vec<String> {
@@ -100,24 +104,57 @@ async fn count(db: &Database) -> i64 {
     rows::<(i64,)>(&mut db.read().await.unwrap(), "SELECT count(*) FROM trades").await[0].0
 }
 
+/// Kills a run from a revision to the next one, and back, at each of its events, and runs it again.
+async fn killed_anywhere(url: &str, from: &str, to: &str) {
+    let (db, first, next) = prepared(url, from).await;
+    let trades = count(&db).await;
+    for stop in 1.. {
+        let up = killed(url, to, &stop.to_string());
+        migrator(&db).upgrade(&to.parse().unwrap()).await.unwrap();
+        assert_eq!(schema(&db).await, next, "killed at event {stop} on the way up");
+        assert_eq!(migrator(&db).check().await.unwrap(), []);
+        let down = killed(url, "-1", &stop.to_string());
+        if down {
+            // Never the revision before it, even if it was killed after its last step.
+            migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
+        }
+        assert_eq!(schema(&db).await, first, "killed at event {stop} on the way down");
+        assert_eq!(count(&db).await, trades);
+        assert_eq!(migrator(&db).current().await.unwrap(), Some(from));
+        if !up && !down {
+            assert!(stop > 15, "{stop}: each step is begun, done and recorded");
+            return;
+        }
+    }
+}
+
 both_dialects! {
     async fn a_run_that_is_killed_anywhere_is_simply_run_again(url: &str) {
-        let (db, first, whole) = prepared(url).await;
-        let trades = count(&db).await;
+        killed_anywhere(url, "0001", "0002").await;
+    }
+
+    async fn a_run_that_makes_an_index_unique_and_is_killed_anywhere_is_simply_run_again(url: &str) {
+        killed_anywhere(url, "0002", "0003").await;
+    }
+
+    async fn a_run_that_rows_forbid_a_unique_index_and_that_is_killed_anywhere_is_simply_run_again(url: &str) {
+        let (db, ..) = prepared(url, "0002").await;
+        write(&db, async |session| {
+            Positions::new(session).create_many(&[Position::bare(1), Position::bare(2), Position::bare(1)]).await
+        })
+        .await;
+        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        let whole = schema(&db).await;
         for stop in 1.. {
-            let up = killed(url, "head", &stop.to_string());
-            migrator(&db).upgrade(&Target::Head).await.unwrap();
-            assert_eq!(schema(&db).await, whole, "killed at event {stop} on the way up");
-            assert_eq!(migrator(&db).check().await.unwrap(), []);
-            let down = killed(url, "-1", &stop.to_string());
-            if down {
-                // Never the revision before it, even if it was killed after its last step.
-                migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
+            migrator(&db).downgrade(&"0002".parse().unwrap()).await.unwrap();
+            let was_killed = killed(url, "head", &stop.to_string());
+            let changes = migrator(&db).upgrade(&Target::Head).await.unwrap();
+            assert_eq!(schema(&db).await, whole, "killed at event {stop}");
+            for change in &changes {
+                assert_eq!(change.not_unique.len(), 1, "killed at event {stop}");
+                assert_eq!(change.not_unique[0].groups[0].ids, ["1", "3"]);
             }
-            assert_eq!(schema(&db).await, first, "killed at event {stop} on the way down");
-            assert_eq!(count(&db).await, trades);
-            assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
-            if !up && !down {
+            if !was_killed {
                 assert!(stop > 15, "{stop}: each step is begun, done and recorded");
                 return;
             }
@@ -145,8 +182,8 @@ both_dialects! {
     }
 
     async fn a_step_that_did_not_tell_its_end_stands_before_another_step_and_is_finished_by_name(url: &str) {
-        let (db, first, _) = prepared(url).await;
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        let (db, first, _) = prepared(url, "0001").await;
+        migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
         assert!(killed(url, "-1", "8"));
         for target in [Target::Steps(-2), Target::Steps(1)] {
             let error = match target {
@@ -164,11 +201,11 @@ both_dialects! {
     }
 
     async fn a_killed_way_back_can_be_turned_round(url: &str) {
-        let (db, _, whole) = prepared(url).await;
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        let (db, _, whole) = prepared(url, "0001").await;
+        migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
         assert!(killed(url, "-1", "8"));
         assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
+        migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
         assert_eq!(schema(&db).await, whole);
     }
 }
@@ -176,21 +213,21 @@ both_dialects! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_killed_in_an_index_build_is_simply_run_again() {
     let database = tallybook_testkit::postgres().await.database("killed_in_a_build").await;
-    let (db, _, whole) = prepared(database.url()).await;
+    let (db, _, whole) = prepared(database.url(), "0001").await;
     // The build waits while its snapshot is open.
     let mut snapshot = db.snapshot().await.unwrap();
     rows::<(i64,)>(&mut snapshot, "SELECT count(*) FROM portfolios").await;
     let url = database.url().to_owned();
-    assert!(tokio::task::spawn_blocking(move || killed(&url, "head", "building")).await.unwrap());
+    assert!(tokio::task::spawn_blocking(move || killed(&url, "0002", "building")).await.unwrap());
     drop(snapshot);
-    migrator(&db).upgrade(&Target::Head).await.unwrap();
+    migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
     assert_eq!(schema(&db).await, whole);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() {
     let file = tallybook_testkit::SqliteFile::new("killed_anew");
-    let (db, ..) = prepared(&file.url()).await;
+    let (db, ..) = prepared(&file.url(), "0001").await;
     let trades = count(&db).await;
     // Alembic leaves this half-way: the column exists, its key does not.
     sql(&open(&file.url()).await, "ALTER TABLE trades ADD COLUMN session_id INTEGER").await;
@@ -204,7 +241,7 @@ async fn a_run_that_is_killed_while_it_makes_a_table_anew_is_simply_run_again() 
         assert_eq!(found, [(keys,)], "killed at event {stop}");
         assert_eq!(count(&db).await, trades);
     }
-    migrator(&db).upgrade(&Target::Head).await.unwrap();
+    migrator(&db).upgrade(&"0002".parse().unwrap()).await.unwrap();
     assert_eq!(migrator(&db).check().await.unwrap(), []);
     assert_eq!(count(&db).await, trades);
 }

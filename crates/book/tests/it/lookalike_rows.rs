@@ -29,8 +29,18 @@ pub(crate) const SYMBOLS: [&str; 3] = ["AAPL", "BRK.B", "MSFT"];
 pub(crate) const STATUSES: [TradeStatus; 3] =
     [TradeStatus::Filled, TradeStatus::Pending, TradeStatus::Rejected];
 
+/// The index as it stays where rows forbid a unique one.
+const PLAIN_INDEX: [&str; 2] = [
+    "DROP INDEX ix_positions_portfolio_symbol",
+    "CREATE INDEX ix_positions_portfolio_symbol ON positions (portfolio_id, symbol)",
+];
+
 async fn fill(db: Database) {
     put::<Portfolio>(&db, (0..=PORTFOLIOS).map(portfolio)).await;
+    // Other programs keep separate lots of a symbol.
+    for statement in PLAIN_INDEX {
+        sql(&db, statement).await;
+    }
     put::<Position>(&db, children(PORTFOLIOS, POSITIONS).map(position)).await;
     put::<TradingSession>(&db, children(PORTFOLIOS, SESSIONS).map(trading_session)).await;
     put::<Trade>(&db, children(PORTFOLIOS, TRADES).map(trade)).await;

@@ -84,7 +84,12 @@ fn position(child: Child) -> NewPosition {
         entry_date: Some(time),
         created_at: time,
         updated_at: time,
-        ..NewPosition::new(PortfolioId::new(child.parent), symbol(child), child.number.into(), 10.into())
+        ..NewPosition::new(
+            PortfolioId::new(child.parent),
+            format!("S{}", child.number),
+            child.number.into(),
+            10.into(),
+        )
     }
 }
 

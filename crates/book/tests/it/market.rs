@@ -1,5 +1,7 @@
 //! A book with a realistic distribution for planners: 200 portfolios of very different sizes, 20,000 trades.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use tallybook::Database;
 use tallybook::book::{
@@ -26,7 +28,10 @@ pub(crate) const USUAL: PortfolioId = PortfolioId::new(50);
 async fn fill(db: Database) {
     write(&db, async |session| {
         load::<Portfolio>(session, (1..=PORTFOLIOS).map(portfolio)).await;
-        load::<Position>(session, (0..POSITIONS).map(position)).await;
+        let mut held = HashSet::new();
+        let positions = (0..POSITIONS).map(position);
+        let positions = positions.filter(|new| held.insert((new.portfolio_id, new.symbol.clone())));
+        load::<Position>(session, positions).await;
         load::<TradingSession>(session, (0..SESSIONS).map(trading_session)).await;
         load::<Trade>(session, (0..TRADES).map(trade)).await;
         load::<Execution>(session, (0..EXECUTIONS).map(execution)).await;

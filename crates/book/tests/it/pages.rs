@@ -136,7 +136,7 @@ async fn pages_bear_changes<T: Sample>(db: &Database) {
                 Some((_, Event::Delete(place))) => {
                     // Not the last: SQLite would assign its identifier again.
                     let id = created[place % (created.len() - 1)].id();
-                    Repository::<_, T>::new(session).delete(id).await.unwrap();
+                    T::delete(&mut Repository::new(session), id).await.unwrap();
                     lasting.remove(&id);
                 }
             }

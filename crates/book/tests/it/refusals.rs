@@ -4,10 +4,10 @@
 use rust_decimal::Decimal;
 use tallybook::Dialect;
 use tallybook::book::{
-    Action, Error, Execution, ExecutionChanges, ExecutionType, Executions, NewExecution, NewPortfolio,
-    NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges, Portfolios, Position,
-    PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType, Trade, TradeChanges,
-    TradeStatus, Trades, TradingSession, TradingSessions,
+    Action, Error, Execution, ExecutionChanges, ExecutionType, Executions, FillMark, NewExecution,
+    NewPortfolio, NewPosition, NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioChanges,
+    Portfolios, Position, PositionChanges, PositionType, Positions, Repository, SessionStatus, SessionType,
+    Trade, TradeChanges, TradeStatus, Trades, TradingSession, TradingSessions,
 };
 use tallybook::{Database, WriteSession};
 
@@ -53,7 +53,7 @@ macro_rules! lengths {
         let fits = full(&long($max));
         let created = Repository::<_, $table>::new($session).create(&fits).await.unwrap();
         assert_eq!(fields(&created)[1..], fields(&fits));
-        Repository::<_, $table>::new($session).delete(created.id).await.unwrap();
+        $table::delete(&mut Repository::new($session), created.id).await.unwrap();
         let error = refused::<$table>($session, stringify!($field), full(&long($max + 1))).await;
         assert!(error.to_string().contains(&format!("at most {} fit", $max)), "{error}");
     )*};
@@ -71,6 +71,12 @@ trait TextValue {
 impl TextValue for Option<String> {
     fn from_text(text: &str) -> Self {
         Some(text.to_owned())
+    }
+}
+
+impl TextValue for Option<FillMark> {
+    fn from_text(text: &str) -> Self {
+        Some(text.into())
     }
 }
 
@@ -111,7 +117,7 @@ on_copies! { of EMPTY:
         parents(db).await;
         let mut session = db.begin().await.unwrap();
         lengths!(&mut session, Execution as NewExecution {
-            symbol: 20, execution_type: 20, exchange: 50, execution_id: 100,
+            symbol: 20, execution_type: 20, exchange: 50, execution_id: 100, mark: 20,
         });
         assert_usable(session).await;
     }
@@ -135,7 +141,7 @@ on_copies! { of EMPTY:
         let changes = TradeChanges::new().status(&*long(21));
         assert_refused(&Trades::new(&mut session).update(TRADE, changes).await.unwrap_err(), "status");
         let changes = ExecutionChanges::new().exchange(long(51));
-        let error = Executions::new(&mut session).update(1.into(), changes).await.unwrap_err();
+        let error = Executions::new(&mut session).repair().update(1.into(), changes).await.unwrap_err();
         assert_refused(&error, "exchange");
         let changes = PositionChanges::new().quantity(decimal("0.12345678901234567"));
         let error = Positions::new(&mut session).update(1.into(), changes).await.unwrap_err();

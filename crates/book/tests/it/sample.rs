@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 
 use chrono::{DateTime, Utc};
-use tallybook::Database;
 use tallybook::book::{
-    Action, Execution, ExecutionType, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession,
-    OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType, SessionStatus, SessionType, Table,
-    Trade, TradeId, TradeStatus, Trades, TradingSession, TradingSessionId, TradingSessions,
+    Action, Delete, Execution, ExecutionType, FillMark, Id, NewExecution, NewPortfolio, NewPosition,
+    NewTrade, NewTradingSession, OrderType, Portfolio, PortfolioId, Portfolios, Position, PositionType,
+    Repository, SessionStatus, SessionType, Table, Trade, TradeId, TradeStatus, Trades, TradingSession,
+    TradingSessionId, TradingSessions, Update,
 };
+use tallybook::{Database, WriteSession};
 
 use crate::support::{decimal, time, write};
 
@@ -33,9 +34,32 @@ pub(crate) trait Sample: Table<Key = i64> + PartialEq + Debug {
     fn full(number: usize, time: DateTime<Utc>) -> Self::New;
     /// Returns a row with all nullable fields NULL.
     fn bare(number: usize) -> Self::New;
+    /// Updates a row, by a repair if the table is append-only.
+    fn update<'r>(rows: &'r mut Rows<'_, Self>, id: Id<Self>, changes: Self::Changes) -> Update<'r, Self>;
+    /// Deletes a row, by a repair if the table is append-only.
+    fn delete<'r>(rows: &'r mut Rows<'_, Self>, id: Id<Self>) -> Delete<'r, Self>;
+}
+
+pub(crate) type Rows<'s, T> = Repository<'s, WriteSession, T>;
+
+/// The two ways to write.
+macro_rules! by {
+    ($($repair:ident())?) => {
+        #[track_caller]
+        fn update<'r>(rows: &'r mut Rows<'_, Self>, id: Id<Self>, changes: Self::Changes) -> Update<'r, Self> {
+            rows$(.$repair())?.update(id, changes)
+        }
+
+        #[track_caller]
+        fn delete<'r>(rows: &'r mut Rows<'_, Self>, id: Id<Self>) -> Delete<'r, Self> {
+            rows$(.$repair())?.delete(id)
+        }
+    };
 }
 
 impl Sample for Portfolio {
+    by!();
+
     fn full(number: usize, at: DateTime<Utc>) -> NewPortfolio {
         NewPortfolio {
             name: format!("Größe №{number}"),
@@ -55,10 +79,12 @@ impl Sample for Portfolio {
 }
 
 impl Sample for Position {
-    fn full(_: usize, at: DateTime<Utc>) -> NewPosition {
+    by!();
+
+    fn full(number: usize, at: DateTime<Utc>) -> NewPosition {
         NewPosition {
             portfolio_id: PORTFOLIO,
-            symbol: "BRK.B".to_owned(),
+            symbol: format!("BRK.{number}"),
             quantity: decimal("0.00000001"),
             average_cost: decimal("612345.25"),
             current_price: decimal("612345.3"),
@@ -78,6 +104,8 @@ impl Sample for Position {
 }
 
 impl Sample for TradingSession {
+    by!();
+
     fn full(_: usize, at: DateTime<Utc>) -> NewTradingSession {
         NewTradingSession {
             portfolio_id: PORTFOLIO,
@@ -117,6 +145,8 @@ impl Sample for TradingSession {
 }
 
 impl Sample for Trade {
+    by!();
+
     fn full(_: usize, at: DateTime<Utc>) -> NewTrade {
         NewTrade {
             portfolio_id: PORTFOLIO,
@@ -136,7 +166,7 @@ impl Sample for Trade {
             decision_rationale: Some("a hunch".to_owned()),
             confidence_score: Some(decimal("0.99")),
             metadata_json: Some("7".to_owned()),
-            realized_pnl: None,
+            realized_pnl: Some(decimal("-6.6")),
         }
     }
 
@@ -150,12 +180,15 @@ impl Sample for Trade {
             decision_rationale: None,
             confidence_score: None,
             metadata_json: None,
+            realized_pnl: None,
             ..Self::full(number, time(2))
         }
     }
 }
 
 impl Sample for Execution {
+    by!(repair());
+
     fn full(number: usize, at: DateTime<Utc>) -> NewExecution {
         NewExecution {
             trade_id: TRADE,
@@ -169,9 +202,9 @@ impl Sample for Execution {
             execution_id: Some(format!("fill {number}")),
             executed_at: at,
             metadata_json: Some("null".to_owned()),
-            realized_pnl: None,
+            realized_pnl: Some(decimal("0.03")),
             reverses_id: None,
-            mark: None,
+            mark: Some(FillMark::OverFill),
         }
     }
 
@@ -180,6 +213,8 @@ impl Sample for Execution {
             exchange: None,
             execution_id: None,
             metadata_json: None,
+            realized_pnl: None,
+            mark: None,
             ..Self::full(number, time(2))
         }
     }

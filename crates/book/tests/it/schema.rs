@@ -3,8 +3,8 @@
 use tallybook::Database;
 use tallybook::Statement;
 use tallybook::book::{
-    Execution, Inspection, LimitOffset, Portfolio, Position, Repository, Table, Trade, TradingSession,
-    inspect, migrator, upgrade,
+    Execution, Executions, Inspection, LimitOffset, NewExecution, Portfolio, Position, Positions, Repository,
+    Table, Trade, TradingSession, inspect, migrator, upgrade,
 };
 use tallybook::migrate::Target;
 use tallybook_testkit::both_dialects;
@@ -72,45 +72,88 @@ both_dialects! {
         let before = schema(&db).await;
 
         let undone = migrator(&db).force(true).downgrade(&Target::Base).await.unwrap();
-        assert_eq!(undone.iter().map(|change| change.id).collect::<Vec<_>>(), ["0002", "0001"]);
+        assert_eq!(undone.iter().map(|change| change.id).collect::<Vec<_>>(), ["0003", "0002", "0001"]);
         assert_eq!(inspect(&db).await.unwrap(), Inspection::Nothing);
         assert_eq!(migrator(&db).current().await.unwrap(), None);
 
-        assert_eq!(upgrade(&db).await.unwrap().len(), 2);
+        assert_eq!(upgrade(&db).await.unwrap().len(), 3);
         assert_eq!(schema(&db).await, before);
         assert_eq!(all::<Portfolio>(&db).await, []);
         assert_keys_hold(&db).await;
     }
 
-    async fn one_step_down_is_the_schema_as_it_was_and_up_again_as_it_is(url: &str) {
+    async fn each_step_down_is_the_schema_as_it_was_and_up_again_as_it_is(url: &str) {
         let db = open(url).await;
-        let first = Target::Revision("0001".to_owned());
-        migrator(&db).upgrade(&first).await.unwrap();
-        let as_it_was = schema(&db).await;
-        migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
-        let as_it_is = schema(&db).await;
+        let mut schemas = Vec::new();
+        for revision in ["0001", "0002", "0003"] {
+            migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
+            assert_eq!(migrator(&db).current().await.unwrap(), Some(revision));
+            schemas.push(schema(&db).await);
+        }
         fill(&db).await;
-
-        migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
-        assert_eq!(schema(&db).await, as_it_was);
-        assert_keys_hold(&db).await;
-        migrator(&db).upgrade(&Target::Head).await.unwrap();
-        assert_eq!(schema(&db).await, as_it_is);
-        assert_keys_hold(&db).await;
+        for as_it_was in schemas[..2].iter().rev() {
+            migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
+            assert_eq!(schema(&db).await, *as_it_was);
+            assert_keys_hold(&db).await;
+        }
+        for as_it_is in &schemas[1..] {
+            migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
+            assert_eq!(schema(&db).await, *as_it_is);
+            assert_keys_hold(&db).await;
+        }
     }
 
-    async fn one_step_down_and_up_again_costs_the_sessions_of_trades_and_nothing_else(url: &str) {
+    async fn steps_down_and_up_again_cost_the_values_of_their_columns_and_nothing_else(url: &str) {
         let db = book(url).await;
         fill(&db).await;
-        let before = everything(&db).await;
-        assert!(before.trades.iter().any(|trade| trade.session_id.is_some()));
+        sql(&db, "UPDATE executions SET reverses_id = 1 WHERE id = 2").await;
+        let mut rows = everything(&db).await;
+        assert!(rows.trades.iter().any(|trade| trade.session_id.is_some() && trade.realized_pnl.is_some()));
 
+        let error = migrator(&db).downgrade(&Target::Steps(-1)).await.unwrap_err().to_string();
+        assert!(error.contains("column executions.reverses_id holds 1 value"), "{error}");
         migrator(&db).force(true).downgrade(&Target::Steps(-1)).await.unwrap();
-        assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
         migrator(&db).upgrade(&Target::Steps(1)).await.unwrap();
+        for trade in &mut rows.trades {
+            trade.realized_pnl = None;
+        }
+        for execution in &mut rows.executions {
+            (execution.realized_pnl, execution.reverses_id, execution.mark) = (None, None, None);
+        }
+        assert_eq!(everything(&db).await, rows);
 
-        let trades = before.trades.into_iter().map(|trade| Trade { session_id: None, ..trade }).collect();
-        assert_eq!(everything(&db).await, Everything { trades, ..before });
+        migrator(&db).force(true).downgrade(&Target::Steps(-2)).await.unwrap();
+        assert_eq!(migrator(&db).current().await.unwrap(), Some("0001"));
+        migrator(&db).upgrade(&Target::Steps(2)).await.unwrap();
+        for trade in &mut rows.trades {
+            trade.session_id = None;
+        }
+        assert_eq!(everything(&db).await, rows);
+    }
+
+    async fn an_execution_is_taken_back_once_and_a_portfolio_has_one_position_in_a_symbol(url: &str) {
+        let db = book(url).await;
+        fill(&db).await;
+        let mut session = db.begin().await.unwrap();
+        let reversal = NewExecution { reverses_id: Some(1.into()), ..Execution::bare(7) };
+        let created = Executions::new(&mut session).create(&reversal).await.unwrap();
+        assert_eq!(created.reverses_id, Some(1.into()));
+        session.commit().await.unwrap();
+
+        let mut session = db.begin().await.unwrap();
+        let error = Executions::new(&mut session).create(&reversal).await.unwrap_err();
+        assert!(error.is_unique_violation(), "{error}");
+        drop(session);
+
+        let mut session = db.begin().await.unwrap();
+        let unknown = NewExecution { reverses_id: Some(999.into()), ..Execution::bare(8) };
+        let error = Executions::new(&mut session).create(&unknown).await.unwrap_err();
+        assert!(error.is_foreign_key_violation(), "{error}");
+        drop(session);
+
+        let mut session = db.begin().await.unwrap();
+        let error = Positions::new(&mut session).create(&Position::bare(1)).await.unwrap_err();
+        assert!(error.is_unique_violation(), "{error}");
     }
 
     async fn a_rollback_that_others_stand_in_the_way_of_leaves_all_rows(url: &str) {
@@ -140,7 +183,7 @@ both_dialects! {
         for runner in runners {
             applied.push(runner.await.unwrap());
         }
-        assert_eq!(applied.iter().sum::<usize>(), 2, "{applied:?}");
+        assert_eq!(applied.iter().sum::<usize>(), 3, "{applied:?}");
         let db = open(url).await;
         assert_eq!(inspect(&db).await.unwrap(), Inspection::Book);
         assert_eq!(migrator(&db).check().await.unwrap(), []);
@@ -151,7 +194,7 @@ both_dialects! {
         let before = schema(&db).await;
         sql(&db, "DROP TABLE tallybook_steps").await;
         sql(&db, "DROP TABLE tallybook_events").await;
-        assert_eq!(migrator(&db).current().await.unwrap(), Some("0002"));
+        assert_eq!(migrator(&db).current().await.unwrap(), Some("0003"));
         assert_eq!(migrator(&db).check().await.unwrap(), []);
         migrator(&db).downgrade(&Target::Base).await.unwrap();
         assert_eq!(inspect(&db).await.unwrap(), Inspection::Nothing);

@@ -134,13 +134,13 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
         update(PORTFOLIO, PortfolioChanges::new()) update(PORTFOLIO, PortfolioChanges::new().name("new"))
         delete(PortfolioId::from(99)) bulk_load(None) sync_sequence()
     }
-    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), holding()]) bulk_load(None) sync_sequence() }
+    sent! { db, texts, out, begin, Positions: create(&holding()) create_many(&[holding(), NewPosition { symbol: "B".into(), ..holding() }]) bulk_load(None) sync_sequence() }
     sent! { db, texts, out, begin, Trades:
         create(&order()) create_many(&[order(), order()]) get_for_update(TRADE) add_filled_quantity(TRADE, 1)
         update(TRADE, TradeChanges::new().status(TradeStatus::Filled).limit_price(None)) delete(TradeId::from(99)) bulk_load(None)
         sync_sequence()
     }
-    sent! { db, texts, out, begin, Executions: create(&fill()) delete(ExecutionId::from(99)) bulk_load(Some(&["trade_id", "price"])) }
+    sent! { db, texts, out, begin, Executions: create(&fill()) bulk_load(Some(&["trade_id", "price"])) }
     sent! { db, texts, out, begin, TradingSessions:
         create(&run()) add_current_capital(SESSION, 1) add_total_pnl(SESSION, 1) add_total_trades(SESSION, 1)
         update(SESSION, TradingSessionChanges::new().status(SessionStatus::Stopped))
@@ -152,6 +152,14 @@ async fn writes(db: &Database, texts: &Mutex<Vec<String>>) -> String {
     let trade = Trades::new(&mut session).update(TRADE, changes).expecting(stored).await.unwrap();
     Trades::new(&mut session).delete(TRADE).expecting(trade.updated_at).await.unwrap();
     out.push_str(&section("Trades::update and delete, expecting a version", &texts.lock().unwrap()));
+    session.roll_back().await.unwrap();
+    let mut session = db.begin().await.unwrap();
+    let mut executions = Executions::new(&mut session);
+    let id = executions.create(&fill()).await.unwrap().id;
+    texts.lock().unwrap().clear();
+    executions.repair().update(id, ExecutionChanges::new().fees(1)).await.unwrap();
+    executions.repair().delete(id).await.unwrap();
+    out.push_str(&section("Executions::repair: update and delete", &texts.lock().unwrap()));
     out
 }
 

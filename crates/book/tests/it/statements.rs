@@ -48,7 +48,7 @@ async fn creates_and_deletes<T: Sample>(db: &Database) {
         let ids: Vec<_> = created.iter().map(T::id).collect();
         assert_eq!(repository.get_by_ids(&ids).await?, created);
         assert_eq!(repository.count().await?, before + 2);
-        assert!(repository.delete(ids[0]).await?);
+        assert!(T::delete(&mut repository, ids[0]).await?);
         assert_eq!(repository.get_by_ids(&ids).await?, created[1..]);
         repository.sync_sequence().await
     })

@@ -72,7 +72,7 @@ on_copies! { of EMPTY:
             let new = tallybook::book::NewExecution { execution_type: "BUST".into(), ..Execution::full(1, time(1)) };
             let row = copy::<Execution>(session, &new).await;
             let changes = ExecutionChanges::new().fees(5);
-            let updated = Repository::<_, Execution>::new(session).update(row.id, changes).await?;
+            let updated = Repository::<_, Execution>::new(session).repair().update(row.id, changes).await?;
             assert_eq!(updated.execution_type.as_str(), "BUST");
             Ok(())
         })

@@ -10,6 +10,7 @@ use tallybook::book::{
 use tallybook::{Database, WriteSession};
 
 use crate::lookalike_rows::{AllRows, LOOKALIKE_ROWS, all_of};
+use crate::sample::Sample;
 use crate::template_books::on_copies;
 
 fn in_order<T: Table<Key = i64>>(mut rows: Vec<T>) -> Vec<T> {
@@ -32,14 +33,14 @@ fn with<T: Table<Key = i64>>(rows: &[T], id: Id<T>, put: Option<T>) -> Vec<T> {
 /// Updates a row in the middle, and deletes it and the rows that nothing refers to.
 async fn touches_one<T>(db: &Database, free: Vec<T>, changes: T::Changes)
 where
-    T: Table<Key = i64> + PartialEq + Debug,
+    T: Sample,
 {
     let mut session = db.begin().await.unwrap();
     let before = all::<T>(&mut session).await;
     let target = before[before.len() / 2].clone();
     let locked = Repository::<_, T>::new(&mut session).get_for_update(target.id()).await.unwrap();
     assert_eq!(locked.as_ref(), Some(&target));
-    let updated = Repository::<_, T>::new(&mut session).update(target.id(), changes).await.unwrap();
+    let updated = T::update(&mut Repository::new(&mut session), target.id(), changes).await.unwrap();
     assert_ne!(updated, target);
     assert_eq!(updated.id(), target.id());
     assert_eq!(updated.updated_at().is_some(), T::TOUCH);
@@ -49,7 +50,7 @@ where
 
     let free = in_order(free);
     for row in [&free[free.len() / 2], &free[0]] {
-        assert!(Repository::<_, T>::new(&mut session).delete(row.id()).await.unwrap());
+        assert!(T::delete(&mut Repository::new(&mut session), row.id()).await.unwrap());
         expected = with(&expected, row.id(), None);
         assert_eq!(all::<T>(&mut session).await, expected);
         if free.len() == 1 {

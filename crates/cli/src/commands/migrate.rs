@@ -142,7 +142,12 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
     if as_json {
         let list: Vec<_> = changes
             .iter()
-            .map(|change| json!({ "id": change.id, "name": change.name, "ms": change.took.as_secs_f64() * 1e3 }))
+            .map(|change| {
+                json!({
+                    "id": change.id, "name": change.name, "ms": change.took.as_secs_f64() * 1e3,
+                    "not_unique": change.not_unique,
+                })
+            })
             .collect();
         // After lines of progress the result is a line as well.
         output::json_line(&json!({ "changes": list }))?;
@@ -155,6 +160,7 @@ fn print_changes(done: &str, changes: &[Change], as_json: bool) -> Result<()> {
             change.name,
             output::micros(change.took.as_micros() as u64)
         ))?;
+        change.not_unique.iter().try_for_each(|rows| output::line(rows.to_string()))?;
     }
     if changes.is_empty() {
         output::line("nothing to do: the database is there already")?;
@@ -360,7 +366,7 @@ fn describe_release(way: &ReleaseVersions) -> String {
         return "tallybook migrate release deletes the history, and writes no version".to_owned();
     };
     let release = format!("tallybook migrate release hands back {adopted}");
-    match (way.upgraded, &way.alembic_first) {
+    let told = match (way.upgraded, &way.alembic_first) {
         (Some(upgraded), _) if upgraded == adopted => release,
         (Some(upgraded), _) => format!("{release}, and {upgraded} after an upgrade"),
         (None, Some(first)) if way.before_upgrade => {
@@ -368,6 +374,12 @@ fn describe_release(way: &ReleaseVersions) -> String {
         }
         (None, Some(first)) => format!("{release} before an upgrade; after it, run `{first}` first"),
         (None, None) => format!("{release} before an upgrade, and nothing after it"),
+    };
+    match way.downgrade_first {
+        Some(revision) => {
+            format!("{told}; after an upgrade, run `tallybook migrate downgrade {revision}` first")
+        }
+        None => told,
     }
 }
 

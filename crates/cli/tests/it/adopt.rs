@@ -33,11 +33,20 @@ both_dialects! {
             assert!(looked.contains("nothing was changed\nback to Alembic: tallybook migrate release"), "{state}: {looked}");
             let adopted = run("migrate adopt").ok();
             assert!(adopted.contains("next: tallybook migrate upgrade"), "{state}: {adopted}");
-            run("migrate upgrade").ok();
-            run("migrate check").ok();
+            let upgraded = run("migrate upgrade").ok();
+            let named = "ix_positions_portfolio_symbol is not unique: rows of positions have the same portfolio_id, symbol. Their \
+                         ids:\n  1, 3\nmerge the rows of each line into one, then make the index unique:\n  ";
+            assert!(upgraded.contains(named), "{state}: {upgraded}");
+            let check = run("migrate check").ok();
+            assert!(check.contains("benign: positions, index ix_positions_portfolio_symbol: expected CREATE UNIQUE"), "{state}: {check}");
             for (table, rows) in [("portfolios", 3), ("positions", 3), ("trades", 3), ("executions", 3)] {
                 let told = run(&format!("export {table} {table}.csv --json")).json();
                 assert_eq!(told["rows"], rows, "{state}, {table}");
+            }
+            if !state.starts_with("create-all") {
+                let error = run("migrate release").fails(1);
+                assert!(error.contains("`tallybook migrate downgrade 0002`"), "{state}: {error}");
+                run("migrate downgrade 0002").ok();
             }
             let release = run("migrate release");
             match end_of(state) {
@@ -55,7 +64,8 @@ both_dialects! {
         let program = Program::new();
         let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
         let way = "back to Alembic: tallybook migrate release hands back plugin_agent_fields before an upgrade, and nothing after \
-                   it unless `alembic upgrade c1e38cfe113f` was run before it\n";
+                   it unless `alembic upgrade c1e38cfe113f` was run before it; after an upgrade, run `tallybook migrate downgrade \
+                   0002` first\n";
         let told = run("migrate adopt --dry-run").ok();
         assert!(told.contains(way), "{told}");
         let told = run("migrate adopt --dry-run --json").json();
@@ -119,6 +129,7 @@ async fn the_journal_mode_is_alembics_again_after_a_release() {
     assert_eq!(mode_of(&file), 1, "an adoption leaves it as it is");
     run("migrate upgrade").ok();
     assert_eq!(mode_of(&file), 2);
+    run("migrate downgrade 0002").ok();
     let told = run("migrate release").ok();
     assert!(told.contains("the file has the journal mode it had before: delete"), "{told}");
     assert_eq!(mode_of(&file), 1);
@@ -131,7 +142,7 @@ async fn a_journal_mode_of_ones_own_choice_is_kept() {
     alembic(&file.url(), "c1e38cfe113f").await;
     run_script(&file.url(), "PRAGMA journal_mode = WAL").await;
     let program = Program::new();
-    for words in ["migrate adopt", "migrate upgrade", "migrate release"] {
+    for words in ["migrate adopt", "migrate upgrade", "migrate downgrade 0002", "migrate release"] {
         program.run(&format!("{words} --database {}", file.url())).ok();
     }
     assert_eq!(mode_of(&file), 2);

@@ -296,6 +296,7 @@ fn a_check_and_an_adoption_warn_of_values_that_can_not_be_read() {
     {
         program.sqlite(&format!("CREATE TABLE {table} (id INTEGER NOT NULL, PRIMARY KEY (id))"));
     }
+    program.run("migrate downgrade 0002").ok();
     program.run("migrate release").ok();
     let adopt = program.run("migrate adopt --dry-run --json");
     assert!(adopt.err.starts_with(told), "{}", adopt.err);

@@ -60,23 +60,23 @@ struct Operation {
 const IN_THE_BOOK: [Operation; 3] = [
     Operation {
         words: "migrate downgrade 0001 --force",
-        from: Some("0002"),
+        from: Some("0003"),
         to: Some("0001"),
         end: "rolled back 0002",
         back: "migrate upgrade",
     },
     Operation {
         words: "migrate downgrade -1 --force",
-        from: Some("0002"),
-        to: Some("0001"),
-        end: "rolled back 0002",
+        from: Some("0003"),
+        to: Some("0002"),
+        end: "rolled back 0003",
         back: "migrate upgrade",
     },
     Operation {
         words: "migrate upgrade",
         from: Some("0001"),
-        to: Some("0002"),
-        end: "upgraded 0002",
+        to: Some("0003"),
+        end: "upgraded 0003",
         back: "migrate downgrade 0001 --force",
     },
 ];

@@ -12,19 +12,20 @@ both_dialects! {
 
         assert!(run("migrate upgrade 0001").ok().contains("upgraded 0001"));
         assert_eq!(run("migrate current").ok(), "0001\n");
-        assert!(run("migrate upgrade").ok().contains("upgraded 0002"));
+        let upgraded = run("migrate upgrade").ok();
+        assert!(upgraded.contains("upgraded 0002") && upgraded.contains("upgraded 0003"), "{upgraded}");
         assert!(run("migrate upgrade").ok().contains("nothing to do"));
-        assert!(run("migrate downgrade -1").ok().contains("rolled back 0002"));
+        assert!(run("migrate downgrade -1").ok().contains("rolled back 0003"));
         let history = run("migrate history --json").json();
         assert!(history["revisions"][0]["applied_at"].is_string(), "{history}");
-        assert!(history["revisions"][1]["applied_at"].is_null(), "{history}");
+        assert!(history["revisions"][2]["applied_at"].is_null(), "{history}");
         assert!(run("migrate downgrade base --force").ok().contains("rolled back 0001"));
         assert_eq!(run("migrate current --json").json()["current"], serde_json::Value::Null);
     }
 
     async fn a_goal_that_is_not_there_is_named_with_those_that_are(url: &str) {
         let error = Program::new().run(&format!("migrate upgrade 0009 --database {url}")).fails(1);
-        assert!(error.contains("0009") && error.contains("0001, 0002"), "{error}");
+        assert!(error.contains("0009") && error.contains("0001, 0002, 0003"), "{error}");
     }
 
     async fn a_command_that_needs_a_book_says_what_to_run_first(url: &str) {
@@ -44,7 +45,7 @@ both_dialects! {
         run("seed --portfolios 2 --trades 50").ok();
         let error = run("migrate downgrade base").fails(1);
         assert!(error.contains("table trades holds 50 rows") && error.contains("--force"), "{error}");
-        assert_eq!(run("migrate current").ok(), "0002\n");
+        assert_eq!(run("migrate current").ok(), "0003\n");
         run("migrate downgrade base --force").ok();
     }
 
@@ -81,7 +82,34 @@ both_dialects! {
         let out = Program::new().run_with("migrate upgrade --json", &[("DATABASE_URL", url)], "").ok();
         let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(lines.iter().any(|line| line["event"] == "done" && line["revision"] == "0002"), "{out}");
-        assert_eq!(lines.last().unwrap()["changes"].as_array().unwrap().len(), 2);
+        assert_eq!(lines.last().unwrap()["changes"].as_array().unwrap().len(), 3);
+    }
+
+    async fn rows_that_forbid_a_unique_index_are_in_the_json_of_progress_and_result(url: &str) {
+        let program = Program::new();
+        let run = |words: &str| program.run_with(words, &[("DATABASE_URL", url)], "");
+        run("migrate upgrade 0002").ok();
+        let db = tallybook::Database::open(tallybook::Settings::new(url).unwrap()).await.unwrap();
+        for text in [
+            "INSERT INTO portfolios (id, name, initial_capital, current_capital, currency, created_at, updated_at) \
+             VALUES (1, 'one', 0, 0, 'USD', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+            "INSERT INTO positions (id, portfolio_id, symbol, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, \
+             position_type, created_at, updated_at) SELECT id, 1, 'SECRET', 1, 1, 1, 0, 0, 'LONG', '2026-01-01 00:00:00', \
+             '2026-01-01 00:00:00' FROM (SELECT 4 AS id UNION SELECT 9) AS ids",
+        ] {
+            let statement = tallybook::execute(text, tallybook::params![]);
+            db.write(async |session| -> tallybook::Result<u64> { session.run(statement).await }).await.unwrap();
+        }
+        db.close().await;
+        let out = run("migrate upgrade --json").ok();
+        assert!(!out.contains("SECRET"), "{out}");
+        let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let event = lines.iter().find(|line| line["event"] == "not_unique").unwrap();
+        assert_eq!((&event["revision"], &event["rows"]["table"]), (&"0003".into(), &"positions".into()));
+        let rows = &lines.last().unwrap()["changes"][0]["not_unique"][0];
+        assert_eq!(rows, &event["rows"]);
+        assert_eq!(rows["groups"], serde_json::json!([{ "ids": ["4", "9"], "more": 0 }]));
+        assert_eq!(rows["more"], 0);
     }
 
     async fn only_what_alembic_made_is_adopted(url: &str) {
@@ -94,7 +122,7 @@ both_dialects! {
         assert!(error.contains("nothing to adopt"), "{error}");
         let error = run("migrate release").fails(1);
         assert!(error.contains("Alembic never had this database"), "{error}");
-        let error = run("migrate repair 0002").fails(1);
+        let error = run("migrate repair 0003").fails(1);
         assert!(error.contains("not applied"), "{error}");
     }
 }

@@ -124,7 +124,7 @@ async fn what_an_upgrade_needs_is_told_by_the_plan_and_what_that_says_is_enough(
 
     stranger.grant_all(&plan.out).await;
     assert!(!run("migrate plan").ok().contains("missing"));
-    assert!(run("migrate upgrade").ok().contains("upgraded 0002"));
+    assert!(run("migrate upgrade").ok().contains("upgraded 0003"));
     let error = run("migrate downgrade base --force").fails(1);
     assert!(
         error.contains("the ownership of portfolios") && error.contains("nothing was changed"),

@@ -17,6 +17,7 @@ pub(super) const NAME: &str = "foreign_keys";
 /// Rows from which a full scan of the table hurts.
 const MANY_ROWS: i64 = 10_000;
 
+/// Counts an index of the rows that have the key as well: no reference is in the others.
 const SQL: &str = "SELECT k.conname::text AS name, k.conrelid::regclass::text AS of_table, \
     k.confrelid::regclass::text AS other, \
        (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) FROM unnest(k.conkey) WITH \
@@ -25,7 +26,9 @@ const SQL: &str = "SELECT k.conname::text AS name, k.conrelid::regclass::text AS
        greatest(c.reltuples, 0)::bigint AS row_count \
      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
      WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (\
-       SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL \
+       SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid AND (i.indpred IS NULL OR cardinality(k.conkey) = 1 \
+         AND pg_get_expr(i.indpred, i.indrelid) = (SELECT format('(%I IS NOT NULL)', a.attname) FROM pg_attribute a \
+           WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1])) \
          AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey) \
      ORDER BY row_count DESC, 2, 1";
 

@@ -21,10 +21,12 @@ const INDEXES: &str = "SELECT m.tbl_name AS of_table, i.name AS name, i.\"unique
      FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND NOT i.partial ORDER BY 1, \
      i.seq DESC";
 
+/// Counts an index of the rows that have the key as well: no reference is in the others.
 const KEYS: &str = "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_master m, pragma_foreign_key_list(m.name) k \
      WHERE m.type = 'table' AND k.seq = 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) i, \
      pragma_index_info(i.name) c \
-       WHERE c.seqno = 0 AND c.name = k.\"from\" AND NOT i.partial) \
+       WHERE c.seqno = 0 AND c.name = k.\"from\" AND (NOT i.partial OR EXISTS (SELECT 1 FROM sqlite_master s \
+         WHERE s.type = 'index' AND s.name = i.name AND lower(s.sql) LIKE '% where ' || lower(k.\"from\") || ' is not null'))) \
        AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.pk = 1 AND c.name = k.\"from\") \
        ORDER BY 1, 2";
 

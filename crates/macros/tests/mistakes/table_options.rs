@@ -55,6 +55,14 @@ struct OrderedByAnOption {
 }
 
 #[derive(Clone, Table)]
+#[table(name = "notes", append_only)]
+struct TouchesWhatIsOnlyAppended {
+    id: Id<TouchesWhatIsOnlyAppended>,
+    #[table(touch)]
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Table)]
 #[table(name = "notes")]
 struct TouchesAnotherColumn {
     id: Id<TouchesAnotherColumn>,

@@ -35,8 +35,10 @@ pub struct ReleaseVersions {
     /// The version that a release hands back before any upgrade: always the one that was adopted. `None` if
     /// Alembic has no version of the database; then a release writes none.
     pub adopted: Option<&'static str>,
-    /// The version that a release hands back after an upgrade to the newest revision, if there is one.
+    /// The version that a release hands back after an upgrade, to `downgrade_first` if that is set; `None` if there is none.
     pub upgraded: Option<&'static str>,
+    /// The revision to go back to before a release after an upgrade, because Alembic has no version of later ones.
+    pub downgrade_first: Option<&'static str>,
     /// The Alembic command to run first so that such a version exists.
     pub alembic_first: Option<String>,
     /// Set if that command has to run before the upgrade, because it fails once the upgrade has made these tables.
@@ -100,6 +102,13 @@ impl<'a> Chain<'a> {
         found.ok_or_else(|| Error::revision(format!("there is no revision {id:?}")))
     }
 
+    /// Returns the index of the newest revision that a version corresponds to.
+    pub(crate) fn newest(&self) -> Option<usize> {
+        let is_known =
+            |revision: &Revision| self.versions.iter().any(|version| version.revision == revision.id);
+        self.revisions.iter().rposition(is_known)
+    }
+
     /// Returns the number of revisions that a database at this version has completely.
     pub(crate) fn applied(&self, place: usize) -> Result<usize> {
         let at = self.revision(place)?;
@@ -147,17 +156,25 @@ impl<'a> Chain<'a> {
 
     /// Returns the Alembic versions that a database at this one can be handed back at.
     pub(crate) fn way_back(&self, held: Option<usize>) -> ReleaseVersions {
-        let newest = self.revisions.last().map(|revision| revision.id);
+        let newest = self.newest().map(|index| self.revisions[index].id);
+        let downgrade_first = newest.filter(|&id| self.revisions.last().is_some_and(|last| last.id != id));
         let is_newest = |version: &Version| Some(version.revision) == newest && version.without.is_empty();
         let last = self.versions.iter().rposition(is_newest);
         let (Some(held), Some(last)) = (held, last) else {
             let adopted = held.map(|held| self.versions[held].id);
-            return ReleaseVersions { adopted, upgraded: None, alembic_first: None, before_upgrade: false };
+            return ReleaseVersions {
+                adopted,
+                upgraded: None,
+                downgrade_first: None,
+                alembic_first: None,
+                before_upgrade: false,
+            };
         };
         let first = self.last_of_others(held, last);
         ReleaseVersions {
             adopted: Some(self.versions[held].id),
             upgraded: first.is_none().then_some(self.versions[last].id),
+            downgrade_first,
             alembic_first: first.map(|version| format!("alembic upgrade {version}")),
             before_upgrade: first.is_some() && !self.tables(held, last).is_empty(),
         }

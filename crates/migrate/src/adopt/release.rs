@@ -152,6 +152,15 @@ async fn release_target(
     adopted: Option<&AdoptedState>,
     history: &History,
 ) -> Result<usize> {
+    if let Some(newest) = chain.newest()
+        && let Some(later) = history.applied().checked_sub(1).filter(|&last| last > newest)
+    {
+        return Err(Error::revision(format!(
+            "no version of Alembic has what revision {} made. Take it back (`tallybook migrate downgrade {}`) and release \
+             again",
+            history.entries[later].id, history.entries[newest].id
+        )));
+    }
     let mut has_tables_of = None;
     let mut of_held = Vec::new();
     let mut others: Vec<_> = (0..chain.versions.len()).filter(|&place| place != held).collect();

@@ -5,7 +5,9 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
 
 use crate::catalog::{self, ActualTable};
-use crate::compare::difference::{self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOTHING};
+use crate::compare::difference::{
+    self, Difference, DifferenceKind, INVALID, NO_SUCH_CHECK, NOT_UNIQUE, NOTHING,
+};
 use crate::compare::expected::{Expected, ExpectedTable};
 use crate::compare::expressions;
 use crate::compare::index_match;
@@ -84,7 +86,7 @@ impl<'a> Later<'a> {
                 Some(difference)
             }
             NOTHING | INVALID if is_made => None,
-            found if is_made && found.starts_with(NO_SUCH_CHECK) => None,
+            found if is_made && (found.starts_with(NO_SUCH_CHECK) || found.ends_with(NOT_UNIQUE)) => None,
             _ => Some(difference),
         }
     }
@@ -97,7 +99,7 @@ impl<'a> Later<'a> {
     ) -> Result<Vec<Difference>> {
         let mut differences = Vec::new();
         for step in &self.steps {
-            let Action::Index(wanted) = &step.action else { continue };
+            let (Action::Index(wanted) | Action::Unique(wanted)) = &step.action else { continue };
             if found.indexes.iter().all(|there| there.name != wanted.name)
                 && let Some(there) = catalog::index(connection, wanted.name).await?
             {
@@ -126,6 +128,11 @@ impl<'a> Later<'a> {
                     let there = found.indexes.iter().find(|there| there.name == index.name);
                     (format!("index {}", index.name), there.map(|there| there.definition.clone()))
                 }
+                Action::Unique(index) => {
+                    let mut indexes = found.indexes.iter();
+                    let there = indexes.find(|there| there.name == index.name && there.is_unique);
+                    (format!("index {}", index.name), there.map(|there| there.definition.clone()))
+                }
                 _ => continue,
             };
             let Some(there) = there else { continue };
@@ -149,7 +156,7 @@ fn makes(step: &Step, part: &str) -> bool {
     match &step.action {
         Action::Column { column, .. } => is("column ", column.name) || is("key of ", column.name),
         Action::Key { column, .. } => is("key of ", column),
-        Action::Index(index) => is("index ", index.name),
+        Action::Index(index) | Action::Unique(index) => is("index ", index.name),
         Action::Check(check) => is("check ", check.name),
         Action::Table(_) | Action::Validate { .. } | Action::Enum(_) | Action::Sql(_) => false,
     }

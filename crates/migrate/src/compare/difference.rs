@@ -71,6 +71,9 @@ impl fmt::Display for Difference {
 pub(crate) const NOTHING: &str = "nothing";
 /// The `found` text of an index whose build failed.
 pub(crate) const INVALID: &str = "an INVALID index, left by a build that failed";
+/// The end of the `found` text of an index that is unique only where the rows allow it, and is not.
+pub(crate) const NOT_UNIQUE: &str =
+    " (not unique: rows forbid it, or did; merge them, then replace this index by the expected one)";
 /// The `found` text of a foreign key that was never validated.
 pub(crate) const NOT_VALIDATED: &str = "a key that is not validated";
 
@@ -202,6 +205,10 @@ pub(crate) fn index(wanted: &Index, found: Option<&FoundIndex>, dialect: Dialect
             None => differs(&there.definition),
         },
         Some(there) if !there.is_valid => differs(INVALID),
+        Some(there) if wanted.is_unique && !there.is_unique => {
+            let (expected, found) = (wanted.sql(dialect), format!("{}{NOT_UNIQUE}", there.definition));
+            Some(Difference::new(DifferenceKind::Benign, wanted.table, part, expected, found))
+        }
         Some(_) => None,
     }
 }
@@ -213,15 +220,11 @@ pub(crate) fn noted(there: &str, how: &str) -> String {
 
 /// Returns whether an index has the declared definition, valid or not.
 pub(crate) fn is_same(wanted: &Index, there: &FoundIndex) -> bool {
+    let is_as_unique = there.is_unique == wanted.is_unique || (wanted.may_be_plain && !there.is_unique);
     if !wanted.is_plain() {
-        return there.same_as.contains(&wanted.name)
-            && there.table == wanted.table
-            && there.is_unique == wanted.is_unique;
+        return there.same_as.contains(&wanted.name) && there.table == wanted.table && is_as_unique;
     }
-    there.is_plain
-        && there.table == wanted.table
-        && there.is_unique == wanted.is_unique
-        && there.columns == wanted.columns
+    there.is_plain && there.table == wanted.table && is_as_unique && there.columns == wanted.columns
 }
 
 /// Reports undeclared columns. They block only if an insert must provide a value.

@@ -72,6 +72,11 @@ impl Expected {
                     indexes.push(*index);
                 }
             }
+            Action::Unique(index) => {
+                let indexes = &mut self.table(index.table).indexes;
+                indexes.retain(|known| known.name != index.name);
+                indexes.push(if drops { index.plain() } else { *index });
+            }
             Action::Sql(sql) => {
                 if let Some((table, column)) = sql.alters.filter(|_| !drops) {
                     let columns = &mut self.table(table).columns;

@@ -11,7 +11,16 @@ use crate::steps::tokens::{Kind, pieces};
 
 /// Reads the index that has the name of a declared one, and compares their definitions.
 pub(crate) async fn find(connection: &mut Connection, wanted: &Index) -> Result<Option<FoundIndex>> {
-    let Some(there) = catalog::index(connection, wanted.name).await? else { return Ok(None) };
+    find_as(connection, wanted, wanted.name).await
+}
+
+/// Reads the index of another name, and compares its definition with a declared one.
+pub(crate) async fn find_as(
+    connection: &mut Connection,
+    wanted: &Index,
+    name: &str,
+) -> Result<Option<FoundIndex>> {
+    let Some(there) = catalog::index(connection, name).await? else { return Ok(None) };
     let mut found = [there];
     if found[0].table == wanted.table {
         compare(connection, wanted.table, &[*wanted], &mut found).await?;
@@ -28,11 +37,24 @@ pub(crate) async fn compare(
     wanted: &[Index],
     found: &mut [FoundIndex],
 ) -> Result<()> {
-    let wanted: Vec<_> = wanted.iter().filter(|index| !index.is_plain()).collect();
     let dialect = connection.dialect();
     if found.is_empty() {
         return Ok(());
     }
+    let mut asked = Vec::new();
+    for index in wanted.iter().filter(|index| !index.is_plain()) {
+        let known = index.known_normal_form().filter(|_| dialect == Dialect::Postgres);
+        let is_there =
+            |there: &FoundIndex| known.is_some() && after_using(&there.definition) == known.as_deref();
+        // A difference may be one of quotes only, which the server knows.
+        let has_name = found.iter().any(|there| there.name == index.name && !is_there(there));
+        if known.is_none() || has_name {
+            asked.push(index);
+            continue;
+        }
+        found.iter_mut().filter(|there| is_there(there)).for_each(|there| there.same_as.push(index.name));
+    }
+    let wanted = asked;
     let questions: Vec<_> = match dialect {
         Dialect::Postgres => {
             wanted.iter().enumerate().map(|(number, index)| Question::index(number, index)).collect()

@@ -35,14 +35,14 @@ pub(crate) async fn find_builder(connection: &mut Connection, name: &str) -> Res
 
 /// A build in progress.
 pub(crate) struct IndexBuild {
-    name: &'static str,
+    name: String,
     start: Instant,
     blockers: Vec<Blocker>,
 }
 
 impl IndexBuild {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, start: Instant::now(), blockers: Vec::new() }
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), start: Instant::now(), blockers: Vec::new() }
     }
 
     /// Returns the sessions that blocked the build at the last poll, as text.
@@ -59,7 +59,7 @@ impl IndexBuild {
         watch: &mut Connection,
         place: &StepPosition,
     ) -> Result<Option<Progress>> {
-        let row = fetch(watch, optional::<Row>(BUILDER, params![self.name])).await?;
+        let row = fetch(watch, optional::<Row>(BUILDER, params![&*self.name])).await?;
         let Some((pid, phase, blocks, blocks_total, tuples, tuples_total, locker)) = row else {
             return Ok(None);
         };

@@ -4,6 +4,7 @@ pub(crate) mod busy_retry;
 mod data_loss;
 pub(crate) mod deadline;
 pub(crate) mod disk_space;
+pub(crate) mod duplicate_rows;
 mod index_build;
 mod non_transactional;
 pub(crate) mod options;
@@ -13,6 +14,7 @@ pub(crate) mod progress;
 mod runner_lock;
 pub(crate) mod sqlite_rebuild;
 pub(crate) mod transactional;
+mod unique_index;
 
 use std::time::Instant;
 
@@ -28,6 +30,7 @@ use crate::history::dependencies;
 use crate::history::history_name::HistoryName;
 use crate::history::relative_target::{self, ResolvedTarget};
 use crate::history::{self, History};
+use crate::run::duplicate_rows::DuplicateRows;
 use crate::run::options::Options;
 use crate::run::privileges::{RequiredPrivileges, needs_down, needs_up, refuse};
 use crate::run::progress::{Change, Progress, StepPosition};
@@ -52,6 +55,10 @@ pub(crate) struct Run<'a> {
     pub(crate) checked_for_blockers: bool,
     /// Set if the database was adopted: existing tables without a record belong to the revisions.
     pub(crate) adopts_existing: bool,
+    /// The rows that forbid the unique index of the current step.
+    pub(crate) duplicates: Option<DuplicateRows>,
+    /// The same for the steps that the current revision has done.
+    pub(crate) not_unique: Vec<DuplicateRows>,
     lock: Option<Lock>,
 }
 
@@ -84,6 +91,8 @@ impl<'a> Run<'a> {
             deadline,
             checked_for_blockers: false,
             adopts_existing: false,
+            duplicates: None,
+            not_unique: Vec::new(),
             lock,
         })
     }
@@ -238,6 +247,7 @@ impl<'a> Run<'a> {
         let revision = &self.revisions[index];
         let count = revision.steps().len();
         let mut walked = 0;
+        self.not_unique.clear();
         let mut recorded = None;
         if direction == Direction::Up && !revision.needs.is_empty() {
             history::write(&mut self.connection, dependencies::record(self.name, revision)).await?;
@@ -252,7 +262,8 @@ impl<'a> Run<'a> {
             Some(is_ours) => is_ours,
             None => self.finish(index, direction).await?,
         };
-        let change = || Change { id: revision.id, name: revision.name, took: start.elapsed() };
+        let not_unique = std::mem::take(&mut self.not_unique);
+        let change = || Change { id: revision.id, name: revision.name, took: start.elapsed(), not_unique };
         Ok(is_ours.then(change))
     }
 

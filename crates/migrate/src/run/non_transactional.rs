@@ -24,7 +24,7 @@ use crate::steps::table::Index;
 use crate::steps::tokens;
 
 /// Poll interval of an index build.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 /// Time that cleaning up may take after the deadline.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -54,14 +54,18 @@ impl Run<'_> {
                 self.remove(step, wanted, direction).await?
             }
             Action::Index(wanted) => self.build(wanted, &place).await?,
+            Action::Unique(_) => Box::pin(self.replace_index(index, number, direction)).await?,
             _ => true,
         };
-        if !already {
+        if !already && self.duplicates.is_none() {
             self.options.emit(&Progress::Applied(place.clone()));
         }
         let state = if direction == Direction::Up { State::Done } else { State::Reverted };
         history::write(&mut self.connection, vec![history::record_step(self.name, revision, number, state)])
             .await?;
+        if let Some(rows) = self.duplicates.take() {
+            self.report_not_unique(&Progress::NotUnique { place: place.clone(), rows });
+        }
         self.options.emit(&Progress::Done { place, seconds: start.elapsed().as_secs_f64(), already });
         Ok(())
     }
@@ -93,7 +97,7 @@ impl Run<'_> {
     }
 
     /// Makes sure that the index exists, has the declared definition and is valid. Returns whether it did already.
-    async fn build(&mut self, wanted: &Index, place: &StepPosition) -> Result<bool> {
+    pub(crate) async fn build(&mut self, wanted: &Index, place: &StepPosition) -> Result<bool> {
         self.check_table(wanted).await?;
         loop {
             match index_match::find(&mut self.connection, wanted).await? {
@@ -105,7 +109,7 @@ impl Run<'_> {
                 Some(there) if there.is_valid => return Ok(true),
                 Some(_) => {
                     if let Some(pid) = index_build::find_builder(&mut self.connection, wanted.name).await? {
-                        self.wait_for_other_build(pid, wanted).await?;
+                        self.wait_for_other_build(pid, wanted.name).await?;
                     } else {
                         self.warn(format!(
                             "{} is INVALID, left by a build that failed: it is dropped and built again",
@@ -116,7 +120,7 @@ impl Run<'_> {
                 }
                 None => {
                     self.check_before_build(wanted).await?;
-                    self.build_new(wanted, place).await?;
+                    self.build_new(wanted, wanted.name, place).await?;
                     return match index_match::find(&mut self.connection, wanted).await? {
                         Some(there) if there.is_valid && difference::is_same(wanted, &there) => Ok(false),
                         _ => Err(Error::revision(format!("{} was built, but is not visible", wanted.name))),
@@ -126,7 +130,7 @@ impl Run<'_> {
         }
     }
 
-    async fn check_table(&mut self, wanted: &Index) -> Result<()> {
+    pub(crate) async fn check_table(&mut self, wanted: &Index) -> Result<()> {
         let table = wanted.table;
         match catalog::table(&mut self.connection, table).await? {
             None => Err(Error::revision(format!("there is no table {table} in the current schema"))),
@@ -140,23 +144,22 @@ impl Run<'_> {
     }
 
     /// Waits for the backend of an earlier, killed runner that is still building the index.
-    async fn wait_for_other_build(&mut self, pid: i64, wanted: &Index) -> Result<()> {
+    pub(crate) async fn wait_for_other_build(&mut self, pid: i64, name: &str) -> Result<()> {
         if Instant::now() >= self.until {
             return Err(Error::revision(format!(
-                "the deadline came while process {pid} still built {}; let it end, or end it by `SELECT \
-                 pg_terminate_backend({pid})`, and run again",
-                wanted.name
+                "the deadline came while process {pid} still built {name}; let it end, or end it by `SELECT \
+                 pg_terminate_backend({pid})`, and run again"
             )));
         }
         let blockers = blockers(&mut self.connection, &[pid]).await?;
-        let what = format!("process {pid}, which already builds {}", wanted.name);
+        let what = format!("process {pid}, which already builds {name}");
         self.options.emit(&Progress::Waiting { what, blockers });
         sleep(retry_pause(POLL)).await;
         Ok(())
     }
 
     /// Checks, before the first build, for long transactions it would wait for and for disk space.
-    async fn check_before_build(&mut self, wanted: &Index) -> Result<()> {
+    pub(crate) async fn check_before_build(&mut self, wanted: &Index) -> Result<()> {
         if !self.checked_for_blockers {
             self.checked_for_blockers = true;
             let old = activity::old_transactions(&mut self.connection).await?;
@@ -168,10 +171,11 @@ impl Run<'_> {
         disk_space::check_index(&mut self.connection, wanted).await
     }
 
-    async fn build_new(&mut self, wanted: &Index, place: &StepPosition) -> Result<()> {
-        let sql = wanted.sql_concurrently();
+    /// Builds an index under a name; drops it again if that fails.
+    pub(crate) async fn build_new(&mut self, wanted: &Index, name: &str, place: &StepPosition) -> Result<()> {
+        let sql = wanted.sql_concurrently(name);
         let mut watch = self.db.connect().await?;
-        let mut state = IndexBuild::new(wanted.name);
+        let mut state = IndexBuild::new(name);
         let outcome = {
             let build = self.connection.script(&sql);
             tokio::pin!(build);
@@ -198,14 +202,13 @@ impl Run<'_> {
         self.deadline.extend(GRACE + GRACE / 10);
         // Cancels the running statement.
         self.clean().await?;
-        match self.drop_concurrently(wanted.name, Instant::now() + GRACE).await {
+        match self.drop_concurrently(name, Instant::now() + GRACE).await {
             Ok(()) => Err(error),
             Err(_) => {
                 let holders = activity::lock_holders(&mut self.connection, wanted.table).await?;
                 let left = format!(
-                    "{error}. The unfinished index {} is left INVALID, because other sessions still use {}: {}. The next \
+                    "{error}. The unfinished index {name} is left INVALID, because other sessions still use {}: {}. The next \
                      run drops it and builds it again",
-                    wanted.name,
                     wanted.table,
                     names(&holders)
                 );
@@ -225,7 +228,7 @@ impl Run<'_> {
         }
     }
 
-    async fn drop_concurrently(&mut self, name: &str, until: Instant) -> Result<()> {
+    pub(crate) async fn drop_concurrently(&mut self, name: &str, until: Instant) -> Result<()> {
         let left = until.saturating_duration_since(Instant::now());
         let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
         let outcome = timeout(left, self.connection.script(&sql)).await;

@@ -99,6 +99,12 @@ impl RequiredPrivileges {
                 self.creates |= !drops;
                 Vec::new()
             }
+            Action::Unique(index) => {
+                self.owned.insert(index.table.to_owned());
+                self.read.insert(index.table.to_owned());
+                self.creates = true;
+                Vec::new()
+            }
             // Only the database knows what its statements need.
             Action::Sql(_) => Vec::new(),
         };
@@ -183,7 +189,9 @@ fn has_expressions(action: &Action) -> bool {
         Action::Table(table) => table.columns.iter().any(has),
         Action::Column { column, .. } => has(column),
         Action::Check(_) => true,
-        Action::Index(index) => !index.is_plain(),
+        Action::Index(index) | Action::Unique(index) => {
+            !index.is_plain() && index.known_normal_form().is_none()
+        }
         _ => false,
     }
 }

@@ -17,7 +17,7 @@ use crate::steps::table::Table;
 pub(crate) enum Probe {
     /// It does not exist.
     Missing,
-    /// A column exists without its foreign key, or an index exists but is invalid.
+    /// A column exists without its foreign key, an index exists but is invalid, or one to make unique does not exist.
     Partial,
     Done,
     /// A different object of that name exists, which nothing may overwrite.
@@ -36,6 +36,17 @@ pub(crate) async fn probe(connection: &mut Connection, step: &Step) -> Result<Pr
             None => Probe::Missing,
             Some(there) if !there.is_valid && difference::is_same(wanted, &there) => Probe::Partial,
             Some(there) => drift(difference::index(wanted, Some(&there), dialect)),
+        });
+    }
+    if let Action::Unique(wanted) = &step.action {
+        return Ok(match index_match::find(connection, wanted).await? {
+            None => Probe::Partial,
+            Some(there) if !difference::is_same(wanted, &there) => {
+                drift(difference::index(wanted, Some(&there), dialect))
+            }
+            Some(there) if !there.is_valid => Probe::Partial,
+            Some(there) if there.is_unique => Probe::Done,
+            Some(_) => Probe::Missing,
         });
     }
     if let Action::Enum(wanted) = &step.action {
@@ -75,7 +86,7 @@ pub(crate) async fn probe(connection: &mut Connection, step: &Step) -> Result<Pr
             }
         }
         (Action::Validate { constraint, .. }, Some(found)) => probe_validated(&found, constraint),
-        (Action::Index(_) | Action::Enum(_) | Action::Sql(_), _) => Probe::Unknown,
+        (Action::Index(_) | Action::Unique(_) | Action::Enum(_) | Action::Sql(_), _) => Probe::Unknown,
     })
 }
 

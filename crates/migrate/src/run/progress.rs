@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use tallybook_core::waiting::Blocker;
 
+use crate::run::duplicate_rows::DuplicateRows;
+
 /// A progress event of a run. In JSON it is an object with its kind in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -52,6 +54,14 @@ pub enum Progress {
         /// The sessions that cause it.
         blockers: Vec<Blocker>,
     },
+    /// Rows forbid a unique index; it stays as it is, and the run goes on.
+    NotUnique {
+        /// The step.
+        #[serde(flatten)]
+        place: StepPosition,
+        /// The rows.
+        rows: DuplicateRows,
+    },
     /// The target is reached. The record of a relative target is deleted after this event.
     Ended {
         /// The revisions that were applied or taken back, in order.
@@ -70,6 +80,8 @@ pub struct Change {
     /// Its duration; in JSON in seconds.
     #[serde(serialize_with = "seconds")]
     pub took: Duration,
+    /// The indexes that its rows did not allow to be unique.
+    pub not_unique: Vec<DuplicateRows>,
 }
 
 fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

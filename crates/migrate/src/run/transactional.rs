@@ -14,6 +14,7 @@ use crate::history::dependencies;
 use crate::history::{self, History, State};
 use crate::run::Run;
 use crate::run::busy_retry;
+use crate::run::duplicate_rows;
 use crate::run::probe::{Probe, drifted, is_reached, probe};
 use crate::run::progress::{Progress, StepPosition};
 use crate::steps::step::{Action, Direction, Sql, Step};
@@ -23,8 +24,8 @@ const LOCK_TIMEOUT: u128 = 250;
 /// Statement timeout beyond the remaining time, in milliseconds, so that the lock timeout fires first.
 const LOCK_MARGIN: u128 = 50;
 /// First and longest pause between two attempts, during which other sessions take their turn.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const MAX_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The number of steps done, and, once all are, whether this runner recorded the revision.
 pub(crate) type Advance = (usize, Option<bool>);
@@ -113,7 +114,12 @@ impl Run<'_> {
         }
     }
 
-    async fn emit_waiting(&mut self, index: usize, number: usize, direction: Direction) -> Vec<Blocker> {
+    pub(super) async fn emit_waiting(
+        &mut self,
+        index: usize,
+        number: usize,
+        direction: Direction,
+    ) -> Vec<Blocker> {
         let step = &self.revisions[index].steps()[number];
         let blockers = match (self.dialect, step.table_name()) {
             (Dialect::Postgres, Some(table)) => {
@@ -160,6 +166,9 @@ impl Run<'_> {
                 {
                     made.push(table.name);
                 }
+                if let Some(rows) = self.duplicates.take() {
+                    done.push(Progress::NotUnique { place: place.clone(), rows });
+                }
                 let state = if direction == Direction::Up { State::Done } else { State::Reverted };
                 self.write_in_transaction(vec![history::record_step(self.name, revision, number, state)])
                     .await?;
@@ -186,7 +195,12 @@ impl Run<'_> {
         .await;
         match outcome {
             Ok(recorded) => {
-                done.iter().for_each(|progress| options.emit(progress));
+                for progress in &done {
+                    match progress {
+                        Progress::NotUnique { .. } => self.report_not_unique(progress),
+                        progress => options.emit(progress),
+                    }
+                }
                 Ok((at, recorded))
             }
             Err(error) => Err(StepFailure { number, error }),
@@ -272,6 +286,16 @@ impl Run<'_> {
         };
         if is_reached(step, direction, &found) {
             return Ok(true);
+        }
+        if let Action::Unique(index) = &step.action
+            && !step.takes_away(direction)
+            && let Some(rows) = duplicate_rows::find(&mut self.connection, index).await?
+        {
+            if found == Probe::Partial {
+                self.connection.script(&index.plain().sql(self.dialect)).await?;
+            }
+            self.duplicates = Some(rows);
+            return Ok(false);
         }
         for sql in step.statements(direction, self.dialect, &found) {
             self.connection.script(&sql).await?;

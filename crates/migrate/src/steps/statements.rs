@@ -34,6 +34,8 @@ impl Step {
             (Action::Validate { .. }, _) => Vec::new(),
             (Action::Index(index), false) => vec![index.sql(dialect)],
             (Action::Index(index), true) => vec![format!("DROP INDEX {}", index.name)],
+            (Action::Unique(index), false) => index.unique().replacement(dialect),
+            (Action::Unique(index), true) => index.plain().replacement(dialect),
             (Action::Sql(sql), false) => vec![sql.texts(dialect).up.to_owned()],
             (Action::Sql(sql), true) => sql.texts(dialect).back.iter().map(ToString::to_string).collect(),
         }
@@ -42,7 +44,7 @@ impl Step {
     /// Returns whether the step runs outside a transaction.
     pub(crate) fn is_non_transactional(&self, dialect: Dialect) -> bool {
         match &self.action {
-            Action::Index(_) => dialect == Dialect::Postgres,
+            Action::Index(_) | Action::Unique(_) => dialect == Dialect::Postgres,
             Action::Sql(sql) => !sql.in_transaction,
             _ => false,
         }

@@ -24,12 +24,24 @@ pub struct Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Table(Table),
-    Column { table: &'static str, column: Column },
-    Key { table: &'static str, column: &'static str, key: Key },
+    Column {
+        table: &'static str,
+        column: Column,
+    },
+    Key {
+        table: &'static str,
+        column: &'static str,
+        key: Key,
+    },
     Check(Check),
-    Validate { table: &'static str, constraint: &'static str },
+    Validate {
+        table: &'static str,
+        constraint: &'static str,
+    },
     Enum(EnumType),
     Index(Index),
+    /// Makes an index that exists unique, where the rows allow it.
+    Unique(Index),
     Sql(Sql),
 }
 
@@ -148,7 +160,7 @@ impl Step {
     /// const EMAIL: Step = Step::unique_index("ix_users_email", "users", &["lower(email)"]);
     /// ```
     pub const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: false, filter: None }))
+        Self::new(Action::Index(index(name, table, columns)))
     }
 
     /// Creates a unique index; otherwise as [`Step::index`].
@@ -157,7 +169,34 @@ impl Step {
         table: &'static str,
         columns: &'static [&'static str],
     ) -> Self {
-        Self::new(Action::Index(Index { name, table, columns, is_unique: true, filter: None }))
+        Self::new(Action::Index(index(name, table, columns).unique()))
+    }
+
+    /// Makes an index unique, where the rows allow it. An earlier revision has created the index under this name, with these
+    /// columns. The table has the column `id`.
+    ///
+    /// If several rows have the same values in the columns, the step changes nothing and the upgrade goes on:
+    /// [`Change::not_unique`](crate::Change) and [`Progress::NotUnique`](crate::Progress) name the rows, and the SQL that makes
+    /// the index unique once they are merged. Checks of the schema accept both forms, and note one that is not unique.
+    ///
+    /// On PostgreSQL the unique index is built concurrently under another name and then takes the place of the old one,
+    /// which blocks others for a moment. Taking the step back makes the index plain again.
+    ///
+    /// ```
+    /// use tallybook::migrate::{Revision, Step};
+    ///
+    /// const ONE_EACH: Revision = Revision::new("0003", "one position for each symbol", &[
+    ///     Step::unique_where_rows_allow("ix_positions_symbol", "positions", &["portfolio_id", "symbol"]),
+    /// ]);
+    /// ```
+    pub const fn unique_where_rows_allow(
+        name: &'static str,
+        table: &'static str,
+        columns: &'static [&'static str],
+    ) -> Self {
+        let mut index = index(name, table, columns).unique();
+        index.may_be_plain = true;
+        Self::new(Action::Unique(index))
     }
 
     /// Makes an index partial: it holds only the rows that meet the condition. A unique one is unique among them.
@@ -169,7 +208,7 @@ impl Step {
     /// Makes an index partial by a condition that the dialects spell differently.
     #[must_use]
     pub const fn filter_per_dialect(mut self, postgres: &'static str, sqlite: &'static str) -> Self {
-        if let Action::Index(index) = &mut self.action {
+        if let Action::Index(index) | Action::Unique(index) = &mut self.action {
             index.filter = Some(Expression { postgres, sqlite });
         }
         self
@@ -257,6 +296,9 @@ impl Step {
             }
             Action::Enum(of) => (if drops { "drop the enum" } else { "create the enum" }, of.name.to_owned()),
             Action::Index(index) => (if drops { "drop" } else { "index" }, index.name.to_owned()),
+            Action::Unique(index) => {
+                (if drops { "make plain" } else { "make unique" }, index.name.to_owned())
+            }
             Action::Sql(sql) => (if drops { "take back:" } else { "" }, sql.what.to_owned()),
         };
         format!("{verb} {noun}").trim_start().to_owned()
@@ -275,7 +317,7 @@ impl Step {
                 Some(table)
             }
             Action::Check(check) => Some(check.table),
-            Action::Index(index) => Some(index.table),
+            Action::Index(index) | Action::Unique(index) => Some(index.table),
             Action::Enum(_) | Action::Sql(_) => None,
         }
     }
@@ -334,12 +376,19 @@ impl Step {
                 }
                 Action::Enum(of) => upgrade_text += &of.sql(),
                 Action::Index(index) => upgrade_text += &index.sql(dialect),
+                Action::Unique(index) => {
+                    upgrade_text += &format!("where rows allow {}", index.sql(dialect));
+                }
                 Action::Sql(sql) => upgrade_text += sql.texts(dialect).up,
             }
             upgrade_text.push('\n');
         }
         upgrade_text
     }
+}
+
+const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> Index {
+    Index { name, table, columns, is_unique: false, filter: None, may_be_plain: false }
 }
 
 #[cfg(test)]
@@ -379,5 +428,8 @@ mod tests {
             Step::validate("t", "fk_owner").checksum(),
             checksum(&format!("false {validate}{validate}"))
         );
+        let unique = "where rows allow CREATE UNIQUE INDEX ix ON t (owner)\n";
+        let step = Step::unique_where_rows_allow("ix", "t", &["owner"]);
+        assert_eq!(step.checksum(), checksum(&format!("false {unique}{unique}")));
     }
 }

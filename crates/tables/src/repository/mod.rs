@@ -4,10 +4,12 @@ mod bulk;
 mod increment;
 mod lists;
 mod loads;
+mod repair;
 mod update;
 mod writes;
 
 pub use increment::Increment;
+pub use repair::Repair;
 pub use update::{Delete, Update};
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use super::{Delete, IdOf, Increment, Repository, Update};
 use crate::changes::{Assignments, Changes};
 use crate::error::{Error, Result};
 use crate::sql;
-use crate::table::{ColumnSet, Table, TableColumn};
+use crate::table::{ColumnSet, Editable, Table, TableColumn};
 
 /// Maximum number of rows created in one round trip.
 const ROWS_PER_BATCH: usize = 1_000;
@@ -76,7 +76,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
         &mut self,
         new: &T::New,
         unique: impl ColumnSet<T>,
-    ) -> impl Future<Output = Result<T>> + Send {
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: Editable,
+    {
         let names = unique.names();
         let statement =
             T::statements().upserts.get(names.join(", ").as_str(), || sql::upsert::<T>(&names).into());
@@ -110,7 +113,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     /// # Errors
     /// [`Error::is_not_found`](crate::tables::Error::is_not_found), and as [`Repository::create`].
     #[track_caller]
-    pub fn update(&mut self, id: IdOf<T>, changes: T::Changes) -> Update<'_, T> {
+    pub fn update(&mut self, id: IdOf<T>, changes: T::Changes) -> Update<'_, T>
+    where
+        T: Editable,
+    {
         let call = self.call_site();
         Update::new(self.session, id, changes.into_assignments(), call)
     }
@@ -120,7 +126,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     /// # Errors
     /// [`Error::is_foreign_key_violation`](crate::tables::Error::is_foreign_key_violation) if other rows refer to it.
     #[track_caller]
-    pub fn delete(&mut self, id: IdOf<T>) -> Delete<'_, T> {
+    pub fn delete(&mut self, id: IdOf<T>) -> Delete<'_, T>
+    where
+        T: Editable,
+    {
         let call = self.call_site();
         Delete::new(self.session, id, call)
     }
@@ -137,7 +146,10 @@ impl<T: Table> Repository<'_, WriteSession, T> {
         id: IdOf<T>,
         column: TableColumn<T, N>,
         amount: impl Into<N>,
-    ) -> impl Future<Output = Result<T>> + Send {
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: Editable,
+    {
         let amount: N = amount.into();
         let call = self.call_site();
         async move {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tallybook::Database;
-use tallybook::tables::{ColumnSet, IdOf, Load, Repository, Result, Table, Touched};
+use tallybook::tables::{ColumnSet, Editable, IdOf, Load, Repository, Result, Table, Touched};
 
 use super::audit::Actor;
 use super::budget::Within;
@@ -45,7 +45,7 @@ where
 }
 
 /// `DELETE path` deletes a row.
-pub(crate) fn deletes<T: Table>(path: &str) -> Router<Database>
+pub(crate) fn deletes<T: Editable>(path: &str) -> Router<Database>
 where
     T::Key: DeserializeOwned,
 {
@@ -88,7 +88,7 @@ pub(crate) trait Named: Table {
 }
 
 /// Creates a row, or updates the one of its name.
-pub(crate) async fn upsert<T: Named + Serialize>(
+pub(crate) async fn upsert<T: Named + Editable + Serialize>(
     State(db): State<Database>,
     actor: Actor,
     Json(new): Json<T::New>,
@@ -136,7 +136,7 @@ where
     Ok(updated.await?.into())
 }
 
-async fn remove<T: Table>(
+async fn remove<T: Editable>(
     State(db): State<Database>,
     Path(id): Path<IdOf<T>>,
     actor: Actor,

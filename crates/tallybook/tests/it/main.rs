@@ -64,6 +64,7 @@ mod tls;
 mod types;
 mod types_postgres;
 mod types_sqlite;
+mod unique_index;
 mod values;
 mod variables;
 mod waiting;

@@ -37,7 +37,7 @@ cases! { in_a_scope:
         write(db, async |session| {
             let executions = Executions::new(session).get_many(ALL).await?; // executions
             for execution in executions {
-                Executions::new(session).delete(execution.id).await?; // delete
+                Executions::new(session).repair().delete(execution.id).await?; // delete
             }
             Ok(())
         })

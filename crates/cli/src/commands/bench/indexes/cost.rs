@@ -95,7 +95,7 @@ async fn insert(db: &Database, index: Index, samples: &Samples, rows: u32) -> Re
     let rows = rows as usize;
     // A first transaction, not timed, does what the last schema change left to do: writing back SQLite's log,
     // preparing statements.
-    insert_once(db, index, samples, 0..rows / TRANSACTIONS).await?;
+    insert_once(db, index, samples, rows..rows + rows / TRANSACTIONS).await?;
     let start = Instant::now();
     for transaction in 0..TRANSACTIONS {
         let turns = rows * transaction / TRANSACTIONS..rows * (transaction + 1) / TRANSACTIONS;

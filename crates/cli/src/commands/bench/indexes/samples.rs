@@ -77,9 +77,9 @@ impl Samples {
         NewTrade { session_id: Some(*session), ..trade }
     }
 
-    /// Returns the position to insert in this turn.
+    /// Returns the position to insert in this turn, in a symbol of its own.
     pub(super) fn position(&self, turn: usize) -> NewPosition {
         let (portfolio, _, symbol) = &self.parents[turn % self.parents.len()];
-        NewPosition::new(*portfolio, symbol, Decimal::TEN, Decimal::ONE_HUNDRED)
+        NewPosition::new(*portfolio, format!("{symbol}.{turn}"), Decimal::TEN, Decimal::ONE_HUNDRED)
     }
 }
