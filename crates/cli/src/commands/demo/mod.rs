@@ -28,7 +28,9 @@ pub(super) async fn run(target: Endpoint, args: &Demo, as_json: bool) -> Result<
     for change in upgrade(&db).await? {
         say(format!("upgraded  {} {}", change.id, change.name))?;
     }
-    if let Some(line) = seed_if_empty(&db, args.size).await? {
+    let seeded = seed_if_empty(&db, args.size).await?;
+    let is_new = seeded.is_some();
+    if let Some(line) = seeded {
         say(line)?;
     }
 
@@ -37,13 +39,15 @@ pub(super) async fn run(target: Endpoint, args: &Demo, as_json: bool) -> Result<
     let reads = reads::measure(&db, &samples, args.runs, &bar).await?;
     let n_plus_one = n_plus_one::measure(&db, &samples, args.runs, &bar).await?;
     bar.finish_and_clear();
-    let scene = record(&db, args.fills).await?;
+    let scene = record(&db, args.fills, is_new).await?;
 
     db.close().await;
     let shown = Shown { reads, n_plus_one, scene };
     if as_json { report::json(&db, &shown) } else { report::print(&db, &shown) }?;
     match shown.scene {
-        Some(scene) if !scene.differences.is_empty() => bail!("the recorded fills do not balance"),
+        Some(scene) if !scene.is_balanced() => {
+            bail!("the recorded fills do not balance\nnext: tallybook check book")
+        }
         _ => Ok(()),
     }
 }
@@ -55,12 +59,12 @@ struct Shown {
     scene: Option<recording::Scene>,
 }
 
-async fn record(db: &Database, fills: u32) -> Result<Option<recording::Scene>> {
+async fn record(db: &Database, fills: u32, is_new: bool) -> Result<Option<recording::Scene>> {
     if fills == 0 {
         return Ok(None);
     }
     let bar = progress::items("recording", recording::calls(fills as usize));
-    let scene = recording::run(db, fills as usize, &bar).await?;
+    let scene = recording::run(db, fills as usize, is_new, &bar).await?;
     bar.finish_and_clear();
     Ok(Some(scene))
 }

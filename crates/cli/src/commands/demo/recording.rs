@@ -1,11 +1,10 @@
-//! Many tasks record fills of the same orders at once; then the books are folded again.
+//! Many tasks record fills of the same orders at once; then the whole book is checked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use rand::SeedableRng;
@@ -13,12 +12,11 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use tallybook::book::bookkeeping::{Holding, OrderFill, currency_scale};
 use tallybook::book::{
-    Action, Fill, NewPortfolio, NewTrade, PortfolioId, Portfolios, Positions, RecordError, Recorded, Trade,
-    TradeId, TradeStatus, Trades,
+    Action, BookCheck, Fill, NewPortfolio, NewTrade, PortfolioId, Portfolios, RecordError, Recorded, TradeId,
+    Trades, check_book,
 };
-use tallybook::{Database, ReadSession, Retries, now};
+use tallybook::{Database, Retries, now};
 
 const TASKS: usize = 64;
 const PORTFOLIOS: usize = 3;
@@ -38,11 +36,18 @@ pub(super) struct Scene {
     /// Fills that were recognized as recorded before.
     pub(super) repeats: u64,
     pub(super) seconds: f64,
-    /// What the executions add up to and the book does not hold; empty if it balances.
-    pub(super) differences: Vec<String>,
+    /// The check of the whole book afterwards.
+    pub(super) check: BookCheck,
+    /// Differences that the book had before: a demo may run on a book that other programs filled.
+    pub(super) differences_before: u64,
 }
 
 impl Scene {
+    /// Returns whether recording made no difference between the executions and what they add up to.
+    pub(super) fn is_balanced(&self) -> bool {
+        self.check.discrepancies <= self.differences_before
+    }
+
     pub(super) fn fills_per_second(&self) -> u64 {
         (self.fills as f64 / self.seconds.max(1e-9)) as u64
     }
@@ -53,7 +58,9 @@ pub(super) fn calls(fills: usize) -> u64 {
     (fills + fills.div_ceil(REPEATED)) as u64
 }
 
-pub(super) async fn run(db: &Database, fills: usize, bar: &ProgressBar) -> Result<Scene> {
+/// Records the fills and checks the book. A book that is not new is checked before as well.
+pub(super) async fn run(db: &Database, fills: usize, is_new: bool, bar: &ProgressBar) -> Result<Scene> {
+    let differences_before = if is_new { 0 } else { check_book(db, |_| ()).await?.discrepancies };
     let (portfolios, fills) = prepare(db, fills).await?;
     let mut sent: Vec<Fill> = fills.iter().chain(fills.iter().step_by(REPEATED)).cloned().collect();
     sent.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
@@ -85,7 +92,8 @@ pub(super) async fn run(db: &Database, fills: usize, bar: &ProgressBar) -> Resul
         fills: recorded.load(Ordering::Relaxed),
         repeats: repeats.load(Ordering::Relaxed),
         seconds,
-        differences: differences(db, &portfolios).await?,
+        check: check_book(db, |_| ()).await?,
+        differences_before,
         portfolios,
     })
 }
@@ -133,61 +141,4 @@ async fn prepare(db: &Database, fills: usize) -> Result<(Vec<PortfolioId>, Vec<F
             .executed_at(started + TimeDelta::milliseconds(number as i64))
     };
     Ok((portfolios, (0..fills).map(fill).collect()))
-}
-
-/// Folds the executions of portfolios again, and returns what differs.
-async fn differences(db: &Database, portfolios: &[PortfolioId]) -> Result<Vec<String>> {
-    let mut session = db.read().await?;
-    let mut differences = Vec::new();
-    for portfolio in portfolios {
-        differences.extend(differences_of(&mut session, *portfolio).await?);
-    }
-    Ok(differences)
-}
-
-async fn differences_of(session: &mut ReadSession, id: PortfolioId) -> Result<Vec<String>> {
-    let stored = Portfolios::new(session).get_with_positions(id).await?.context("the portfolio is gone")?;
-    let held: BTreeMap<_, _> = stored
-        .positions
-        .into_iter()
-        .map(|row| {
-            let (quantity, average_cost, realized_pnl) = (row.quantity, row.average_cost, row.realized_pnl);
-            (row.symbol, Holding { quantity, average_cost, realized_pnl })
-        })
-        .collect();
-    let end = now();
-    let mut differences = Vec::new();
-    if held != Positions::new(session).holdings_at(id, end).await? {
-        differences.push(format!("positions of portfolio {id}"));
-    }
-    let equity = Portfolios::new(session).equity(id, &[end], |_, _| Some(Decimal::ZERO)).await?;
-    if equity.iter().any(|equity| equity.cash != stored.portfolio.current_capital) {
-        differences.push(format!("cash of portfolio {id}"));
-    }
-    let scale = currency_scale(&stored.portfolio.currency);
-    for loaded in Trades::new(session).get_by_portfolio_with_executions(id, ORDERS as u32).await? {
-        let (trade, mut executions) = (loaded.trade, loaded.executions);
-        executions.sort_by_key(|execution| execution.id);
-        let mut folded = Trade {
-            status: TradeStatus::Pending,
-            filled_quantity: Decimal::ZERO,
-            average_fill_price: None,
-            filled_at: None,
-            realized_pnl: None,
-            ..trade.clone()
-        };
-        for execution in executions {
-            let realized_pnl = execution.realized_pnl.unwrap_or_default();
-            let (quantity, price, executed_at) = (execution.quantity, execution.price, execution.executed_at);
-            let fill = OrderFill { quantity, price, realized_pnl, executed_at };
-            let Ok(step) = fill.applied_to(&folded, scale) else { continue };
-            (folded.status, folded.filled_quantity) = (step.status, step.filled_quantity);
-            (folded.average_fill_price, folded.filled_at) = (step.average_fill_price, step.filled_at);
-            folded.realized_pnl = Some(step.realized_pnl);
-        }
-        if folded != trade {
-            differences.push(format!("trade {}", trade.id));
-        }
-    }
-    Ok(differences)
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 use tallybook::Database;
+use tallybook::book::BookCheck;
 
 use super::Shown;
 use super::measure::Measured;
@@ -67,13 +68,23 @@ fn print_scene(scene: &Scene) -> Result<()> {
         thousands(scene.fills_per_second()),
         thousands(scene.repeats)
     ))?;
-    if scene.differences.is_empty() {
-        output::line(
-            "Folded again from all executions, the orders, positions and cash are equal to the last digit: they balance.",
-        )?;
-    } else {
-        output::line(format!("They do not balance: {}", scene.differences.join(", ")))?;
-    }
+    let BookCheck { executions, trades, positions, discrepancies, .. } = scene.check;
+    let folded = format!(
+        "Folded again: {} executions of {} orders in {} positions",
+        thousands(executions),
+        thousands(trades),
+        thousands(positions)
+    );
+    output::line(match (discrepancies, scene.is_balanced()) {
+        (0, _) => format!("{folded}. They balance to the last digit."),
+        (_, true) => {
+            let found = thousands(discrepancies);
+            format!(
+                "{folded}. The book had {found} differences before, and has no more; see: tallybook check book"
+            )
+        }
+        (_, false) => format!("{folded}. They do not balance: {} differences", thousands(discrepancies)),
+    })?;
     Ok(())
 }
 
