@@ -1,11 +1,10 @@
 //! The book's revisions: `0001` creates its five tables as Alembic did, `0002` adds what makes them fast,
-//! `0003` what recording fills needs.
+//! `0003` what recording fills needs, and the order in which trades changed.
 //!
 //! A released revision is never edited, since databases have it.
 
 mod alembic;
 mod optimisation;
-mod reads;
 mod recording;
 mod tables;
 
@@ -17,8 +16,7 @@ use tallybook_tables::tables::Result;
 pub use alembic::ALEMBIC;
 
 /// All revisions of the book, oldest first.
-pub const REVISIONS: &[Revision] =
-    &[tables::REVISION, optimisation::REVISION, recording::REVISION, reads::REVISION];
+pub const REVISIONS: &[Revision] = &[tables::REVISION, optimisation::REVISION, recording::REVISION];
 
 /// Creates the migrator of the book's revisions.
 pub fn migrator(db: &Database) -> Migrator<'_> {

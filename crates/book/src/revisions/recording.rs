@@ -1,4 +1,4 @@
-//! `0003`: what recording fills needs.
+//! `0003`: what recording fills needs, and the order in which trades changed.
 
 use tallybook_migrate::{Column, Revision, Step, Type};
 
@@ -21,5 +21,6 @@ pub(super) const REVISION: Revision = Revision::new(
             "positions",
             &["portfolio_id", "symbol"],
         ),
+        Step::index("ix_trades_updated", "trades", &["updated_at", "id"]),
     ],
 );
