@@ -65,6 +65,8 @@ impl Maker {
 
     fn order(&mut self, portfolio: usize) -> Trade {
         self.trades += 1;
+        // The same in each run, since a run makes the orders and another one their executions.
+        let created_at = chrono::DateTime::from_timestamp(1_700_000_000 + self.trades, 0).unwrap();
         let action = if self.below(2) == 0 { Action::Buy } else { Action::Sell };
         let symbol = format!("SYM{:02}", self.below(SYMBOLS as u64));
         let quantity = Decimal::from(FILLS * (1 + self.below(50)));
@@ -82,8 +84,8 @@ impl Maker {
             status: new.status,
             filled_quantity: Decimal::ZERO,
             average_fill_price: None,
-            created_at: new.created_at,
-            updated_at: new.updated_at,
+            created_at,
+            updated_at: created_at,
             filled_at: None,
             decision_rationale: None,
             confidence_score: None,
