@@ -51,13 +51,14 @@ impl Endpoint {
         Ok(db)
     }
 
-    /// As [`open_book`](Self::open_book), for a command that reads all rows: slow statements are expected.
+    /// As [`open_book`](Self::open_book), for a command that reads all rows: slow statements and long sessions are expected.
     pub(crate) async fn open_book_to_scan(self, mode: OpenMode, deadline: &Deadline) -> Result<Database> {
         let mut settings = self.settings_of_one()?;
         settings.open_mode = mode;
         if settings.log.slow_threshold == LogSettings::default().slow_threshold {
             settings.log.slow_threshold = SLOW_TO_BENCHMARK;
         }
+        settings.pool.leak_threshold = None;
         let db = deadline.open(settings).await?;
         deadline.run(&db, check_is_book(&db)).await?;
         Ok(db)

@@ -72,7 +72,7 @@ impl Exact {
         if self.scale <= scale {
             return self.clone();
         }
-        Self { digits: divided(self.digits.clone(), power(self.scale - scale)), scale }
+        Self { digits: divided(&self.digits, &power(self.scale - scale)), scale }
     }
 
     /// Divides and rounds half to even to 15 significant digits, or to 28 decimals if those are fewer digits.
@@ -91,7 +91,7 @@ impl Exact {
         let mut scale = i64::from(SIGNIFICANT) - whole;
         let scaled = |scale: i64| {
             let (up, down) = (scale.max(0), (-scale).max(0));
-            divided(&numerator * power(up as u32), &denominator * power(down as u32))
+            divided(&(&numerator * power(up as u32)), &(&denominator * power(down as u32)))
         };
         let mut digits = scaled(scale.min(MAX_SCALE.into()));
         if length(&digits) > i64::from(SIGNIFICANT) {
@@ -160,9 +160,9 @@ fn significant(digits: &BigInt) -> i64 {
 }
 
 /// Divides and rounds half to even.
-fn divided(numerator: BigInt, denominator: BigInt) -> BigInt {
-    let quotient = &numerator / &denominator;
-    let remainder = &numerator - &quotient * &denominator;
+fn divided(numerator: &BigInt, denominator: &BigInt) -> BigInt {
+    let quotient = numerator / denominator;
+    let remainder = numerator - &quotient * denominator;
     let twice: BigInt = &remainder + &remainder;
     let away = match twice.magnitude().cmp(denominator.magnitude()) {
         Ordering::Less => false,

@@ -19,7 +19,8 @@ pub(crate) use order::next_status;
 
 /// A figure that its column cannot hold exactly: it has more than 15 significant digits, or lies outside of the range of
 /// `Decimal`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{column} cannot hold a figure of more than 15 digits")]
 pub struct Unholdable {
     /// The column.
     pub column: &'static str,

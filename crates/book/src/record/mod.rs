@@ -98,8 +98,8 @@ impl Trades<'_, WriteSession> {
         async move {
             reversal.check()?;
             let original = params![reversal.reverses].into_result()?;
-            let ids = vec![reversal.reverses.clone(), reversal.execution_id.clone()];
-            let batch = (lock(&OF_EXECUTION, &original, ids), optional(&*REVERSAL_OF, original));
+            let ids = [reversal.reverses.clone(), reversal.execution_id.clone()];
+            let batch = (lock(&OF_EXECUTION, &original, &ids), optional(&*REVERSAL_OF, original));
             let (locked, earlier) = session.run(batch.called(call)).await?;
             let mut ledger = Ledger::new(locked);
             ledger.reverse(reversal, earlier.as_ref())?;
@@ -144,7 +144,7 @@ impl Trades<'_, WriteSession> {
 type Locked = (Vec<Portfolio>, Vec<Trade>, Vec<TradingSession>, Vec<Position>, Vec<Execution>);
 
 /// Returns the queries that lock the rows of some orders, and read the executions with these identifiers of the venue.
-fn lock(locks: &Locks, orders: &[Value], execution_ids: Vec<String>) -> impl Batch<Output = Locked> + use<> {
+fn lock(locks: &Locks, orders: &[Value], execution_ids: &[String]) -> impl Batch<Output = Locked> + use<> {
     (
         all(&locks.portfolios, orders.to_vec()),
         all(&locks.trades, orders.to_vec()),
@@ -167,7 +167,8 @@ async fn record(
     }
     let trades: BTreeSet<_> = fills.iter().map(|fill| fill.trade_id.get()).collect();
     let trades = params![trades.into_iter().collect::<Vec<_>>()].into_result()?;
-    let batch = lock(&OF_TRADES, &trades, fills.iter().map(|fill| fill.execution_id.clone()).collect());
+    let ids: Vec<_> = fills.iter().map(|fill| fill.execution_id.clone()).collect();
+    let batch = lock(&OF_TRADES, &trades, &ids);
     let mut ledger = Ledger::new(session.run(batch.called(call)).await?);
     for fill in fills {
         ledger.fill(fill)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use tallybook::book::bookkeeping::{CashMove, Holding, HoldingFill, OrderFill, Unholdable, currency_scale};
@@ -47,9 +47,9 @@ impl Ledger {
                     self.positions.len() - 1
                 }
             };
-            let moved = apply(&mut self.positions[index], trade, execution, scale).map_err(unholdable)?;
+            let moved = apply(&mut self.positions[index], trade, execution, scale)?;
             let before = Tally::of(trade);
-            fill(trade, execution, moved.realized_pnl, scale).map_err(unholdable)?;
+            fill(trade, execution, moved.realized_pnl, scale)?;
             if let Some(id) = trade.session_id
                 && let Some(session) = self.sessions.iter_mut().find(|session| session.id == id)
             {
@@ -66,7 +66,7 @@ impl Ledger {
         for position in &mut self.positions {
             let Position { quantity, average_cost, realized_pnl, current_price, .. } = *position;
             let held = Holding { quantity, average_cost, realized_pnl };
-            position.unrealized_pnl = held.unrealized_pnl(current_price, scale).map_err(unholdable)?;
+            position.unrealized_pnl = held.unrealized_pnl(current_price, scale)?;
         }
         Ok(())
     }
@@ -177,8 +177,4 @@ impl Tally {
 /// Returns the time of an update: now, but always later than the one before.
 fn touched(before: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     now.max(before + TimeDelta::microseconds(1))
-}
-
-fn unholdable(figure: Unholdable) -> anyhow::Error {
-    anyhow!("{} of a made-up row has too many digits", figure.column)
 }
