@@ -17,13 +17,15 @@ from sqlalchemy.orm import selectinload
 
 from checksum import Checksum
 from models import Execution, Portfolio, Position, Trade
+from record import record
 
 CONNECTIONS, NEWEST, PAGE = 4, 100, 50
 WRITTEN_AT = datetime(2026, 1, 2, 3, 4, 5, 678901)
 NEWEST_FIRST = (Trade.created_at.desc(), Trade.id.desc())
 
 
-def sessions(url, size):
+def sessions(url, size, is_immediate=False):
+    """A pool; on SQLite its transactions may lock the file before they read."""
     engine = create_async_engine(url, pool_size=size, max_overflow=0)
     if engine.dialect.name == "sqlite":
 
@@ -31,6 +33,14 @@ def sessions(url, size):
         def set_up(connection, _):
             for setting in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {setting}")
+            if is_immediate:
+                connection.isolation_level = None
+
+        if is_immediate:
+
+            @event.listens_for(engine.sync_engine, "begin")
+            def begin(connection):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return async_sessionmaker(engine, expire_on_commit=False)
 
@@ -40,16 +50,24 @@ class Peer:
         self.reader = sessions(url, CONNECTIONS)
         # SQLite has one writer at a time.
         self.writer = sessions(url, 1) if url.startswith("sqlite") else self.reader
+        self.recorder = sessions(url, 1, is_immediate=True) if url.startswith("sqlite") else self.reader
 
     async def ask(self, work, on):
         if work == "write":
             return await self.write(on)
+        if work == "record":
+            return await self.record(on)
         async with self.reader() as session:
             return list(await session.scalars(query(work, on)))
 
     async def write(self, portfolio):
         async with self.writer.begin() as session:
             session.add(new_trade(portfolio))
+        return []
+
+    async def record(self, fill):
+        async with self.recorder.begin() as session:
+            await record(session, fill, WRITTEN_AT)
         return []
 
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::contestant::Contestant;
 use super::ledger::{Ledger, Written};
 use super::options::Plan;
+use super::recording::Turns;
 use super::target::Target;
 use super::work::Work;
 use crate::tally::Tally;
@@ -116,6 +117,25 @@ pub(super) async fn check_turns(case: Case, ledger: &mut Ledger, expected: &Writ
 
 /// Lets everyone work in turns; who begins changes from round to round.
 pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]) -> Result<Comparison> {
+    measure_around(case, plan, all, None).await
+}
+
+/// As [`measure`], where fills are recorded.
+pub(super) async fn measure_recording(
+    case: Case,
+    plan: &Plan,
+    all: &[Arc<dyn Contestant>],
+    turns: &mut Turns<'_>,
+) -> Result<Comparison> {
+    measure_around(case, plan, all, Some(turns)).await
+}
+
+async fn measure_around(
+    case: Case,
+    plan: &Plan,
+    all: &[Arc<dyn Contestant>],
+    mut turns: Option<&mut Turns<'_>>,
+) -> Result<Comparison> {
     let all: Vec<_> = all.iter().filter(|contestant| contestant.does(case.work)).collect();
     let slice = if case.work == Work::Distant { plan.slice.max(DISTANT_SLICE) } else { plan.slice };
     let mut speeds = vec![Vec::new(); all.len()];
@@ -123,8 +143,15 @@ pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]
     for round in 0..=plan.rounds as usize {
         for turn in 0..all.len() {
             let index = (round + turn) % all.len();
+            let name = all[index].name();
+            if let Some(turns) = &turns {
+                turns.begin().await?;
+            }
             let speed = all[index].slice(case.work, case.tasks, slice).await;
-            let speed = speed.with_context(|| format!("{}, {case}", all[index].name()))?;
+            let speed = speed.with_context(|| format!("{name}, {case}"))?;
+            if let Some(turns) = &mut turns {
+                turns.end(name).await.with_context(|| format!("{name}, {case}"))?;
+            }
             if round > 0 {
                 speeds[index].push(speed);
             }

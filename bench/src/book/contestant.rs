@@ -39,6 +39,9 @@ pub(super) trait Peer: Send + Sync + 'static {
     /// What it makes of the rows.
     type Answer: Loaded;
 
+    /// Whether it records fills; those that don't are not asked to.
+    const RECORDS: bool = false;
+
     /// Does a piece of work.
     fn ask(&self, question: &Question) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
@@ -83,6 +86,10 @@ impl<P: Peer> Entry<P> {
 impl<P: Peer> Contestant for Entry<P> {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn does(&self, work: Work) -> bool {
+        work != Work::Record || P::RECORDS
     }
 
     fn check(&self, work: Work) -> Trial<Option<Checksum>> {

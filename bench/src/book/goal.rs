@@ -23,7 +23,7 @@ const MAX_GROWTH: f64 = 1.5;
 /// The time of a deep page over that of the first; a tenth is what can't be told apart.
 const MAX_DEPTH: f64 = 1.1;
 
-const PROMISES: [Promise; 13] = [
+const PROMISES: [Promise; 17] = [
     Promise {
         text: "PostgreSQL, 16 tasks: every Rust peer on every read, at least 1.0",
         target: Target::Postgres,
@@ -113,6 +113,38 @@ const PROMISES: [Promise; 13] = [
         least: 5.0,
     },
     Promise {
+        text: "PostgreSQL, 16 tasks: recorded fills of tokio-postgres by hand, at least 1.0",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: is_record,
+        peer: |peer| peer == "tokio-postgres + deadpool",
+        least: 1.0,
+    },
+    Promise {
+        text: "SQLite, 16 tasks: recorded fills of rusqlite by hand, at least 1.0",
+        target: Target::Sqlite,
+        tasks: Some(16),
+        work: is_record,
+        peer: |peer| peer == "rusqlite",
+        least: 1.0,
+    },
+    Promise {
+        text: "PostgreSQL, 16 tasks: recorded fills of SQLAlchemy, at least 5",
+        target: Target::Postgres,
+        tasks: Some(16),
+        work: is_record,
+        peer: is_python,
+        least: 5.0,
+    },
+    Promise {
+        text: "SQLite, 16 tasks: recorded fills of SQLAlchemy, at least 5",
+        target: Target::Sqlite,
+        tasks: Some(16),
+        work: is_record,
+        peer: is_python,
+        least: 5.0,
+    },
+    Promise {
         text: "PostgreSQL, bulk load: psql \\copy of the same rows, at least 0.8",
         target: Target::Postgres,
         tasks: None,
@@ -129,6 +161,10 @@ const PROMISES: [Promise; 13] = [
         least: 0.8,
     },
 ];
+
+fn is_record(work: Work) -> bool {
+    work == Work::Record
+}
 
 fn is_python(peer: &str) -> bool {
     peer.starts_with("SQLAlchemy")

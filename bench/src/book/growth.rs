@@ -147,7 +147,7 @@ impl Read {
 
 impl Book {
     async fn open(stage: &Stage, trades: u32) -> Result<Self> {
-        let questions = Arc::new(Questions::find(stage.url()).await?);
+        let questions = Arc::new(Questions::find(stage.url(), Vec::new()).await?);
         let (tallybook, first_page) = peers::alone(stage.url(), &questions).await?;
         Ok(Self { trades, questions, tallybook, first_page })
     }

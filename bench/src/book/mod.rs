@@ -1,5 +1,6 @@
 //! The book: its reads and writes on Tallybook and on its peers, side by side.
 
+mod by_hand;
 mod checksum;
 mod compare;
 mod contestant;
@@ -9,8 +10,11 @@ mod ledger;
 mod load;
 mod network;
 mod options;
+mod orders;
 mod peers;
 mod questions;
+mod recording;
+mod refold;
 mod report;
 mod rows;
 mod schema;
@@ -31,7 +35,9 @@ use compare::{Case, Comparison};
 use ledger::Ledger;
 pub use options::Options;
 use options::Plan;
+use orders::Orders;
 use questions::Questions;
+use recording::Turns;
 use report::Report;
 use stage::Stage;
 use target::Target;
@@ -91,8 +97,11 @@ fn measure_growth(target: Target, program: &Path, report: &mut Report) -> Result
 }
 
 async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<()> {
+    let records = report.plan.works.contains(&Work::Record);
+    let orders = if records { Some(Orders::place(stage.url()).await?) } else { None };
     let mut ledger = Ledger::open(stage.url()).await?;
-    let questions = Arc::new(Questions::find(stage.url()).await?);
+    let fills = orders.as_ref().map_or_else(Vec::new, Orders::fills);
+    let questions = Arc::new(Questions::find(stage.url(), fills).await?);
     let near = peers::contestants(target, stage, &report.plan, &questions).await?;
     for work in report.plan.works.clone() {
         if work == Work::Load {
@@ -120,6 +129,15 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
                 report.add(compare::measure(case, &report.plan, &near).await?);
                 let trades = compare::check_turns(case, &mut ledger, &expected).await?;
                 report.written.push((case, trades));
+            }
+            continue;
+        }
+        if let (Work::Record, Some(orders)) = (work, &orders) {
+            recording::check(target, orders, &near).await?;
+            for tasks in report.plan.tasks.clone() {
+                let (case, mut turns) = (Case { target, work, tasks }, Turns::of(orders));
+                report.add(compare::measure_recording(case, &report.plan, &near, &mut turns).await?);
+                report.recorded.push((case, turns.fills));
             }
             continue;
         }

@@ -66,6 +66,7 @@ Examples:
   cargo run --release --bin book -- --markdown book.md          the full table
   cargo run --release --bin book -- --dialect sqlite --work relations --peer rusqlite --rounds 15
   cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json
+  cargo run --release --bin book -- --work record               fills, beside the same changes by hand
   cargo run --release --bin book -- --work load                 bulk load beside the databases' shells
   cargo run --release --bin book -- --growth                    how the cost grows with the book";
 

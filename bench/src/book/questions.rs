@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tallybook::{Database, Settings, Statement, all, params};
 
-use super::work::{PAGE, Question, TOGETHER, Work};
+use super::work::{Fill, PAGE, Question, TOGETHER, Work};
 
 /// Portfolios (or sessions) that take turns: enough that no answer is the same twice in a row, and so few that all
 /// are of nearly the same size.
@@ -38,8 +38,8 @@ const LAST_BEFORE_PAGE: Statement =
 pub(super) struct Questions(Vec<Vec<Question>>);
 
 impl Questions {
-    /// Looks for them in the book at `url`.
-    pub(super) async fn find(url: &str) -> Result<Self> {
+    /// Looks for them in the book at `url`; `fills` are to be recorded.
+    pub(super) async fn find(url: &str, fills: Vec<Fill>) -> Result<Self> {
         let database = Database::open(Settings::new(url)?).await?;
         let mut session = database.read().await?;
         let portfolios = session.run(all::<(i64, i64)>(PORTFOLIOS, params![VARIETY])).await?;
@@ -57,7 +57,7 @@ impl Questions {
         }
         let ids = portfolios.iter().map(|(id, _)| *id as i32);
         let everyone: Vec<i32> = everyone.iter().map(|(id, _)| *id as i32).collect();
-        let questions = Self(vec![
+        let mut questions = Self(vec![
             ids.clone().map(Question::Relations).collect(),
             ids.clone().map(Question::Executions).collect(),
             symbols,
@@ -72,6 +72,7 @@ impl Questions {
             ids.map(Question::Write).collect(),
         ]);
         ensure!(questions.0.iter().all(|of_work| !of_work.is_empty()), "the book is too small");
+        questions.0.push(fills.into_iter().map(Question::Record).collect());
         drop(session);
         database.close().await;
         Ok(questions)

@@ -47,6 +47,8 @@ pub(super) struct Report {
     pub(super) allocated: Vec<Allocated>,
     /// Trades that were written in the turns of a case, all of them as they should be.
     pub(super) written: Vec<(Case, usize)>,
+    /// Fills that were recorded in the turns of a case; every book balances.
+    pub(super) recorded: Vec<(Case, usize)>,
     pub(super) grown: Vec<Grown>,
     pub(super) depths: Vec<Depth>,
     goals: Vec<Goal>,
@@ -62,6 +64,7 @@ impl Report {
             comparisons: Vec::new(),
             allocated: Vec::new(),
             written: Vec::new(),
+            recorded: Vec::new(),
             grown: Vec::new(),
             depths: Vec::new(),
             goals: Vec::new(),
@@ -134,9 +137,14 @@ impl Report {
         let written = self.written.iter().map(|(case, trades)| {
             [case.to_string(), format!("{} trades, all the same", count(*trades as f64))]
         });
-        let rows: Vec<_> = read.chain(written).collect();
-        let text = || format!("Every peer got and wrote the same rows.\n\n{}", table(["work", "rows"], rows));
-        (!self.rows.is_empty() || !self.written.is_empty()).then(text)
+        let recorded = self.recorded.iter().map(|(case, fills)| {
+            [case.to_string(), format!("{} fills, every book balances", count(*fills as f64))]
+        });
+        let rows: Vec<_> = read.chain(written).chain(recorded).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        Some(format!("Every peer got and wrote the same rows.\n\n{}", table(["work", "rows"], rows)))
     }
 
     fn needs(&self) -> Option<String> {

@@ -145,7 +145,7 @@ pub(super) enum Answer<R, X, N, T, H> {
     Trades(Vec<T>),
     /// Portfolios with their positions.
     Portfolios(Vec<H>),
-    /// A trade was written; its rows are looked at in the database.
+    /// A trade was written, or a fill recorded; its rows are looked at in the database.
     Written,
 }
 

@@ -77,3 +77,51 @@ of_many! {
     /// SQLite takes a list as a JSON text.
     json: "IN (SELECT value FROM json_each($1))"
 }
+
+/// The statements that read what a fill changes, by what stands behind a row that is locked. Those "of the order" need no row
+/// to be read before, so they may travel with it.
+macro_rules! of_fill {
+    ($(#[$doc:meta])* $name:ident: $lock:literal, $lock_position:literal) => {
+        $(#[$doc])*
+        pub(super) mod $name {
+            pub(in crate::book) const CAPITAL: &str =
+                concat!("SELECT current_capital FROM portfolios WHERE id = $1", $lock);
+            pub(in crate::book) const TRADE: &str = concat!(
+                "SELECT session_id, symbol, action, quantity, status, filled_quantity, average_fill_price, \
+                 realized_pnl, filled_at FROM trades WHERE id = $1", $lock);
+            pub(in crate::book) const POSITION: &str = concat!(
+                "SELECT id, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, \
+                 entry_date FROM positions WHERE portfolio_id = $1 AND symbol = $2", $lock_position);
+        }
+    };
+}
+
+of_fill! {
+    /// The rows are locked.
+    locking: " FOR NO KEY UPDATE", " FOR UPDATE"
+}
+of_fill! {
+    /// The transaction is the only one that writes.
+    alone: "", ""
+}
+
+/// The position that an order changes.
+pub(super) const POSITION_OF_TRADE: &str = "SELECT id, quantity, average_cost, current_price, unrealized_pnl, realized_pnl, position_type, entry_date \
+     FROM positions WHERE (portfolio_id, symbol) = (SELECT portfolio_id, symbol FROM trades WHERE id = $1) FOR UPDATE";
+pub(super) const TOTALS: &str = "SELECT current_capital, total_pnl, total_trades, winning_trades, losing_trades \
+    FROM trading_sessions WHERE id = $1";
+/// The totals that an order changes.
+pub(super) const TOTALS_OF_TRADE: &str = "SELECT current_capital, total_pnl, total_trades, winning_trades, losing_trades \
+    FROM trading_sessions WHERE id = (SELECT session_id FROM trades WHERE id = $1)";
+pub(super) const RECORDED: &str = "SELECT id FROM executions WHERE execution_id = $1";
+pub(super) const UPDATE_CAPITAL: &str =
+    "UPDATE portfolios SET current_capital = $1, updated_at = $2 WHERE id = $3";
+pub(super) const UPDATE_TRADE: &str = "UPDATE trades SET status = $1, filled_quantity = $2, average_fill_price = $3, \
+    realized_pnl = $4, filled_at = $5, updated_at = $6 WHERE id = $7";
+pub(super) const UPDATE_TOTALS: &str = "UPDATE trading_sessions SET current_capital = $1, total_pnl = $2, \
+    total_trades = $3, winning_trades = $4, losing_trades = $5 WHERE id = $6";
+pub(super) const UPDATE_POSITION: &str = "UPDATE positions SET quantity = $1, average_cost = $2, current_price = $3, \
+    unrealized_pnl = $4, realized_pnl = $5, position_type = $6, entry_date = $7, updated_at = $8 WHERE id = $9";
+pub(super) const INSERT_POSITION: &str = "INSERT INTO positions (portfolio_id, symbol, quantity, average_cost, \
+    current_price, unrealized_pnl, realized_pnl, position_type, entry_date, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";

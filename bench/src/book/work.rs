@@ -24,12 +24,14 @@ pub(super) enum Work {
     Distant,
     /// A trade with two executions, in one transaction.
     Write,
+    /// A fill: its execution, order, position, cash and totals, in one transaction.
+    Record,
     /// Trades in bulk, beside the shells of the databases.
     Load,
 }
 
 impl Work {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Relations,
         Self::Executions,
         Self::Position,
@@ -38,6 +40,7 @@ impl Work {
         Self::Page,
         Self::Distant,
         Self::Write,
+        Self::Record,
         Self::Load,
     ];
 
@@ -47,7 +50,7 @@ impl Work {
     }
 
     pub(super) fn is_read(self) -> bool {
-        !matches!(self, Self::Write | Self::Load)
+        !matches!(self, Self::Write | Self::Record | Self::Load)
     }
 
     /// Its place in [`Work::ALL`].
@@ -66,6 +69,7 @@ impl Work {
             Self::Page => "page 1,000 of the trades",
             Self::Distant => "portfolio with all relations, 1 ms of network each way",
             Self::Write => "trade with two executions, one transaction",
+            Self::Record => "fill recorded, one transaction",
             Self::Load => "bulk load of trades",
         }
     }
@@ -96,4 +100,17 @@ pub(super) enum Question {
     Page(NaiveDateTime, i32),
     /// For this portfolio.
     Write(i32),
+    /// This fill.
+    Record(Fill),
+}
+
+/// A fill of an order. Each time that it is recorded it has another identifier.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Fill {
+    pub(super) portfolio: i32,
+    pub(super) trade: i32,
+    /// Units; more than zero.
+    pub(super) quantity: i32,
+    /// Hundredths of the currency.
+    pub(super) cents: i32,
 }

@@ -1,4 +1,5 @@
-//! The trade that every peer writes, with its two executions of half its quantity each.
+//! The trade that every peer writes, with its two executions of half its quantity each. Recorded fills have its costs, exchange
+//! and time.
 
 use chrono::{DateTime, NaiveDateTime};
 

@@ -5,6 +5,8 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use tokio_postgres::NoTls;
 use tokio_postgres::types::ToSql;
 
+use super::recording::record;
+use crate::book::by_hand::Identifiers;
 use crate::book::contestant::Peer;
 use crate::book::rows::{Answer, Plain, Trade, with_executions, with_positions};
 use crate::book::sql;
@@ -12,11 +14,14 @@ use crate::book::work::{NEWEST, PAGE, Question};
 use crate::book::written;
 use crate::connections::CONNECTIONS;
 
-pub(super) struct Deadpool(Pool);
+pub(super) struct Deadpool {
+    pool: Pool,
+    identifiers: Identifiers,
+}
 
 impl Deadpool {
     pub(super) fn open(url: &str) -> Result<Self> {
-        Ok(Self(pool(url)?))
+        Ok(Self { pool: pool(url)?, identifiers: Identifiers::of("deadpool") })
     }
 }
 
@@ -49,8 +54,10 @@ where
 impl Peer for Deadpool {
     type Answer = Plain;
 
+    const RECORDS: bool = true;
+
     async fn ask(&self, question: &Question) -> Result<Plain> {
-        let mut client = self.0.get().await?;
+        let mut client = self.pool.get().await?;
         Ok(match question {
             Question::Relations(id) => Answer::Relations((
                 one(&client, sql::PORTFOLIO, &[id]).await?,
@@ -67,6 +74,10 @@ impl Peer for Deadpool {
                 all(&client, sql::array::PORTFOLIOS, &[ids]).await?,
                 all(&client, sql::array::POSITIONS, &[ids]).await?,
             ),
+            Question::Record(fill) => {
+                record(&mut client, fill, &self.identifiers.next()).await?;
+                Answer::Written
+            }
             _ => single(&mut client, question).await?,
         })
     }

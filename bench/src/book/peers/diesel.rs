@@ -220,7 +220,7 @@ macro_rules! peer {
                             .load(session)
                             .await?,
                     ),
-                    Question::Write(_) => bail!("a write is no read"),
+                    Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
                 })
             }
         }

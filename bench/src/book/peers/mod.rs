@@ -6,6 +6,8 @@ mod entities;
 mod external;
 mod pgbench;
 mod pipelined;
+mod recording;
+mod recording_sqlite;
 mod rusqlite;
 mod sea_orm;
 mod sqlx;

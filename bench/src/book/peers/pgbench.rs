@@ -99,7 +99,7 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
         | Question::Position(id, _)
         | Question::Session(id)
         | Question::Page(_, id) => *id,
-        Question::Portfolios(_) | Question::Write(_) => 0,
+        Question::Portfolios(_) | Question::Write(_) | Question::Record(_) => 0,
     });
     let cases: String = ids
         .enumerate()
@@ -133,7 +133,7 @@ fn script(questions: &[Question], is_pipelined: bool) -> Result<String> {
             let time = format!("timestamp '{time}'");
             vec![sql::PAGE.replace("$1", &time).replace("$2", ":id").replace("$3", &PAGE.to_string())]
         }
-        Question::Write(_) => bail!("a write is no read"),
+        Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
     };
     for statement in statements {
         writeln!(text, "{statement};")?;

@@ -12,6 +12,8 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, params, vtab};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::recording_sqlite::record;
+use crate::book::by_hand::Identifiers;
 use crate::book::contestant::Peer;
 use crate::book::rows::{Answer, Plain, Trade, with_executions, with_positions};
 use crate::book::sql;
@@ -26,11 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Rusqlite {
     readers: Arc<Connections>,
     writer: Arc<Connections>,
+    identifiers: Identifiers,
 }
 
 impl Rusqlite {
     pub(super) fn open(file: &Path) -> Result<Self> {
-        Ok(Self { readers: Connections::open(file, CONNECTIONS)?, writer: Connections::open(file, 1)? })
+        Ok(Self {
+            readers: Connections::open(file, CONNECTIONS)?,
+            writer: Connections::open(file, 1)?,
+            identifiers: Identifiers::of("rusqlite"),
+        })
     }
 }
 
@@ -83,11 +90,18 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
 impl Peer for Rusqlite {
     type Answer = Plain;
 
+    const RECORDS: bool = true;
+
     async fn ask(&self, question: &Question) -> Result<Plain> {
         let question = question.clone();
         match question {
             Question::Write(portfolio) => {
                 self.writer.run(move |connection| write(connection, portfolio)).await
+            }
+            Question::Record(fill) => {
+                let execution_id = self.identifiers.next();
+                self.writer.run(move |connection| record(connection, &fill, &execution_id)).await?;
+                Ok(Answer::Written)
             }
             _ => self.readers.run(move |connection| read(connection, &question)).await,
         }
@@ -128,7 +142,7 @@ fn read(connection: &mut Connection, question: &Question) -> Result<Plain> {
             )
         }
         Question::Page(time, id) => Answer::Trades(all(&connection, sql::PAGE, &[&text(*time), id, &PAGE])?),
-        Question::Write(_) => bail!("a write is no read"),
+        Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sea_orm::prelude::*;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, LoaderTrait, QueryOrder, QuerySelect, Set, TransactionTrait};
@@ -121,6 +121,7 @@ impl Peer for SeaOrm {
                 Answer::Trades(cursor.after((*time, *id)).desc().first(PAGE as u64).all(pool).await?)
             }
             Question::Write(portfolio) => return self.write(*portfolio).await,
+            Question::Record(_) => bail!("it records no fills"),
         })
     }
 }

@@ -102,7 +102,7 @@ macro_rules! peer {
                         let page = query_as(sql::PAGE).bind(time).bind(id).bind(i64::from(PAGE));
                         Answer::Trades(page.fetch_all(&mut *session).await?)
                     }
-                    Question::Write(_) => bail!("a write is no read"),
+                    Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
                 })
             }
         }

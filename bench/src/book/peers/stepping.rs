@@ -102,7 +102,7 @@ fn read(connection: &Connection, question: &Question) -> Result<()> {
             touch(&connection, sql::rarray::POSITIONS, &[&ids])?;
         }
         Question::Page(time, id) => touch(&connection, sql::PAGE, &[&text(*time), id, &PAGE])?,
-        Question::Write(_) => bail!("a write is no read"),
+        Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
     }
     Ok(())
 }

@@ -4,40 +4,62 @@ use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
 use tallybook::Database;
 use tallybook::book::{
-    Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, NewExecution, NewTrade, OrderType,
-    Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position, PositionId,
-    PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions,
-    Trades, TradingSession, TradingSessionId,
+    Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, Fill, FillMark, NewExecution,
+    NewTrade, OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios,
+    Position, PositionId, PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus,
+    TradeWithExecutions, Trades, TradingSession, TradingSessionId,
 };
 
+use crate::book::by_hand::Identifiers;
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
 use crate::book::contestant::Peer;
 use crate::book::rows::Answer;
-use crate::book::work::{NEWEST, PAGE, Question};
+use crate::book::work::{self, NEWEST, PAGE, Question};
 use crate::book::written;
 use crate::connections::settings;
 
-pub(super) struct Tallybook(Database);
+/// [`written::COMMISSION`].
+const COMMISSION: Decimal = Decimal::from_parts(125, 0, 0, false, 2);
+/// [`written::FEES`].
+const FEES: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
+
+pub(super) struct Tallybook {
+    database: Database,
+    identifiers: Identifiers,
+}
 
 impl Tallybook {
     pub(super) async fn open(url: &str) -> Result<Self> {
-        Ok(Self(Database::open(settings(url)?).await?))
+        let database = Database::open(settings(url)?).await?;
+        Ok(Self { database, identifiers: Identifiers::of("tallybook") })
     }
 
     /// On the same connections.
     pub(super) fn first_page(&self) -> FirstPage {
-        FirstPage(self.0.clone())
+        FirstPage(self.database.clone())
     }
 
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
         let trade = new_trade(portfolio)?;
-        let written = self.0.write(async |session| -> tallybook::book::Result<_> {
+        let written = self.database.write(async |session| -> tallybook::book::Result<_> {
             let trade = Trades::new(session).create(&trade).await?;
             let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
             Executions::new(session).create_many(&executions).await?;
             Ok(())
         });
         written.await?;
+        Ok(Answer::Written)
+    }
+
+    async fn record(&self, fill: &work::Fill) -> Result<Loads> {
+        let price = Decimal::new(fill.cents.into(), 2);
+        let fill =
+            Fill::new(i64::from(fill.trade).into(), self.identifiers.next(), fill.quantity.into(), price)
+                .commission(COMMISSION)
+                .fees(FEES)
+                .exchange(written::EXCHANGE)
+                .executed_at(written::time().and_utc());
+        self.database.write(async |session| Trades::new(session).record(&fill).await).await?;
         Ok(Answer::Written)
     }
 }
@@ -48,11 +70,16 @@ type Loads = Answer<PortfolioWithRelations, TradeWithExecutions, Position, Trade
 impl Peer for Tallybook {
     type Answer = Loads;
 
+    const RECORDS: bool = true;
+
     async fn ask(&self, question: &Question) -> Result<Loads> {
         if let Question::Write(portfolio) = question {
             return self.write(PortfolioId::new((*portfolio).into())).await;
         }
-        let mut session = self.0.read().await?;
+        if let Question::Record(fill) = question {
+            return self.record(fill).await;
+        }
+        let mut session = self.database.read().await?;
         let session = &mut session;
         Ok(match question {
             Question::Relations(id) => Answer::Relations(
@@ -81,7 +108,7 @@ impl Peer for Tallybook {
                 let cursor: Cursor<_> = cursor.parse()?;
                 Answer::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
             }
-            Question::Write(_) => bail!("a write is no read"),
+            Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
         })
     }
 }
@@ -114,8 +141,8 @@ fn new_trade(portfolio: PortfolioId) -> Result<NewTrade> {
 fn new_execution(trade: &Trade) -> NewExecution {
     let part = trade.quantity / Decimal::from(written::PARTS);
     NewExecution {
-        commission: Decimal::new(125, 2),
-        fees: Decimal::new(2, 2),
+        commission: COMMISSION,
+        fees: FEES,
         exchange: Some(written::EXCHANGE.to_owned()),
         executed_at: written::time().and_utc(),
         ..NewExecution::new(trade.id, written::SYMBOL, part, trade.average_fill_price.unwrap_or_default())
@@ -151,7 +178,7 @@ macro_rules! identifiers {
     ($($id:ty),+) => {$(
         impl Summed for $id {
             fn add_to(&self, sum: &mut Checksum) {
-                self.0.add_to(sum);
+                self.get().add_to(sum);
             }
         }
     )+};
@@ -171,4 +198,4 @@ macro_rules! words {
 }
 
 identifiers!(PortfolioId, PositionId, TradeId, ExecutionId, TradingSessionId);
-words!(Action, OrderType, TradeStatus, ExecutionType, PositionType, SessionType, SessionStatus);
+words!(Action, OrderType, TradeStatus, ExecutionType, FillMark, PositionType, SessionType, SessionStatus);
