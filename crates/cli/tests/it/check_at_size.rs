@@ -270,7 +270,12 @@ async fn measure(url: &str) {
     };
     let seconds = began.elapsed().as_secs_f64();
     let dialect = url.split(':').next().unwrap();
-    println!("{EXECUTIONS} executions, {dialect}: {seconds:.1} s, {own} MB of its own, {whole} MB in all");
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "{EXECUTIONS} executions, {dialect}: {seconds:.1} s, {own} MB of its own, {whole} MB in all"
+    )
+    .unwrap();
     assert!(status.success() && own < 100);
 }
 
