@@ -46,7 +46,7 @@ pub(crate) async fn kept_book(url: &str, seed: u64) -> Database {
                 let part = (rest * Decimal::new(1 + dice.below(9) as i64, 1)).trunc();
                 let quantity = if part.is_zero() || dice.below(3) == 0 { rest } else { part };
                 number += 1;
-                let price = Decimal::new(50_00 + dice.below(100_00) as i64, 2);
+                let price = Decimal::new(5_000 + dice.below(10_000) as i64, 2);
                 let fill = Fill::new(trade, format!("v-{number}"), quantity, price)
                     .commission(Decimal::new(dice.below(300) as i64, 2))
                     .fees(Decimal::new(dice.below(50) as i64 - 10, 2))

@@ -278,7 +278,7 @@ async fn crashes(url: &str, fills: usize, crash: impl Fn()) {
     for round in 0..5 {
         let crash = || {
             if round % 2 == 1 {
-                crash()
+                crash();
             }
         };
         let (recorded, finished) =
