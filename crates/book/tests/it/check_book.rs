@@ -78,7 +78,10 @@ async fn assert_finds_in(url: &str, kind: Kind, (table, condition): (&str, &str)
     let same = |figure: &str, text: &str| match (figure.parse::<f64>(), text.parse::<f64>()) {
         (Ok(figure), Ok(text)) => assert!((figure - text).abs() <= 1e-14 * text.abs(), "{figure} {text}"),
         _ => {
-            assert!(figure.trim_end_matches(".000000") == text.trim_end_matches(".000000"), "{figure} {text}");
+            assert!(
+                figure.trim_end_matches(".000000") == text.trim_end_matches(".000000"),
+                "{figure} {text}"
+            );
         }
     };
     same(&difference.found.to_string(), &new);
