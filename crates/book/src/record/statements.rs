@@ -17,15 +17,25 @@ pub(super) struct Locks {
 }
 
 /// Locks the orders with the identifiers `$1`.
-pub(super) static OF_TRADES: LazyLock<Locks> = LazyLock::new(|| Locks::of("id = ANY($1)"));
+///
+/// PostgreSQL estimates the length of a list that a subquery returns, and not that of a parameter: so it keeps one plan for
+/// lists of any length. Otherwise it plans all of these statements for every fill, which takes longer than the fill.
+pub(super) static OF_TRADES: LazyLock<Locks> =
+    LazyLock::new(|| Locks::of("id = ANY((SELECT $1::int4[])::int4[])", "id IN rarray($1)"));
 
 /// Locks the order that the execution with the venue's identifier `$1` fills.
-pub(super) static OF_EXECUTION: LazyLock<Locks> =
-    LazyLock::new(|| Locks::of("id = (SELECT trade_id FROM executions WHERE execution_id = $1)"));
+pub(super) static OF_EXECUTION: LazyLock<Locks> = LazyLock::new(|| {
+    let of_execution = "id = (SELECT trade_id FROM executions WHERE execution_id = $1)";
+    Locks::of(of_execution, of_execution)
+});
 
 /// Selects the executions with the venue's identifiers `$1`.
-pub(super) static BY_EXECUTION_IDS: LazyLock<Statement> =
-    LazyLock::new(|| Statement::with_lists(select::<Execution>("execution_id = ANY($1)")));
+pub(super) static BY_EXECUTION_IDS: LazyLock<Statement> = LazyLock::new(|| {
+    Statement::per_dialect_owned(
+        select::<Execution>("execution_id = ANY((SELECT $1::varchar[])::varchar[])"),
+        select::<Execution>("execution_id IN rarray($1)"),
+    )
+});
 
 /// Selects the execution that takes back the one with the venue's identifier `$1`.
 pub(super) static REVERSAL_OF: LazyLock<Statement> = LazyLock::new(|| {
@@ -60,32 +70,34 @@ pub(super) static UPDATE_SESSION: Statement = Statement::new(
 );
 
 impl Locks {
-    fn of(trades: &str) -> Self {
-        let of_trades = |columns: &str| format!("(SELECT {columns} FROM trades WHERE {trades})");
+    /// Returns the statements for the orders that a condition on `trades` selects, in the words of each dialect. They lock rows in
+    /// the order of their identifiers, so that two transactions never wait for each other. On SQLite the writing transaction is
+    /// the only one.
+    fn of(postgres: &str, sqlite: &str) -> Self {
+        let locking = |rows: fn(&str) -> String| {
+            Statement::per_dialect_owned(
+                format!("{} ORDER BY id FOR NO KEY UPDATE", rows(postgres)),
+                format!("{} ORDER BY id", rows(sqlite)),
+            )
+        };
         Self {
-            portfolios: locking::<Portfolio>(&format!("id IN {}", of_trades("portfolio_id"))),
-            trades: locking::<Trade>(trades),
-            sessions: locking::<TradingSession>(&format!("id IN {}", of_trades("session_id"))),
-            positions: locking::<Position>(&format!(
-                "(portfolio_id, symbol) IN {}",
-                of_trades("portfolio_id, symbol")
-            )),
+            portfolios: locking(|orders| {
+                select::<Portfolio>(&format!("id IN (SELECT portfolio_id FROM trades WHERE {orders})"))
+            }),
+            trades: locking(select::<Trade>),
+            sessions: locking(|orders| {
+                select::<TradingSession>(&format!("id IN (SELECT session_id FROM trades WHERE {orders})"))
+            }),
+            positions: locking(|orders| {
+                let of_orders = format!("SELECT portfolio_id, symbol FROM trades WHERE {orders}");
+                select::<Position>(&format!("(portfolio_id, symbol) IN ({of_orders})"))
+            }),
         }
     }
 }
 
 fn select<T: Table>(condition: &str) -> String {
     format!("SELECT {} FROM {} WHERE {condition}", T::COLUMN_LIST, T::NAME)
-}
-
-/// Locks rows in the order of their identifiers, so that two transactions never wait for each other. On SQLite the writing
-/// transaction is the only one.
-fn locking<T: Table>(condition: &str) -> Statement {
-    Statement::with_lists(format!("{} ORDER BY id", select::<T>(condition))).map(|dialect, sql| match dialect
-    {
-        tallybook_core::Dialect::Postgres => format!("{sql} FOR NO KEY UPDATE"),
-        tallybook_core::Dialect::Sqlite => sql.to_owned(),
-    })
 }
 
 fn insert<New: Row>(table: &str) -> Statement {
