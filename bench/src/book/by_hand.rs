@@ -66,7 +66,7 @@ pub(super) struct Session {
     pub(super) losing_trades: i32,
 }
 
-/// What is inserted with the execution.
+/// The columns of the inserted execution that depend on the fill.
 pub(super) struct Execution {
     pub(super) quantity: f64,
     pub(super) price: f64,

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{Exact, Unholdable};
 
-/// What an execution does to a position.
+/// The terms of an execution, as a position sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldingFill {
     /// Signed quantity: positive if it buys.

@@ -9,7 +9,7 @@ use super::holding::{holdable, money};
 use super::{Exact, Unholdable};
 use crate::{ExecutionType, FillMark, Trade, TradeStatus};
 
-/// What an execution does to its order.
+/// The terms of an execution, as its order sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderFill {
     /// Filled quantity; negative if the execution takes a fill back.

@@ -1,4 +1,4 @@
-//! What the check finds.
+//! The differences that the check finds.
 
 use std::fmt;
 

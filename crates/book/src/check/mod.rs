@@ -20,7 +20,7 @@ use rows::{SESSIONS, SessionRow, UNFILLED};
 pub use discrepancy::{Discrepancy, DiscrepancyKind, Figure};
 pub use repair::{BookRepair, RepairError, RepairSql, repair_book};
 
-/// What [`check_book`] tells while it runs.
+/// An event of [`check_book`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckEvent {

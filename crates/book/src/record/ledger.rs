@@ -348,7 +348,7 @@ impl PositionRow {
     }
 }
 
-/// What an order counts for in the totals of its trading session.
+/// The part of an order in the totals of its trading session.
 struct Tally {
     trades: i64,
     won: i64,

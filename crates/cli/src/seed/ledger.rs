@@ -150,7 +150,7 @@ fn opened(trade: &Trade, at: DateTime<Utc>, ids: &mut LastIds) -> Position {
     }
 }
 
-/// What an order counts for in the totals of its trading session.
+/// The part of an order in the totals of its trading session.
 struct Tally {
     trades: i64,
     won: i64,
