@@ -2,7 +2,7 @@
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, DeriveInput, Error, Generics, Ident, LitStr, Result, Type, Visibility};
+use syn::{Attribute, DeriveInput, Error, Generics, Ident, LitStr, Meta, Result, Type, Visibility};
 
 use super::changeset::changeset;
 use super::row::{ColumnField, Role, arguments, column, implementation, named_fields};
@@ -187,6 +187,7 @@ fn table(
     };
     let changeable = columns.iter().filter(|column| is_changeable(column)).map(|column| &column.name);
     let unique = columns.iter().filter(|column| column.is_unique).map(|column| &column.name);
+    let described = columns.iter().map(described);
     let id = id.ident;
     Ok(quote! {
         #touched
@@ -205,6 +206,7 @@ fn table(
             const TOUCH: bool = #is_touched;
             const CHANGEABLE: &'static [&'static str] = &[#(#changeable),*];
             const UNIQUE: &'static [&'static str] = &[#(#unique),*];
+            const FIELDS: &'static [::tallybook::tables::TableField] = &[#(#described),*];
 
             fn id(&self) -> ::tallybook::tables::IdOf<Self> {
                 self.#id
@@ -225,6 +227,24 @@ fn table(
             }
         }
     })
+}
+
+/// Returns the `TableField` of a column.
+fn described(column: &ColumnField<'_>) -> TokenStream {
+    let ColumnField { name, ty, default, .. } = column;
+    let lines = column.field.attrs.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(&meta.value),
+        _ => None,
+    });
+    let is_optional = default.is_some() || arguments(ty, "Option").is_some();
+    quote! {
+        ::tallybook::tables::TableField {
+            name: #name,
+            docs: ::std::concat!("" #(, #lines)*),
+            words: <#ty as ::tallybook::Decode>::WORDS,
+            is_optional: #is_optional,
+        }
+    }
 }
 
 pub(crate) fn is_changeable(column: &ColumnField<'_>) -> bool {

@@ -188,6 +188,7 @@ fn implementations(
 
         impl ::tallybook::Decode for #ident {
             const SQL_TYPE: ::tallybook::SqlType = ::tallybook::SqlType::#kind;
+            const WORDS: &'static [&'static str] = &[#(#texts),*];
 
             fn decode(
                 value: ::tallybook::ValueRef<'_>,

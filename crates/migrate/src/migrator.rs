@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallybook_core::Session;
 use tallybook_core::database::Database;
 use tallybook_core::driver::Connection;
 use tallybook_core::waiting::{Blocker, Deadline};
@@ -139,6 +140,17 @@ impl<'a> Migrator<'a> {
             .with_connection(&self.deadline(), async |connection| self.read(connection).await)
             .await?
             .entries)
+    }
+
+    /// Returns the revisions that are not completely applied, in their order, as a session sees them: on a replica, what has
+    /// arrived there. For services that must not work on another schema than their own.
+    ///
+    /// # Errors
+    /// As [`Migrator::current`].
+    pub async fn pending(&self, session: &mut impl Session) -> Result<Vec<&'static str>> {
+        let history = history::read_in(session, self.name, self.revisions).await?;
+        let is_pending = |entry: &HistoryEntry| entry.applied_at.is_none() || entry.unfinished.is_some();
+        Ok(history.entries.iter().filter(|entry| is_pending(entry)).map(|entry| entry.id).collect())
     }
 
     /// Compares the database with the applied revisions. The result includes benign differences; see

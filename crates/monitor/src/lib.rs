@@ -77,7 +77,7 @@ pub use report::{
     ConnectionHolderReport, DurationReport, EvictedReport, PoolReport, Report, RunningReport, StatementReport,
 };
 pub use scope::Scope;
-pub use scope_summary::{CallCount, ScopeSummary};
+pub use scope_summary::{CallCount, ScopeCounts, ScopeSummary};
 pub use statement_event::StatementEvent;
 
 pub use monitor::Monitor;

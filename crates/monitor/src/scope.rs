@@ -10,7 +10,7 @@ use tallybook_sql::lock::lock;
 use super::detect::History;
 use super::detect::Rules;
 use super::monitor_inner::MonitorInner;
-use super::scope_summary::ScopeSummary;
+use super::scope_summary::{ScopeCounts, ScopeSummary};
 
 tokio::task_local! {
     static CURRENT: Scope;
@@ -93,6 +93,16 @@ impl Scope {
     pub fn summary(&self) -> ScopeSummary {
         let rules = self.monitor().map_or_else(Rules::default, |monitor| monitor.rules);
         ScopeSummary::of(&self.history(), &rules, self.open_sessions())
+    }
+
+    /// Returns the counts so far, without the findings of [`summary`](Self::summary): cheap enough for every request.
+    pub fn counts(&self) -> ScopeCounts {
+        let history = self.history();
+        ScopeCounts {
+            statements: history.statements(),
+            round_trips: history.round_trips(),
+            database_time: history.database_time(),
+        }
     }
 
     /// Returns the call sites of the sessions that are open now.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 use tallybook_sql::escaped::Escaped;
 
@@ -23,6 +24,18 @@ pub struct ScopeSummary {
     pub findings: Vec<QueryFinding>,
     /// Call sites of the sessions that are still open.
     pub open_sessions: Vec<SourceLocation>,
+}
+
+/// The counts of a scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScopeCounts {
+    /// Statements sent, failed ones included.
+    pub statements: u64,
+    /// Round trips to the database; a batch is one.
+    pub round_trips: u64,
+    /// Time between sending statements and their answers. Those that ran at the same time count each.
+    pub database_time: Duration,
 }
 
 /// The runs of one statement from one line of code.

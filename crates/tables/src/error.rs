@@ -36,6 +36,11 @@ enum Kind {
 const MAX_QUOTED: usize = 100;
 
 impl Error {
+    /// Returns the error that there is no row of `T` with this identifier: for methods of one's own that need the row.
+    pub fn missing<T: Table>(id: impl fmt::Display) -> Self {
+        Self::not_found(T::NOUN, id)
+    }
+
     pub(crate) fn not_found(noun: &'static str, id: impl fmt::Display) -> Self {
         Self(Box::new(Kind::NotFound { noun, id: id.to_string() }))
     }
@@ -69,6 +74,17 @@ impl Error {
         match &*self.0 {
             Kind::Database(error) => Some(error),
             _ => None,
+        }
+    }
+
+    /// Returns the error of the database layer, or this error if it is another one.
+    ///
+    /// # Errors
+    /// This error, if the database layer did not report it.
+    pub fn into_database(self) -> std::result::Result<tallybook_core::Error, Self> {
+        match *self.0 {
+            Kind::Database(error) => Ok(error),
+            kind => Err(Self(Box::new(kind))),
         }
     }
 

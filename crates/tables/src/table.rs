@@ -119,6 +119,8 @@ pub trait Table: Row + Clone + Sync {
     const CHANGEABLE: &'static [&'static str];
     /// The columns whose values are unique, each by an index of its own: for checks of the declaration.
     const UNIQUE: &'static [&'static str] = &[];
+    /// What the source says about the columns, in their order: for documents that describe the table.
+    const FIELDS: &'static [TableField] = &[];
 
     /// Returns the row's identifier.
     fn id(&self) -> Id<Self, Self::Key>;
@@ -155,6 +157,19 @@ pub trait AppendOnly: Table {}
     note = "give `{Self}` a field `#[table(touch)] updated_at: DateTime<Utc>`"
 )]
 pub trait Touched: Editable {}
+
+/// What the source says about a column, for documents such as the OpenAPI description of a service. `#[derive(Table)]` writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableField {
+    /// The column's name.
+    pub name: &'static str,
+    /// The doc comment of the field, a space before each line.
+    pub docs: &'static str,
+    /// The texts that an enum knows; none for other types.
+    pub words: &'static [&'static str],
+    /// Set if JSON may leave the field out of a new row: it has a default, or it is an `Option`.
+    pub is_optional: bool,
+}
 
 /// A column of `T` whose values have the type `V`.
 pub struct TableColumn<T, V> {

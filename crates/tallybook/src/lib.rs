@@ -208,7 +208,7 @@ pub use tallybook_core::{
 };
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
-    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeSummary, Source, SourceLocation,
+    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeCounts, ScopeSummary, Source, SourceLocation,
     StatementEvent, StatementReport,
 };
 

@@ -8,6 +8,7 @@ pub(crate) mod relative_target;
 mod rows;
 
 use chrono::{DateTime, Utc};
+use tallybook_core::Session;
 use tallybook_core::driver::Connection;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::params;
@@ -120,6 +121,21 @@ pub(crate) async fn tables(connection: &mut Connection) -> Result<Vec<Execute>> 
     let there = fetch(connection, all::<(String,)>(THERE, params![])).await?.len();
     let missing = (there < TABLES.len()).then_some(TABLES);
     Ok(missing.into_iter().flatten().map(|sql| execute(sql, params![])).collect())
+}
+
+/// Reads the history through a session, which may be one on a replica.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_in(
+    session: &mut impl Session,
+    name: HistoryName<'_>,
+    revisions: &[Revision],
+) -> Result<History> {
+    name.check(revisions)?;
+    let there = session.fetch(all::<(String,)>(THERE, params![])).await?;
+    let rows = rows::read_in(session, &there).await?;
+    History::new(name, revisions, rows)
 }
 
 /// Reads the history.

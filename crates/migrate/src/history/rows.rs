@@ -1,6 +1,7 @@
 //! The rows of the history tables, for all histories.
 
 use chrono::{DateTime, Utc};
+use tallybook_core::Session;
 use tallybook_core::driver::Connection;
 use tallybook_sql::error::Result;
 use tallybook_sql::query::all;
@@ -32,23 +33,33 @@ pub(crate) struct Rows {
     pub(crate) steps: Vec<StepRow>,
 }
 
+const REVISIONS: &str = "SELECT id, name, applied_at FROM tallybook_revisions";
+const STEPS: &str = "SELECT revision, step, what, checksum, state FROM tallybook_steps ORDER BY revision, step";
+
 /// Reads all rows; none where the tables do not exist.
 pub(crate) async fn read(connection: &mut Connection) -> Result<Rows> {
     let tables = catalog::tables(connection).await?;
     let is_there = |name: &str| tables.iter().any(|table| table == name);
     let applied = match is_there("tallybook_revisions") {
-        true => {
-            let sql = "SELECT id, name, applied_at FROM tallybook_revisions";
-            fetch(connection, all::<RevisionRow>(sql, params![])).await?
-        }
+        true => fetch(connection, all::<RevisionRow>(REVISIONS, params![])).await?,
         false => Vec::new(),
     };
     let steps = match is_there("tallybook_steps") {
-        true => {
-            let sql =
-                "SELECT revision, step, what, checksum, state FROM tallybook_steps ORDER BY revision, step";
-            fetch(connection, all::<StepRow>(sql, params![])).await?
-        }
+        true => fetch(connection, all::<StepRow>(STEPS, params![])).await?,
+        false => Vec::new(),
+    };
+    Ok(Rows { applied, steps })
+}
+
+/// As [`read`], through a session, of those `tables` that exist.
+pub(crate) async fn read_in(session: &mut impl Session, tables: &[(String,)]) -> Result<Rows> {
+    let is_there = |name: &str| tables.iter().any(|(table,)| table == name);
+    let applied = match is_there("tallybook_revisions") {
+        true => session.fetch(all::<RevisionRow>(REVISIONS, params![])).await?,
+        false => Vec::new(),
+    };
+    let steps = match is_there("tallybook_steps") {
+        true => session.fetch(all::<StepRow>(STEPS, params![])).await?,
         false => Vec::new(),
     };
     Ok(Rows { applied, steps })

@@ -25,6 +25,8 @@ const RETAINED_KEYS: usize = 2_048;
 pub(crate) struct History {
     statements: u64,
     round_trips: u64,
+    /// Time spent waiting for answers.
+    database_time: Duration,
     /// Logical clock, incremented by every event; orders sends and answers.
     tick: u64,
     groups: Groups,
@@ -116,6 +118,7 @@ impl History {
         pipeline: impl Iterator<Item = AnsweredStatement<'a>>,
     ) {
         self.finish(&handle);
+        self.database_time += elapsed;
         if let Some(run) = handle.run
             && let Some(group) = self.groups.get(run.group, run.call_key)
         {
@@ -135,6 +138,7 @@ impl History {
     /// longer count, because a retry repeats them.
     pub(crate) fn failed(&mut self, handle: PipelineHandle, elapsed: Duration) {
         self.finish(&handle);
+        self.database_time += elapsed;
         self.invalidation.invalidate_session(handle.session, self.tick);
         if let Some(run) = handle.run
             && let Some(group) = self.groups.get(run.group, run.call_key)
@@ -160,6 +164,7 @@ impl History {
     /// Forgets everything except the buffers. Handles from before have no effect.
     pub(crate) fn clear(&mut self) {
         (self.statements, self.round_trips) = (0, 0);
+        self.database_time = Duration::ZERO;
         self.groups.clear();
         self.key_sources.clear();
         self.invalidation.invalidate_all();
@@ -173,6 +178,11 @@ impl History {
     /// Returns the number of pipelines sent.
     pub(crate) fn round_trips(&self) -> u64 {
         self.round_trips
+    }
+
+    /// Returns the time spent waiting for answers.
+    pub(crate) fn database_time(&self) -> Duration {
+        self.database_time
     }
 
     /// Iterates over the statements by call site, in order of the first run. If the runs add up to less than

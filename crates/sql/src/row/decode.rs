@@ -15,6 +15,8 @@ pub trait Decode: Sized {
     const NULLABLE: bool = false;
     /// The table whose rows a value identifies, for a typed identifier.
     const REFERENCES: Option<&'static str> = None;
+    /// The texts that the type knows, for an enum that is stored as text; it may keep others too.
+    const WORDS: &'static [&'static str] = &[];
 
     /// Decodes the value, or describes the value found.
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError>;
@@ -24,6 +26,7 @@ impl<T: Decode> Decode for Option<T> {
     const SQL_TYPE: SqlType = T::SQL_TYPE;
     const NULLABLE: bool = true;
     const REFERENCES: Option<&'static str> = T::REFERENCES;
+    const WORDS: &'static [&'static str] = T::WORDS;
 
     #[inline]
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tallybook_core::{
-    Batch, CallSite, Dialect, Encode, Error as DatabaseError, Session, Statement, Value, all, one,
+    Batch, CallSite, Dialect, Encode, Error as DatabaseError, RowStream, Session, Statement, Value, all, one,
 };
 
 use super::Repository;
@@ -76,6 +76,14 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
             let query = all(list.planned(list.statements.all::<T>()), list.values);
             Ok(newest_first(self.fetch(query.called(call)).await?))
         }
+    }
+
+    /// Returns the rows that match a filter one by one, in the order of their identifiers and in bounded memory. One statement,
+    /// which holds the session until the stream is dropped.
+    pub async fn stream(&mut self, filter: Filter) -> Result<RowStream<'_, T>> {
+        let list = List::new::<T>(filter)?;
+        let query = all(list.planned(list.statements.by_id::<T>()), list.values);
+        Ok(self.session.stream(query).await?)
     }
 
     /// Returns the first page of all rows, or the one after a cursor, by an index. One statement.

@@ -22,6 +22,7 @@ pub(crate) struct ListStatements {
     by_time: OnceLock<Statement>,
     has_spellings: OnceLock<Statement>,
     all: OnceLock<Statement>,
+    by_id: OnceLock<Statement>,
     count: OnceLock<Statement>,
     exists: OnceLock<Statement>,
     pages: OnceLock<PageTexts>,
@@ -46,6 +47,14 @@ impl ListStatements {
         self.all.get_or_init(|| {
             let (filter, _) = where_clause(&self.condition);
             Statement::with_lists(text::<T>(&format!("{filter}ORDER BY {}", order(T::ORDER))))
+        })
+    }
+
+    /// Returns all rows in the order of their identifiers, which no spelling of a time disturbs.
+    pub(crate) fn by_id<T: Table>(&self) -> &Statement {
+        self.by_id.get_or_init(|| {
+            let (filter, _) = where_clause(&self.condition);
+            Statement::with_lists(text::<T>(&format!("{filter}ORDER BY id")))
         })
     }
 

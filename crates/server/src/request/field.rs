@@ -1,0 +1,134 @@
+//! The fields of a JSON object, as requests have them: names and types, checked before anything is done.
+
+use chrono::{DateTime, Datelike, Utc};
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tallybook::tables::{Table, TableField};
+use tallybook::{Column, SqlType};
+
+use super::problem::{Kind, Mistake, Problem};
+
+/// A field that an object may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) docs: &'static str,
+    pub(crate) sql_type: SqlType,
+    pub(crate) nullable: bool,
+    /// Maximum number of characters.
+    pub(crate) max: Option<usize>,
+    /// The words that are known; others may be carried through.
+    pub(crate) words: &'static [&'static str],
+    pub(crate) is_required: bool,
+}
+
+impl Field {
+    /// Returns the fields of a row of `T`, in the order of its columns.
+    pub(crate) fn of<T: Table>() -> impl Iterator<Item = Self> {
+        T::COLUMNS.iter().map(|column| Self::new(column, T::FIELDS.iter().find(|field| field.name == column.name)))
+    }
+
+    fn new(column: &Column, described: Option<&TableField>) -> Self {
+        Self {
+            name: column.name,
+            docs: described.map_or("", |field| field.docs),
+            sql_type: column.sql_type,
+            nullable: column.nullable,
+            max: column.max,
+            words: described.map_or(&[], |field| field.words),
+            is_required: described.is_none_or(|field| !field.is_optional),
+        }
+    }
+
+    /// Returns the problem with a value, if it is not one of this field.
+    fn problem(&self, value: &Value) -> Option<String> {
+        match (self.sql_type, value) {
+            (_, Value::Null) if self.nullable => None,
+            (_, Value::Null) => Some("must not be null".to_owned()),
+            (SqlType::Bool, Value::Bool(_)) => None,
+            (SqlType::Bool, _) => Some("must be true or false".to_owned()),
+            (SqlType::Int, Value::Number(number)) if number.as_i64().is_some() => None,
+            (SqlType::Int, _) => Some("must be an integer of 64 bits".to_owned()),
+            (SqlType::Decimal | SqlType::Numeric, Value::String(text)) if is_decimal(text) => None,
+            (SqlType::Decimal | SqlType::Numeric, _) => {
+                Some("must be a decimal in a string, such as \"187.25\"; a JSON number may lose digits".to_owned())
+            }
+            (SqlType::Timestamp, Value::String(text)) => time_problem(text),
+            (SqlType::Timestamp, _) => Some(NOT_A_TIME.to_owned()),
+            (_, Value::String(text)) => self.text_problem(text),
+            _ => Some("must be a string".to_owned()),
+        }
+    }
+
+    fn text_problem(&self, text: &str) -> Option<String> {
+        if text.contains('\0') {
+            return Some("must not contain U+0000".to_owned());
+        }
+        let max = self.max?;
+        let found = text.chars().count();
+        (found > max).then(|| format!("has {found} characters, and at most {max} are stored"))
+    }
+}
+
+const NOT_A_TIME: &str = "must be a time as RFC 3339 writes it, such as \"2026-11-30T09:30:00Z\"";
+
+/// Returns whether a text is a decimal, written without exponent, of as many digits as are read exactly.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(whole) && is_number(fraction) && Decimal::from_str_exact(text).is_ok()
+}
+
+fn time_problem(text: &str) -> Option<String> {
+    match parse_time(text) {
+        Some(time) if time.timestamp_subsec_nanos() % 1_000 == 0 => None,
+        Some(_) => Some("has nanoseconds, and microseconds are stored".to_owned()),
+        None => Some(NOT_A_TIME.to_owned()),
+    }
+}
+
+/// Parses a time of the years that are stored.
+pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    // RFC 3339 has one separator and no leap days beyond the calendar; chrono also takes a space.
+    let is_strict = text.as_bytes().get(10).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'T'));
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| is_strict)?.to_utc();
+    (1..=9999).contains(&time.year()).then_some(time)
+}
+
+/// Checks an object against its fields. `pointer` is its place in the body.
+pub(crate) fn check(object: &Map<String, Value>, fields: &[Field], pointer: &str, into: &mut Vec<Mistake>) {
+    for (name, value) in object {
+        let place = || format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match fields.iter().find(|field| field.name == name) {
+            None => into.push(Mistake::at(place(), "is not a field of this request")),
+            Some(field) => {
+                if let Some(problem) = field.problem(value) {
+                    into.push(Mistake::at(place(), problem));
+                }
+            }
+        }
+    }
+    for field in fields.iter().filter(|field| field.is_required && !object.contains_key(field.name)) {
+        into.push(Mistake::at(format!("{pointer}/{}", field.name), "is missing"));
+    }
+}
+
+/// Returns the value of a checked object.
+pub(crate) fn decode<V: DeserializeOwned>(object: Map<String, Value>, pointer: &str) -> Result<V, Problem> {
+    serde_json::from_value(Value::Object(object)).map_err(|error| {
+        // The checks come first, so only what a type itself demands is left.
+        Problem::with_mistakes(Kind::INVALID, vec![Mistake::at(pointer, error.to_string())])
+    })
+}
+
+/// Checks and decodes an object.
+pub(crate) fn read<V: DeserializeOwned>(object: Map<String, Value>, fields: &[Field]) -> Result<V, Problem> {
+    let mut mistakes = Vec::new();
+    check(&object, fields, "", &mut mistakes);
+    match mistakes.is_empty() {
+        true => decode(object, ""),
+        false => Err(Problem::with_mistakes(Kind::INVALID, mistakes)),
+    }
+}

@@ -1,0 +1,115 @@
+//! `GET /v1/trades.csv`: all rows that match, streamed.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use serde_json::json;
+use tallybook::tables::{Filter, Repository};
+use tallybook::ReadSession;
+use tokio::sync::mpsc;
+
+use super::filter::{described, filter};
+use super::{Resource, base, path};
+use crate::app::App;
+use crate::endpoint::{Endpoint, Success};
+use crate::openapi::schema;
+use crate::request::{Consistency, Parameters, Problem};
+
+/// Bytes of a piece of the answer.
+const PIECE: usize = 64 * 1024;
+/// Pieces that wait for a slow client. More rows are not read meanwhile.
+const PIECES_AHEAD: usize = 2;
+
+pub(super) fn endpoint<T: Resource>() -> Endpoint {
+    let name = format!("export{}s", T::NAME);
+    let mut endpoint = base::<T>(Method::GET, path::<T>(".csv"), name, get(export::<T>));
+    endpoint.summary = format!("Exports {}s as CSV", T::NOUN);
+    endpoint.docs = "All rows that match, in the order of their identifiers, one snapshot. They are streamed; a connection that \
+        ends before the last row ends without the last chunk, so an incomplete file is noticed."
+        .to_owned();
+    endpoint.parameters = described::<T>().collect();
+    endpoint.parameters.extend(schema::token_header());
+    endpoint.answers = vec![Success {
+        status: StatusCode::OK,
+        docs: "A header line with the columns, and a line for each row",
+        body: Some(("text/csv", json!({ "type": "string" }))),
+        headers: &[],
+    }];
+    endpoint
+}
+
+async fn export<T: Resource>(
+    State(app): State<App>,
+    consistency: Consistency,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let filter = filter::<T>(&mut parameters);
+    parameters.finish()?;
+    let session = consistency.read(&app).await?;
+    let (pieces, mut received) = mpsc::channel(PIECES_AHEAD);
+    tokio::spawn(send::<T>(session, filter, pieces));
+    // The first piece decides between an answer and a problem.
+    let first = match received.recv().await {
+        Some(first) => first?,
+        None => Bytes::new(),
+    };
+    let rest = futures_util::stream::unfold(received, async |mut received| {
+        let piece: Result<Bytes, Problem> = received.recv().await?;
+        Some((piece.map_err(|_| std::io::Error::other("the export failed; the log has the reason")), received))
+    });
+    let all = futures_util::StreamExt::chain(futures_util::stream::iter([Ok(first)]), rest);
+    let mut response = Body::from_stream(all).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    if let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"{}.csv\"", T::PATH)) {
+        headers.insert(CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// Sends the rows, until they end or the client goes away.
+async fn send<T: Resource>(
+    mut session: ReadSession,
+    filter: Filter,
+    pieces: mpsc::Sender<Result<Bytes, Problem>>,
+) {
+    if let Err(problem) = send_rows::<T>(&mut session, filter, &pieces).await {
+        // The client is told by the end of the connection, or by an answer if nothing was sent yet.
+        let _ = pieces.send(Err(problem)).await;
+    }
+}
+
+async fn send_rows<T: Resource>(
+    session: &mut ReadSession,
+    filter: Filter,
+    pieces: &mpsc::Sender<Result<Bytes, Problem>>,
+) -> Result<(), Problem> {
+    let mut repository = Repository::<_, T>::new(session);
+    let mut rows = repository.stream(filter).await?;
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(PIECE));
+    let failed = |error: csv::Error| {
+        tracing::error!(target: "tallybook::server", reason = %error, "a row cannot be written as CSV");
+        Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV")
+    };
+    csv.write_record(T::COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
+    while let Some(row) = rows.next().await {
+        csv.serialize(row?).map_err(failed)?;
+        if csv.get_ref().len() >= PIECE {
+            let full = std::mem::replace(&mut csv, csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()));
+            if pieces.send(Ok(flushed(full)?)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = pieces.send(Ok(flushed(csv)?)).await;
+    Ok(())
+}
+
+fn flushed(csv: csv::Writer<Vec<u8>>) -> Result<Bytes, Problem> {
+    let bytes = csv.into_inner().map_err(|_| Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV"))?;
+    Ok(bytes.into())
+}

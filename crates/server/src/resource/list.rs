@@ -1,0 +1,143 @@
+//! `GET /v1/trades`: a page of rows, newest first, or the rows with certain identifiers.
+
+use axum::extract::State;
+use axum::http::header::LINK;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::json;
+use tallybook::tables::{Cursor, Filter, IdOf, Page, Repository};
+
+use super::filter::{described, filter};
+use super::read::include;
+use super::{MAX_ROWS, Resource, base, include_parameter, most_statements, path};
+use crate::app::App;
+use crate::endpoint::{Endpoint, Parameter, Success};
+use crate::openapi::schema;
+use crate::request::{Consistency, Parameters, Problem, etag, parse_id, to_json};
+
+const DEFAULT_ROWS: u32 = 50;
+
+pub(super) fn endpoint<T: Resource>() -> Endpoint {
+    let mut endpoint = base::<T>(Method::GET, path::<T>(""), format!("list{}s", T::NAME), get(list::<T>));
+    endpoint.summary = format!("Lists {}s", T::NOUN);
+    endpoint.docs = "Newest first. `next` is the cursor of the next page, and the header `Link` its address; the last page has \
+        neither. Rows that are added meanwhile neither repeat nor hide others. With `ids`, the rows with these identifiers, \
+        in their order; missing ones are left out."
+        .to_owned();
+    // An SQLite file in which other programs wrote times in their own spellings takes one statement more.
+    endpoint.most = (most_statements::<T>().max(2), 2);
+    endpoint.parameters = described::<T>().collect();
+    endpoint.parameters.extend([
+        Parameter {
+            name: "limit",
+            place: "query",
+            is_required: false,
+            docs: format!("The rows of a page at most; {DEFAULT_ROWS} by default."),
+            schema: json!({ "type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_ROWS }),
+        },
+        Parameter {
+            name: "after",
+            place: "query",
+            is_required: false,
+            docs: "The cursor of the page before, from its `next`.".to_owned(),
+            schema: json!({ "type": "string", "maxLength": 100 }),
+        },
+        Parameter {
+            name: "ids",
+            place: "query",
+            is_required: false,
+            docs: format!("Up to {MAX_ROWS} identifiers with commas between them, instead of filters and pages."),
+            schema: json!({ "type": "string", "pattern": "^-?[0-9]+(,-?[0-9]+)*$" }),
+        },
+    ]);
+    endpoint.parameters.extend(include_parameter::<T>());
+    endpoint.parameters.extend(schema::reading_headers());
+    endpoint.answers = vec![
+        Success {
+            status: StatusCode::OK,
+            docs: "The rows",
+            body: Some(("application/json", schema::page(T::NAME))),
+            headers: &["ETag", "Link"],
+        },
+        schema::not_modified(),
+    ];
+    endpoint
+}
+
+async fn list<T: Resource>(
+    State(app): State<App>,
+    uri: Uri,
+    consistency: Consistency,
+    headers: HeaderMap,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let include = include::<T>(&mut parameters);
+    if let Some(ids) = parameters.text("ids") {
+        let ids = ids_of::<T>(&ids, &mut parameters);
+        parameters.finish()?;
+        let mut session = consistency.read(&app).await?;
+        let rows = Repository::<_, T>::new(&mut session).including(include).load_many(&ids).await?;
+        drop(session);
+        return etag::answer(&headers, to_json(&json!({ "rows": rows, "next": null }))?);
+    }
+    if !include.is_none() {
+        parameters.refuse("include", "needs `ids`, so that the rows and their relations are one snapshot");
+    }
+    let filter = filter::<T>(&mut parameters);
+    let limit = limit(&mut parameters);
+    let after = parameters.text("after").map(|text| text.parse::<Cursor<T>>());
+    let after = after.transpose().unwrap_or_else(|_| {
+        parameters.refuse("after", "is not a cursor of this list; pass the `next` of one of its pages unchanged");
+        None
+    });
+    parameters.finish()?;
+    let page = page::<T>(&app, &consistency, filter, after.as_ref(), limit).await?;
+    let mut response = etag::answer(&headers, to_json(&page)?)?;
+    if let Some(next) = &page.next
+        && let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"next\"", following(&uri, &next.to_string())))
+    {
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}
+
+async fn page<T: Resource>(
+    app: &App,
+    consistency: &Consistency,
+    filter: Filter,
+    after: Option<&Cursor<T>>,
+    limit: u32,
+) -> Result<Page<T>, Problem> {
+    let mut session = consistency.read(app).await?;
+    Ok(Repository::<_, T>::new(&mut session).get_page_where(filter, after, limit).await?)
+}
+
+fn limit(parameters: &mut Parameters) -> u32 {
+    let most = MAX_ROWS as u32;
+    let is_allowed = |text: &str| parse_id(text).and_then(|rows| u32::try_from(rows).ok()).filter(|rows| (1..=most).contains(rows));
+    parameters.parsed_by("limit", "a number from 1 to 1000", is_allowed).unwrap_or(DEFAULT_ROWS)
+}
+
+fn ids_of<T: Resource>(text: &str, parameters: &mut Parameters) -> Vec<IdOf<T>> {
+    let ids: Option<Vec<_>> = text.split(',').map(|id| parse_id(id).map(IdOf::<T>::from)).collect();
+    match ids {
+        Some(ids) if ids.len() <= MAX_ROWS => ids,
+        Some(_) => {
+            parameters.refuse("ids", format!("has more than {MAX_ROWS} identifiers"));
+            Vec::new()
+        }
+        None => {
+            parameters.refuse("ids", "must be integers of 64 bits with commas between them");
+            Vec::new()
+        }
+    }
+}
+
+/// Returns the address of the next page: this one's, with another cursor.
+fn following(uri: &Uri, cursor: &str) -> String {
+    let others = uri.query().unwrap_or_default().split('&');
+    let others = others.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("after"));
+    let query: Vec<_> = others.map(str::to_owned).chain([format!("after={cursor}")]).collect();
+    format!("{}?{}", uri.path(), query.join("&"))
+}

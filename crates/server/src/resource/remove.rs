@@ -1,0 +1,64 @@
+//! `DELETE /v1/portfolios/{id}`: a row without others that refer to it.
+
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::delete;
+use tallybook::WriteSession;
+use tallybook::tables::{Editable, IdOf, Repository};
+
+use super::patch::missing;
+use super::{Resource, base, path};
+use crate::app::App;
+use crate::change::{Change, ChangeRequest, Made};
+use crate::endpoint::{Endpoint, Success};
+use crate::openapi::schema;
+use crate::request::etag::{Expected, Tag};
+use crate::request::{Kind, PathId, Problem, to_json};
+
+pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
+    let name = format!("delete{}", T::NAME);
+    let mut endpoint = base::<T>(Method::DELETE, path::<T>("/{id}"), name, delete(remove::<T>));
+    endpoint.summary = format!("Deletes a {}", T::NOUN);
+    endpoint.docs = "Refused while other rows refer to it. With `If-Match`, only the row that had this `ETag`.".to_owned();
+    // The look for an earlier answer, the locked row, the deletion, and the journal.
+    endpoint.most = (4, 4);
+    endpoint.parameters = vec![schema::id_parameter(), schema::match_header(), schema::key_header(false)];
+    endpoint.answers = vec![Success {
+        status: StatusCode::NO_CONTENT,
+        docs: "It is deleted",
+        body: None,
+        headers: &["X-Tallybook-Token"],
+    }];
+    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE]);
+    vec![endpoint]
+}
+
+/// The deletion of a row.
+struct Removal<T: Resource> {
+    id: IdOf<T>,
+    expected: Expected,
+}
+
+impl<T: Resource + Editable> Change for Removal<T> {
+    async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
+        let mut rows = Repository::<_, T>::new(session);
+        if self.expected.is_some() {
+            let found = rows.get_for_update(self.id).await?.ok_or_else(|| missing::<T>(self.id))?;
+            self.expected.check(&Tag::of(&to_json(&found)?))?;
+        }
+        match rows.delete(self.id).await? {
+            true => Ok(Made::without_body()),
+            false => Err(missing::<T>(self.id)),
+        }
+    }
+}
+
+async fn remove<T: Resource + Editable>(
+    State(app): State<App>,
+    PathId(id): PathId<T>,
+    request: ChangeRequest,
+) -> Result<Response, Problem> {
+    let expected = Expected::of(&request.headers)?;
+    request.run(&app, &Removal::<T> { id, expected }).await
+}
