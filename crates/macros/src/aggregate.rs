@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, DeriveInput, Error, Field, Ident, LitInt, LitStr, Result, Type};
 
@@ -19,7 +20,9 @@ enum Kind {
 struct Relation<'a> {
     field: &'a Ident,
     kind: Kind,
-    ty: &'a Type,
+    /// The type without the `Option` of a relation that is chosen at run time.
+    loaded: &'a Type,
+    is_chosen: bool,
     /// The type in the `Vec` or the `Option`, or that of the field.
     target: &'a Type,
     by: Option<Ident>,
@@ -65,6 +68,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let types = relations.iter().map(|relation| relation.type_name(root_type));
     let values = relations.iter().map(|relation| relation.value(root_type));
     let names: Vec<_> = relations.iter().map(|relation| relation.field).collect();
+    let paths = names.iter().map(|name| name.unraw().to_string());
     // Errors about a relation point at its field, and those that follow from them at the name of the struct, once.
     let span = Span::call_site().located_at(ident.span());
     Ok(quote_spanned! {span=>
@@ -74,6 +78,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             type Relations = (#(#types,)*);
             const NAME: &'static str = #name;
             const RELATIONS: Self::Relations = (#(#values,)*);
+            const FIELDS: &'static [&'static str] = &[#(#paths),*];
 
             fn assemble(
                 #root: Self::Root,
@@ -103,23 +108,30 @@ fn relation<'a>(field: &'a Field, ident: &'a Ident) -> Result<Relation<'a>> {
         let problem = "say how it belongs to the aggregate: `#[root]`, `#[many]`, `#[one]` or `#[parent]`";
         return Err(Error::new_spanned(ident, problem));
     };
-    let inner = |wrapper| arguments(&field.ty, wrapper).and_then(|types| types.first().copied());
+    let chosen = inner(&field.ty, "Option").filter(|within| {
+        let wrapper = if kind == Kind::Many { "Vec" } else { "Option" };
+        inner(within, wrapper).is_some()
+    });
+    let loaded = chosen.unwrap_or(&field.ty);
     let target = match kind {
-        Kind::Many => inner("Vec").ok_or_else(|| {
-            Error::new_spanned(&field.ty, "`#[many]` loads a list: write `Vec<…>` of a table or an aggregate")
+        Kind::Many => inner(loaded, "Vec").ok_or_else(|| {
+            let problem = "`#[many]` loads a list: write `Vec<…>` of a table or an aggregate, or `Option<Vec<…>>` to \
+                           choose at run time if it is loaded";
+            Error::new_spanned(&field.ty, problem)
         })?,
-        Kind::One => inner("Option").ok_or_else(|| {
+        Kind::One => inner(loaded, "Option").ok_or_else(|| {
             Error::new_spanned(
                 &field.ty,
                 "`#[one]` loads a row if there is one: write `Option<…>` of a table or an aggregate",
             )
         })?,
-        Kind::Parent => inner("Option").unwrap_or(&field.ty),
+        Kind::Parent => inner(loaded, "Option").unwrap_or(loaded),
     };
     let mut relation = Relation {
         field: ident,
         kind,
-        ty: &field.ty,
+        loaded,
+        is_chosen: chosen.is_some(),
         target,
         by: None,
         newest: None,
@@ -130,6 +142,11 @@ fn relation<'a>(field: &'a Field, ident: &'a Ident) -> Result<Relation<'a>> {
         relation.read_options(attribute)?;
     }
     Ok(relation)
+}
+
+/// Returns the type in a wrapper.
+fn inner<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
+    arguments(ty, wrapper).and_then(|types| types.first().copied())
 }
 
 impl Relation<'_> {
@@ -166,15 +183,25 @@ impl Relation<'_> {
 
     /// Returns the type of the relation.
     fn type_name(&self, root: &Type) -> TokenStream {
+        let kind = self.kind_name(root);
+        if self.is_chosen {
+            let span = self.loaded.span();
+            return quote_spanned!(span=> ::tallybook::tables::Chosen<#kind>);
+        }
+        kind
+    }
+
+    /// Returns the type of the relation where it is always loaded.
+    fn kind_name(&self, root: &Type) -> TokenStream {
         let target = self.target;
-        let span = self.ty.span();
+        let span = self.loaded.span();
         match (self.kind, &self.through) {
             (Kind::Many, Some(link)) => {
                 quote_spanned!(span=> ::tallybook::tables::Through<#root, #link, #target>)
             }
             (Kind::Many, None) => quote_spanned!(span=> ::tallybook::tables::Many<#root, #target>),
             (Kind::One, _) => quote_spanned!(span=> ::tallybook::tables::One<#root, #target>),
-            (Kind::Parent, _) if arguments(self.ty, "Option").is_some() => {
+            (Kind::Parent, _) if inner(self.loaded, "Option").is_some() => {
                 quote_spanned!(span=> ::tallybook::tables::OptionalParent<#root, #target>)
             }
             (Kind::Parent, _) => quote_spanned!(span=> ::tallybook::tables::Parent<#root, #target>),
@@ -184,8 +211,8 @@ impl Relation<'_> {
     /// Returns the relation as a constant.
     fn value(&self, root: &Type) -> TokenStream {
         let target = self.target;
-        let relation = self.type_name(root);
-        let span = self.ty.span();
+        let relation = self.kind_name(root);
+        let span = self.loaded.span();
         let begin = match &self.by {
             None => quote_spanned!(span=> <#relation>::new()),
             Some(by) => {
@@ -204,6 +231,7 @@ impl Relation<'_> {
         };
         let newest = self.newest.as_ref().map(|newest| quote!(.newest(#newest)));
         let filter = self.filter.as_ref().map(|filter| quote!(.filter(#filter)));
-        quote!(#begin #newest #filter)
+        let relation = quote!(#begin #newest #filter);
+        if self.is_chosen { quote!(::tallybook::tables::Chosen::new(#relation)) } else { relation }
     }
 }

@@ -83,7 +83,7 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// `#[root]` marks the row. `#[many]` on a `Vec` loads the rows that belong to it, newest first; `#[many(newest = 30)]` only
 /// the newest, `#[many(filter = "…")]` only some, `#[many(by = column)]` by a certain column, and
 /// `#[many(through = Table)]` by a table of links. `#[one]` on an `Option` loads the newest, and `#[parent]` the row that
-/// the root belongs to.
+/// the root belongs to. One more `Option` around any of these types leaves the choice to each load.
 ///
 /// See the module `tallybook::tables` for a guide.
 #[proc_macro_derive(Aggregate, attributes(root, many, one, parent))]

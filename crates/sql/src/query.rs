@@ -127,8 +127,8 @@ pub trait Query: Send {
     fn reset(&mut self);
 }
 
-/// Queries that run together: one of [`All`], [`Optional`], [`One`] and [`Execute`], a tuple of up to eight batches, or
-/// a `Vec` of batches of one type.
+/// Queries that run together: one of [`All`], [`Optional`], [`One`] and [`Execute`], a tuple of up to eight batches, a
+/// `Vec` of batches of one type, or an `Option` of a batch, which runs nothing if it is `None`.
 ///
 /// A batch takes one round trip. In a read session all of its queries see one snapshot.
 pub trait Batch: Send + 'static {
@@ -344,6 +344,22 @@ impl<B: Batch> Batch for Vec<B> {
 }
 
 impl<B: ReadBatch> ReadBatch for Vec<B> {}
+
+impl<B: Batch> Batch for Option<B> {
+    type Output = Option<B::Output>;
+
+    fn queries<'a>(&'a mut self, into: &mut Queries<'a>) {
+        if let Some(batch) = self {
+            batch.queries(into);
+        }
+    }
+
+    fn finish(self) -> Result<Self::Output> {
+        self.map(B::finish).transpose()
+    }
+}
+
+impl<B: ReadBatch> ReadBatch for Option<B> {}
 
 impl Batch for () {
     type Output = ();

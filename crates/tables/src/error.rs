@@ -5,9 +5,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::table::Table;
+use crate::unknown_relation::UnknownRelation;
 
 /// An error of a table: one that the [database layer](tallybook_core::Error) reports, a missing or changed row, a row
-/// whose parent is missing, or an invalid cursor.
+/// whose parent is missing, an invalid cursor, or an unknown relation.
 pub struct Error(Box<Kind>);
 
 /// The result of a call to a repository.
@@ -30,6 +31,8 @@ enum Kind {
     MissingParent { noun: &'static str, id: String, parent: &'static str, parent_id: String },
     #[error("{0:?} is not a cursor of this list; pass the cursor of one of its pages unchanged")]
     Cursor(String),
+    #[error(transparent)]
+    UnknownRelation(UnknownRelation),
 }
 
 /// Maximum number of characters quoted of an invalid cursor.
@@ -109,6 +112,14 @@ impl Error {
         matches!(*self.0, Kind::Cursor(_))
     }
 
+    /// Returns the error of an [`Include`](crate::tables::Include), if it is one: a path that cannot be included.
+    pub fn unknown_relation(&self) -> Option<&UnknownRelation> {
+        match &*self.0 {
+            Kind::UnknownRelation(unknown) => Some(unknown),
+            _ => None,
+        }
+    }
+
     /// Returns whether a unique value is taken, such as the name of a portfolio.
     pub fn is_unique_violation(&self) -> bool {
         self.database().is_some_and(tallybook_core::Error::is_unique_violation)
@@ -134,6 +145,12 @@ impl Error {
     /// Returns whether the same call may succeed if repeated.
     pub fn is_retryable(&self) -> bool {
         self.database().is_some_and(tallybook_core::Error::is_retryable)
+    }
+}
+
+impl From<UnknownRelation> for Error {
+    fn from(unknown: UnknownRelation) -> Self {
+        Self(Box::new(Kind::UnknownRelation(unknown)))
     }
 }
 

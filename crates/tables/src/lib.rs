@@ -20,6 +20,7 @@ mod sql;
 mod statements;
 mod table;
 mod time_order;
+mod unknown_relation;
 mod unreadable_row;
 
 pub mod tables {
@@ -35,12 +36,15 @@ pub mod tables {
 
     #[doc(hidden)]
     pub use crate::load::key_of;
-    pub use crate::load::{Load, Many, One, OptionalParent, Parent, Plans, Relations, Through};
+    pub use crate::load::{
+        Chosen, Include, Load, Many, One, OptionalParent, Parent, Plans, Relations, Through,
+    };
     pub use crate::page::{Cursor, LimitOffset, Page};
-    pub use crate::repository::{Delete, IdOf, Increment, Repair, Repository, Update};
+    pub use crate::repository::{Delete, IdOf, Including, Increment, Repair, Repository, Update};
     pub use crate::row_check::{RowCheck, check_rows};
     pub use crate::statements::Statements;
-    pub use crate::table::{AppendOnly, BelongsTo, ColumnSet, Editable, Refers, Table, TableColumn, TableField, Touched};
+pub use crate::table::{AppendOnly, BelongsTo, ColumnSet, Editable, Refers, Table, TableColumn, TableField, Touched};
+    pub use crate::unknown_relation::UnknownRelation;
     pub use crate::unreadable_row::{ScannedRow, UnreadableColumn, UnreadableRow};
     pub use tallybook_macros::{Aggregate, Table};
 }

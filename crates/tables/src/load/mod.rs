@@ -1,14 +1,19 @@
 //! Eager loads: rows with their relations, in one round trip and one snapshot.
 
+mod chosen;
+mod include;
 mod plan;
 mod relation;
 mod relations;
 mod rows;
 
+pub use chosen::Chosen;
+pub use include::Include;
 pub use plan::Plans;
 pub use relation::{Many, One, OptionalParent, Parent, Through, key_of};
 pub use relations::Relations;
 
+pub(crate) use include::Included;
 pub(crate) use plan::{Binding, PlanKey};
 pub(crate) use relations::Related;
 pub(crate) use rows::{ReadRows, Rows};
@@ -65,6 +70,9 @@ pub trait Load: Sized + Send + 'static {
     const NAME: &'static str;
     /// The relations.
     const RELATIONS: Self::Relations;
+    /// The names of the relations, in their order: those of the fields. Paths of relations that are
+    /// [chosen at run time](crate::tables::Chosen) consist of them; an aggregate without such ones needs no names.
+    const FIELDS: &'static [&'static str] = &[];
 
     /// Returns the aggregate of a row and its relations.
     fn assemble(root: Self::Root, relations: <Self::Relations as Relations<Self::Root>>::Values) -> Self;

@@ -1,10 +1,10 @@
 //! The statements of a load, built once for each kind of load.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tallybook_core::{Dialect, Statement, Value, all};
 
-use super::{Load, Relations, Rows};
+use super::{Include, Included, Load, Relations, Rows};
 use crate::sql::Selection;
 use crate::statements::{Cache, Suggestion};
 use crate::table::Table;
@@ -14,9 +14,23 @@ use crate::table::Table;
 #[derive(Debug)]
 pub struct Plans {
     plans: Cache<PlanKey, [Statement]>,
-    load_many: Suggestion,
-    load_of_many: Suggestion,
-    load_newest_of_many: Suggestion,
+    paths: OnceLock<Vec<String>>,
+    calls: ManyCalls,
+    including_calls: ManyCalls,
+}
+
+/// The calls that replace loops of loads.
+#[derive(Debug)]
+struct ManyCalls {
+    load: Suggestion,
+    load_of: Suggestion,
+    load_newest_of: Suggestion,
+}
+
+impl ManyCalls {
+    const fn new() -> Self {
+        Self { load: Suggestion::new(), load_of: Suggestion::new(), load_newest_of: Suggestion::new() }
+    }
 }
 
 /// Identifies the rows that a load begins with.
@@ -37,12 +51,13 @@ impl Plans {
     pub const fn new() -> Self {
         Self {
             plans: Cache::new(),
-            load_many: Suggestion::new(),
-            load_of_many: Suggestion::new(),
-            load_newest_of_many: Suggestion::new(),
+            paths: OnceLock::new(),
+            calls: ManyCalls::new(),
+            including_calls: ManyCalls::new(),
         }
     }
 
+    /// Returns the statements of a load: one for the rows that it begins with, and those of all relations.
     pub(crate) fn get<A: Load>(&self, key: PlanKey) -> Arc<[Statement]> {
         self.plans.get(&key, || {
             let texts = |dialect| {
@@ -57,24 +72,43 @@ impl Plans {
         })
     }
 
+    /// Returns the paths of the chosen relations, built by `build` at the first call.
+    pub(super) fn paths(&self, build: impl FnOnce() -> Vec<String>) -> &[String] {
+        self.paths.get_or_init(build)
+    }
+
     /// Returns the call that replaces a loop of `load`.
-    pub(crate) fn load_many<A: Load>(&self) -> &'static str {
-        self.load_many.get(|| format!("{}::load_many::<{}>(&ids)", <A::Root as Table>::REPOSITORY, A::NAME))
+    pub(crate) fn load_many<A: Load>(&self, include: Include<A>) -> &'static str {
+        let calls = self.calls(include);
+        calls.load.get(|| call(include, "load_many", &format!("::<{}>", A::NAME), "&ids"))
     }
 
     /// Returns the call that replaces a loop of `load_of`.
-    pub(crate) fn load_of_many<A: Load>(&self) -> &'static str {
-        self.load_of_many.get(|| call::<A>("load_of_many", "&parents"))
+    pub(crate) fn load_of_many<A: Load>(&self, include: Include<A>) -> &'static str {
+        let calls = self.calls(include);
+        calls.load_of.get(|| call(include, "load_of_many", &format!("::<{}, _>", A::NAME), "&parents"))
     }
 
     /// Returns the call that replaces a loop of `load_newest_of`.
-    pub(crate) fn load_newest_of_many<A: Load>(&self) -> &'static str {
-        self.load_newest_of_many.get(|| call::<A>("load_newest_of_many", "&parents, limit"))
+    pub(crate) fn load_newest_of_many<A: Load>(&self, include: Include<A>) -> &'static str {
+        let types = || format!("::<{}, _>", A::NAME);
+        let calls = self.calls(include);
+        calls.load_newest_of.get(|| call(include, "load_newest_of_many", &types(), "&parents, limit"))
+    }
+
+    fn calls<A: Load>(&self, include: Include<A>) -> &ManyCalls {
+        if include.is_none() { &self.calls } else { &self.including_calls }
     }
 }
 
-fn call<A: Load>(method: &str, arguments: &str) -> String {
-    format!("{}::{method}::<{}, _>({arguments})", <A::Root as Table>::REPOSITORY, A::NAME)
+/// Returns the text of a call. The type of an include says which aggregate is loaded.
+fn call<A: Load>(include: Include<A>, method: &str, types: &str, arguments: &str) -> String {
+    let repository = <A::Root as Table>::REPOSITORY;
+    if include.is_none() {
+        format!("{repository}::{method}{types}({arguments})")
+    } else {
+        format!("{repository}::including(include).{method}({arguments})")
+    }
 }
 
 impl Default for Plans {
@@ -83,22 +117,44 @@ impl Default for Plans {
     }
 }
 
-/// Hands out the statements of a plan with their parameters, in order.
+/// Hands out the statements of a plan with their parameters, in order. It passes over those that a load does not include.
 pub struct Binding<'p> {
-    statements: std::slice::Iter<'p, Statement>,
+    statements: &'p [Statement],
     values: &'p [Value],
     by_time: bool,
+    included: Included,
+    /// The position of the next chosen relation.
+    position: usize,
 }
 
 impl<'p> Binding<'p> {
-    pub(crate) fn new(plan: &'p [Statement], values: &'p [Value], by_time: bool) -> Self {
-        Self { statements: plan.iter(), values, by_time }
+    pub(crate) fn new(
+        statements: &'p [Statement],
+        values: &'p [Value],
+        by_time: bool,
+        included: Included,
+    ) -> Self {
+        Self { statements, values, by_time, included, position: 0 }
+    }
+
+    /// Returns whether the load includes the next chosen relation. If not, passes over its statements, and the chosen
+    /// relations in it.
+    pub(super) fn begins_chosen(&mut self, statements: usize, chosen: usize) -> bool {
+        let is_included = self.included.has(self.position);
+        self.position += 1;
+        if !is_included {
+            self.statements = &self.statements[statements..];
+            self.position += chosen;
+        }
+        is_included
     }
 
     /// Returns the query for the next statement. If its rows are the newest, their order is checked, unless the statement
     /// orders by canonical time.
     pub(crate) fn next<T: Table>(&mut self, is_newest: bool) -> Rows<T> {
-        let statement = self.statements.next().expect("a plan has a statement for each relation").clone();
+        let (statement, others) = self.statements.split_first().expect("a plan has a statement for each relation");
+        self.statements = others;
+        let statement = statement.clone();
         let values = self.values.to_vec();
         if is_newest && !self.by_time {
             Rows::Newest(all(statement, values))

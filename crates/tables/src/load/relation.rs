@@ -7,7 +7,7 @@ use std::hash::Hash;
 use foldhash::fast::RandomState;
 use tallybook_core::Batch;
 
-use super::relations::{Groups, Relation};
+use super::relations::{Groups, Relation, statements_in};
 use super::{Binding, Load, ReadRows, Relations, Rows, join};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -64,6 +64,7 @@ impl<P: Table, C: Load> Relation<P> for Many<P, C> {
     type Value = Vec<C>;
     type Batch = (Rows<C::Root>, <C::Relations as Relations<C::Root>>::Batch);
     type Groups = Groups<P, Vec<C>>;
+    type Target = C;
 
     fn statements(&self, of: &Selection, into: &mut Vec<String>) {
         let selection = of.children::<C::Root>(self.by, self.filter, self.newest);
@@ -121,6 +122,7 @@ impl<P: Table, C: Load> Relation<P> for One<P, C> {
     type Value = Option<C>;
     type Batch = <Many<P, C> as Relation<P>>::Batch;
     type Groups = <Many<P, C> as Relation<P>>::Groups;
+    type Target = C;
 
     fn statements(&self, of: &Selection, into: &mut Vec<String>) {
         self.0.statements(of, into);
@@ -165,6 +167,7 @@ impl<T: Table, P: Load + Clone> Relation<T> for OptionalParent<T, P> {
     type Value = Option<P>;
     type Batch = (Rows<P::Root>, <P::Relations as Relations<P::Root>>::Batch);
     type Groups = Groups<P::Root, P>;
+    type Target = P;
 
     fn statements(&self, of: &Selection, into: &mut Vec<String>) {
         let selection = of.parents::<P::Root>(self.by);
@@ -213,6 +216,7 @@ impl<T: Table, P: Load + Clone> Relation<T> for Parent<T, P> {
     type Value = P;
     type Batch = <OptionalParent<T, P> as Relation<T>>::Batch;
     type Groups = <OptionalParent<T, P> as Relation<T>>::Groups;
+    type Target = P;
 
     fn statements(&self, of: &Selection, into: &mut Vec<String>) {
         self.0.statements(of, into);
@@ -261,6 +265,8 @@ impl<P: Table, L: Table, C: Load + Clone> Relation<P> for Through<P, L, C> {
     type Value = Vec<C>;
     type Batch = (Rows<L>, Rows<C::Root>, <C::Relations as Relations<C::Root>>::Batch);
     type Groups = Groups<P, Vec<C>>;
+    type Target = C;
+    const STATEMENTS: usize = 2 + statements_in::<C>();
 
     fn statements(&self, of: &Selection, into: &mut Vec<String>) {
         let links = of.children::<L>(self.left, None, None);

@@ -25,6 +25,17 @@ pub trait Relation<R: Table>: Send + Sync {
     type Batch: ReadBatch;
     /// The loaded rows, by the rows that they belong to.
     type Groups;
+    /// The rows or aggregates that it leads to.
+    type Target: Load;
+    /// The number of its statements, with those of the relations of its target.
+    const STATEMENTS: usize = 1 + statements_in::<Self::Target>();
+    /// The number of [`Chosen`](crate::tables::Chosen) relations in it.
+    const CHOSEN: usize = chosen_in::<Self::Target>();
+
+    /// Appends the paths of the [`Chosen`](crate::tables::Chosen) relations in it. `path` is its own.
+    fn chosen_paths(path: &str, into: &mut Vec<String>) {
+        chosen_paths::<Self::Target>(&format!("{path}."), into);
+    }
 
     /// Appends its statements.
     fn statements(&self, of: &Selection, into: &mut Vec<String>);
@@ -37,7 +48,8 @@ pub trait Relation<R: Table>: Send + Sync {
 }
 
 /// The relations of an aggregate: a tuple of up to seven of [`Many`](crate::tables::Many), [`One`](crate::tables::One),
-/// [`Parent`](crate::tables::Parent), [`OptionalParent`](crate::tables::OptionalParent) and [`Through`](crate::tables::Through).
+/// [`Parent`](crate::tables::Parent), [`OptionalParent`](crate::tables::OptionalParent) and [`Through`](crate::tables::Through), each
+/// bare or [`Chosen`](crate::tables::Chosen).
 pub trait Relations<R: Table>: Send + Sync {
     /// The types of the fields, as a tuple.
     type Values;
@@ -45,7 +57,15 @@ pub trait Relations<R: Table>: Send + Sync {
     type Batch: ReadBatch;
     #[doc(hidden)]
     type Groups;
+    #[doc(hidden)]
+    const COUNT: usize;
+    #[doc(hidden)]
+    const STATEMENTS: usize;
+    #[doc(hidden)]
+    const CHOSEN: usize;
 
+    #[doc(hidden)]
+    fn chosen_paths(fields: &[&str], prefix: &str, into: &mut Vec<String>);
     #[doc(hidden)]
     fn statements(&self, of: &Selection, into: &mut Vec<String>);
     #[doc(hidden)]
@@ -56,10 +76,37 @@ pub trait Relations<R: Table>: Send + Sync {
     fn take(&self, groups: &mut Self::Groups, root: &R) -> Result<Self::Values>;
 }
 
+/// Returns the number of statements of the relations of an aggregate, at any depth.
+pub(super) const fn statements_in<A: Load>() -> usize {
+    <A::Relations as Relations<A::Root>>::STATEMENTS
+}
+
+/// Returns the number of [`Chosen`](crate::tables::Chosen) relations in an aggregate, at any depth.
+pub(super) const fn chosen_in<A: Load>() -> usize {
+    let chosen = <A::Relations as Relations<A::Root>>::CHOSEN;
+    assert!(
+        chosen == 0 || A::FIELDS.len() == <A::Relations as Relations<A::Root>>::COUNT,
+        "an aggregate with relations that are chosen at run time names all its relations: see `Load::FIELDS`"
+    );
+    chosen
+}
+
+/// Appends the paths of the [`Chosen`](crate::tables::Chosen) relations of an aggregate, depth first.
+pub(super) fn chosen_paths<A: Load>(prefix: &str, into: &mut Vec<String>) {
+    if const { chosen_in::<A>() } > 0 {
+        A::Relations::chosen_paths(A::FIELDS, prefix, into);
+    }
+}
+
 impl<R: Table> Relations<R> for () {
     type Values = ();
     type Batch = ();
     type Groups = ();
+    const COUNT: usize = 0;
+    const STATEMENTS: usize = 0;
+    const CHOSEN: usize = 0;
+
+    fn chosen_paths(_: &[&str], _: &str, _: &mut Vec<String>) {}
 
     fn statements(&self, _: &Selection, _: &mut Vec<String>) {}
 
@@ -80,6 +127,13 @@ macro_rules! relations {
             type Values = ($($relation::Value,)+);
             type Batch = ($($relation::Batch,)+);
             type Groups = ($($relation::Groups,)+);
+            const COUNT: usize = [$($index),+].len();
+            const STATEMENTS: usize = 0 $(+ $relation::STATEMENTS)+;
+            const CHOSEN: usize = 0 $(+ $relation::CHOSEN)+;
+
+            fn chosen_paths(fields: &[&str], prefix: &str, into: &mut Vec<String>) {
+                $($relation::chosen_paths(&format!("{prefix}{}", fields[$index]), into);)+
+            }
 
             fn statements(&self, of: &Selection, into: &mut Vec<String>) {
                 $(self.$index.statements(of, into);)+

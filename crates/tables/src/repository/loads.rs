@@ -2,47 +2,12 @@
 
 use std::future::Future;
 
-use tallybook_core::{Batch, CallSite, Encode, Session, Value};
+use tallybook_core::Session;
 
-use super::lists::list_statements;
-use super::{IdOf, Repository, in_order, list};
+use super::{IdOf, Repository};
 use crate::error::Result;
-use crate::id::Id;
-use crate::load::{Binding, Load, PlanKey, ReadRows, Related, Relations, join};
+use crate::load::{Include, Load};
 use crate::table::{BelongsTo, Table};
-use crate::time_order::{IndexedRow, newest_first, take_per_parent};
-
-/// The rows that a load begins with.
-struct Start {
-    key: PlanKey,
-    /// The first parameter: an identifier or a list of them.
-    value: Value,
-    /// The second parameter.
-    limit: Option<u32>,
-    call: CallSite,
-}
-
-impl Start {
-    fn one<T: Table>(by: &'static str, id: IdOf<T>, call: CallSite) -> Result<Self> {
-        let refused = |problem| tallybook_core::Error::invalid_value(by, problem);
-        let value = id.encode().map_err(refused)?;
-        Ok(Self {
-            key: PlanKey { by, is_list: false, newest: false, by_time: false },
-            value,
-            limit: None,
-            call,
-        })
-    }
-
-    fn many<T: Table>(by: &'static str, ids: &[IdOf<T>], call: CallSite) -> Self {
-        let value = list::<T>(ids);
-        Self { key: PlanKey { by, is_list: true, newest: false, by_time: false }, value, limit: None, call }
-    }
-
-    fn newest(self, limit: u32) -> Self {
-        Self { key: PlanKey { newest: true, ..self.key }, limit: Some(limit), ..self }
-    }
-}
 
 impl<S: Session, T: Table> Repository<'_, S, T> {
     /// Returns the row with this identifier, with the relations of `A`. One statement for each table that is read, one
@@ -53,11 +18,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     /// [`Error::is_missing_parent`](crate::tables::Error::is_missing_parent) for a row whose parent does not exist.
     #[track_caller]
     pub fn load<A: Load<Root = T>>(&mut self, id: IdOf<T>) -> impl Future<Output = Result<Option<A>>> + Send {
-        let call = self.call_site_or(|| A::plans().load_many::<A>());
-        async move {
-            let start = Start::one("id", id, call)?;
-            Ok(self.run(start, |rows| rows, |_| None).await?.pop())
-        }
+        self.including(Include::none()).load(id)
     }
 
     /// Returns the rows with these identifiers, in their order, with the relations of `A`; missing ones are left out. As
@@ -70,11 +31,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
         &mut self,
         ids: &[IdOf<T>],
     ) -> impl Future<Output = Result<Vec<A>>> + Send {
-        let call = self.call_site();
-        async move {
-            let start = Start::many("id", ids, call);
-            self.run(start, |rows| in_order(ids, rows), |_| None).await
-        }
+        self.including(Include::none()).load_many(ids)
     }
 
     /// Returns the rows that belong to a row of `P`, newest first, with the relations of `A`. One round trip, one snapshot.
@@ -89,11 +46,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     where
         T: BelongsTo<P>,
     {
-        let call = self.call_site_or(|| A::plans().load_of_many::<A>());
-        async move {
-            let start = Start::one(T::BY, parent, call)?;
-            self.run(start, newest_first, |_| None).await
-        }
+        self.including(Include::none()).load_of(parent)
     }
 
     /// As [`load_of`](Self::load_of) for many rows of `P`, newest first over all.
@@ -108,11 +61,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     where
         T: BelongsTo<P>,
     {
-        let call = self.call_site();
-        async move {
-            let start = Start::many(T::BY, parents, call);
-            self.run(start, newest_first, |_| None).await
-        }
+        self.including(Include::none()).load_of_many(parents)
     }
 
     /// Returns the newest rows that belong to a row of `P`, at most `limit`, with the relations of `A`. One round trip, one
@@ -129,11 +78,7 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     where
         T: BelongsTo<P>,
     {
-        let call = self.call_site_or(|| A::plans().load_newest_of_many::<A>());
-        async move {
-            let start = Start::one(T::BY, parent, call)?.newest(limit);
-            self.run(start, newest_first, |_| None).await
-        }
+        self.including(Include::none()).load_newest_of(parent, limit)
     }
 
     /// As [`load_newest_of`](Self::load_newest_of) for many rows of `P`: at most `limit` rows of each, newest first over all.
@@ -149,61 +94,6 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
     where
         T: BelongsTo<P>,
     {
-        let call = self.call_site();
-        async move {
-            let start = Start::many(T::BY, parents, call).newest(limit);
-            self.run(start, newest_first, |rows| {
-                take_per_parent(rows, |row| row.owner().map(Id::get), limit as usize)
-            })
-            .await
-        }
-    }
-
-    /// Runs a load. `arrange` sorts the rows that it begins with, and `newest_of_each` checks the newest of many parents.
-    async fn run<A: Load<Root = T>>(
-        &mut self,
-        mut start: Start,
-        arrange: impl Fn(Vec<T>) -> Vec<T> + Send,
-        newest_of_each: impl FnOnce(Vec<IndexedRow<T>>) -> Option<Vec<T>> + Send,
-    ) -> Result<Vec<A>> {
-        let (rows, related) = self.read::<A>(&start).await?;
-        let rows = match rows {
-            ReadRows::Whole(rows) => Some(arrange(rows)),
-            ReadRows::Newest(rows) if start.key.is_list => newest_of_each(rows),
-            ReadRows::Newest(rows) => self.newest(&start, rows).await?,
-        };
-        if let Some(rows) = rows
-            && let Some(joined) = join(rows, related)?
-        {
-            return Ok(joined);
-        }
-        start.key.by_time = true;
-        let (rows, related) = Box::pin(self.read::<A>(&start)).await?;
-        let joined = join(arrange(rows.unchecked()), related)?;
-        Ok(joined.expect("rows in the order of canonical time need no check"))
-    }
-
-    /// Runs the statements of a load.
-    async fn read<A: Load<Root = T>>(&mut self, start: &Start) -> Result<(ReadRows<T>, Related<A>)> {
-        let key = start.key;
-        let plan = A::plans().get::<A>(key);
-        let lookahead = if key.by_time { 0 } else { self.lookahead() };
-        let values = |more| -> Vec<Value> {
-            let limit = start.limit.map(|limit| Value::Int(i64::from(limit) + more));
-            [start.value.clone()].into_iter().chain(limit).collect()
-        };
-        let (first, others) = plan.split_at(1);
-        let roots = Binding::new(first, &values(lookahead), key.by_time).next::<T>(key.newest);
-        let roots = if key.by == "id" && !key.is_list { roots.of_one_row() } else { roots };
-        let related = A::RELATIONS.batch(&mut Binding::new(others, &values(0), key.by_time));
-        self.fetch((roots, related).called(start.call)).await
-    }
-
-    /// Checks the order of the newest rows of one parent.
-    async fn newest(&mut self, start: &Start, rows: Vec<IndexedRow<T>>) -> Result<Option<Vec<T>>> {
-        let list = list_statements::<T>(&format!("{} = $1", start.key.by), || 1);
-        let values = std::slice::from_ref(&start.value);
-        let limit = start.limit.unwrap_or(u32::MAX);
-        Ok(self.check_order(&list, rows, limit, values, start.call).await?.map(|(rows, _)| rows))
+        self.including(Include::none()).load_newest_of_many(parents, limit)
     }
 }

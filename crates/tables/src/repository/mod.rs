@@ -1,6 +1,7 @@
 //! Repositories: the rows of one table, read and written through a session.
 
 mod bulk;
+mod including;
 mod increment;
 mod lists;
 mod loads;
@@ -8,6 +9,7 @@ mod repair;
 mod update;
 mod writes;
 
+pub use including::Including;
 pub use increment::Increment;
 pub use repair::Repair;
 pub use update::{Delete, Update};

@@ -213,7 +213,7 @@ impl World {
     }
 
     /// Without a time, rows are ordered by their identifiers. A label is there once for each link.
-    fn labels_of(&self, order: &Order) -> Vec<Label> {
+    pub(crate) fn labels_of(&self, order: &Order) -> Vec<Label> {
         let mut labels: Vec<_> = self
             .links
             .iter()
@@ -249,7 +249,7 @@ impl World {
             .collect()
     }
 
-    fn desk(&self, id: Id<Desk>) -> Desk {
+    pub(crate) fn desk(&self, id: Id<Desk>) -> Desk {
         found(&self.desks, id)
     }
 
@@ -261,7 +261,7 @@ impl World {
         newest_first(&self.fills, is_meant)
     }
 
-    fn transfers_where(&self, is_meant: impl Fn(&Transfer) -> bool) -> Vec<Transfer> {
+    pub(crate) fn transfers_where(&self, is_meant: impl Fn(&Transfer) -> bool) -> Vec<Transfer> {
         newest_first(&self.transfers, is_meant)
     }
 }
@@ -285,6 +285,6 @@ pub(crate) fn first<T: Clone>(rows: &[T], count: usize) -> Vec<T> {
     rows.iter().take(count).cloned().collect()
 }
 
-fn found<T: Table>(rows: &[T], id: Id<T, T::Key>) -> T {
+pub(crate) fn found<T: Table>(rows: &[T], id: Id<T, T::Key>) -> T {
     rows.iter().find(|row| row.id() == id).cloned().unwrap()
 }

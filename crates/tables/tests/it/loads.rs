@@ -19,7 +19,7 @@ use crate::support::{desks, venue_id};
 
 /// Tests a property on generated rows, in a transaction that is rolled back.
 #[allow(clippy::needless_pass_by_value, reason = "callers write their law in place")]
-fn holds(db: &Database, law: impl AsyncFn(&mut WriteSession, &World)) {
+pub(crate) fn holds(db: &Database, law: impl AsyncFn(&mut WriteSession, &World)) {
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     proptest!(config, |(world in worlds())| {
         block_in_place(|| {
@@ -92,7 +92,7 @@ fn ids<T: Table>(rows: &[T]) -> Vec<Id<T, Key<T>>> {
     rows.iter().map(Table::id).collect()
 }
 
-const MISSING: i64 = 999_999;
+pub(crate) const MISSING: i64 = 999_999;
 
 both_dialects! {
     async fn an_aggregate_of_three_levels_equals_loops(url: &str) {

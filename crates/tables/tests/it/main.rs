@@ -1,5 +1,6 @@
 //! Tables of one's own, as a user declares them: the same cases on SQLite files and on PostgreSQL.
 
+mod chosen;
 mod counts;
 mod generated;
 mod ids;
