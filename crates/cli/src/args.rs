@@ -5,6 +5,7 @@ mod check;
 mod migrate;
 mod record;
 mod redact;
+mod serve;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,9 +17,11 @@ pub(crate) use bench::{Bench, Indexes, Load, Pace};
 pub(crate) use check::{Check, CheckBook};
 pub(crate) use migrate::Migrate;
 pub(crate) use record::Record;
+pub(crate) use serve::{CreateToken, ScopeName, Serve, Token};
 
 use check::CHECK_HELP;
 use record::RECORD_HELP;
+use serve::{SERVE_HELP, TOKEN_HELP};
 
 /// The database layer under a trading back end: portfolios, positions, trades, executions and sessions on SQLite
 /// and PostgreSQL.
@@ -56,6 +59,7 @@ Examples:
   tallybook import trades trades.csv
   tallybook record fills.csv                      record a broker's fills, each exactly once
   tallybook check book                            does every figure follow from executions?
+  tallybook serve                                 the book over HTTP, on this machine
   tallybook bench indexes                         benefit and cost of the indexes, on a scratch copy
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
@@ -91,6 +95,12 @@ pub(crate) enum Command {
     /// Check whether a book balances
     #[command(subcommand, after_help = CHECK_HELP)]
     Check(Check),
+    /// Serve the book over HTTP
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Make, list and revoke the tokens of `serve`
+    #[command(subcommand, after_help = TOKEN_HELP)]
+    Token(Token),
     /// Watch a program that uses Tallybook: its statements, running and slow ones, N+1 loops, pools
     #[command(after_help = WATCH_HELP)]
     Watch(Watch),

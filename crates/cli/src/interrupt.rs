@@ -17,6 +17,16 @@ impl Interrupt {
         ]))
     }
 
+    /// Waits for a signal.
+    pub(crate) async fn any(mut self) {
+        let [interrupted, terminated, hung_up] = &mut self.0;
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    }
+
     /// Waits for `work`. A signal drops it and returns an error.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let [interrupted, terminated, hung_up] = &mut self.0;

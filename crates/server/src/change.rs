@@ -92,7 +92,8 @@ impl ChangeRequest {
         if self.key.is_some() {
             return Ok(());
         }
-        let detail = "send an `Idempotency-Key`, a text of your own for each new request, so that it can be repeated";
+        let detail =
+            "send an `Idempotency-Key`, a text of your own for each new request, so that it can be repeated";
         Err(Problem::new(Kind::NO_KEY, detail))
     }
 

@@ -82,7 +82,9 @@ pub(crate) fn routes(app: &App, endpoints: Vec<Endpoint>) -> Router<App> {
 }
 
 /// Returns the handler of the methods that a path does not have.
-fn other_method(methods: &[Method]) -> impl Fn(Method) -> std::future::Ready<Response> + Clone + Send + Sync + 'static {
+fn other_method(
+    methods: &[Method],
+) -> impl Fn(Method) -> std::future::Ready<Response> + Clone + Send + Sync + 'static {
     let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
     if methods.contains(&Method::GET) {
         names.push("HEAD");
@@ -92,7 +94,8 @@ fn other_method(methods: &[Method]) -> impl Fn(Method) -> std::future::Ready<Res
     move |method| {
         let mut response = match method {
             Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-            _ => Problem::new(Kind::METHOD, "the header `Allow` lists the methods of this path").into_response(),
+            _ => Problem::new(Kind::METHOD, "the header `Allow` lists the methods of this path")
+                .into_response(),
         };
         response.headers_mut().insert(ALLOW, allow.clone());
         std::future::ready(response)

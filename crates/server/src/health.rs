@@ -22,15 +22,28 @@ use crate::request::{Kind, Problem, json as json_answer, to_json};
 const LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let mut ready = open("/readyz", "getReadiness", "Returns whether requests can be served", "application/json", get(readyz));
+    let mut ready = open(
+        "/readyz",
+        "getReadiness",
+        "Returns whether requests can be served",
+        "application/json",
+        get(readyz),
+    );
     ready.docs = "Ready means: the schema is at its newest revision, and a server of the database answers. `writes` is false \
         while only replicas do."
         .to_owned();
     ready.most = (100, 100);
     ready.problems = vec![Kind::UNAVAILABLE];
-    let mut metrics = open("/metrics", "getMetrics", "Returns metrics for Prometheus", "text/plain", get(metrics));
+    let mut metrics =
+        open("/metrics", "getMetrics", "Returns metrics for Prometheus", "text/plain", get(metrics));
     metrics.scope = Some(Scope::Admin);
-    let mut health = open("/healthz", "getHealth", "Returns 200 while the process serves", "application/json", get(healthz));
+    let mut health = open(
+        "/healthz",
+        "getHealth",
+        "Returns 200 while the process serves",
+        "application/json",
+        get(healthz),
+    );
     health.method = Method::GET;
     health.answers = vec![Success {
         status: StatusCode::OK,
@@ -56,7 +69,8 @@ struct Readiness {
 async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     let unready = |detail: String| Problem::new(Kind::UNAVAILABLE, detail);
     let looked = timeout(LIMIT, look(app.db())).await;
-    let writes = looked.map_err(|_| unready("the database did not answer within two seconds".to_owned()))??;
+    let writes =
+        looked.map_err(|_| unready("the database did not answer within two seconds".to_owned()))??;
     Ok(json_answer(StatusCode::OK, to_json(&Readiness { status: "ready", writes })?))
 }
 
@@ -67,7 +81,8 @@ async fn look(db: &Database) -> Result<bool, Problem> {
     drop(session);
     for (what, pending) in crate::pending_revisions(db).await? {
         if pending > 0 {
-            let detail = format!("{pending} revisions of {what} are not applied; run `tallybook migrate upgrade`");
+            let detail =
+                format!("{pending} revisions of {what} are not applied; run `tallybook migrate upgrade`");
             return Err(Problem::new(Kind::UNAVAILABLE, detail));
         }
     }

@@ -54,7 +54,7 @@ use endpoint::{Endpoint, routes};
 use request::{Kind, Problem};
 
 /// Smaller answers are sent as they are.
-const COMPRESSED_FROM: u16 = 1024;
+const COMPRESSED_FROM: u64 = 1024;
 
 /// Returns all endpoints: those of the book, and those of the service itself.
 fn endpoints() -> Vec<Endpoint> {
@@ -69,10 +69,12 @@ fn endpoints() -> Vec<Endpoint> {
 /// # Panics
 /// If an origin in the settings is no header value.
 pub fn router(db: &Database, settings: ServiceSettings) -> Router {
-    let origins: Vec<_> = settings.origins.iter().map(|origin| origin.parse().expect("an origin is plain text")).collect();
+    let origins: Vec<_> =
+        settings.origins.iter().map(|origin| origin.parse().expect("an origin is plain text")).collect();
     let app = App::new(db.clone(), settings);
     let routes = routes(&app, endpoints()).with_state(app);
-    let large: And<DefaultPredicate, SizeAbove> = DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM));
+    let large: And<DefaultPredicate, SizeAbove> =
+        DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM));
     let routes = routes
         .layer(CompressionLayer::new().gzip(true).compress_when(large))
         .layer(CatchPanicLayer::custom(panicked));
@@ -88,7 +90,14 @@ fn cors(origins: Vec<axum::http::HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, journal::IDEMPOTENCY_KEY, request::TOKEN])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            journal::IDEMPOTENCY_KEY,
+            request::TOKEN,
+        ])
         .expose_headers([ETAG, LINK, LOCATION, request::TOKEN, request::REQUEST_ID])
 }
 

@@ -43,7 +43,9 @@ pub mod tables {
     pub use crate::repository::{Delete, IdOf, Including, Increment, Repair, Repository, Update};
     pub use crate::row_check::{RowCheck, check_rows};
     pub use crate::statements::Statements;
-pub use crate::table::{AppendOnly, BelongsTo, ColumnSet, Editable, Refers, Table, TableColumn, TableField, Touched};
+    pub use crate::table::{
+        AppendOnly, BelongsTo, ColumnSet, Editable, Refers, Table, TableColumn, TableField, Touched,
+    };
     pub use crate::unknown_relation::UnknownRelation;
     pub use crate::unreadable_row::{ScannedRow, UnreadableColumn, UnreadableRow};
     pub use tallybook_macros::{Aggregate, Table};

@@ -208,8 +208,8 @@ pub use tallybook_core::{
 };
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
-    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeCounts, ScopeSummary, Source, SourceLocation,
-    StatementEvent, StatementReport,
+    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeCounts, ScopeSummary, Source,
+    SourceLocation, StatementEvent, StatementReport,
 };
 
 pub use database::Database;

@@ -10,6 +10,8 @@ mod migrate;
 mod record;
 mod report;
 mod seed;
+mod serve;
+mod token;
 mod unreadable;
 mod watch;
 
@@ -32,6 +34,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Command::Export(export) => return export::run(target, &export, args.json).await,
         Command::Record(record) => record::run(target, &record, args.json).await,
         Command::Check(Check::Book(check)) => return check::run(target, &check, args.json).await,
+        Command::Serve(serve) => serve::run(target, &serve, args.json).await,
+        Command::Token(token) => token::run(target, &token, args.json).await,
         Command::Watch(watch) => watch::run(watch, args.json).await,
         Command::Report(report) => report::run(&report, args.json),
     }?;

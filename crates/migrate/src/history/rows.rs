@@ -34,7 +34,8 @@ pub(crate) struct Rows {
 }
 
 const REVISIONS: &str = "SELECT id, name, applied_at FROM tallybook_revisions";
-const STEPS: &str = "SELECT revision, step, what, checksum, state FROM tallybook_steps ORDER BY revision, step";
+const STEPS: &str =
+    "SELECT revision, step, what, checksum, state FROM tallybook_steps ORDER BY revision, step";
 
 /// Reads all rows; none where the tables do not exist.
 pub(crate) async fn read(connection: &mut Connection) -> Result<Rows> {

@@ -116,10 +116,13 @@ impl Gate {
     /// Counts a request of a token against its rate.
     fn take(&self, id: i64, now: Instant) -> Result<(), Problem> {
         let mut known = self.known();
-        let Some(rate) = known.get_mut(&id).and_then(|remembered| remembered.rate.as_mut()) else { return Ok(()) };
+        let Some(rate) = known.get_mut(&id).and_then(|remembered| remembered.rate.as_mut()) else {
+            return Ok(());
+        };
         rate.take(now).map_err(|wait| {
             let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-            Problem::new(Kind::TOO_MANY, "the token has used its requests of this second").retry_after(seconds)
+            Problem::new(Kind::TOO_MANY, "the token has used its requests of this second")
+                .retry_after(seconds)
         })
     }
 }

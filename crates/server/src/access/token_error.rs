@@ -8,7 +8,9 @@ pub enum TokenError {
     #[error("give the token a name; the journal of writes shows it")]
     NoName,
     /// Another token has the name.
-    #[error("a token {0:?} exists already; names of revoked tokens stay taken, so that the journal of writes is clear")]
+    #[error(
+        "a token {0:?} exists already; names of revoked tokens stay taken, so that the journal of writes is clear"
+    )]
     Taken(String),
     /// No token has the name.
     #[error("there is no token {0:?}; see `tallybook token list`")]

@@ -166,9 +166,8 @@ impl Change for Reversal {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let recorded = || Some(("application/json", schema::reference("Recorded")));
     let answers = || {
-        [(StatusCode::CREATED, "It is recorded"), (StatusCode::OK, "It was recorded before")].map(
-            |(status, docs)| Success { status, docs, body: recorded(), headers: &["X-Tallybook-Token"] },
-        )
+        [(StatusCode::CREATED, "It is recorded"), (StatusCode::OK, "It was recorded before")]
+            .map(|(status, docs)| Success { status, docs, body: recorded(), headers: &["X-Tallybook-Token"] })
     };
     let docs = "The execution, its trade, its position, the portfolio's cash and the totals of the trading session change \
         together. Sending it again changes nothing; other content under the same `execution_id` is refused.";

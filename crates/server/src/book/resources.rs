@@ -9,7 +9,7 @@ use crate::resource::{Creatable, ListFilter, Patchable, Resource, filters};
 impl Resource for Portfolio {
     type View = PortfolioView;
     const PATH: &'static str = "portfolios";
-    const NAME: &'static str = "Portfolio";
+    const ROW: &'static str = "Portfolio";
     const FILTERS: &'static [ListFilter] = filters! {
         name: "name", "name = $1", "The portfolio with this name.";
         currency: "currency", "currency = $1", "Portfolios in this currency.";
@@ -18,7 +18,8 @@ impl Resource for Portfolio {
 }
 
 impl Creatable for Portfolio {
-    const GIVEN: &'static [&'static str] = &["name", "description", "initial_capital", "currency", "metadata_json"];
+    const GIVEN: &'static [&'static str] =
+        &["name", "description", "initial_capital", "currency", "metadata_json"];
 
     fn complete(new: &mut Map<String, Value>) {
         copy(new, "initial_capital", "current_capital");
@@ -32,7 +33,7 @@ impl Patchable for Portfolio {
 impl Resource for Position {
     type View = Self;
     const PATH: &'static str = "positions";
-    const NAME: &'static str = "Position";
+    const ROW: &'static str = "Position";
     const FILTERS: &'static [ListFilter] = filters! {
         portfolio_id: "portfolio_id", "portfolio_id = $1", "Positions of this portfolio.";
         symbol: "symbol", "symbol = $1", "Positions in this instrument.";
@@ -48,7 +49,7 @@ impl Patchable for Position {
 impl Resource for Trade {
     type View = TradeView;
     const PATH: &'static str = "trades";
-    const NAME: &'static str = "Trade";
+    const ROW: &'static str = "Trade";
     const FILTERS: &'static [ListFilter] = filters! {
         portfolio_id: "portfolio_id", "portfolio_id = $1", "Trades of this portfolio.";
         session_id: "session_id", "session_id = $1", "Trades that this trading session placed.";
@@ -85,7 +86,7 @@ impl Patchable for Trade {
 impl Resource for Execution {
     type View = Self;
     const PATH: &'static str = "executions";
-    const NAME: &'static str = "Execution";
+    const ROW: &'static str = "Execution";
     const FILTERS: &'static [ListFilter] = filters! {
         trade_id: "trade_id", "trade_id = $1", "Executions of this trade.";
         symbol: "symbol", "symbol = $1", "Executions in this instrument.";
@@ -98,7 +99,7 @@ impl Resource for Execution {
 impl Resource for TradingSession {
     type View = SessionView;
     const PATH: &'static str = "sessions";
-    const NAME: &'static str = "TradingSession";
+    const ROW: &'static str = "TradingSession";
     const FILTERS: &'static [ListFilter] = filters! {
         portfolio_id: "portfolio_id", "portfolio_id = $1", "Trading sessions of this portfolio.";
         session_type: "session_type", "session_type = $1", "Trading sessions of this mode.";

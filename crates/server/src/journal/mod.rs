@@ -99,7 +99,11 @@ pub(crate) struct Write<'a> {
 }
 
 /// Writes the row of a write and of its answer.
-pub(crate) async fn add(session: &mut WriteSession, write: &Write<'_>, answer: &Answer) -> Result<(), Problem> {
+pub(crate) async fn add(
+    session: &mut WriteSession,
+    write: &Write<'_>,
+    answer: &Answer,
+) -> Result<(), Problem> {
     let entry = NewEntry {
         token_id: write.client.token_id,
         client: write.client.name.to_string(),

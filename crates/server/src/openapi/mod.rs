@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use page::{endpoints as page_endpoints, open};
 pub use page::openapi;
+pub(crate) use page::{endpoints as page_endpoints, open};
 
 use crate::book::{FILL_FIELDS, REVERSAL_FIELDS, STATUS_FIELDS, batch_fields};
 use crate::endpoint::{Endpoint, Parameter, Success};
@@ -76,7 +76,8 @@ fn operation(endpoint: &Endpoint) -> Value {
         operation["description"] = docs.into();
     }
     if let Some(schema) = &endpoint.body {
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     }
     operation
 }
@@ -113,7 +114,11 @@ fn schemas() -> Value {
     let trades = [("executions", "Execution")];
     add(
         "Portfolio",
-        schema::row::<Portfolio>(&[("positions", "Position"), ("trades", "Trade"), ("sessions", "TradingSession")]),
+        schema::row::<Portfolio>(&[
+            ("positions", "Position"),
+            ("trades", "Trade"),
+            ("sessions", "TradingSession"),
+        ]),
     );
     add("Position", schema::row::<Position>(&[]));
     add("Trade", schema::row::<Trade>(&trades));

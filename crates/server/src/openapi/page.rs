@@ -19,7 +19,8 @@ static DOCUMENT: OnceLock<String> = OnceLock::new();
 /// Returns the document of the service, as JSON text with line breaks.
 pub fn openapi() -> &'static str {
     DOCUMENT.get_or_init(|| {
-        let mut text = serde_json::to_string_pretty(&super::document(&crate::endpoints())).unwrap_or_default();
+        let mut text =
+            serde_json::to_string_pretty(&super::document(&crate::endpoints())).unwrap_or_default();
         text.push('\n');
         text
     })
@@ -28,18 +29,34 @@ pub fn openapi() -> &'static str {
 /// Returns the endpoints of the document and of its page.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        open("/openapi.json", "getDocument", "Returns this document", "application/json", get(async || {
-            asset("application/json", openapi())
-        })),
-        open("/docs", "getDocs", "Shows this document", "text/html", get(async || {
-            asset("text/html; charset=utf-8", include_str!("assets/docs.html"))
-        })),
-        open("/docs/docs.js", "getDocsScript", "The script of the page", "text/javascript", get(async || {
-            asset("text/javascript; charset=utf-8", include_str!("assets/docs.js"))
-        })),
-        open("/docs/docs.css", "getDocsStyle", "The style of the page", "text/css", get(async || {
-            asset("text/css; charset=utf-8", include_str!("assets/docs.css"))
-        })),
+        open(
+            "/openapi.json",
+            "getDocument",
+            "Returns this document",
+            "application/json",
+            get(async || asset("application/json", openapi())),
+        ),
+        open(
+            "/docs",
+            "getDocs",
+            "Shows this document",
+            "text/html",
+            get(async || asset("text/html; charset=utf-8", include_str!("assets/docs.html"))),
+        ),
+        open(
+            "/docs/docs.js",
+            "getDocsScript",
+            "The script of the page",
+            "text/javascript",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("assets/docs.js"))),
+        ),
+        open(
+            "/docs/docs.css",
+            "getDocsStyle",
+            "The style of the page",
+            "text/css",
+            get(async || asset("text/css; charset=utf-8", include_str!("assets/docs.css"))),
+        ),
     ]
 }
 

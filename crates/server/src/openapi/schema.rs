@@ -118,7 +118,7 @@ pub(crate) fn row<T: Resource>(relations: &[(&str, &str)]) -> Value {
     let fields: Vec<_> = Field::of::<T>().collect();
     let mut schema = object(&fields, false);
     let is_described = |path: &String| relations.iter().any(|(name, _)| path.starts_with(name));
-    assert!(Include::<T::View>::paths().iter().all(is_described), "each relation of {} has a schema", T::NAME);
+    assert!(Include::<T::View>::paths().iter().all(is_described), "each relation of {} has a schema", T::ROW);
     for (name, of) in relations {
         let docs = "Present if `include` names it.";
         schema["properties"][*name] = json!({ "type": "array", "items": reference(of), "description": docs });
@@ -169,7 +169,8 @@ pub(crate) fn match_header() -> Parameter {
         name: "If-Match",
         place: "header",
         is_required: false,
-        docs: "The `ETag` of the row as the client knows it; the answer is 412 if it was changed since.".to_owned(),
+        docs: "The `ETag` of the row as the client knows it; the answer is 412 if it was changed since."
+            .to_owned(),
         schema: json!({ "type": "string", "pattern": r#"^(\*|"[0-9a-f]{32}")$"# }),
     }
 }

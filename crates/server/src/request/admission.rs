@@ -24,7 +24,9 @@ impl Admission {
     pub(crate) fn enter(&self) -> Result<Admitted, Problem> {
         match Arc::clone(&self.0).try_acquire_owned() {
             Ok(permit) => Ok(Admitted { _permit: permit }),
-            Err(_) => Err(Problem::new(Kind::OVERLOADED, "as many requests run as the service takes; try again")),
+            Err(_) => {
+                Err(Problem::new(Kind::OVERLOADED, "as many requests run as the service takes; try again"))
+            }
         }
     }
 }

@@ -38,7 +38,8 @@ impl Bodies {
 
     /// Reads the whole body.
     pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<ReadBody, Problem> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let declared =
+            headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared == Some(0) || HttpBody::is_end_stream(&body) {
             return Ok(ReadBody { bytes: Bytes::new(), _room: None });
         }

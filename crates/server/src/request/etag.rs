@@ -80,7 +80,8 @@ pub(crate) fn add(response: &mut Response, tag: &Tag) {
 fn tags(headers: &HeaderMap, name: axum::http::HeaderName) -> Result<Option<Vec<String>>, Problem> {
     let mut all = None;
     for value in headers.get_all(&name) {
-        let refused = || Problem::parameter(name.to_string(), "must be entity tags in quotes, as ETag gave them");
+        let refused =
+            || Problem::parameter(name.to_string(), "must be entity tags in quotes, as ETag gave them");
         let text = value.to_str().map_err(|_| refused())?;
         for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
             let quoted = tag.trim_start_matches("W/");

@@ -26,7 +26,9 @@ pub(crate) struct Field {
 impl Field {
     /// Returns the fields of a row of `T`, in the order of its columns.
     pub(crate) fn of<T: Table>() -> impl Iterator<Item = Self> {
-        T::COLUMNS.iter().map(|column| Self::new(column, T::FIELDS.iter().find(|field| field.name == column.name)))
+        T::COLUMNS
+            .iter()
+            .map(|column| Self::new(column, T::FIELDS.iter().find(|field| field.name == column.name)))
     }
 
     fn new(column: &Column, described: Option<&TableField>) -> Self {
@@ -51,9 +53,9 @@ impl Field {
             (SqlType::Int, Value::Number(number)) if number.as_i64().is_some() => None,
             (SqlType::Int, _) => Some("must be an integer of 64 bits".to_owned()),
             (SqlType::Decimal | SqlType::Numeric, Value::String(text)) if is_decimal(text) => None,
-            (SqlType::Decimal | SqlType::Numeric, _) => {
-                Some("must be a decimal in a string, such as \"187.25\"; a JSON number may lose digits".to_owned())
-            }
+            (SqlType::Decimal | SqlType::Numeric, _) => Some(
+                "must be a decimal in a string, such as \"187.25\"; a JSON number may lose digits".to_owned(),
+            ),
             (SqlType::Timestamp, Value::String(text)) => time_problem(text),
             (SqlType::Timestamp, _) => Some(NOT_A_TIME.to_owned()),
             (_, Value::String(text)) => self.text_problem(text),

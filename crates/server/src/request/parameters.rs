@@ -1,7 +1,5 @@
 //! Parameters of the path and the query.
 
-use std::str::FromStr;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tallybook::tables::{IdOf, Table};
@@ -49,11 +47,6 @@ impl Parameters {
     }
 
     /// Takes a parameter and parses it. `what` names its values in the problem.
-    pub(crate) fn parsed<V: FromStr>(&mut self, name: &'static str, what: &str) -> Option<V> {
-        self.parsed_by(name, what, |text| text.parse().ok())
-    }
-
-    /// As [`parsed`](Self::parsed), by a function.
     pub(crate) fn parsed_by<V>(
         &mut self,
         name: &'static str,
@@ -76,7 +69,8 @@ impl Parameters {
     /// Refuses parameters that nobody took, and returns all mistakes.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         let unknown = self.given.drain(..);
-        self.mistakes.extend(unknown.map(|(name, _)| Mistake::in_parameter(name, "is not a parameter of this path")));
+        self.mistakes
+            .extend(unknown.map(|(name, _)| Mistake::in_parameter(name, "is not a parameter of this path")));
         match self.mistakes.is_empty() {
             true => Ok(()),
             false => Err(Problem::with_mistakes(Kind::BAD_PARAMETER, self.mistakes)),

@@ -19,29 +19,29 @@ use crate::request::{Kind, Problem, object, objects};
 const NEW_HEADERS: &[&str] = &["ETag", "Location", "X-Tallybook-Token"];
 
 pub(super) fn endpoint<T: Creatable>() -> Endpoint {
-    let mut endpoint = base::<T>(Method::POST, path::<T>(""), format!("create{}", T::NAME), post(create::<T>));
+    let mut endpoint = base::<T>(Method::POST, path::<T>(""), format!("create{}", T::ROW), post(create::<T>));
     endpoint.summary = format!("Creates a {}", T::NOUN);
     // The look for an earlier answer, the row, and the journal.
     endpoint.most = (3, 3);
     endpoint.parameters = vec![schema::key_header(true)];
-    endpoint.body = Some(schema::reference(&format!("New{}", T::NAME)));
+    endpoint.body = Some(schema::reference(&format!("New{}", T::ROW)));
     endpoint.answers = vec![row_answer::<T>(StatusCode::CREATED, "The new row", NEW_HEADERS)];
     endpoint.problems.extend(problems());
     endpoint
 }
 
 pub(super) fn batch_endpoint<T: Creatable>() -> Endpoint {
-    let name = format!("create{}s", T::NAME);
+    let name = format!("create{}s", T::ROW);
     let mut endpoint = base::<T>(Method::POST, path::<T>("/batch"), name, post(create_many::<T>));
     endpoint.summary = format!("Creates up to {MAX_ROWS} {}s, all or none", T::NOUN);
     endpoint.most = (2 + MAX_ROWS as u64, 3);
     endpoint.parameters = vec![schema::key_header(true)];
-    let new = schema::reference(&format!("New{}", T::NAME));
+    let new = schema::reference(&format!("New{}", T::ROW));
     endpoint.body = Some(json!({ "type": "array", "items": new, "minItems": 1, "maxItems": MAX_ROWS }));
     endpoint.answers = vec![Success {
         status: StatusCode::CREATED,
         docs: "The new rows, in the order of the request",
-        body: Some(("application/json", schema::rows(T::NAME))),
+        body: Some(("application/json", schema::rows(T::ROW))),
         headers: &["X-Tallybook-Token"],
     }];
     endpoint.problems.extend(problems());
@@ -97,7 +97,10 @@ async fn create<T: Creatable>(State(app): State<App>, request: ChangeRequest) ->
     request.run(&app, &Creation::<T> { new, is_batch: false }).await
 }
 
-async fn create_many<T: Creatable>(State(app): State<App>, request: ChangeRequest) -> Result<Response, Problem> {
+async fn create_many<T: Creatable>(
+    State(app): State<App>,
+    request: ChangeRequest,
+) -> Result<Response, Problem> {
     request.needs_key()?;
     let new = new_rows::<T>(objects(request.json()?, MAX_ROWS)?, true)?;
     request.run(&app, &Creation::<T> { new, is_batch: true }).await

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use serde_json::json;
-use tallybook::tables::{Filter, Repository};
 use tallybook::ReadSession;
+use tallybook::tables::{Filter, Repository};
 use tokio::sync::mpsc;
 
 use super::filter::{described, filter};
@@ -25,7 +25,7 @@ const PIECE: usize = 64 * 1024;
 const PIECES_AHEAD: usize = 2;
 
 pub(super) fn endpoint<T: Resource>() -> Endpoint {
-    let name = format!("export{}s", T::NAME);
+    let name = format!("export{}s", T::ROW);
     let mut endpoint = base::<T>(Method::GET, path::<T>(".csv"), name, get(export::<T>));
     endpoint.summary = format!("Exports {}s as CSV", T::NOUN);
     endpoint.docs = "All rows that match, in the order of their identifiers, one snapshot. They are streamed; a connection that \
@@ -59,7 +59,10 @@ async fn export<T: Resource>(
     };
     let rest = futures_util::stream::unfold(received, async |mut received| {
         let piece: Result<Bytes, Problem> = received.recv().await?;
-        Some((piece.map_err(|_| std::io::Error::other("the export failed; the log has the reason")), received))
+        Some((
+            piece.map_err(|_| std::io::Error::other("the export failed; the log has the reason")),
+            received,
+        ))
     });
     let all = futures_util::StreamExt::chain(futures_util::stream::iter([Ok(first)]), rest);
     let mut response = Body::from_stream(all).into_response();
@@ -99,7 +102,10 @@ async fn send_rows<T: Resource>(
     while let Some(row) = rows.next().await {
         csv.serialize(row?).map_err(failed)?;
         if csv.get_ref().len() >= PIECE {
-            let full = std::mem::replace(&mut csv, csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()));
+            let full = std::mem::replace(
+                &mut csv,
+                csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()),
+            );
             if pieces.send(Ok(flushed(full)?)).await.is_err() {
                 return Ok(());
             }
@@ -110,6 +116,8 @@ async fn send_rows<T: Resource>(
 }
 
 fn flushed(csv: csv::Writer<Vec<u8>>) -> Result<Bytes, Problem> {
-    let bytes = csv.into_inner().map_err(|_| Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV"))?;
+    let bytes = csv
+        .into_inner()
+        .map_err(|_| Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV"))?;
     Ok(bytes.into())
 }

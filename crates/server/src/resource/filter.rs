@@ -55,8 +55,10 @@ fn value(field: &Field, filter: &ListFilter, parameters: &mut Parameters) -> Opt
             Some(Params::none().and(&id))
         }
         SqlType::Timestamp => {
-            let what = "a time as RFC 3339 writes it, such as 2026-11-30T09:30:00Z, with at most microseconds";
-            let exact = |text: &str| parse_time(text).filter(|time| time.timestamp_subsec_nanos() % 1_000 == 0);
+            let what =
+                "a time as RFC 3339 writes it, such as 2026-11-30T09:30:00Z, with at most microseconds";
+            let exact =
+                |text: &str| parse_time(text).filter(|time| time.timestamp_subsec_nanos() % 1_000 == 0);
             let time = parameters.parsed_by(name, what, exact)?;
             Some(Params::none().and(&time))
         }

@@ -19,7 +19,7 @@ use crate::request::{Consistency, Parameters, Problem, etag, parse_id, to_json};
 const DEFAULT_ROWS: u32 = 50;
 
 pub(super) fn endpoint<T: Resource>() -> Endpoint {
-    let mut endpoint = base::<T>(Method::GET, path::<T>(""), format!("list{}s", T::NAME), get(list::<T>));
+    let mut endpoint = base::<T>(Method::GET, path::<T>(""), format!("list{}s", T::ROW), get(list::<T>));
     endpoint.summary = format!("Lists {}s", T::NOUN);
     endpoint.docs = "Newest first. `next` is the cursor of the next page, and the header `Link` its address; the last page has \
         neither. Rows that are added meanwhile neither repeat nor hide others. With `ids`, the rows with these identifiers, \
@@ -47,7 +47,9 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
             name: "ids",
             place: "query",
             is_required: false,
-            docs: format!("Up to {MAX_ROWS} identifiers with commas between them, instead of filters and pages."),
+            docs: format!(
+                "Up to {MAX_ROWS} identifiers with commas between them, instead of filters and pages."
+            ),
             schema: json!({ "type": "string", "pattern": "^-?[0-9]+(,-?[0-9]+)*$" }),
         },
     ]);
@@ -57,7 +59,7 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
         Success {
             status: StatusCode::OK,
             docs: "The rows",
-            body: Some(("application/json", schema::page(T::NAME))),
+            body: Some(("application/json", schema::page(T::ROW))),
             headers: &["ETag", "Link"],
         },
         schema::not_modified(),
@@ -88,14 +90,16 @@ async fn list<T: Resource>(
     let limit = limit(&mut parameters);
     let after = parameters.text("after").map(|text| text.parse::<Cursor<T>>());
     let after = after.transpose().unwrap_or_else(|_| {
-        parameters.refuse("after", "is not a cursor of this list; pass the `next` of one of its pages unchanged");
+        parameters
+            .refuse("after", "is not a cursor of this list; pass the `next` of one of its pages unchanged");
         None
     });
     parameters.finish()?;
     let page = page::<T>(&app, &consistency, filter, after.as_ref(), limit).await?;
     let mut response = etag::answer(&headers, to_json(&page)?)?;
     if let Some(next) = &page.next
-        && let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"next\"", following(&uri, &next.to_string())))
+        && let Ok(link) =
+            HeaderValue::try_from(format!("<{}>; rel=\"next\"", following(&uri, &next.to_string())))
     {
         response.headers_mut().insert(LINK, link);
     }
@@ -115,7 +119,9 @@ async fn page<T: Resource>(
 
 fn limit(parameters: &mut Parameters) -> u32 {
     let most = MAX_ROWS as u32;
-    let is_allowed = |text: &str| parse_id(text).and_then(|rows| u32::try_from(rows).ok()).filter(|rows| (1..=most).contains(rows));
+    let is_allowed = |text: &str| {
+        parse_id(text).and_then(|rows| u32::try_from(rows).ok()).filter(|rows| (1..=most).contains(rows))
+    };
     parameters.parsed_by("limit", "a number from 1 to 1000", is_allowed).unwrap_or(DEFAULT_ROWS)
 }
 

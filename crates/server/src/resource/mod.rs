@@ -32,7 +32,7 @@ pub(crate) trait Resource: Table<Key = i64> + Serialize {
     /// The last part of the path, `trades` in `/v1/trades`; also the group in the document.
     const PATH: &'static str;
     /// The name of the row in the document, `Trade`.
-    const NAME: &'static str;
+    const ROW: &'static str;
     /// The filters of lists.
     const FILTERS: &'static [ListFilter];
 }
@@ -93,16 +93,25 @@ fn most_statements<T: Resource>() -> u64 {
 
 fn field<T: Resource>(name: &str) -> Field {
     let found = Field::of::<T>().find(|field| field.name == name);
-    found.unwrap_or_else(|| panic!("{} has no column {name}", T::NAME))
+    found.unwrap_or_else(|| panic!("{} has no column {name}", T::ROW))
 }
 
 /// The answer with a row.
-fn row_answer<T: Resource>(status: StatusCode, docs: &'static str, headers: &'static [&'static str]) -> Success {
-    Success { status, docs, body: Some(("application/json", schema::reference(T::NAME))), headers }
+fn row_answer<T: Resource>(
+    status: StatusCode,
+    docs: &'static str,
+    headers: &'static [&'static str],
+) -> Success {
+    Success { status, docs, body: Some(("application/json", schema::reference(T::ROW))), headers }
 }
 
 /// What the endpoints of a table have in common.
-fn base<T: Resource>(method: Method, path: String, name: String, handler: axum::routing::MethodRouter<crate::app::App>) -> Endpoint {
+fn base<T: Resource>(
+    method: Method,
+    path: String,
+    name: String,
+    handler: axum::routing::MethodRouter<crate::app::App>,
+) -> Endpoint {
     let scope = match method {
         Method::GET => Scope::Read,
         Method::DELETE => Scope::Admin,

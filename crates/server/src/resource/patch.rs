@@ -18,7 +18,7 @@ use crate::request::field::{Field, check, decode};
 use crate::request::{Kind, PathId, Problem, object, to_json};
 
 pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
-    let name = format!("update{}", T::NAME);
+    let name = format!("update{}", T::ROW);
     let mut endpoint = base::<T>(Method::PATCH, path::<T>("/{id}"), name, patch(update::<T>));
     endpoint.summary = format!("Changes a {}", T::NOUN);
     endpoint.docs = "Only the given fields change (RFC 7396). With `If-Match`, only if the row is still the one that had this \
@@ -27,7 +27,7 @@ pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
     // The look for an earlier answer, the locked row, the change, and the journal.
     endpoint.most = (4, 4);
     endpoint.parameters = vec![schema::id_parameter(), schema::match_header(), schema::key_header(false)];
-    endpoint.body = Some(schema::reference(&format!("{}Changes", T::NAME)));
+    endpoint.body = Some(schema::reference(&format!("{}Changes", T::ROW)));
     endpoint.answers =
         vec![row_answer::<T>(StatusCode::OK, "The row as it is now", &["ETag", "X-Tallybook-Token"])];
     endpoint.problems.extend([

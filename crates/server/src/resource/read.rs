@@ -13,7 +13,7 @@ use crate::openapi::schema;
 use crate::request::{Consistency, Kind, Parameters, PathId, Problem, etag, to_json};
 
 pub(super) fn endpoint<T: Resource>() -> Endpoint {
-    let mut endpoint = base::<T>(Method::GET, path::<T>("/{id}"), format!("get{}", T::NAME), get(read::<T>));
+    let mut endpoint = base::<T>(Method::GET, path::<T>("/{id}"), format!("get{}", T::ROW), get(read::<T>));
     endpoint.summary = format!("Returns a {}", T::NOUN);
     endpoint.docs = "One round trip and one snapshot, with all relations that `include` names.".to_owned();
     endpoint.most = (most_statements::<T>(), 1);

@@ -17,10 +17,12 @@ use crate::request::etag::{Expected, Tag};
 use crate::request::{Kind, PathId, Problem, to_json};
 
 pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
-    let name = format!("delete{}", T::NAME);
+    let name = format!("delete{}", T::ROW);
     let mut endpoint = base::<T>(Method::DELETE, path::<T>("/{id}"), name, delete(remove::<T>));
     endpoint.summary = format!("Deletes a {}", T::NOUN);
-    endpoint.docs = "Refused while other rows refer to it. With `If-Match`, only the row that had this `ETag`.".to_owned();
+    endpoint.docs =
+        "Refused while other rows refer to it. With `If-Match`, only the row that had this `ETag`."
+            .to_owned();
     // The look for an earlier answer, the locked row, the deletion, and the journal.
     endpoint.most = (4, 4);
     endpoint.parameters = vec![schema::id_parameter(), schema::match_header(), schema::key_header(false)];

@@ -36,7 +36,10 @@ impl<A: Load> Include<A> {
     /// The number of chosen relations.
     const COUNT: usize = {
         let count = chosen_in::<A>();
-        assert!(count <= u64::BITS as usize, "an aggregate has at most 64 relations that are chosen at run time");
+        assert!(
+            count <= u64::BITS as usize,
+            "an aggregate has at most 64 relations that are chosen at run time"
+        );
         count
     };
 

@@ -81,7 +81,8 @@ const PATHS: [&str; 7] = [
 fn all_includes() -> Vec<Include<DeskView>> {
     let mut includes = Vec::new();
     for chosen in 0..1 << PATHS.len() {
-        let paths = PATHS.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, path)| *path);
+        let paths =
+            PATHS.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, path)| *path);
         let include = Include::from_paths(paths).unwrap();
         if !includes.contains(&include) {
             includes.push(include);
