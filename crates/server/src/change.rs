@@ -102,14 +102,18 @@ impl ChangeRequest {
         let key = self.key.as_ref();
         let _running = key.map(|key| app.running().begin(self.client.token_id, &key.text)).transpose()?;
         let mut retries = Retries::new();
+        let mut looked_again = false;
         loop {
             let problem = match self.attempt(app, change).await {
                 Ok(committed) => return Ok(self.answer(committed)),
                 Err(problem) => problem,
             };
-            let is_taken = problem.cause().and_then(|error| error.constraint()) == Some(journal::KEY_INDEX);
-            // Another process answered the key meanwhile: the next try finds its answer.
-            if !is_taken && !retries.again(problem.cause()).await {
+            // A row with the same value may be that of this very request, which another service did meanwhile: the next try
+            // finds its answer.
+            let is_taken = problem.cause().is_some_and(tallybook::Error::is_unique_violation);
+            if is_taken && key.is_some() && !looked_again {
+                looked_again = true;
+            } else if !retries.again(problem.cause()).await {
                 return Err(problem);
             }
         }

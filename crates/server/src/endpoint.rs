@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     pub(crate) scope: Option<Scope>,
     /// The statements and round trips that a request takes at most, if no other change is in its way.
     pub(crate) most: (u64, u64),
+    /// Set if rows are still read while the answer is sent.
+    pub(crate) streams: bool,
     pub(crate) parameters: Vec<Parameter>,
     /// The schema of the body, for requests that have one.
     pub(crate) body: Option<Value>,
@@ -67,6 +69,7 @@ pub(crate) fn routes(app: &App, endpoints: Vec<Endpoint>) -> Router<App> {
             name: Arc::from(format!("{} {}", endpoint.method, endpoint.path)),
             scope: endpoint.scope,
             most: endpoint.most,
+            streams: endpoint.streams,
             takes_json: endpoint.body.is_some(),
         };
         let handler = endpoint.handler.layer(from_fn_with_state((app.clone(), rules), live));

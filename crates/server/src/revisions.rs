@@ -59,6 +59,7 @@ pub(crate) fn migrator(db: &Database) -> Migrator<'_> {
 /// # Errors
 /// As [`Migrator::upgrade`].
 pub async fn upgrade(db: &Database) -> Result<()> {
-    migrator(db).upgrade(&Target::Head).await?;
+    // On the heap, so that the futures of callers stay small.
+    Box::pin(migrator(db).upgrade(&Target::Head)).await?;
     Ok(())
 }

@@ -29,5 +29,6 @@ pub fn migrator(db: &Database) -> Migrator<'_> {
 /// The error names the step that failed, and why. Steps completed before it stay, and the next call continues
 /// there.
 pub async fn upgrade(db: &Database) -> Result<Vec<Change>> {
-    Ok(migrator(db).upgrade(&Target::Head).await?)
+    // On the heap, so that the futures of callers stay small.
+    Ok(Box::pin(migrator(db).upgrade(&Target::Head)).await?)
 }

@@ -181,6 +181,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         scope: Some(Scope::Write),
         // The look for an earlier answer, two pipelines of the record, and the journal.
         most: (16, 4),
+        streams: false,
         parameters: vec![schema::key_header(false)],
         body: Some(body),
         answers: answers().into(),

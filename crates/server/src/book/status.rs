@@ -55,6 +55,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         scope: Some(Scope::Write),
         // The look for an earlier answer, the locked row, the change, and the journal.
         most: (4, 4),
+        streams: false,
         parameters: vec![schema::id_parameter(), schema::key_header(false)],
         body: Some(schema::reference("NewStatus")),
         answers: vec![Success {

@@ -24,9 +24,6 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// For this long a key answers as it did the first time.
 pub(crate) const KEYS_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The unique index of keys, for the request that loses a race between two processes.
-pub(crate) const KEY_INDEX: &str = "ix_tallybook_requests_key";
-
 const MAX_KEY: usize = 255;
 
 /// An idempotency key, with the hash of the request that it belongs to.

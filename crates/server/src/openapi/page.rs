@@ -77,6 +77,7 @@ pub(crate) fn open(
         docs: String::new(),
         scope: None,
         most: (0, 0),
+        streams: false,
         parameters: Vec::new(),
         body: None,
         answers: vec![Success {

@@ -31,6 +31,7 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
     endpoint.docs = "All rows that match, in the order of their identifiers, one snapshot. They are streamed; a connection that \
         ends before the last row ends without the last chunk, so an incomplete file is noticed."
         .to_owned();
+    endpoint.streams = true;
     endpoint.parameters = described::<T>().collect();
     endpoint.parameters.extend(schema::token_header());
     endpoint.answers = vec![Success {

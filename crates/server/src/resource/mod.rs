@@ -126,6 +126,7 @@ fn base<T: Resource>(
         docs: String::new(),
         scope: Some(scope),
         most: (1, 1),
+        streams: false,
         parameters: Vec::new(),
         body: None,
         answers: Vec::new(),

@@ -1,0 +1,13 @@
+//! The service on real databases: the same requests on SQLite files and on PostgreSQL.
+
+mod access;
+mod budgets;
+mod changes;
+mod consistency;
+mod document;
+mod fills;
+mod mistakes;
+mod operation;
+mod reads;
+mod repeats;
+mod support;
