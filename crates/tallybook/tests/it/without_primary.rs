@@ -233,7 +233,7 @@ async fn a_primary_that_refuses_the_login_is_an_error_of_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_takes_no_more_connections_does_not_stop_the_start() {
+async fn a_primary_that_hangs_up_does_not_stop_the_start() {
     let family = Family::with_replicas(1);
     with_a_note(&family).await;
     let proxy = Proxy::start(family.primary.port()).await;
