@@ -231,7 +231,7 @@ fn is_opened(before: Decimal, after: Decimal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ExecutionType, FillMark, NewPortfolio, NewTrade, SessionStatus, SessionType, TradeStatus};
+    use crate::{ExecutionType, FillMark, NewTrade, SessionStatus, SessionType, TradeStatus};
 
     const SCALE: u32 = 2;
 
@@ -248,7 +248,7 @@ mod tests {
 
     impl Book {
         fn new(action: Action) -> Self {
-            let NewPortfolio { name, initial_capital, currency, .. } = NewPortfolio::new("One", 1000.into());
+            let initial_capital = Decimal::ONE_THOUSAND;
             let new = NewTrade {
                 created_at: at(0),
                 updated_at: at(0),
@@ -257,11 +257,11 @@ mod tests {
             Self {
                 portfolio: Portfolio {
                     id: 1.into(),
-                    name,
+                    name: "One".to_owned(),
                     description: None,
                     initial_capital,
                     current_capital: initial_capital,
-                    currency,
+                    currency: "USD".to_owned(),
                     created_at: at(0),
                     updated_at: at(0),
                     metadata_json: None,
@@ -373,8 +373,7 @@ mod tests {
     #[test]
     fn a_sum_that_does_not_fit_changes_no_row_and_is_named() {
         let mut book = Book::new(Action::Buy);
-        book.session.current_capital = Decimal::new(999_999_999_999_999_99, 2);
-        book.session.total_pnl = Decimal::ZERO;
+        book.session.current_capital = Decimal::new(99_999_999_999_999_999, 2);
         let before = (book.portfolio.clone(), book.trade.clone(), book.position.clone());
         let error = book.execute(&terms(4, 20, 5)).unwrap_err();
         let column = "current_capital";

@@ -295,7 +295,7 @@ impl Router {
         }
         let reason = match last {
             Some(_) => paused.trim_start_matches("; ").to_owned(),
-            None => format!("its age is unknown until there is a primary{paused}"),
+            None => format!("its age is unknown: no primary{paused}"),
         };
         self.nodes[node].set_state(NodeRole::Replica, NodeState::Up, reason);
     }

@@ -447,7 +447,7 @@ async fn without_a_first_primary_no_replica_meets_a_bound_on_its_age() {
     assert_eq!(scene.chosen(ReadConsistency::Within(Duration::from_secs(3600)), REPLICA), None);
     let status = &scene.0.status()[REPLICA];
     assert_eq!((status.lag, status.lag_bytes), (None, None));
-    assert_eq!(status.reason, "its age is unknown until there is a primary");
+    assert_eq!(status.reason, "its age is unknown: no primary");
 }
 
 #[tokio::test]

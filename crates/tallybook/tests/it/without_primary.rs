@@ -107,7 +107,7 @@ async fn the_age_of_a_replica_is_not_known() {
     let (family, db) = opened(1).await;
     let replica = node(&db, &family.replicas[0]);
     assert_eq!((replica.lag, replica.lag_bytes), (None, None));
-    assert_eq!(replica.reason, "its age is unknown until there is a primary");
+    assert_eq!(replica.reason, "its age is unknown: no primary");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
