@@ -49,6 +49,32 @@ pub struct Position {
     pub metadata_json: Option<String>,
 }
 
+impl Position {
+    /// Returns a position without a quantity, as the first execution in its symbol finds it.
+    pub fn flat(
+        id: Id<Position>,
+        portfolio_id: Id<Portfolio>,
+        symbol: impl Into<String>,
+        created_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            portfolio_id,
+            symbol: symbol.into(),
+            quantity: Decimal::ZERO,
+            average_cost: Decimal::ZERO,
+            current_price: Decimal::ZERO,
+            unrealized_pnl: Decimal::ZERO,
+            realized_pnl: Decimal::ZERO,
+            position_type: PositionType::Long,
+            entry_date: None,
+            created_at,
+            updated_at: created_at,
+            metadata_json: None,
+        }
+    }
+}
+
 impl NewPosition {
     /// Creates a long position, opened now, with its cost as the market price.
     pub fn new(

@@ -117,6 +117,31 @@ impl NewTrade {
             ..Self::market(portfolio_id, action, symbol, quantity)
         }
     }
+
+    /// Returns the row that this is once it has an identifier.
+    pub fn with_id(self, id: Id<Trade>) -> Trade {
+        Trade {
+            id,
+            portfolio_id: self.portfolio_id,
+            session_id: self.session_id,
+            symbol: self.symbol,
+            action: self.action,
+            quantity: self.quantity,
+            order_type: self.order_type,
+            limit_price: self.limit_price,
+            stop_price: self.stop_price,
+            status: self.status,
+            filled_quantity: self.filled_quantity,
+            average_fill_price: self.average_fill_price,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            filled_at: self.filled_at,
+            decision_rationale: self.decision_rationale,
+            confidence_score: self.confidence_score,
+            metadata_json: self.metadata_json,
+            realized_pnl: self.realized_pnl,
+        }
+    }
 }
 
 /// A trade with its executions.

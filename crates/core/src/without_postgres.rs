@@ -29,6 +29,11 @@ pub(crate) fn refusal(_error: &Error) -> Option<&str> {
     None
 }
 
+/// Returns whether a server refused the login: never, without servers.
+pub(crate) fn is_login_refused(_error: &Error) -> bool {
+    false
+}
+
 impl Connector {
     pub fn new(target: &PostgresTarget) -> Self {
         match target.never {}

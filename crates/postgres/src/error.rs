@@ -16,6 +16,9 @@ const REVALIDATE: &str = "RevalidateCachedQuery";
 /// Class of the codes for wrong SQL: its syntax, and what does not exist.
 const SYNTAX_OR_ACCESS: &str = "42";
 
+/// Class of the codes for a refused user or password.
+const INVALID_AUTHORIZATION: &str = "28";
+
 pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     if let Some(db) = error.as_db_error() {
         if ends_connection(db) {
@@ -57,6 +60,16 @@ pub(super) fn convert(error: tokio_postgres::Error) -> Error {
 pub fn refusal(error: &Error) -> Option<&str> {
     let source = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?;
     source.code().map(SqlState::code)
+}
+
+/// Returns whether a server refused a connection because of its user, its password or its database. Only a change of the
+/// settings helps.
+pub fn is_login_refused(error: &Error) -> bool {
+    refusal(error).is_some_and(|code| {
+        code.starts_with(INVALID_AUTHORIZATION)
+            || code == SqlState::INVALID_CATALOG_NAME.code()
+            || code == SqlState::INSUFFICIENT_PRIVILEGE.code()
+    })
 }
 
 /// Returns whether the server disconnects after this error: it shuts down, it crashed, or an administrator ended the

@@ -60,6 +60,10 @@ pub struct Database {
 impl Database {
     /// Opens the database and makes the first connection, so that a wrong address or password fails here.
     ///
+    /// With replicas, a primary that is down is no error as long as a replica answers: reads work, writes fail with
+    /// [`ErrorKind::NoPrimary`](crate::ErrorKind::NoPrimary) until there is a primary, and the log has
+    /// a warning. [`nodes`](tallybook_core::Database::nodes) shows whether there is one.
+    ///
     /// Creates the SQLite file if it does not exist. Must be called on a Tokio runtime.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ impl<'o> Refold<'o> {
             desks: BTreeMap::new(),
             orders: HashMap::new(),
             group: Vec::new(),
-            trade: blank(),
+            trade: NewTrade::market(0.into(), Action::Buy, "", Decimal::ZERO).with_id(0.into()),
             has_lost_order: false,
             has_lost_position: false,
         }
@@ -440,30 +440,4 @@ impl<'o> Refold<'o> {
 /// Returns a sum as `record` stores it; nothing if it cannot be known, or its column cannot hold it.
 fn add(before: Option<Decimal>, moved: Option<Decimal>, scale: u32, column: &'static str) -> Option<Decimal> {
     money(before?, moved?, scale, column).ok()
-}
-
-/// Returns an order without any content.
-fn blank() -> Trade {
-    let new = NewTrade::market(0.into(), Action::Buy, "", Decimal::ZERO);
-    Trade {
-        id: 0.into(),
-        portfolio_id: new.portfolio_id,
-        session_id: None,
-        symbol: new.symbol,
-        action: new.action,
-        quantity: new.quantity,
-        order_type: new.order_type,
-        limit_price: None,
-        stop_price: None,
-        status: new.status,
-        filled_quantity: new.filled_quantity,
-        average_fill_price: None,
-        created_at: new.created_at,
-        updated_at: new.updated_at,
-        filled_at: None,
-        decision_rationale: None,
-        confidence_score: None,
-        metadata_json: None,
-        realized_pnl: None,
-    }
 }

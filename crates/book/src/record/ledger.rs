@@ -11,10 +11,10 @@ use super::statements::{
     INSERT_EXECUTION, INSERT_POSITION, UPDATE_PORTFOLIO, UPDATE_POSITION, UPDATE_SESSION, UPDATE_TRADE,
 };
 use super::{Fill, Locked, RecordError, Recorded, Reversal};
-use crate::bookkeeping::{Holding, HoldingFill, OrderFill, Unholdable, currency_scale, money};
+use crate::bookkeeping::{ChangedRow, ExecutionRows, ExecutionStep, ExecutionStepError, currency_scale};
 use crate::{
-    Action, Execution, NewExecution, NewPosition, Portfolio, PortfolioId, Position, PositionId, PositionType,
-    Trade, TradingSession,
+    Action, Execution, FillMark, NewExecution, NewPosition, Portfolio, PortfolioId, Position, PositionId,
+    PositionType, Trade, TradingSession,
 };
 
 /// The locked rows, and the executions recorded so far. Nothing is written before all of them are accepted.
@@ -146,17 +146,9 @@ impl Ledger {
         let (trade, trade_changed) = self.trades.get_mut(&new.trade_id).ok_or_else(no_trade)?;
         let (portfolio, portfolio_changed) =
             self.portfolios.get_mut(&trade.portfolio_id).ok_or_else(no_trade)?;
-        let refused = |row: String| move |figure: Unholdable| RecordError::unholdable(id, row, &figure);
-        let is_reversal = new.reverses_id.is_some();
-        let scale = currency_scale(&portfolio.currency);
-
-        let signed = match trade.action {
-            Action::Buy => new.quantity,
-            Action::Sell => -new.quantity,
-            Action::Other(_) => {
-                return Err(RecordError::UnknownSide { execution_id: id.to_owned(), trade: trade.id });
-            }
-        };
+        if let Action::Other(_) = trade.action {
+            return Err(RecordError::UnknownSide { execution_id: id.to_owned(), trade: trade.id });
+        }
         let rows = self.positions.entry((trade.portfolio_id, trade.symbol.clone())).or_default();
         let index = match current(rows).map_err(|several| several.of(portfolio.id))? {
             Some(index) => index,
@@ -166,72 +158,34 @@ impl Ledger {
             }
         };
         let PositionRow { position, state } = &mut rows[index];
-        let position_row = || format!("position {} of portfolio {}", position.id, portfolio.id);
+        check_direction(position)?;
+        let mut session = trade.session_id.and_then(|id| self.sessions.get_mut(&id));
 
-        let held = holding(position)?;
-        let fill =
-            HoldingFill { quantity: signed, price: new.price, commission: new.commission, fees: new.fees };
-        let (holding, moved) = held.after(&fill, scale).map_err(refused(position_row()))?;
-        let price = if is_reversal { position.current_price } else { new.price.normalize() };
-        let unrealized = holding.unrealized_pnl(price, scale).map_err(refused(position_row()))?;
-
-        let step = OrderFill {
-            quantity: new.quantity,
-            price: new.price,
-            realized_pnl: moved.realized_pnl,
-            executed_at: new.executed_at,
-        };
-        let step = step.applied_to(trade, scale).map_err(refused(format!("trade {}", trade.id)))?;
-        let is_over_fill = step.mark == Some(crate::FillMark::OverFill);
-        if is_over_fill && !accept_over_fill {
+        let refused = refusal(id, trade, position);
+        let scale = currency_scale(&portfolio.currency);
+        let step = ExecutionStep::of(&(&new).into(), trade, position, scale).map_err(&refused)?;
+        if step.order.mark == Some(FillMark::OverFill) && !accept_over_fill {
             return Err(RecordError::OverFill { execution_id: id.to_owned(), trade: trade.id });
         }
-        let capital = money(portfolio.current_capital, moved.cash, scale, "current_capital");
-        let capital = capital.map_err(refused(format!("portfolio {}", portfolio.id)))?;
-
-        new.execution_type = step.execution_type;
-        new.mark = step.mark;
-        new.realized_pnl = Some(moved.realized_pnl);
+        let rows = ExecutionRows {
+            portfolio,
+            trade,
+            position,
+            session: session.as_mut().map(|(session, _)| session),
+        };
+        step.apply(rows, self.now).map_err(&refused)?;
+        (new.execution_type, new.mark) = (step.order.execution_type, step.order.mark);
+        new.realized_pnl = Some(step.moved.realized_pnl);
         // Refuses what a column of the execution cannot hold.
         new.encode().map_err(|error| error.in_table(Execution::NAME))?;
 
-        let before = Tally::of(trade);
-        (trade.filled_quantity, trade.average_fill_price) = (step.filled_quantity, step.average_fill_price);
-        (trade.realized_pnl, trade.status, trade.filled_at) =
-            (Some(step.realized_pnl), step.status, step.filled_at);
-        trade.updated_at = touched(trade.updated_at, self.now);
-        *trade_changed = true;
-
-        if let Some((session, session_changed)) = trade.session_id.and_then(|id| self.sessions.get_mut(&id)) {
-            let row = || format!("trading session {}", session.id);
-            let capital = money(session.current_capital, moved.cash, scale, "current_capital");
-            let total = money(session.total_pnl, moved.realized_pnl, scale, "total_pnl");
-            (session.current_capital, session.total_pnl) =
-                (capital.map_err(refused(row()))?, total.map_err(refused(row()))?);
-            Tally::of(trade).replace(&before, session);
+        (*trade_changed, *portfolio_changed) = (true, true);
+        if let Some((_, session_changed)) = session {
             *session_changed = true;
         }
-
-        portfolio.current_capital = capital;
-        portfolio.updated_at = touched(portfolio.updated_at, self.now);
-        *portfolio_changed = true;
-
-        if turns(held.quantity, holding.quantity) {
-            position.entry_date = Some(new.executed_at);
-        }
-        if holding.quantity > Decimal::ZERO {
-            position.position_type = PositionType::Long;
-        } else if holding.quantity < Decimal::ZERO {
-            position.position_type = PositionType::Short;
-        }
-        (position.quantity, position.average_cost) = (holding.quantity, holding.average_cost);
-        (position.realized_pnl, position.unrealized_pnl) = (holding.realized_pnl, unrealized);
-        position.current_price = price;
-        position.updated_at = touched(position.updated_at, self.now);
         if *state == PositionState::Stored {
             *state = PositionState::Changed;
         }
-
         let execution = stored(&new);
         self.executions.insert(id.to_owned(), execution.clone());
         let recorded =
@@ -326,49 +280,9 @@ impl Ledger {
 }
 
 impl PositionRow {
-    /// Returns a position without a quantity.
     fn opened(trade: &Trade, now: DateTime<Utc>) -> Self {
-        let new = NewPosition::new(trade.portfolio_id, trade.symbol.as_str(), Decimal::ZERO, Decimal::ZERO);
-        let position = Position {
-            id: UNWRITTEN.into(),
-            portfolio_id: new.portfolio_id,
-            symbol: new.symbol,
-            quantity: new.quantity,
-            average_cost: new.average_cost,
-            current_price: new.current_price,
-            unrealized_pnl: new.unrealized_pnl,
-            realized_pnl: new.realized_pnl,
-            position_type: new.position_type,
-            entry_date: None,
-            created_at: now,
-            updated_at: now,
-            metadata_json: None,
-        };
+        let position = Position::flat(UNWRITTEN.into(), trade.portfolio_id, trade.symbol.as_str(), now);
         Self { position, state: PositionState::New }
-    }
-}
-
-/// The part of an order in the totals of its trading session.
-struct Tally {
-    trades: i64,
-    won: i64,
-    lost: i64,
-}
-
-impl Tally {
-    fn of(trade: &Trade) -> Self {
-        let realized = trade.realized_pnl.unwrap_or_default();
-        Self {
-            trades: (trade.filled_quantity > Decimal::ZERO).into(),
-            won: (realized > Decimal::ZERO).into(),
-            lost: (realized < Decimal::ZERO).into(),
-        }
-    }
-
-    fn replace(&self, before: &Self, session: &mut TradingSession) {
-        session.total_trades += self.trades - before.trades;
-        session.winning_trades += self.won - before.won;
-        session.losing_trades += self.lost - before.lost;
     }
 }
 
@@ -390,29 +304,39 @@ fn current(rows: &[PositionRow]) -> Result<Option<usize>, Several> {
     Ok(open().map(|(index, _)| index).next().or((!rows.is_empty()).then_some(0)))
 }
 
-/// Returns the state of a position whose direction is clear.
-fn holding(position: &Position) -> Result<Holding, RecordError> {
-    let Position { quantity, average_cost, realized_pnl, .. } = *position;
+/// Refuses a position whose direction contradicts its quantity.
+fn check_direction(position: &Position) -> Result<(), RecordError> {
     let is_clear = match position.position_type {
-        _ if quantity.is_zero() => true,
-        PositionType::Long => quantity > Decimal::ZERO,
-        PositionType::Short => quantity < Decimal::ZERO,
+        _ if position.quantity.is_zero() => true,
+        PositionType::Long => position.quantity > Decimal::ZERO,
+        PositionType::Short => position.quantity < Decimal::ZERO,
         PositionType::Other(_) => false,
     };
-    if !is_clear {
-        return Err(RecordError::UnclearPosition { position: position.id });
+    if is_clear { Ok(()) } else { Err(RecordError::UnclearPosition { position: position.id }) }
+}
+
+/// Returns the function that names the row of a figure which it cannot hold.
+fn refusal<'i>(
+    execution_id: &'i str,
+    trade: &Trade,
+    position: &Position,
+) -> impl Fn(ExecutionStepError) -> RecordError + use<'i> {
+    let (trade, portfolio, session, position) =
+        (trade.id, trade.portfolio_id, trade.session_id.unwrap_or(UNWRITTEN.into()), position.id);
+    move |error| match error {
+        ExecutionStepError::UnknownSide => {
+            RecordError::UnknownSide { execution_id: execution_id.to_owned(), trade }
+        }
+        ExecutionStepError::Unholdable { row, figure } => {
+            let row = match row {
+                ChangedRow::Trade => format!("trade {trade}"),
+                ChangedRow::Position => format!("position {position} of portfolio {portfolio}"),
+                ChangedRow::Portfolio => format!("portfolio {portfolio}"),
+                ChangedRow::TradingSession => format!("trading session {session}"),
+            };
+            RecordError::unholdable(execution_id, row, &figure)
+        }
     }
-    Ok(Holding { quantity, average_cost, realized_pnl })
-}
-
-/// Returns whether a position was opened: it was flat, or changed sides.
-fn turns(before: Decimal, after: Decimal) -> bool {
-    !after.is_zero() && (before.is_zero() || before.is_sign_negative() != after.is_sign_negative())
-}
-
-/// Returns the time of an update: now, but always later than the one before.
-pub(super) fn touched(before: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-    now.max(before + chrono::TimeDelta::microseconds(1))
 }
 
 fn by_id<T: Table<Key = i64>>(rows: Vec<T>) -> Rows<T> {

@@ -13,8 +13,9 @@ use std::future::Future;
 
 use tallybook_core::{Batch, CallSite, Value, WriteSession, all, execute, now, optional, params};
 
+use crate::bookkeeping::touched;
 use crate::{Execution, Portfolio, Position, Trade, TradeId, TradeStatus, Trades, TradingSession};
-use ledger::{Ledger, touched};
+use ledger::Ledger;
 use statements::{BY_EXECUTION_IDS, Locks, OF_EXECUTION, OF_TRADES, REVERSAL_OF, SET_STATUS};
 
 pub use error::RecordError;

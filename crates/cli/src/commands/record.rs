@@ -1,5 +1,6 @@
 //! `tallybook record`.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -7,9 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tallybook::Database;
-use tallybook::OpenMode;
-use tallybook::book::{RecordError, Recorded, Trades};
+use tallybook::book::{ExecutionId, RecordError, Recorded, Trades};
+use tallybook::{Database, Error, OpenMode};
 use tokio::time::sleep;
 
 use super::import::open;
@@ -115,15 +115,33 @@ async fn file(
     }
 }
 
-/// Records a batch, again if its outcome is unknown or others were in the way.
+/// Records a batch, again if its outcome is unknown or others were in the way. An execution whose commit was not acknowledged
+/// and that is found again was not recorded before.
 async fn surely(db: &Database, batch: &[(u64, Entry)]) -> Result<Vec<Recorded>> {
+    let mut unacknowledged: HashSet<(usize, ExecutionId)> = HashSet::new();
     let mut pause = PAUSE;
     let mut tries = 1;
     loop {
-        let recorded = db.write(async |session| record(&mut Trades::new(session), batch).await).await;
+        let mut sent = Vec::new();
+        let recorded = db
+            .write(async |session| {
+                let recorded = record(&mut Trades::new(session), batch).await?;
+                sent = new_executions(&recorded).collect();
+                Ok(recorded)
+            })
+            .await;
         match recorded {
-            Ok(done) => return Ok(done.into_value()),
+            Ok(done) => {
+                let mut done = done.into_value();
+                for (place, one) in done.iter_mut().enumerate() {
+                    one.is_repeat &= !unacknowledged.contains(&(place, one.execution.id));
+                }
+                return Ok(done);
+            }
             Err(error) if tries < TRIES && may_succeed(&error) => {
+                if error.database().is_some_and(Error::is_commit_unknown) {
+                    unacknowledged.extend(sent);
+                }
                 sleep(pause).await;
                 pause *= 2;
                 tries += 1;
@@ -131,6 +149,12 @@ async fn surely(db: &Database, batch: &[(u64, Entry)]) -> Result<Vec<Recorded>> 
             Err(error) => return Err(explained(error, batch)),
         }
     }
+}
+
+/// Returns the executions that were not recorded before, each with its place in the batch.
+fn new_executions(recorded: &[Recorded]) -> impl Iterator<Item = (usize, ExecutionId)> {
+    let new = recorded.iter().enumerate().filter(|(_, one)| !one.is_repeat);
+    new.map(|(place, one)| (place, one.execution.id))
 }
 
 /// Records in the order of the file: fills that follow each other together, reversals one by one.

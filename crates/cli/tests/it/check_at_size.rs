@@ -70,28 +70,13 @@ impl Maker {
         let action = if self.below(2) == 0 { Action::Buy } else { Action::Sell };
         let symbol = format!("SYM{:02}", self.below(SYMBOLS as u64));
         let quantity = Decimal::from(FILLS * (1 + self.below(50)));
-        let new = NewTrade::market((portfolio as i64 + 1).into(), action, symbol, quantity);
-        Trade {
-            id: TradeId::new(self.trades),
-            portfolio_id: new.portfolio_id,
+        let new = NewTrade {
             session_id: Some((portfolio as i64 + 1).into()),
-            symbol: new.symbol,
-            action: new.action,
-            quantity: new.quantity,
-            order_type: new.order_type,
-            limit_price: None,
-            stop_price: None,
-            status: new.status,
-            filled_quantity: Decimal::ZERO,
-            average_fill_price: None,
             created_at,
             updated_at: created_at,
-            filled_at: None,
-            decision_rationale: None,
-            confidence_score: None,
-            metadata_json: None,
-            realized_pnl: None,
-        }
+            ..NewTrade::market((portfolio as i64 + 1).into(), action, symbol, quantity)
+        };
+        new.with_id(TradeId::new(self.trades))
     }
 
     /// Returns the next execution, and its order if it is complete.

@@ -16,6 +16,7 @@ mod help;
 mod histories;
 mod hostile;
 mod killed;
+mod lost_primary;
 mod migrate;
 mod opening;
 mod privileges;

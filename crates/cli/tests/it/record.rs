@@ -7,8 +7,8 @@ use tallybook::book::{
     Action, Executions, LimitOffset, NewPortfolio, NewTrade, Portfolios, Positions, TradeId, TradeStatus,
     Trades,
 };
-use tallybook::{Database, Settings};
-use tallybook_testkit::both_dialects;
+use tallybook::{Database, Settings, one, params};
+use tallybook_testkit::{Cluster, both_dialects};
 
 use crate::support::Program;
 
@@ -190,6 +190,34 @@ both_dialects! {
         assert_eq!(desk.filled(buy).await, (90.into(), TradeStatus::PartiallyFilled));
         assert_eq!(desk.run("check book --json", "").json()["balanced"], true);
     }
+}
+
+/// The server commits and its answer gets lost: it waits for a standby that does not exist, and the session is ended then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_answer_recorded_is_not_counted_as_recorded_before() {
+    let server = Cluster::start().unwrap();
+    let desk = Desk::open(&server.url("postgres")).await;
+    let buy = desk.buy;
+    desk.run("record -", &format!("{HEADER}\n{buy},1,10,5\n")).ok();
+    desk.program
+        .write("fills.csv", &format!("{HEADER}\n{buy},1,10,5\n{buy},2,10,5\n{buy},2,10,5\n{buy},3,10,5\n"));
+    server.configure(&[("synchronous_standby_names", "nobody")]).unwrap();
+    let words = format!("record fills.csv --json --database {}", desk.url);
+    let child = desk.program.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end =
+        "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while desk.db.read().await.unwrap().run(one::<(i64,)>(end, params![])).await.unwrap() == (0,) {}
+    server.configure(&[("synchronous_standby_names", "")]).unwrap();
+
+    let run: crate::support::Run = tokio::task::block_in_place(|| child.wait_with_output()).unwrap().into();
+
+    let told = run.json();
+    assert_eq!(
+        (&told["new"], &told["repeated"]),
+        (&2.into(), &2.into()),
+        "the first line, and the third one"
+    );
+    assert_eq!(desk.filled(buy).await.0, decimal("30"));
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(super) struct Known {
     pub(super) latency: Option<Duration>,
     /// Consecutive failed probes.
     pub(super) failures: u32,
+    /// The last probe failed because the server refused the user, the password or the database.
+    pub(super) is_login_refused: bool,
     /// Why the probe has no connection of its own although the node is alive.
     pub(super) unwatched: String,
     /// Role and state that the log shows.
@@ -73,6 +75,7 @@ impl Health {
                 observation: None,
                 latency: None,
                 failures: 0,
+                is_login_refused: false,
                 unwatched: String::new(),
                 logged: None,
             }),

@@ -11,6 +11,9 @@ const MAX_SAMPLES: usize = 4096;
 #[derive(Default)]
 pub(super) struct History {
     samples: VecDeque<Sample>,
+    /// Timeline and position of the most advanced replica at a start without a primary. They say nothing about
+    /// the age of a replica, only which one has more.
+    start: Option<(u32, u64)>,
 }
 
 #[derive(Clone, Copy)]
@@ -32,14 +35,27 @@ impl History {
         }
     }
 
+    /// Begins with the timeline and the position of the most advanced replica, because there is no primary.
+    pub(super) fn begin_without_primary(&mut self, timeline: u32, lsn: u64) {
+        *self = Self { start: Some((timeline, lsn)), ..Self::default() };
+    }
+
     /// Forgets the samples of a former primary.
     pub(super) fn clear(&mut self) {
-        self.samples.clear();
+        *self = Self::default();
     }
 
     /// Returns the latest position.
     pub(super) fn last(&self) -> Option<u64> {
         self.samples.back().map(|sample| sample.lsn)
+    }
+
+    /// Returns whether a replica has everything that is known to be written.
+    pub(super) fn is_reached(&self, timeline: u32, lsn: u64) -> bool {
+        match self.last() {
+            Some(last) => lsn >= last,
+            None => self.start.is_none_or(|start| (timeline, lsn) >= start),
+        }
     }
 
     /// Returns the time before which a replica at `lsn` has every commit.
@@ -79,6 +95,20 @@ mod tests {
         assert_eq!(history.lsn_needed(at(3)), Some(200));
         assert_eq!(history.lsn_needed(at(4)), None);
         assert_eq!(history.last(), Some(200));
+    }
+
+    #[test]
+    fn without_a_primary_the_most_advanced_replica_shows_who_has_all_and_nobody_s_age() {
+        let mut history = History::default();
+        assert!(history.is_reached(1, 0), "nothing is known");
+        history.begin_without_primary(2, 100);
+        let reached = [(2, 100), (3, 50), (2, 99), (1, 200)].map(|(at, lsn)| history.is_reached(at, lsn));
+        assert_eq!(reached, [true, true, false, false], "a later timeline counts more than a position");
+        assert_eq!((history.covered(100), history.last()), (None, None));
+        assert_eq!(history.lsn_needed(Instant::now()), None);
+        history.clear();
+        history.add(Instant::now(), 40);
+        assert!(history.is_reached(1, 40), "the primary's own position is what counts");
     }
 
     proptest! {

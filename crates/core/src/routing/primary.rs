@@ -35,6 +35,8 @@ pub(super) struct Primary {
 struct ElectionState {
     /// System identifier of the cluster, from the first primary.
     system: Option<u64>,
+    /// System identifier of the replicas at a start without a primary, until there is one.
+    system_of_replicas: Option<u64>,
     timeline: u32,
     /// The latest primary, even if it no longer is one.
     last: Option<usize>,
@@ -47,6 +49,12 @@ struct ElectionState {
 struct Contender {
     node: usize,
     seen: Observation,
+}
+
+impl ElectionState {
+    fn known_system(&self) -> Option<u64> {
+        self.system.or(self.system_of_replicas)
+    }
 }
 
 impl Primary {
@@ -74,9 +82,33 @@ impl Primary {
         lock(&self.election)
     }
 
-    /// Returns the system identifier of the cluster, or 0 before the first primary.
+    /// Returns the system identifier of the cluster, or 0 if neither a primary nor the replicas have told it.
     pub(super) fn system(&self) -> u64 {
-        self.election().system.unwrap_or_default()
+        self.election().known_system().unwrap_or_default()
+    }
+
+    /// Returns the system identifier of the cluster if a server belongs to another one. The first primary decides
+    /// which cluster it is, whatever the replicas were part of.
+    pub(super) fn other_system(&self, seen: &Observation, is_candidate: bool) -> Option<u64> {
+        let election = self.election();
+        if election.system.is_none() && is_candidate && !seen.standby {
+            return None;
+        }
+        election.known_system().filter(|&system| system != seen.system)
+    }
+
+    /// Begins without a primary: the most advanced replica shows the cluster and how far its log goes, at least.
+    pub(super) fn begin_without(&self, replica: &Observation) {
+        let mut election = self.election();
+        if election.last.is_none() {
+            election.system_of_replicas = Some(replica.system);
+            self.history().begin_without_primary(replica.timeline, replica.lsn);
+        }
+    }
+
+    /// Returns whether there ever was a primary.
+    pub(super) fn was_found(&self) -> bool {
+        self.election().last.is_some()
     }
 
     /// Returns the timeline of the primary.

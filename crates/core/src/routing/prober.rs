@@ -21,7 +21,7 @@ use super::router::Router;
 use super::status::{NodeRole, NodeState};
 use super::watch::{FailureKind, ProbeFailure, Watch};
 use crate::driver::Connection;
-use crate::postgres::refusal;
+use crate::postgres::{is_login_refused, refusal};
 use crate::random::jittered;
 
 /// A node that does not answer for this long gets no new reads.
@@ -157,6 +157,7 @@ impl Router {
         let silent = |what: &str| ProbeFailure {
             problem: format!("no {what} within {:.1} s", limit.as_secs_f64()),
             kind: FailureKind::Silent,
+            is_login_refused: false,
         };
         if let Some(kept) = &mut watch.connection {
             match self.observe(node, kept).await {
@@ -217,6 +218,7 @@ impl Router {
             known.observation = Some(seen);
             known.latency = Some(sent.elapsed());
             known.failures = 0;
+            known.is_login_refused = false;
         }
         health.set_started(seen.started);
         if !self.has_others() {
@@ -230,10 +232,9 @@ impl Router {
             // Connects that hang since before would occupy places in the pool.
             self.nodes[node].disconnect();
         }
-        let system = self.primary.system();
-        if system != 0 && seen.system != system {
+        if let Some(system) = self.primary.other_system(&seen, self.nodes[node].is_candidate) {
             let reason = format!(
-                "it belongs to another cluster: its system identifier is {}, the primary's {system}",
+                "it belongs to another cluster: its system identifier is {}, that of the others {system}",
                 seen.system
             );
             return self.nodes[node].mark_down(NodeRole::Unknown, reason);
@@ -261,7 +262,7 @@ impl Router {
         }
     }
 
-    fn record_replica(&self, node: usize, seen: Observation, sent: Instant) {
+    pub(super) fn record_replica(&self, node: usize, seen: Observation, sent: Instant) {
         let health = &self.nodes[node].health;
         let follows = health.replayed_to(seen.timeline, seen.lsn);
         let primary = self.primary.now(&self.nodes);
@@ -271,30 +272,36 @@ impl Router {
             let reason = format!("it follows timeline {follows}, and the primary is on {timeline}");
             return self.nodes[node].set_state(NodeRole::Replica, NodeState::Lagging, reason);
         }
-        let (covered, last) = {
+        let (covered, last, has_all) = {
             let history = self.primary.history();
-            (history.covered(seen.lsn), history.last())
+            (history.covered(seen.lsn), history.last(), history.is_reached(follows, seen.lsn))
         };
         health.set_covered(covered);
-        let has_all = last.is_none_or(|last| seen.lsn >= last);
         let paused = if seen.paused { "; its replay is paused" } else { "" };
         let is_late = covered.is_none_or(|covered| sent.saturating_duration_since(covered) > max);
         // Without a primary, it is as fresh as any replica is known to be.
         if is_late && (primary.is_some() || !has_all) {
-            let bytes = last.map_or(0, |last| last.saturating_sub(seen.lsn));
             let age = match covered {
                 Some(covered) => format!("{:.1} s", sent.saturating_duration_since(covered).as_secs_f64()),
                 None => "more than the recorded history".to_owned(),
             };
-            let reason = format!("it is behind by {age}, {bytes} bytes{paused}");
+            let reason = match last {
+                Some(last) => {
+                    format!("it is behind by {age}, {} bytes{paused}", last.saturating_sub(seen.lsn))
+                }
+                None => format!("another replica has more{paused}"),
+            };
             return self.nodes[node].set_state(NodeRole::Replica, NodeState::Lagging, reason);
         }
-        let reason = paused.trim_start_matches("; ").to_owned();
+        let reason = match last {
+            Some(_) => paused.trim_start_matches("; ").to_owned(),
+            None => format!("its age is unknown: no primary{paused}"),
+        };
         self.nodes[node].set_state(NodeRole::Replica, NodeState::Up, reason);
     }
 
     fn record_missed(&self, node: usize, failure: ProbeFailure, watch: &mut Watch) {
-        let ProbeFailure { problem, kind } = failure;
+        let ProbeFailure { problem, kind, is_login_refused } = failure;
         let health = &self.nodes[node].health;
         if kind == FailureKind::Alive {
             self.nodes[node].mark_suspect(problem);
@@ -305,6 +312,7 @@ impl Router {
         let (role, failures) = {
             let mut known = health.known();
             known.failures += 1;
+            known.is_login_refused = is_login_refused;
             (known.role, known.failures)
         };
         match (self.has_others(), kind) {
@@ -340,7 +348,7 @@ impl ProbeFailure {
             _ => error.without_values(),
         };
         let kind = if refusal(error).is_some() { FailureKind::Refused } else { FailureKind::Unreachable };
-        Self { problem, kind }
+        Self { problem, kind, is_login_refused: is_login_refused(error) }
     }
 }
 

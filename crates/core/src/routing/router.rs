@@ -148,32 +148,34 @@ impl Router {
                 return Err(Error::new(ErrorDetail::Closed));
             }
             self.nodes.iter().filter(|node| node.is_candidate).for_each(|node| node.wake.notify_one());
+            // A primary that was lost may be replaced in a moment; one that never was there is not waited for.
+            if !self.primary.was_found() {
+                return Err(self.no_primary(Duration::ZERO));
+            }
             if timeout_at(deadline.end().into(), changed).await.is_err() {
                 return Err(self.no_primary(deadline.timeout()));
             }
         }
     }
 
-    /// Returns why there is no primary, `after` having waited for one.
+    /// Returns the error of a caller who needs a primary and has waited for one.
     pub(super) fn no_primary(&self, after: Duration) -> Error {
-        if let Some(detail) = self.primary.conflict() {
-            return Error::new(ErrorDetail::TwoPrimaries { detail });
-        }
-        let mut was_reached = false;
-        let mut reasons = Vec::new();
-        for node in self.nodes.iter().filter(|node| node.is_candidate) {
+        Error::new(match self.primary.conflict() {
+            Some(detail) => ErrorDetail::TwoPrimaries { detail },
+            None => ErrorDetail::NoPrimary { after, detail: self.candidates() },
+        })
+    }
+
+    /// Returns the names of the servers that may be the primary, and why each is not.
+    pub(super) fn candidates(&self) -> String {
+        let reason = |node: &Node| {
             let known = node.health.known();
-            was_reached |= known.role != NodeRole::Unknown;
-            reasons.push(match known.role {
+            match known.role {
                 NodeRole::Replica => format!("{}: it is a replica", node.name),
                 _ => format!("{}: {}", node.name, known.reason),
-            });
-        }
-        let detail = reasons.join("; ");
-        match was_reached {
-            true => Error::new(ErrorDetail::NoPrimary { after, detail }),
-            false => Error::connect("a primary", detail),
-        }
+            }
+        };
+        self.nodes.iter().filter(|node| node.is_candidate).map(reason).collect::<Vec<_>>().join("; ")
     }
 
     /// Records a failure that the node itself caused, and probes it at once.

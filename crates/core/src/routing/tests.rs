@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tallybook_sql::driver::Role;
+use tallybook_sql::error::ErrorKind;
 use tallybook_sql::params;
 use tallybook_sql::query::{execute, one};
 use tallybook_sql::replication::{Observation, Position};
@@ -62,6 +63,15 @@ impl Scene {
         let scene = Self::with_primary();
         scene.observe_node(NEW, primary(2, 900));
         assert_eq!(scene.0.primary.now(&scene.0.nodes), Some(NEW));
+        scene
+    }
+
+    /// No primary answers. Both others do, and the replica has more than the one that may be promoted.
+    fn begun_without_primary() -> Self {
+        let scene = Self::new();
+        scene.observe_node(NEW, standby(1, 900));
+        scene.observe_node(REPLICA, standby(1, 1000));
+        scene.0.begin_without_primary(Duration::ZERO).unwrap();
         scene
     }
 
@@ -420,4 +430,73 @@ async fn commits_that_the_new_primary_may_lack_are_counted() {
     scene.observe_node(NEW, Observation { started: 102, ..standby(1, 900) });
     scene.observe_node(NEW, Observation { started: 102, ..primary(2, 905) });
     assert_eq!(scene.doubtful(), 2);
+}
+
+#[tokio::test]
+async fn without_a_first_primary_reads_go_to_the_replica_that_has_most() {
+    let scene = Scene::begun_without_primary();
+    assert_eq!([NEW, REPLICA].map(|node| scene.state(node)), [NodeState::Lagging, NodeState::Up]);
+    let chosen = scene.0.choose_replica(ReadConsistency::Usual, Tried::default()).unwrap();
+    assert_eq!((chosen.node, chosen.required_lsn), (REPLICA, None));
+    assert_eq!(scene.chosen(ReadConsistency::Usual, NEW), Some(None), "better than nothing");
+}
+
+#[tokio::test]
+async fn without_a_first_primary_no_replica_meets_a_bound_on_its_age() {
+    let scene = Scene::begun_without_primary();
+    assert_eq!(scene.chosen(ReadConsistency::Within(Duration::from_secs(3600)), REPLICA), None);
+    let status = &scene.0.status()[REPLICA];
+    assert_eq!((status.lag, status.lag_bytes), (None, None));
+    assert_eq!(status.reason, "its age is unknown: no primary");
+}
+
+#[tokio::test]
+async fn without_a_first_primary_a_token_is_met_by_a_replica_of_its_cluster() {
+    let scene = Scene::begun_without_primary();
+    assert_eq!(scene.chosen(after(1, 1000), REPLICA), Some(None));
+    assert_eq!(scene.chosen(after(1, 1001), REPLICA), Some(Some(1001)), "it may have it soon");
+    let stranger = ReadConsistency::After(Position { system: 8, timeline: 1, lsn: 1000 });
+    assert_eq!(scene.chosen(stranger, REPLICA), None);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_first_primary_but_for_one_that_was_lost() {
+    let write = |scene: &Scene| {
+        scene.0.write(Location::caller(), scene.0.acquire_deadline()).now_or_never().map(|it| it.map(drop))
+    };
+    let error = write(&Scene::begun_without_primary()).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoPrimary);
+    let lost = Scene::with_primary();
+    lost.0.nodes[OLD].mark_down(NodeRole::Primary, "it is gone".to_owned());
+    assert!(write(&lost).is_none());
+}
+
+#[tokio::test]
+async fn a_first_primary_that_comes_late_measures_the_replicas() {
+    let scene = Scene::begun_without_primary();
+    scene.observe_node(OLD, primary(1, 1000));
+    scene.observe_node(OLD, primary(1, 1000));
+    scene.observe_node(REPLICA, standby(1, 1000));
+    assert_eq!((scene.primary(), scene.state(REPLICA)), (Some(OLD), NodeState::Up));
+    assert_eq!(scene.reason(REPLICA), "");
+    let hour = ReadConsistency::Within(Duration::from_secs(3600));
+    assert_eq!(scene.chosen(hour, REPLICA), Some(None));
+}
+
+#[tokio::test]
+async fn a_first_primary_of_another_cluster_than_the_replicas_is_right() {
+    let scene = Scene::begun_without_primary();
+    scene.observe_node(OLD, Observation { system: 8, ..primary(1, 50) });
+    assert_eq!(scene.primary(), Some(OLD));
+    scene.observe_node(REPLICA, standby(1, 1000));
+    assert_eq!(scene.state(REPLICA), NodeState::Down);
+    assert!(scene.reason(REPLICA).contains("another cluster"), "{}", scene.reason(REPLICA));
+}
+
+#[tokio::test]
+async fn without_a_first_primary_a_later_replica_of_another_cluster_is_not_read_from() {
+    let scene = Scene::begun_without_primary();
+    scene.observe_node(NEW, Observation { system: 8, ..standby(1, 2000) });
+    assert_eq!(scene.state(NEW), NodeState::Down);
+    assert!(scene.reason(NEW).contains("another cluster"), "{}", scene.reason(NEW));
 }

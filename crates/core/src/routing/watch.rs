@@ -30,6 +30,8 @@ pub(super) struct Watch {
 pub(super) struct ProbeFailure {
     pub(super) problem: String,
     pub(super) kind: FailureKind,
+    /// The server refused the user, the password or the database.
+    pub(super) is_login_refused: bool,
 }
 
 /// The meaning of a failed probe.

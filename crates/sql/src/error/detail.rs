@@ -219,7 +219,11 @@ impl fmt::Display for ErrorDetail {
             }
             ErrorDetail::Revision { lines } => f.write_str(&lines.join(" ")),
             ErrorDetail::NoPrimary { after, detail } => {
-                write!(f, "no server takes writes, after {:.1} s of looking: {detail}", after.as_secs_f64())
+                f.write_str("no server takes writes")?;
+                if !after.is_zero() {
+                    write!(f, ", after {:.1} s of looking", after.as_secs_f64())?;
+                }
+                write!(f, ": {detail}; start the primary, or promote a standby that DATABASE_URL names")
             }
             ErrorDetail::TwoPrimaries { detail } => write!(
                 f,

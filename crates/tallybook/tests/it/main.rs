@@ -70,4 +70,5 @@ mod variables;
 mod waiting;
 mod watch;
 mod wire;
+mod without_primary;
 mod write;

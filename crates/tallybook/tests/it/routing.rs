@@ -28,7 +28,7 @@ impl Family {
         })
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[&self.primary], &self.replicas.iter().collect::<Vec<_>>())
     }
 
@@ -40,7 +40,7 @@ impl Family {
 }
 
 /// All servers take the password of the first of `primaries`.
-fn settings(primaries: &[&Cluster], replicas: &[&Cluster]) -> Settings {
+pub(crate) fn settings(primaries: &[&Cluster], replicas: &[&Cluster]) -> Settings {
     let hosts: Vec<_> = primaries.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
     let password = primaries[0].password();
     let url = format!("postgresql://tallybook:{password}@{}/postgres", hosts.join(","));
@@ -68,27 +68,27 @@ pub(crate) fn node(db: &Database, server: &Cluster) -> NodeStatus {
 }
 
 /// Waits until a replica has replayed everything the primary wrote, and the database knows it.
-async fn caught_up(db: &Database, primary: &Cluster, replica: &Cluster) {
+pub(crate) async fn caught_up(db: &Database, primary: &Cluster, replica: &Cluster) {
     block_in_place(|| replica.catch_up(primary)).unwrap();
     eventually("the replica has caught up", async || node(db, replica).lag_bytes == Some(0)).await;
 }
 
 /// Returns the port of the server that a session reads from.
-async fn port(mut session: tallybook::ReadSession) -> u16 {
+pub(crate) async fn port(mut session: tallybook::ReadSession) -> u16 {
     let (port,) = session.run(one::<(i64,)>("SELECT inet_server_port()::bigint", params![])).await.unwrap();
     port as u16
 }
 
-async fn create(db: &Database) {
+pub(crate) async fn create(db: &Database) {
     let table = "CREATE TABLE notes (id bigint PRIMARY KEY)";
     db.write(async |session| session.run(execute(table, params![])).await).await.unwrap();
 }
 
-async fn add(db: &Database, id: i64) -> CommitToken {
+pub(crate) async fn add(db: &Database, id: i64) -> CommitToken {
     try_add(db, id).await.unwrap()
 }
 
-async fn try_add(db: &Database, id: i64) -> Result<CommitToken> {
+pub(crate) async fn try_add(db: &Database, id: i64) -> Result<CommitToken> {
     let insert = "INSERT INTO notes (id) VALUES ($1)";
     Ok(db.write(async |session| session.run(execute(insert, params![id])).await).await?.token())
 }
@@ -371,7 +371,7 @@ async fn a_read_after_a_commit_sees_it_however_its_connection_ends() {
     tokio::join!(terminate, writes);
 }
 
-async fn pause_replay(replica: &Cluster, paused: bool) {
+pub(crate) async fn pause_replay(replica: &Cluster, paused: bool) {
     let db = Database::open(Settings::new(&replica.url("postgres")).unwrap()).await.unwrap();
     let call =
         if paused { "SELECT pg_wal_replay_pause()::text" } else { "SELECT pg_wal_replay_resume()::text" };
