@@ -152,7 +152,8 @@ impl<'p> Binding<'p> {
     /// Returns the query for the next statement. If its rows are the newest, their order is checked, unless the statement
     /// orders by canonical time.
     pub(crate) fn next<T: Table>(&mut self, is_newest: bool) -> Rows<T> {
-        let (statement, others) = self.statements.split_first().expect("a plan has a statement for each relation");
+        let (statement, others) =
+            self.statements.split_first().expect("a plan has a statement for each relation");
         self.statements = others;
         let statement = statement.clone();
         let values = self.values.to_vec();

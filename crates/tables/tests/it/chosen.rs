@@ -81,7 +81,8 @@ const PATHS: [&str; 7] = [
 fn all_includes() -> Vec<Include<DeskView>> {
     let mut includes = Vec::new();
     for chosen in 0..1 << PATHS.len() {
-        let paths = PATHS.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, path)| *path);
+        let paths =
+            PATHS.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, path)| *path);
         let include = Include::from_paths(paths).unwrap();
         if !includes.contains(&include) {
             includes.push(include);
@@ -306,7 +307,8 @@ async fn a_load_that_is_read_again_because_of_foreign_times_includes_the_same() 
     assert_eq!((session.counts().statements, session.counts().round_trips), (12, 2));
     let orders = loaded.orders.unwrap();
     assert_eq!(orders.iter().map(|view| view.order.quantity).collect::<Vec<_>>(), [1, 5, 4]);
-    let fills = |view: &OrderView| view.fills.as_ref().unwrap().iter().map(|view| view.fill.id).collect::<Vec<_>>();
+    let fills =
+        |view: &OrderView| view.fills.as_ref().unwrap().iter().map(|view| view.fill.id).collect::<Vec<_>>();
     assert!(orders.iter().all(|view| fills(view) == [Id::new(view.order.id.get())] && view.labels.is_none()));
     assert_eq!(loaded.done, None);
 }
