@@ -184,6 +184,17 @@ async fn desk_with_orders(db: &Database, count: i64) -> Id<Desk> {
     created.id
 }
 
+/// The name of one relation begins with that of another.
+#[derive(Clone, Debug, PartialEq, Aggregate)]
+struct OrderWithNewestFills {
+    #[root]
+    order: Order,
+    #[many]
+    fills: Option<Vec<Fill>>,
+    #[many(newest = 2)]
+    fills_newest: Option<Vec<Fill>>,
+}
+
 /// A desk with all orders and their fills.
 #[derive(Clone, Debug, PartialEq, Aggregate)]
 struct AllOrders {
@@ -325,6 +336,12 @@ fn a_path_includes_the_relations_that_it_leads_through() {
     assert_eq!(parse("orders.fills.venue"), parse("orders.fills.venue,orders,orders"));
     // The relations in between are always loaded.
     assert_eq!(parse("received.from.latest").to_string(), "received.from.latest");
+}
+
+#[test]
+fn a_path_does_not_include_a_relation_whose_name_it_begins_with() {
+    let include = Include::<OrderWithNewestFills>::parse("fills_newest").unwrap();
+    assert_eq!(include.to_string(), "fills_newest");
 }
 
 #[test]
