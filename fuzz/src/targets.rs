@@ -12,7 +12,8 @@ mod csv_files;
 #[path = "../../crates/migrate/src/steps/tokens.rs"]
 mod script;
 
-use tallybook::book::{Cursor, Portfolio, Table, Trade};
+use tallybook::book::{Cursor, Execution, Portfolio, Position, Table, Trade};
+use tallybook::tables::{Aggregate, Include};
 use tallybook::{CommitToken, Escaped, Report, Row, Settings};
 use tallybook_sql::fingerprint;
 
@@ -34,7 +35,8 @@ macro_rules! targets {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = targets![urls, csv, cursors, tokens, scripts, fingerprints, reports];
+pub const TARGETS: [Target; 8] =
+    targets![urls, csv, cursors, includes, tokens, scripts, fingerprints, reports];
 
 /// What it shows of a URL is a URL that shows the same; what it says of none is one line.
 fn urls(data: &[u8]) {
@@ -97,6 +99,37 @@ fn cursors(data: &[u8]) {
     }
     if let Ok(cursor) = text.parse::<Cursor<Portfolio>>() {
         assert_eq!(cursor.to_string().parse().ok(), Some(cursor), "{text:?}");
+    }
+}
+
+#[derive(Aggregate)]
+struct TradeView {
+    #[root]
+    trade: Trade,
+    #[many]
+    executions: Option<Vec<Execution>>,
+}
+
+#[derive(Aggregate)]
+struct PortfolioView {
+    #[root]
+    portfolio: Portfolio,
+    #[many]
+    positions: Option<Vec<Position>>,
+    #[many]
+    trades: Option<Vec<TradeView>>,
+}
+
+/// What it says of an unknown path is one short line.
+fn includes(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match text.parse::<Include<PortfolioView>>() {
+        Ok(include) => assert_eq!(include.to_string().parse(), Ok(include), "{text:?}"),
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.chars().all(Escaped::is_safe), "{told:?}");
+            assert!(told.len() < 2_000, "{told}");
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The error of an [`Include`](crate::tables::Include) that names a path which the aggregate does not have, or whose relation is always loaded.
+/// The error of an [`Include`](crate::tables::Include) that names a path which the aggregate does not have, or whose relation
+/// is always loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownRelation {
     path: String,

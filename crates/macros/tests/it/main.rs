@@ -12,8 +12,8 @@ const PINNED: &str = "rustc 1.95.";
 const OF_THE_MACROS: [&str; 2] = ["aggregate_fields", "table_options"];
 
 /// Mistakes whose errors the compiler writes, with the notes of the traits.
-const OF_THE_COMPILER: [&str; 6] =
-    ["append_only", "mixed_ids", "no_relation", "no_table", "two_relations", "wrong_column"];
+const OF_THE_COMPILER: [&str; 7] =
+    ["append_only", "mixed_ids", "no_relation", "no_table", "other_include", "two_relations", "wrong_column"];
 
 #[test]
 #[expect(clippy::print_stdout, reason = "a test that leaves cases out says so")]

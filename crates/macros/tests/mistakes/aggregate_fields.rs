@@ -45,6 +45,14 @@ struct ManyOfOne {
 }
 
 #[derive(Aggregate)]
+struct ManyOfOption {
+    #[root]
+    author: Author,
+    #[many]
+    note: Option<Note>,
+}
+
+#[derive(Aggregate)]
 struct OneOfMany {
     #[root]
     author: Author,

@@ -34,6 +34,47 @@ impl Included {
 
 impl<A: Load> Include<A> {
     /// The number of chosen relations.
+    ///
+    /// ```compile_fail,E0080
+    /// use tallybook::tables::{Aggregate, Id, Include, Table};
+    ///
+    /// #[derive(Clone, Table)]
+    /// #[table(name = "nodes")]
+    /// struct Node {
+    ///     id: Id<Node>,
+    ///     within: Option<Id<Node>>,
+    /// }
+    ///
+    /// macro_rules! seven_chosen {
+    ///     ($name:ident: $of:ident) => {
+    ///         #[derive(Clone, Aggregate)]
+    ///         struct $name {
+    ///             #[root]
+    ///             node: Node,
+    ///             #[many]
+    ///             a: Option<Vec<$of>>,
+    ///             #[many]
+    ///             b: Option<Vec<$of>>,
+    ///             #[many]
+    ///             c: Option<Vec<$of>>,
+    ///             #[many]
+    ///             d: Option<Vec<$of>>,
+    ///             #[many]
+    ///             e: Option<Vec<$of>>,
+    ///             #[many]
+    ///             f: Option<Vec<$of>>,
+    ///             #[many]
+    ///             g: Option<Vec<$of>>,
+    ///         }
+    ///     };
+    /// }
+    ///
+    /// seven_chosen!(Seven: Node);
+    /// seven_chosen!(FiftySix: Seven);
+    /// seven_chosen!(TooMany: FiftySix);
+    /// assert!(Include::<FiftySix>::none().is_none());
+    /// let _ = Include::<TooMany>::none();
+    /// ```
     const COUNT: usize = {
         let count = chosen_in::<A>();
         assert!(

@@ -79,21 +79,18 @@ impl Plans {
 
     /// Returns the call that replaces a loop of `load`.
     pub(crate) fn load_many<A: Load>(&self, include: Include<A>) -> &'static str {
-        let calls = self.calls(include);
-        calls.load.get(|| call(include, "load_many", &format!("::<{}>", A::NAME), "&ids"))
+        self.calls(include).load.get(|| call(include, "load_many", "", "&ids"))
     }
 
     /// Returns the call that replaces a loop of `load_of`.
     pub(crate) fn load_of_many<A: Load>(&self, include: Include<A>) -> &'static str {
-        let calls = self.calls(include);
-        calls.load_of.get(|| call(include, "load_of_many", &format!("::<{}, _>", A::NAME), "&parents"))
+        self.calls(include).load_of.get(|| call(include, "load_of_many", ", _", "&parents"))
     }
 
     /// Returns the call that replaces a loop of `load_newest_of`.
     pub(crate) fn load_newest_of_many<A: Load>(&self, include: Include<A>) -> &'static str {
-        let types = || format!("::<{}, _>", A::NAME);
-        let calls = self.calls(include);
-        calls.load_newest_of.get(|| call(include, "load_newest_of_many", &types(), "&parents, limit"))
+        let call = || call(include, "load_newest_of_many", ", _", "&parents, limit");
+        self.calls(include).load_newest_of.get(call)
     }
 
     fn calls<A: Load>(&self, include: Include<A>) -> &ManyCalls {
@@ -101,11 +98,12 @@ impl Plans {
     }
 }
 
-/// Returns the text of a call. The type of an include says which aggregate is loaded.
-fn call<A: Load>(include: Include<A>, method: &str, types: &str, arguments: &str) -> String {
+/// Returns the text of a call. Where relations are included, their type says which aggregate is loaded; elsewhere it
+/// stands before the `other_types`.
+fn call<A: Load>(include: Include<A>, method: &str, other_types: &str, arguments: &str) -> String {
     let repository = <A::Root as Table>::REPOSITORY;
     if include.is_none() {
-        format!("{repository}::{method}{types}({arguments})")
+        format!("{repository}::{method}::<{}{other_types}>({arguments})", A::NAME)
     } else {
         format!("{repository}::including(include).{method}({arguments})")
     }

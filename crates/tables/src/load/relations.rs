@@ -82,6 +82,35 @@ pub(super) const fn statements_in<A: Load>() -> usize {
 }
 
 /// Returns the number of [`Chosen`](crate::tables::Chosen) relations in an aggregate, at any depth.
+///
+/// ```compile_fail,E0080
+/// use tallybook::book::{Execution, Trade};
+/// use tallybook::tables::{Chosen, Include, Load, Many, Plans};
+///
+/// struct TradeView(Trade, Option<Vec<Execution>>);
+///
+/// impl Load for TradeView {
+///     type Root = Trade;
+///     type Relations = (Chosen<Many<Trade, Execution>>,);
+///     const NAME: &'static str = "TradeView";
+///     const RELATIONS: Self::Relations = (Chosen::new(Many::new()),);
+///
+///     fn assemble(trade: Trade, (executions,): (Option<Vec<Execution>>,)) -> Self {
+///         Self(trade, executions)
+///     }
+///
+///     fn root(&self) -> &Trade {
+///         &self.0
+///     }
+///
+///     fn plans() -> &'static Plans {
+///         static PLANS: Plans = Plans::new();
+///         &PLANS
+///     }
+/// }
+///
+/// Include::<TradeView>::none();
+/// ```
 pub(super) const fn chosen_in<A: Load>() -> usize {
     let chosen = <A::Relations as Relations<A::Root>>::CHOSEN;
     assert!(

@@ -2,7 +2,7 @@
 
 use tallybook::Confidence;
 use tallybook::migrate::{Column, Migrator, Revision, Step, Target, Type};
-use tallybook::tables::{Aggregate, Id, LimitOffset, Table};
+use tallybook::tables::{Aggregate, Id, Include, LimitOffset, Table};
 use tallybook_testkit::both_dialects;
 
 use crate::support::{open, write};
@@ -28,6 +28,14 @@ struct UserWithAccounts {
     user: User,
     #[many]
     accounts: Vec<Account>,
+}
+
+#[derive(Clone, Debug, PartialEq, Aggregate)]
+struct UserView {
+    #[root]
+    user: User,
+    #[many]
+    accounts: Option<Vec<Account>>,
 }
 
 const REVISIONS: &[Revision] = &[Revision::new(
@@ -81,6 +89,22 @@ both_dialects! {
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].confidence, Confidence::Confirmed);
         assert_eq!(findings[0].suggestion, "call Users::load_many::<UserWithAccounts>(&ids) once");
+    }
+
+    async fn a_loop_of_loads_with_an_include_names_the_load_of_many_with_it(url: &str) {
+        accounts(url).await;
+        let db = open(url).await;
+        let mut session = db.read().await.unwrap();
+        let include = Include::<UserView>::all();
+        for user in Users::new(&mut session).get_many(LimitOffset::first(8)).await.unwrap() {
+            let loaded = Users::new(&mut session).including(include).load(user.id).await.unwrap().unwrap();
+            assert_eq!(loaded.accounts.unwrap()[0].holder, user.id);
+        }
+        drop(session);
+        let findings = db.findings();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].confidence, Confidence::Confirmed);
+        assert_eq!(findings[0].suggestion, "call Users::including(include).load_many(&ids) once");
     }
 
     async fn a_loop_over_the_rows_of_each_parent_names_the_load_of_many(url: &str) {

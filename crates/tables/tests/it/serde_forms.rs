@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{from_value, json, to_value};
-use tallybook::tables::{Aggregate, Id, Repository};
+use tallybook::tables::{Aggregate, Id, Include, Repository};
 use tallybook_testkit::both_dialects;
 use uuid::Uuid;
 
@@ -20,6 +20,15 @@ struct OrderOfDesk {
     desk: Option<Desk>,
     #[many]
     replaced_by: Vec<Order>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Aggregate)]
+struct DeskView {
+    #[root]
+    desk: Desk,
+    #[many]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<Vec<Order>>,
 }
 
 #[track_caller]
@@ -57,6 +66,17 @@ both_dialects! {
         }));
         let stored: Venue = create(&db, &venue(3)).await;
         round_trips(&stored, json!({ "id": venue_id(3).to_string(), "name": "venue 3", "lots": 1 }));
+    }
+
+    async fn a_relation_that_was_not_included_is_left_out_of_json(url: &str) {
+        let db = desks(url).await;
+        let stored: Desk = create(&db, &desk(2)).await;
+        let mut session = db.read().await.unwrap();
+        let mut desks = Desks::new(&mut session);
+        let without: DeskView = desks.load(stored.id).await.unwrap().unwrap();
+        round_trips(&without, json!({ "desk": &stored }));
+        let with = desks.including(Include::<DeskView>::all()).load(stored.id).await.unwrap().unwrap();
+        round_trips(&with, json!({ "desk": &stored, "orders": [] }));
     }
 
     async fn a_row_that_arrives_as_json_is_stored(url: &str) {

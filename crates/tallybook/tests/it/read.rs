@@ -151,6 +151,17 @@ tallybook_testkit::both_dialects! {
         assert_eq!(session.counts(), tallybook::Counts::default());
     }
 
+    async fn an_option_of_a_batch_is_the_batch_or_sends_nothing(url: &str) {
+        let db = with_notes(url).await;
+        let mut session = db.read().await.unwrap();
+        let answer = || one::<(i64,)>("SELECT 42", params![]);
+        let read = session.run((Some(answer()), None::<One<(i64,)>>, answer())).await.unwrap();
+        assert_eq!(read, (Some((42,)), None, (42,)));
+        assert_eq!((session.counts().statements, session.counts().round_trips), (2, 1));
+        assert_eq!(session.run(None::<One<(i64,)>>).await.unwrap(), None);
+        assert_eq!((session.counts().statements, session.counts().round_trips), (2, 1));
+    }
+
     async fn one_and_optional_say_how_many_rows_there_were(url: &str) {
         let db = with_notes(url).await;
         write(&db, "INSERT INTO notes (id, title) VALUES (1, 'one'), (2, 'two')").await;
