@@ -16,7 +16,9 @@ use tallybook_core::{Batch, CallSite, Value, WriteSession, all, execute, now, op
 use crate::bookkeeping::touched;
 use crate::{Execution, Portfolio, Position, Trade, TradeId, TradeStatus, Trades, TradingSession};
 use ledger::Ledger;
-use statements::{BY_EXECUTION_IDS, Locks, OF_EXECUTION, OF_TRADES, REVERSAL_OF, SET_STATUS};
+use statements::{
+    BY_EXECUTION_ID, BY_EXECUTION_IDS, Locks, OF_EXECUTION, OF_TRADE, OF_TRADES, REVERSAL_OF, SET_STATUS,
+};
 
 pub use error::RecordError;
 pub use fill::{Fill, Recorded, Reversal};
@@ -123,7 +125,7 @@ impl Trades<'_, WriteSession> {
         let call = CallSite::here();
         let session = self.session();
         async move {
-            let locked = all::<Trade>(&OF_TRADES.trades, params![vec![id.get()]]).called(call);
+            let locked = all::<Trade>(&OF_TRADE.trades, params![id]).called(call);
             let Some(mut trade) = session.run(locked).await?.pop() else {
                 return Err(RecordError::NoOrder { trade: id });
             };
@@ -146,12 +148,16 @@ type Locked = (Vec<Portfolio>, Vec<Trade>, Vec<TradingSession>, Vec<Position>, V
 
 /// Returns the queries that lock the rows of some orders, and read the executions with these identifiers of the venue.
 fn lock(locks: &Locks, orders: &[Value], execution_ids: &[String]) -> impl Batch<Output = Locked> + use<> {
+    let executions = match execution_ids {
+        [only] => all(&*BY_EXECUTION_ID, params![only]),
+        several => all(&*BY_EXECUTION_IDS, params![several]),
+    };
     (
         all(&locks.portfolios, orders.to_vec()),
         all(&locks.trades, orders.to_vec()),
         all(&locks.sessions, orders.to_vec()),
         all(&locks.positions, orders.to_vec()),
-        all(&*BY_EXECUTION_IDS, params![execution_ids]),
+        executions,
     )
 }
 
@@ -167,9 +173,12 @@ async fn record(
         return Ok(Vec::new());
     }
     let trades: BTreeSet<_> = fills.iter().map(|fill| fill.trade_id.get()).collect();
-    let trades = params![trades.into_iter().collect::<Vec<_>>()].into_result()?;
+    let trades: Vec<_> = trades.into_iter().collect();
     let ids: Vec<_> = fills.iter().map(|fill| fill.execution_id.clone()).collect();
-    let batch = lock(&OF_TRADES, &trades, &ids);
+    let batch = match &*trades {
+        &[only] => lock(&OF_TRADE, &params![only].into_result()?, &ids),
+        several => lock(&OF_TRADES, &params![several].into_result()?, &ids),
+    };
     let mut ledger = Ledger::new(session.run(batch.called(call)).await?);
     for fill in fills {
         ledger.fill(fill)?;

@@ -23,11 +23,13 @@ pub(super) struct Locks {
 pub(super) static OF_TRADES: LazyLock<Locks> =
     LazyLock::new(|| Locks::of("id = ANY((SELECT $1::int4[])::int4[])", "id IN rarray($1)"));
 
+/// Locks the order with the identifier `$1`. A fill alone is what most programs record, and lists take the server half as long
+/// again.
+pub(super) static OF_TRADE: LazyLock<Locks> = LazyLock::new(|| Locks::of_one("id = $1"));
+
 /// Locks the order that the execution with the venue's identifier `$1` fills.
-pub(super) static OF_EXECUTION: LazyLock<Locks> = LazyLock::new(|| {
-    let of_execution = "id = (SELECT trade_id FROM executions WHERE execution_id = $1)";
-    Locks::of(of_execution, of_execution)
-});
+pub(super) static OF_EXECUTION: LazyLock<Locks> =
+    LazyLock::new(|| Locks::of_one("id = (SELECT trade_id FROM executions WHERE execution_id = $1)"));
 
 /// Selects the executions with the venue's identifiers `$1`.
 pub(super) static BY_EXECUTION_IDS: LazyLock<Statement> = LazyLock::new(|| {
@@ -36,6 +38,10 @@ pub(super) static BY_EXECUTION_IDS: LazyLock<Statement> = LazyLock::new(|| {
         select::<Execution>("execution_id IN rarray($1)"),
     )
 });
+
+/// Selects the execution with the venue's identifier `$1`.
+pub(super) static BY_EXECUTION_ID: LazyLock<Statement> =
+    LazyLock::new(|| select::<Execution>("execution_id = $1").into());
 
 /// Selects the execution that takes back the one with the venue's identifier `$1`.
 pub(super) static REVERSAL_OF: LazyLock<Statement> = LazyLock::new(|| {
@@ -74,12 +80,7 @@ impl Locks {
     /// the order of their identifiers, so that two transactions never wait for each other. On SQLite the writing transaction is
     /// the only one.
     fn of(postgres: &str, sqlite: &str) -> Self {
-        let locking = |rows: fn(&str) -> String| {
-            Statement::per_dialect_owned(
-                format!("{} ORDER BY id FOR NO KEY UPDATE", rows(postgres)),
-                format!("{} ORDER BY id", rows(sqlite)),
-            )
-        };
+        let locking = |rows: fn(&str) -> String| locking(&rows(postgres), &rows(sqlite));
         Self {
             portfolios: locking(|orders| {
                 select::<Portfolio>(&format!("id IN (SELECT portfolio_id FROM trades WHERE {orders})"))
@@ -94,6 +95,30 @@ impl Locks {
             }),
         }
     }
+
+    /// Returns the statements for the one order that a condition on `trades` selects, in the words of both dialects.
+    fn of_one(order: &str) -> Self {
+        let of_order = |column: &str| format!("(SELECT {column} FROM trades WHERE {order})");
+        let locking = |text: String| locking(&text, &text);
+        Self {
+            portfolios: locking(select::<Portfolio>(&format!("id = {}", of_order("portfolio_id")))),
+            trades: locking(select::<Trade>(order)),
+            sessions: locking(select::<TradingSession>(&format!("id = {}", of_order("session_id")))),
+            positions: locking(select::<Position>(&format!(
+                "portfolio_id = {} AND symbol = {}",
+                of_order("portfolio_id"),
+                of_order("symbol")
+            ))),
+        }
+    }
+}
+
+/// Returns a statement that locks the rows that these texts select.
+fn locking(postgres: &str, sqlite: &str) -> Statement {
+    Statement::per_dialect_owned(
+        format!("{postgres} ORDER BY id FOR NO KEY UPDATE"),
+        format!("{sqlite} ORDER BY id"),
+    )
 }
 
 fn select<T: Table>(condition: &str) -> String {

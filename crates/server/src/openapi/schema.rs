@@ -159,7 +159,7 @@ pub(crate) fn token_header() -> [Parameter; 1] {
         is_required: false,
         docs: "The header of the same name from the answer of a write: the read sees that write, whichever server it runs on."
             .to_owned(),
-        schema: json!({ "type": "string", "pattern": "^$" }),
+        schema: json!({ "type": "string", "pattern": r"^(nothing|unknown|[0-9]{1,18}\.[0-9]{1,9}\.[0-9A-F]{1,15})$" }),
     }]
 }
 

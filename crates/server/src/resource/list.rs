@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
-use tallybook::tables::{Cursor, Filter, IdOf, Page, Repository};
+use tallybook::tables::{Cursor, IdOf, Repository, Table};
 
 use super::filter::{described, filter};
 use super::read::include;
@@ -23,10 +23,12 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
     endpoint.summary = format!("Lists {}s", T::NOUN);
     endpoint.docs = "Newest first. `next` is the cursor of the next page, and the header `Link` its address; the last page has \
         neither. Rows that are added meanwhile neither repeat nor hide others. With `ids`, the rows with these identifiers, \
-        in their order; missing ones are left out."
+        in their order; missing ones are left out. Relations come from one snapshot, together with their rows; a page with \
+        them takes two round trips, `ids` one."
         .to_owned();
-    // An SQLite file in which other programs wrote times in their own spellings takes one statement more.
-    endpoint.most = (most_statements::<T>().max(2), 2);
+    // The page, and its rows with their relations. An SQLite file in which other programs wrote times in their own spellings
+    // takes one statement more.
+    endpoint.most = (2 + most_statements::<T>(), 3);
     endpoint.parameters = described::<T>().collect();
     endpoint.parameters.extend([
         Parameter {
@@ -83,9 +85,6 @@ async fn list<T: Resource>(
         drop(session);
         return etag::answer(&headers, to_json(&json!({ "rows": rows, "next": null }))?);
     }
-    if !include.is_none() {
-        parameters.refuse("include", "needs `ids`, so that the rows and their relations are one snapshot");
-    }
     let filter = filter::<T>(&mut parameters);
     let limit = limit(&mut parameters);
     let after = parameters.text("after").map(|text| text.parse::<Cursor<T>>());
@@ -95,8 +94,19 @@ async fn list<T: Resource>(
         None
     });
     parameters.finish()?;
-    let page = page::<T>(&app, &consistency, filter, after.as_ref(), limit).await?;
-    let mut response = etag::answer(&headers, to_json(&page)?)?;
+    let mut session = consistency.read(&app).await?;
+    let mut rows = Repository::<_, T>::new(&mut session);
+    let page = rows.get_page_where(filter, after.as_ref(), limit).await?;
+    let body = match include.is_none() {
+        true => to_json(&page)?,
+        false => {
+            let ids: Vec<_> = page.rows.iter().map(Table::id).collect();
+            let rows = rows.including(include).load_many(&ids).await?;
+            to_json(&json!({ "rows": rows, "next": page.next }))?
+        }
+    };
+    drop(session);
+    let mut response = etag::answer(&headers, body)?;
     if let Some(next) = &page.next
         && let Ok(link) =
             HeaderValue::try_from(format!("<{}>; rel=\"next\"", following(&uri, &next.to_string())))
@@ -104,17 +114,6 @@ async fn list<T: Resource>(
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)
-}
-
-async fn page<T: Resource>(
-    app: &App,
-    consistency: &Consistency,
-    filter: Filter,
-    after: Option<&Cursor<T>>,
-    limit: u32,
-) -> Result<Page<T>, Problem> {
-    let mut session = consistency.read(app).await?;
-    Ok(Repository::<_, T>::new(&mut session).get_page_where(filter, after, limit).await?)
 }
 
 fn limit(parameters: &mut Parameters) -> u32 {

@@ -32,7 +32,7 @@ pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
         body: None,
         headers: &["X-Tallybook-Token"],
     }];
-    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE]);
+    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE, Kind::KEY_REUSED]);
     vec![endpoint]
 }
 

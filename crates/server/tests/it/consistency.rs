@@ -1,7 +1,7 @@
 //! Read your writes.
 
-use tallybook_testkit::both_dialects;
 use serde_json::json;
+use tallybook_testkit::both_dialects;
 
 use crate::support::Service;
 

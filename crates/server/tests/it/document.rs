@@ -58,7 +58,8 @@ fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
 fn every_column_of_a_row_says_what_it_holds() {
     for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
         for (field, property) in schema["properties"].as_object().unwrap() {
-            let is_described = property.get("description").is_some() || ["Problem", "Recorded"].contains(&&**name);
+            let is_described =
+                property.get("description").is_some() || ["Problem", "Recorded"].contains(&&**name);
             assert!(is_described, "{name}.{field}");
         }
     }

@@ -3,6 +3,7 @@
 mod access;
 mod budgets;
 mod changes;
+mod connections;
 mod consistency;
 mod document;
 mod fills;
@@ -11,3 +12,4 @@ mod operation;
 mod reads;
 mod repeats;
 mod support;
+mod tls;

@@ -42,31 +42,61 @@ async fn mistakes(service: &Service) -> Vec<Mistake> {
         Mistake { docs: "a path that does not exist", answer: service.get("/v1/orders").await },
         Mistake { docs: "a row that does not exist", answer: service.get("/v1/trades/999").await },
         Mistake { docs: "an identifier that is no number", answer: service.get("/v1/trades/first").await },
-        Mistake { docs: "a method that the path does not have", answer: service.ask(Method::PUT, "/v1/trades").await },
+        Mistake {
+            docs: "a method that the path does not have",
+            answer: service.ask(Method::PUT, "/v1/trades").await,
+        },
         Mistake { docs: "an unknown parameter", answer: service.get("/v1/trades?colour=red").await },
-        Mistake { docs: "a parameter that is given twice", answer: service.get("/v1/trades?limit=1&limit=2").await },
-        Mistake { docs: "a `limit` of 0, or above 1,000", answer: service.get("/v1/trades?limit=1001").await },
-        Mistake { docs: "a cursor of another list", answer: service.get("/v1/trades?after=positions.7").await },
-        Mistake { docs: "a relation that cannot be included", answer: service.get("/v1/trades?ids=1&include=fills").await },
-        Mistake { docs: "a time without a zone", answer: service.get("/v1/trades?since=2026-11-30T09:30:00").await },
+        Mistake {
+            docs: "a parameter that is given twice",
+            answer: service.get("/v1/trades?limit=1&limit=2").await,
+        },
+        Mistake {
+            docs: "a `limit` of 0, or above 1,000",
+            answer: service.get("/v1/trades?limit=1001").await,
+        },
+        Mistake {
+            docs: "a cursor of another list",
+            answer: service.get("/v1/trades?after=positions.7").await,
+        },
+        Mistake {
+            docs: "a relation that cannot be included",
+            answer: service.get("/v1/trades?ids=1&include=fills").await,
+        },
+        Mistake {
+            docs: "a time without a zone",
+            answer: service.get("/v1/trades?since=2026-11-30T09:30:00").await,
+        },
         Mistake { docs: "a body that is not JSON", answer: text("{\"name\": ").await },
         Mistake { docs: "something after the JSON", answer: text("{} {}").await },
         Mistake { docs: "JSON that is nested 100,000 deep", answer: text(&deep).await },
         Mistake { docs: "a body of more than 1 MiB", answer: text(&" ".repeat(1024 * 1024 + 1)).await },
         Mistake { docs: "a body of another media type", answer: typed("text/plain", "{}").await },
         Mistake { docs: "a field that is missing", answer: service.post("/v1/trades", &missing).await },
-        Mistake { docs: "a field that is unknown, or that follows from fills", answer: new(("current_capital", json!("1"))).await },
+        Mistake {
+            docs: "a field that is unknown, or that follows from fills",
+            answer: new(("current_capital", json!("1"))).await,
+        },
         Mistake { docs: "a decimal as a JSON number", answer: new(("initial_capital", json!(1.1))).await },
-        Mistake { docs: "a decimal of more digits than its column holds", answer: new(("initial_capital", json!("0.12345678901234567891"))).await },
+        Mistake {
+            docs: "a decimal of more digits than its column holds",
+            answer: new(("initial_capital", json!("0.12345678901234567891"))).await,
+        },
         Mistake { docs: "a text that is too long", answer: new(("currency", json!("EURO"))).await },
         Mistake { docs: "a name that is taken", answer: new(("name", json!("pension"))).await },
         Mistake { docs: "a parent that does not exist", answer: service.post("/v1/trades", &half).await },
-        Mistake { docs: "a fill beyond the ordered quantity", answer: service.fill(trade, "X1", "11", "1").await },
+        Mistake {
+            docs: "a fill beyond the ordered quantity",
+            answer: service.fill(trade, "X1", "11", "1").await,
+        },
         Mistake {
             docs: "a creation without `Idempotency-Key`",
             answer: service.ask(Method::POST, "/v1/trades").json(&order(portfolio)).await,
         },
-        Mistake { docs: "a token that is not valid", answer: service.get("/v1/trades").header("authorization", "Bearer x").await },
+        Mistake {
+            docs: "a token that is not valid",
+            answer: service.get("/v1/trades").header("authorization", "Bearer x").await,
+        },
     ]
 }
 
