@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tallybook::{Committed, Retries, WriteSession};
+use tallybook::{CommitToken, Committed, Retries, WriteSession};
 
 use crate::access::Client;
 use crate::app::App;
 use crate::journal::{self, Answer, Key, Write};
 use crate::request::etag::{self, Tag};
-use crate::request::{Kind, Problem, RequestId, TOKEN, parse, to_json};
+use crate::request::{Kind, Problem, RequestId, TOKEN, Tries, parse, to_json};
 
 /// Tells a client that an answer is that of an earlier request with the same key.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -97,25 +97,42 @@ impl ChangeRequest {
         Err(Problem::new(Kind::NO_KEY, detail))
     }
 
-    /// Makes the change, or returns the answer that the key was given before.
+    /// Makes the change, or returns the answer that the key was given before. Tries again while other changes are in the way.
     pub(crate) async fn run(&self, app: &App, change: &impl Change) -> Result<Response, Problem> {
         let key = self.key.as_ref();
         let _running = key.map(|key| app.running().begin(self.client.token_id, &key.text)).transpose()?;
         let mut retries = Retries::new();
-        let mut looked_again = false;
-        loop {
+        let mut tries = 0;
+        let mut response = loop {
+            tries += 1;
             let problem = match self.attempt(app, change).await {
-                Ok(committed) => return Ok(self.answer(committed)),
+                Ok(committed) => {
+                    let token = committed.token();
+                    let (answer, is_replayed) = committed.into_value();
+                    break self.answer(answer, is_replayed, Some(token));
+                }
                 Err(problem) => problem,
             };
-            // A row with the same value may be that of this very request, which another service did meanwhile: the next try
-            // finds its answer.
-            let is_taken = problem.cause().is_some_and(tallybook::Error::is_unique_violation);
-            if is_taken && key.is_some() && !looked_again {
-                looked_again = true;
-            } else if !retries.again(problem.cause()).await {
-                return Err(problem);
+            if let Some(answer) = self.answered_elsewhere(app, &problem).await? {
+                break self.answer(answer, true, None);
             }
+            if !retries.again(problem.cause()).await {
+                break problem.into_response();
+            }
+        };
+        response.extensions_mut().insert(Tries(tries));
+        Ok(response)
+    }
+
+    /// Returns the answer that another service gave this very request meanwhile: then its rows are in the way.
+    async fn answered_elsewhere(&self, app: &App, problem: &Problem) -> Result<Option<Answer>, Problem> {
+        let is_taken = problem.cause().is_some_and(tallybook::Error::is_unique_violation);
+        match &self.key {
+            Some(key) if is_taken => {
+                let mut session = app.db().read_primary().await?;
+                journal::earlier(&mut session, &self.client, key).await
+            }
+            _ => Ok(None),
         }
     }
 
@@ -141,9 +158,8 @@ impl ChangeRequest {
         committed.await
     }
 
-    fn answer(&self, committed: Committed<(Answer, bool)>) -> Response {
-        let token = committed.token().to_string();
-        let (Answer { status, body }, is_replayed) = committed.into_value();
+    fn answer(&self, answer: Answer, is_replayed: bool, token: Option<CommitToken>) -> Response {
+        let Answer { status, body } = answer;
         let id = serde_json::from_slice::<Identified>(&body).ok();
         let tag = id.as_ref().map(|_| Tag::of(&body));
         let mut response = match status {
@@ -154,7 +170,7 @@ impl ChangeRequest {
             etag::add(&mut response, &tag);
         }
         let headers = response.headers_mut();
-        if let Ok(token) = HeaderValue::try_from(token) {
+        if let Some(Ok(token)) = token.map(|token| HeaderValue::try_from(token.to_string())) {
             headers.insert(TOKEN, token);
         }
         if is_replayed {

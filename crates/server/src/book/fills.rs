@@ -179,8 +179,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         summary: summary.to_owned(),
         docs: docs.to_owned(),
         scope: Some(Scope::Write),
-        // The look for an earlier answer, two pipelines of the record, and the journal.
-        most: (16, 4),
+        // The looks for an earlier answer before and, in a conflict, after; two pipelines of the record, and the journal.
+        most: (17, 5),
         streams: false,
         parameters: vec![schema::key_header(false)],
         body: Some(body),
@@ -211,7 +211,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         batch,
         post(record_many),
     );
-    many.most = (2 + 6 * MAX_ROWS as u64, 4);
+    many.most = (3 + 6 * MAX_ROWS as u64, 5);
     many.answers = vec![Success {
         status: StatusCode::OK,
         docs: "What each fill changed, in the order of the request",

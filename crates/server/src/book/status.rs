@@ -53,8 +53,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         summary: "Sets the status of a trade".to_owned(),
         docs: "As its venue reports it, unless its fills or its end contradict it.".to_owned(),
         scope: Some(Scope::Write),
-        // The look for an earlier answer, the locked row, the change, and the journal.
-        most: (4, 4),
+        // The looks for an earlier answer before and, in a conflict, after; the locked row, the change, and the journal.
+        most: (5, 5),
         streams: false,
         parameters: vec![schema::id_parameter(), schema::key_header(false)],
         body: Some(schema::reference("NewStatus")),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
 use tallybook::tables::{Filter, Repository};
-use tallybook::{Database, WriteSession, execute, now, optional, params};
+use tallybook::{Database, Session, WriteSession, execute, now, optional, params};
 
 pub use entry::Entry;
 use entry::NewEntry;
@@ -69,7 +69,7 @@ pub(crate) struct Answer {
 
 /// Returns the answer that a key was given before.
 pub(crate) async fn earlier(
-    session: &mut WriteSession,
+    session: &mut impl Session,
     client: &Client,
     key: &Key,
 ) -> Result<Option<Answer>, Problem> {
@@ -77,7 +77,7 @@ pub(crate) async fn earlier(
         "SELECT fingerprint, answer, status FROM tallybook_requests WHERE token_id = $1 AND idempotency_key = $2",
         params![client.token_id, key.text],
     );
-    let Some((fingerprint, answer, status)) = session.run(query).await? else { return Ok(None) };
+    let Some((fingerprint, answer, status)) = session.fetch(query).await? else { return Ok(None) };
     if fingerprint != key.fingerprint {
         let detail = "another request had this Idempotency-Key; take a new key for each request";
         return Err(Problem::new(Kind::KEY_REUSED, detail));

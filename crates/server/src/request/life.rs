@@ -34,6 +34,10 @@ pub(crate) struct Rules {
     pub(crate) takes_json: bool,
 }
 
+/// How often a change was tried, in the extensions of its answer: each try has the budget of the endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries(pub(crate) u64);
+
 /// Runs a request: its name, its client, its body, its place among others, its time, and its budget.
 pub(crate) async fn live(State((app, rules)): State<(App, Rules)>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
@@ -95,7 +99,8 @@ async fn run(
 /// Compares what a request did with the budget of its endpoint: a debug build fails it, so that no test passes with it, and a
 /// release build logs it.
 fn watch(rules: &Rules, scope: &tallybook::Scope, counts: ScopeCounts, response: &mut Response) {
-    let (statements, round_trips) = rules.most;
+    let tries = response.extensions().get().map_or(1, |&Tries(tries)| tries);
+    let (statements, round_trips) = (rules.most.0 * tries, rules.most.1 * tries);
     let is_within = counts.statements <= statements && counts.round_trips <= round_trips;
     // The findings of a scope take longer to compute than its counts.
     if is_within && !cfg!(debug_assertions) {

@@ -20,7 +20,7 @@ pub(crate) use body::{Bodies, object, objects, parse};
 pub(crate) use consistency::{Consistency, TOKEN};
 pub(crate) use host::Hosts;
 pub(crate) use id::{REQUEST_ID, RequestId};
-pub(crate) use life::{Rules, live};
+pub(crate) use life::{Rules, Tries, live};
 pub(crate) use parameters::{Parameters, PathId, parse_id};
 pub(crate) use problem::{Kind, Problem};
 

@@ -21,8 +21,8 @@ const NEW_HEADERS: &[&str] = &["ETag", "Location", "X-Tallybook-Token"];
 pub(super) fn endpoint<T: Creatable>() -> Endpoint {
     let mut endpoint = base::<T>(Method::POST, path::<T>(""), format!("create{}", T::ROW), post(create::<T>));
     endpoint.summary = format!("Creates a {}", T::NOUN);
-    // The look for an earlier answer, the row, and the journal.
-    endpoint.most = (3, 3);
+    // The looks for an earlier answer before and, in a conflict, after; the row, and the journal.
+    endpoint.most = (4, 4);
     endpoint.parameters = vec![schema::key_header(true)];
     endpoint.body = Some(schema::reference(&format!("New{}", T::ROW)));
     endpoint.answers = vec![row_answer::<T>(StatusCode::CREATED, "The new row", NEW_HEADERS)];
@@ -34,7 +34,7 @@ pub(super) fn batch_endpoint<T: Creatable>() -> Endpoint {
     let name = format!("create{}s", T::ROW);
     let mut endpoint = base::<T>(Method::POST, path::<T>("/batch"), name, post(create_many::<T>));
     endpoint.summary = format!("Creates up to {MAX_ROWS} {}s, all or none", T::NOUN);
-    endpoint.most = (2 + MAX_ROWS as u64, 3);
+    endpoint.most = (3 + MAX_ROWS as u64, 4);
     endpoint.parameters = vec![schema::key_header(true)];
     let new = schema::reference(&format!("New{}", T::ROW));
     endpoint.body = Some(json!({ "type": "array", "items": new, "minItems": 1, "maxItems": MAX_ROWS }));

@@ -24,8 +24,8 @@ pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
     endpoint.docs = "Only the given fields change (RFC 7396). With `If-Match`, only if the row is still the one that had this \
         `ETag`; without it, the change overwrites what others wrote meanwhile."
         .to_owned();
-    // The look for an earlier answer, the locked row, the change, and the journal.
-    endpoint.most = (4, 4);
+    // The looks for an earlier answer before and, in a conflict, after; the locked row, the change, and the journal.
+    endpoint.most = (5, 5);
     endpoint.parameters = vec![schema::id_parameter(), schema::match_header(), schema::key_header(false)];
     endpoint.body = Some(schema::reference(&format!("{}Changes", T::ROW)));
     endpoint.answers =

@@ -23,8 +23,8 @@ pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
     endpoint.docs =
         "Refused while other rows refer to it. With `If-Match`, only the row that had this `ETag`."
             .to_owned();
-    // The look for an earlier answer, the locked row, the deletion, and the journal.
-    endpoint.most = (4, 4);
+    // The looks for an earlier answer before and, in a conflict, after; the locked row, the deletion, and the journal.
+    endpoint.most = (5, 5);
     endpoint.parameters = vec![schema::id_parameter(), schema::match_header(), schema::key_header(false)];
     endpoint.answers = vec![Success {
         status: StatusCode::NO_CONTENT,
