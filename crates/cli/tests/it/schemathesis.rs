@@ -23,13 +23,16 @@ both_dialects! {
         program.run(&format!("migrate upgrade {database}")).ok();
         let served = Served::start(&program, &database);
         let examples = std::env::var("TALLYBOOK_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "5".to_owned());
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
         let mut command = Command::new(schemathesis());
         command
+            .arg("--config-file")
+            .arg(tests.join("schemathesis.toml"))
             .args(["run", &format!("http://{}/openapi.json", served.address)])
             .args(["--checks", "all", "--phases", "examples,coverage,fuzzing", "--no-color", "--seed", "1"])
             .args(["--max-examples", &examples, "--suppress-health-check", "all"])
             .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
-            .env("PYTHONPATH", Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"))
+            .env("PYTHONPATH", &tests)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(program.directory());
         let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

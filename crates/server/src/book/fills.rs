@@ -20,42 +20,35 @@ use crate::request::field::{Field, check, decode, read};
 use crate::request::{Kind, PathId, Problem, object, objects};
 use crate::resource::MAX_ROWS;
 
-const fn field(name: &'static str, sql_type: SqlType, docs: &'static str) -> Field {
-    Field { name, docs, sql_type, nullable: false, max: None, words: &[], is_required: false }
-}
-
-const fn text(name: &'static str, max: usize, docs: &'static str) -> Field {
-    Field { max: Some(max), ..field(name, SqlType::Text, docs) }
-}
-
-const fn required(field: Field) -> Field {
-    Field { is_required: true, ..field }
-}
-
-const fn nullable(field: Field) -> Field {
-    Field { nullable: true, ..field }
-}
-
-const TRADE_ID: Field = required(field("trade_id", SqlType::Int, "The trade that is filled."));
-const EXECUTION_ID: Field = required(text(
+const TRADE_ID: Field = Field::given("trade_id", SqlType::Int, "The trade that is filled.").required();
+const EXECUTION_ID: Field = Field::given(
     "execution_id",
-    100,
+    SqlType::Text,
     "The venue's identifier. The same one with the same content is recorded once, however often it is sent.",
-));
-const EXECUTED_AT: Field = field("executed_at", SqlType::Timestamp, "Time of the execution; now by default.");
-const METADATA: Field = nullable(field("metadata_json", SqlType::Text, "Additional data, as JSON text."));
+)
+.max(100)
+.not_blank()
+.required();
+const EXECUTED_AT: Field =
+    Field::given("executed_at", SqlType::Timestamp, "Time of the execution; now by default.");
+const METADATA: Field =
+    Field::given("metadata_json", SqlType::Text, "Additional data, as JSON text.").nullable();
 
 /// The fields of a fill, in the body of its trade.
 pub(crate) const FILL_FIELDS: &[Field] = &[
     EXECUTION_ID,
-    required(field("quantity", SqlType::Decimal, "Executed quantity, more than zero.")),
-    required(field("price", SqlType::Decimal, "Price per unit, in the portfolio's currency.")),
-    field("commission", SqlType::Decimal, "Broker's commission, in the portfolio's currency; 0 by default."),
-    field("fees", SqlType::Decimal, "Other fees, in the portfolio's currency; 0 by default."),
-    nullable(text("exchange", 50, "Name of the exchange.")),
+    Field::given("quantity", SqlType::Decimal, "Executed quantity, more than zero.").above_zero().required(),
+    Field::given("price", SqlType::Decimal, "Price per unit, in the portfolio's currency.").required(),
+    Field::given(
+        "commission",
+        SqlType::Decimal,
+        "Broker's commission, in the portfolio's currency; 0 by default.",
+    ),
+    Field::given("fees", SqlType::Decimal, "Other fees, in the portfolio's currency; 0 by default."),
+    Field::given("exchange", SqlType::Text, "Name of the exchange.").max(50).nullable(),
     EXECUTED_AT,
     METADATA,
-    field(
+    Field::given(
         "accept_over_fill",
         SqlType::Bool,
         "Records a fill beyond the quantity of the trade, and marks it; false by default.",
@@ -64,7 +57,10 @@ pub(crate) const FILL_FIELDS: &[Field] = &[
 
 /// The fields of a reversal.
 pub(crate) const REVERSAL_FIELDS: &[Field] = &[
-    required(text("reverses", 100, "The venue's identifier of the execution to take back.")),
+    Field::given("reverses", SqlType::Text, "The venue's identifier of the execution to take back.")
+        .max(100)
+        .not_blank()
+        .required(),
     EXECUTION_ID,
     EXECUTED_AT,
     METADATA,

@@ -17,15 +17,14 @@ use crate::request::field::{Field, read};
 use crate::request::{Kind, PathId, Problem, object};
 
 /// The fields of a new status.
-pub(crate) const STATUS_FIELDS: &[Field] = &[Field {
-    name: "status",
-    docs: "The status. `FILLED` and `PARTIALLY_FILLED` follow from fills alone; a word that the book does not know is stored.",
-    sql_type: SqlType::Text,
-    nullable: false,
-    max: Some(20),
-    words: <TradeStatus as Decode>::WORDS,
-    is_required: true,
-}];
+pub(crate) const STATUS_FIELDS: &[Field] = &[Field::given(
+    "status",
+    SqlType::Text,
+    "The status. `FILLED` and `PARTIALLY_FILLED` follow from fills alone; a word that the book does not know is stored.",
+)
+.max(20)
+.words(<TradeStatus as Decode>::WORDS)
+.required()];
 
 #[derive(Deserialize)]
 struct StatusBody {

@@ -12,9 +12,13 @@ use crate::resource::Resource;
 /// A decimal in a request: up to 15 significant digits, which every column of the book holds.
 const NEW_DECIMAL: &str =
     r"^-?([0-9]{1,9}(\.[0-9]{1,6})?|[0-9]{1,12}(\.[0-9]{1,3})?|[0-9]{1,15}|[0-9]{1,5}\.[0-9]{1,10})$";
+/// The same, above zero.
+const NEW_AMOUNT: &str = r"^([1-9][0-9]{0,8}(\.[0-9]{1,6})?|0\.[0-9]{0,9}[1-9])$";
 const DECIMAL: &str = r"^-?[0-9]+(\.[0-9]+)?$";
 /// Texts that the databases store.
 const TEXT: &str = r"^[^\u0000]*$";
+/// Texts with something to see.
+const NOT_BLANK: &str = r"^[^\u0000]*[!-~][^\u0000]*$";
 
 /// Returns a reference to a schema of the document.
 pub(crate) fn reference(name: &str) -> Value {
@@ -45,21 +49,25 @@ pub(crate) fn page(name: &str) -> Value {
 /// Returns the schema of a comma-separated list of words.
 pub(crate) fn list_of_words(words: &[String]) -> Value {
     let word = format!("({})", words.join("|").replace('.', "\\."));
-    json!({ "type": "string", "pattern": format!("^{word}(,{word})*$"), "examples": [words.join(",")] })
+    json!({ "type": "string", "pattern": format!("^({word}(,{word})*)?$"), "examples": [words.join(",")] })
 }
 
 /// Returns the schema of a value. `is_new` for a request, whose values are stored.
 fn value(field: &Field, is_new: bool) -> Value {
     let mut schema = match field.sql_type {
         SqlType::Bool => json!({ "type": "boolean" }),
+        SqlType::Int if is_new => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
         SqlType::Int => json!({ "type": "integer", "format": "int64" }),
+        SqlType::Decimal | SqlType::Numeric if is_new && field.is_above_zero => {
+            json!({ "type": "string", "pattern": NEW_AMOUNT })
+        }
         SqlType::Decimal | SqlType::Numeric if is_new => json!({ "type": "string", "pattern": NEW_DECIMAL }),
         SqlType::Decimal | SqlType::Numeric => json!({ "type": "string", "pattern": DECIMAL }),
         SqlType::Timestamp => json!({ "type": "string", "format": "date-time" }),
         _ => {
             let mut text = json!({ "type": "string" });
             if is_new {
-                text["pattern"] = TEXT.into();
+                text["pattern"] = if field.is_blank_refused { NOT_BLANK } else { TEXT }.into();
                 text["maxLength"] = field.max.into();
             }
             text
@@ -68,8 +76,8 @@ fn value(field: &Field, is_new: bool) -> Value {
     let object = schema.as_object_mut().expect("a schema is an object");
     object.retain(|_, value| !value.is_null());
     if field.nullable {
-        let kind = object["type"].take();
-        object.insert("type".to_owned(), json!([kind, "null"]));
+        let one = std::mem::take(object);
+        object.insert("anyOf".to_owned(), json!([one, { "type": "null" }]));
     }
     let mut docs = field.docs.trim().to_owned();
     if !field.words.is_empty() {
@@ -86,7 +94,7 @@ fn value(field: &Field, is_new: bool) -> Value {
 
 /// Returns the schema of a parameter that is compared with a column.
 pub(crate) fn parameter(field: &Field) -> Value {
-    let mut schema = value(&Field { nullable: false, docs: "", ..*field }, true);
+    let mut schema = value(&Field { nullable: false, docs: "", ..*field }, field.sql_type != SqlType::Int);
     if let Some(object) = schema.as_object_mut() {
         object.remove("description");
     }

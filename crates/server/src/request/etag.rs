@@ -92,5 +92,11 @@ fn tags(headers: &HeaderMap, name: axum::http::HeaderName) -> Result<Option<Vec<
             all.get_or_insert_with(Vec::new).push(tag.to_owned());
         }
     }
-    Ok(all)
+    match all {
+        // Whoever sends an empty condition meant one: a change without it would overwrite what others wrote.
+        None if headers.contains_key(&name) => {
+            Err(Problem::parameter(name.to_string(), "must be entity tags in quotes, as ETag gave them"))
+        }
+        all => Ok(all),
+    }
 }

@@ -21,9 +21,52 @@ pub(crate) struct Field {
     /// The words that are known; others may be carried through.
     pub(crate) words: &'static [&'static str],
     pub(crate) is_required: bool,
+    /// Set for a text that must have something to see.
+    pub(crate) is_blank_refused: bool,
+    /// Set for a decimal that must be above zero.
+    pub(crate) is_above_zero: bool,
 }
 
 impl Field {
+    /// Returns a field that clients may leave out.
+    pub(crate) const fn given(name: &'static str, sql_type: SqlType, docs: &'static str) -> Self {
+        Self {
+            name,
+            docs,
+            sql_type,
+            nullable: false,
+            max: None,
+            words: &[],
+            is_required: false,
+            is_blank_refused: false,
+            is_above_zero: false,
+        }
+    }
+
+    pub(crate) const fn required(self) -> Self {
+        Self { is_required: true, ..self }
+    }
+
+    pub(crate) const fn nullable(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    pub(crate) const fn max(self, characters: usize) -> Self {
+        Self { max: Some(characters), ..self }
+    }
+
+    pub(crate) const fn words(self, words: &'static [&'static str]) -> Self {
+        Self { words, ..self }
+    }
+
+    pub(crate) const fn not_blank(self) -> Self {
+        Self { is_blank_refused: true, ..self }
+    }
+
+    pub(crate) const fn above_zero(self) -> Self {
+        Self { is_above_zero: true, ..self }
+    }
+
     /// Returns the fields of a row of `T`, in the order of its columns.
     pub(crate) fn of<T: Table>() -> impl Iterator<Item = Self> {
         T::COLUMNS
@@ -33,13 +76,11 @@ impl Field {
 
     fn new(column: &Column, described: Option<&TableField>) -> Self {
         Self {
-            name: column.name,
-            docs: described.map_or("", |field| field.docs),
-            sql_type: column.sql_type,
             nullable: column.nullable,
             max: column.max,
             words: described.map_or(&[], |field| field.words),
             is_required: described.is_none_or(|field| !field.is_optional),
+            ..Self::given(column.name, column.sql_type, described.map_or("", |field| field.docs))
         }
     }
 
@@ -50,9 +91,14 @@ impl Field {
             (_, Value::Null) => Some("must not be null".to_owned()),
             (SqlType::Bool, Value::Bool(_)) => None,
             (SqlType::Bool, _) => Some("must be true or false".to_owned()),
-            (SqlType::Int, Value::Number(number)) if number.as_i64().is_some() => None,
-            (SqlType::Int, _) => Some("must be an integer of 64 bits".to_owned()),
-            (SqlType::Decimal | SqlType::Numeric, Value::String(text)) if is_decimal(text) => None,
+            // The book's columns of integers have 32 bits on PostgreSQL.
+            (SqlType::Int, Value::Number(number)) if is_int(number) => None,
+            (SqlType::Int, _) => Some("must be an integer of 32 bits".to_owned()),
+            (SqlType::Decimal | SqlType::Numeric, Value::String(text)) if is_decimal(text) => {
+                let is_above_zero =
+                    !text.starts_with('-') && text.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+                (self.is_above_zero && !is_above_zero).then(|| "must be more than zero".to_owned())
+            }
             (SqlType::Decimal | SqlType::Numeric, _) => Some(
                 "must be a decimal in a string, such as \"187.25\"; a JSON number may lose digits".to_owned(),
             ),
@@ -67,6 +113,9 @@ impl Field {
         if text.contains('\0') {
             return Some("must not contain U+0000".to_owned());
         }
+        if self.is_blank_refused && text.trim().is_empty() {
+            return Some("must not be empty".to_owned());
+        }
         let max = self.max?;
         let found = text.chars().count();
         (found > max).then(|| format!("has {found} characters, and at most {max} are stored"))
@@ -74,6 +123,10 @@ impl Field {
 }
 
 const NOT_A_TIME: &str = "must be a time as RFC 3339 writes it, such as \"2026-11-30T09:30:00Z\"";
+
+fn is_int(number: &serde_json::Number) -> bool {
+    number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+}
 
 /// Returns whether a text is a decimal, written without exponent, of as many digits as are read exactly.
 fn is_decimal(text: &str) -> bool {

@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
-use tallybook::ReadSession;
 use tallybook::tables::{Filter, Repository};
+use tallybook::{ReadSession, Scope};
 use tokio::sync::mpsc;
 
 use super::filter::{described, filter};
@@ -52,20 +53,25 @@ async fn export<T: Resource>(
     parameters.finish()?;
     let session = consistency.read(&app).await?;
     let (pieces, mut received) = mpsc::channel(PIECES_AHEAD);
-    tokio::spawn(send::<T>(session, filter, pieces));
+    let sending = send::<T>(session, filter, pieces);
+    match Scope::current() {
+        Some(scope) => tokio::spawn(async move { scope.run(sending).await }),
+        None => tokio::spawn(sending),
+    };
     // The first piece decides between an answer and a problem.
     let first = match received.recv().await {
         Some(first) => first?,
         None => Bytes::new(),
     };
-    let rest = futures_util::stream::unfold(received, async |mut received| {
+    let rest = stream::unfold(received, async |mut received| {
         let piece: Result<Bytes, Problem> = received.recv().await?;
         Some((
             piece.map_err(|_| std::io::Error::other("the export failed; the log has the reason")),
             received,
         ))
     });
-    let all = futures_util::StreamExt::chain(futures_util::stream::iter([Ok(first)]), rest);
+    // The compression asks once more after the end.
+    let all = stream::iter([Ok(first)]).chain(rest).fuse();
     let mut response = Body::from_stream(all).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));

@@ -1,4 +1,4 @@
-//! `GET /v1/trades`: a page of rows, newest first, or the rows with certain identifiers.
+//! `GET /v1/trades`: a page of rows, newest first.
 
 use axum::extract::State;
 use axum::http::header::LINK;
@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
-use tallybook::tables::{Cursor, IdOf, Repository, Table};
+use tallybook::tables::{Cursor, Repository, Table};
 
 use super::filter::{described, filter};
 use super::read::include;
@@ -22,9 +22,8 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
     let mut endpoint = base::<T>(Method::GET, path::<T>(""), format!("list{}s", T::ROW), get(list::<T>));
     endpoint.summary = format!("Lists {}s", T::NOUN);
     endpoint.docs = "Newest first. `next` is the cursor of the next page, and the header `Link` its address; the last page has \
-        neither. Rows that are added meanwhile neither repeat nor hide others. With `ids`, the rows with these identifiers, \
-        in their order; missing ones are left out. Relations come from one snapshot, together with their rows; a page with \
-        them takes two round trips, `ids` one."
+        neither. Rows that are added meanwhile neither repeat nor hide others. Relations come from one snapshot, together \
+        with their rows, in one round trip more."
         .to_owned();
     // The page, and its rows with their relations. An SQLite file in which other programs wrote times in their own spellings
     // takes one statement more.
@@ -44,15 +43,6 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
             is_required: false,
             docs: "The cursor of the page before, from its `next`.".to_owned(),
             schema: json!({ "type": "string", "maxLength": 100 }),
-        },
-        Parameter {
-            name: "ids",
-            place: "query",
-            is_required: false,
-            docs: format!(
-                "Up to {MAX_ROWS} identifiers with commas between them, instead of filters and pages."
-            ),
-            schema: json!({ "type": "string", "pattern": "^-?[0-9]+(,-?[0-9]+)*$" }),
         },
     ]);
     endpoint.parameters.extend(include_parameter::<T>());
@@ -77,14 +67,6 @@ async fn list<T: Resource>(
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let include = include::<T>(&mut parameters);
-    if let Some(ids) = parameters.text("ids") {
-        let ids = ids_of::<T>(&ids, &mut parameters);
-        parameters.finish()?;
-        let mut session = consistency.read(&app).await?;
-        let rows = Repository::<_, T>::new(&mut session).including(include).load_many(&ids).await?;
-        drop(session);
-        return etag::answer(&headers, to_json(&json!({ "rows": rows, "next": null }))?);
-    }
     let filter = filter::<T>(&mut parameters);
     let limit = limit(&mut parameters);
     let after = parameters.text("after").map(|text| text.parse::<Cursor<T>>());
@@ -122,21 +104,6 @@ fn limit(parameters: &mut Parameters) -> u32 {
         parse_id(text).and_then(|rows| u32::try_from(rows).ok()).filter(|rows| (1..=most).contains(rows))
     };
     parameters.parsed_by("limit", "a number from 1 to 1000", is_allowed).unwrap_or(DEFAULT_ROWS)
-}
-
-fn ids_of<T: Resource>(text: &str, parameters: &mut Parameters) -> Vec<IdOf<T>> {
-    let ids: Option<Vec<_>> = text.split(',').map(|id| parse_id(id).map(IdOf::<T>::from)).collect();
-    match ids {
-        Some(ids) if ids.len() <= MAX_ROWS => ids,
-        Some(_) => {
-            parameters.refuse("ids", format!("has more than {MAX_ROWS} identifiers"));
-            Vec::new()
-        }
-        None => {
-            parameters.refuse("ids", "must be integers of 64 bits with commas between them");
-            Vec::new()
-        }
-    }
 }
 
 /// Returns the address of the next page: this one's, with another cursor.

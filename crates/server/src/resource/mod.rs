@@ -4,6 +4,7 @@ mod create;
 mod export;
 mod filter;
 mod list;
+mod many;
 mod patch;
 mod read;
 mod remove;
@@ -59,7 +60,7 @@ fn path<T: Resource>(below: &str) -> String {
 
 /// Returns the endpoints that read a table.
 pub(crate) fn reads<T: Resource>() -> Vec<Endpoint> {
-    vec![read::endpoint::<T>(), list::endpoint::<T>(), export::endpoint::<T>()]
+    vec![read::endpoint::<T>(), many::endpoint::<T>(), list::endpoint::<T>(), export::endpoint::<T>()]
 }
 
 /// Returns the endpoints that add rows, one or many at a time.

@@ -49,6 +49,15 @@ both_dialects! {
         assert_eq!(third.await.expect(200)["description"], "b");
     }
 
+    async fn an_empty_condition_is_a_mistake_and_not_the_lack_of_one(url: &str) {
+        let service = Service::open(url).await;
+        let path = format!("/v1/portfolios/{}", service.portfolio("pension").await);
+        for empty in ["", " , ", "pension"] {
+            let asked = service.patch(&path, &json!({ "description": "a" })).header("if-match", empty);
+            asked.await.problem(400, "bad-parameter");
+        }
+    }
+
     async fn what_follows_from_fills_is_not_changed_by_clients(url: &str) {
         let service = Service::open(url).await;
         let portfolio = service.portfolio("pension").await;

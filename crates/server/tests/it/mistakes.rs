@@ -61,7 +61,7 @@ async fn mistakes(service: &Service) -> Vec<Mistake> {
         },
         Mistake {
             docs: "a relation that cannot be included",
-            answer: service.get("/v1/trades?ids=1&include=fills").await,
+            answer: service.get("/v1/trades?include=fills").await,
         },
         Mistake {
             docs: "a time without a zone",

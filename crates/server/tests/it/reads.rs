@@ -86,9 +86,19 @@ both_dialects! {
     async fn rows_with_given_identifiers_come_in_their_order_with_relations(url: &str) {
         let service = Service::open(url).await;
         let (a, b) = (service.portfolio("a").await, service.portfolio("b").await);
-        let found = service.get(&format!("/v1/portfolios?ids={b},{a},{}&include=positions", b + 1)).await.expect(200);
+        let found = service.get(&format!("/v1/portfolios/many?ids={b},{a},{}&include=positions", b + 1)).await.expect(200);
         assert_eq!(ids(&found), [b, a]);
         assert_eq!(found["rows"][0]["positions"], json!([]));
+    }
+
+    async fn a_page_has_the_relations_that_are_named(url: &str) {
+        let service = Service::open(url).await;
+        let (a, b) = (service.portfolio("a").await, service.portfolio("b").await);
+        let trade = service.trade(a).await;
+        let page = service.get("/v1/portfolios?include=trades&limit=2").await.expect(200);
+        assert_eq!(ids(&page), [b, a]);
+        assert_eq!(page["rows"][1]["trades"][0]["id"], trade);
+        assert_eq!(page["next"], json!(null));
     }
 
     async fn a_client_that_has_a_row_is_not_sent_it_again(url: &str) {
@@ -113,6 +123,13 @@ both_dialects! {
         let column = rows.headers().unwrap().iter().position(|name| name == "quantity").unwrap();
         let quantities: Vec<_> = rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
         assert_eq!(quantities, vec!["10"; 1_000]);
+    }
+
+    async fn a_csv_file_may_be_compressed(url: &str) {
+        let service = Service::open(url).await;
+        let file = service.get("/v1/trades.csv").header("accept-encoding", "gzip").await;
+        assert_eq!(file.header("content-encoding"), "gzip");
+        assert_eq!(file.body[..2], [0x1f, 0x8b]);
     }
 
     async fn head_is_answered_as_get_is_without_the_body(url: &str) {
