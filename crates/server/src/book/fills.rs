@@ -238,10 +238,10 @@ async fn record_many(State(app): State<App>, request: ChangeRequest) -> Result<R
     request.run(&app, &fills).await
 }
 
-fn fills(objects: Vec<Map<String, Value>>) -> Result<Vec<Fill>, Problem> {
+fn fills(mut objects: Vec<Map<String, Value>>) -> Result<Vec<Fill>, Problem> {
     let fields = batch_fields();
     let mut mistakes = Vec::new();
-    for (row, object) in objects.iter().enumerate() {
+    for (row, object) in objects.iter_mut().enumerate() {
         check(object, &fields, &format!("/{row}"), &mut mistakes);
     }
     if !mistakes.is_empty() {

@@ -76,6 +76,7 @@ impl Creatable for Trade {
         "confidence_score",
         "metadata_json",
     ];
+    const ABOVE_ZERO: &'static [&'static str] = &["quantity"];
 }
 
 impl Patchable for Trade {

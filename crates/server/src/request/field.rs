@@ -67,6 +67,11 @@ impl Field {
         Self { is_above_zero: true, ..self }
     }
 
+    /// Returns the field of a request that writes a row: a text that must be there must have something to see.
+    pub(crate) fn written(self) -> Self {
+        Self { is_blank_refused: self.sql_type == SqlType::Text && !self.nullable, ..self }
+    }
+
     /// Returns the fields of a row of `T`, in the order of its columns.
     pub(crate) fn of<T: Table>() -> impl Iterator<Item = Self> {
         T::COLUMNS
@@ -124,6 +129,12 @@ impl Field {
 
 const NOT_A_TIME: &str = "must be a time as RFC 3339 writes it, such as \"2026-11-30T09:30:00Z\"";
 
+/// Returns the integer that is written with a fraction of zero.
+fn whole(value: &Value) -> Option<i32> {
+    let number = value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0)?;
+    (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number).then_some(number as i32)
+}
+
 fn is_int(number: &serde_json::Number) -> bool {
     number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
 }
@@ -152,13 +163,24 @@ pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     (1..=9999).contains(&time.year()).then_some(time)
 }
 
-/// Checks an object against its fields. `pointer` is its place in the body.
-pub(crate) fn check(object: &Map<String, Value>, fields: &[Field], pointer: &str, into: &mut Vec<Mistake>) {
-    for (name, value) in object {
+/// Checks an object against its fields. `pointer` is its place in the body. Integers that are written with a fraction of zero are
+/// rewritten: JSON has one kind of number.
+pub(crate) fn check(
+    object: &mut Map<String, Value>,
+    fields: &[Field],
+    pointer: &str,
+    into: &mut Vec<Mistake>,
+) {
+    for (name, value) in object.iter_mut() {
         let place = || format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
         match fields.iter().find(|field| field.name == name) {
             None => into.push(Mistake::at(place(), "is not a field of this request")),
             Some(field) => {
+                if field.sql_type == SqlType::Int
+                    && let Some(whole) = whole(value)
+                {
+                    *value = whole.into();
+                }
                 if let Some(problem) = field.problem(value) {
                     into.push(Mistake::at(place(), problem));
                 }
@@ -179,9 +201,12 @@ pub(crate) fn decode<V: DeserializeOwned>(object: Map<String, Value>, pointer: &
 }
 
 /// Checks and decodes an object.
-pub(crate) fn read<V: DeserializeOwned>(object: Map<String, Value>, fields: &[Field]) -> Result<V, Problem> {
+pub(crate) fn read<V: DeserializeOwned>(
+    mut object: Map<String, Value>,
+    fields: &[Field],
+) -> Result<V, Problem> {
     let mut mistakes = Vec::new();
-    check(&object, fields, "", &mut mistakes);
+    check(&mut object, fields, "", &mut mistakes);
     match mistakes.is_empty() {
         true => decode(object, ""),
         false => Err(Problem::with_mistakes(Kind::INVALID, mistakes)),

@@ -54,7 +54,10 @@ fn problems() -> [Kind; 5] {
 
 /// Returns the fields of a new row.
 pub(crate) fn fields<T: Creatable>() -> Vec<Field> {
-    Field::of::<T>().filter(|field| T::GIVEN.contains(&field.name)).collect()
+    let given = Field::of::<T>().filter(|field| T::GIVEN.contains(&field.name));
+    given
+        .map(|field| Field { is_above_zero: T::ABOVE_ZERO.contains(&field.name), ..field.written() })
+        .collect()
 }
 
 /// The creation of rows.
@@ -74,11 +77,14 @@ impl<T: Creatable> Change for Creation<T> {
 }
 
 /// Reads new rows. Every mistake of every row is named.
-fn new_rows<T: Creatable>(objects: Vec<Map<String, Value>>, is_batch: bool) -> Result<Vec<T::New>, Problem> {
+fn new_rows<T: Creatable>(
+    mut objects: Vec<Map<String, Value>>,
+    is_batch: bool,
+) -> Result<Vec<T::New>, Problem> {
     let fields = fields::<T>();
     let mut mistakes = Vec::new();
     let pointer = |row: usize| if is_batch { format!("/{row}") } else { String::new() };
-    for (row, object) in objects.iter().enumerate() {
+    for (row, object) in objects.iter_mut().enumerate() {
         check(object, &fields, &pointer(row), &mut mistakes);
     }
     if !mistakes.is_empty() {

@@ -42,7 +42,7 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
             place: "query",
             is_required: false,
             docs: "The cursor of the page before, from its `next`.".to_owned(),
-            schema: json!({ "type": "string", "maxLength": 100 }),
+            schema: json!({ "type": "string", "pattern": cursor_pattern::<T>() }),
         },
     ]);
     endpoint.parameters.extend(include_parameter::<T>());
@@ -57,6 +57,12 @@ pub(super) fn endpoint<T: Resource>() -> Endpoint {
         schema::not_modified(),
     ];
     endpoint
+}
+
+/// Returns the pattern of a cursor: the name of the table, the time of a row if the list is ordered by it, and its identifier.
+fn cursor_pattern<T: Resource>() -> String {
+    let time = if T::ORDER.is_some() { r"[0-9]{1,16}\." } else { "" };
+    format!(r"^{}\.{time}[0-9]{{1,18}}$", <T as Table>::NAME)
 }
 
 async fn list<T: Resource>(

@@ -43,6 +43,9 @@ pub(crate) trait Creatable: Resource<New: DeserializeOwned + Send> {
     /// The fields of a new row that clients may give. The others have their defaults.
     const GIVEN: &'static [&'static str];
 
+    /// The fields that must be above zero.
+    const ABOVE_ZERO: &'static [&'static str] = &[];
+
     /// Adds the fields that follow from others.
     fn complete(_new: &mut Map<String, Value>) {}
 }

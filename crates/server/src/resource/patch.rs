@@ -44,7 +44,7 @@ pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
 /// Returns the fields that a change may have.
 pub(crate) fn fields<T: Patchable>() -> Vec<Field> {
     let fields = Field::of::<T>().filter(|field| T::CHANGED.contains(&field.name));
-    fields.map(|field| Field { is_required: false, ..field }).collect()
+    fields.map(|field| Field { is_required: false, ..field.written() }).collect()
 }
 
 /// The change of a row.
@@ -76,9 +76,9 @@ async fn update<T: Patchable>(
     PathId(id): PathId<T>,
     request: ChangeRequest,
 ) -> Result<Response, Problem> {
-    let changes = object(request.json()?)?;
+    let mut changes = object(request.json()?)?;
     let mut mistakes = Vec::new();
-    check(&changes, &fields::<T>(), "", &mut mistakes);
+    check(&mut changes, &fields::<T>(), "", &mut mistakes);
     if !mistakes.is_empty() {
         return Err(Problem::with_mistakes(Kind::INVALID, mistakes));
     }

@@ -137,6 +137,22 @@ both_dialects! {
         assert_eq!(places, ["/1/colour", "/1/quantity"]);
     }
 
+    async fn values_that_no_order_has_are_refused(url: &str) {
+        let service = Service::open(url).await;
+        let portfolio = service.portfolio("pension").await;
+        for (field, value) in [
+            ("quantity", "0"), ("quantity", "-1"), ("symbol", " "), ("quantity", "1e3"), ("quantity", "+1"), ("quantity", "1."),
+        ] {
+            let mut wrong = order(portfolio);
+            wrong[field] = json!(value);
+            let problem = service.post("/v1/trades", &wrong).await.problem(422, "invalid");
+            assert_eq!(problem["errors"][0]["pointer"], format!("/{field}"), "{value}");
+        }
+        let mut as_float = order(portfolio);
+        as_float["portfolio_id"] = json!(portfolio as f64);
+        service.post("/v1/trades", &as_float).await.expect(201);
+    }
+
     async fn a_body_that_ends_too_early_changes_nothing(url: &str) {
         let service = Service::open(url).await;
         let broken = futures_util::stream::iter([
