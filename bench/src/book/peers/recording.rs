@@ -44,6 +44,10 @@ pub(super) async fn record_pipelined(client: &mut Object, fill: &Fill, execution
     let (of_portfolio, of_trade): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 1]) =
         ([&fill.portfolio], [&fill.trade]);
     let of_execution: [&(dyn ToSql + Sync); 1] = [&execution_id];
+    // Prepared before they are sent together, so that none of them overtakes the lock on a new connection.
+    for sql in [sql::locking::CAPITAL, sql::locking::TRADE, sql::POSITION_OF_TRADE, sql::TOTALS_OF_TRADE, sql::RECORDED] {
+        transaction.prepare_cached(sql).await?;
+    }
     let (cash, order, held, totals, recorded) = try_join!(
         one(&transaction, sql::locking::CAPITAL, &of_portfolio),
         one(&transaction, sql::locking::TRADE, &of_trade),
