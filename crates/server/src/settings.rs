@@ -26,7 +26,8 @@ pub struct ServiceSettings {
     pub max_body_bytes: usize,
     /// The time in which a body must arrive; else the answer is 408.
     pub body_time_limit: Duration,
-    /// The time in which a request must be done; else the answer is 504.
+    /// The time in which a request must be done; else the answer is 504. Keep it above `DB_POOL_TIMEOUT`, so that a change that
+    /// waits for a primary in vain is answered with 503: it was not made.
     pub time_limit: Duration,
 }
 
@@ -39,7 +40,7 @@ impl Default for ServiceSettings {
             max_requests: 64,
             max_body_bytes: 1024 * 1024,
             body_time_limit: Duration::from_secs(20),
-            time_limit: Duration::from_secs(30),
+            time_limit: Duration::from_secs(40),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod budgets;
 mod changes;
+mod cluster;
 mod connections;
 mod consistency;
 mod document;
