@@ -170,7 +170,7 @@ def measure(peers, questions, connections, options):
         ours = [rate for rate, _, _ in measured[question, peers[0].name]]
         for peer in peers:
             runs = measured[question, peer.name]
-            ratio = statistics.median(own / other for own, (other, _, _) in zip(ours, runs))
+            ratio = statistics.median(own / max(other, 0.1) for own, (other, _, _) in zip(ours, runs))
             rate, late = (statistics.median(run[part] for run in runs) for part in (0, 1))
             failed = sum(run[2] for run in runs)
             print(f"| {question} | {peer.name} | {rate:,.0f} | {late:,.1f} | {failed} | {ratio:.2f} |", flush=True)

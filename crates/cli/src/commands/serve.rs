@@ -30,7 +30,9 @@ pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Resul
             serve.listen
         );
     }
-    let settings = target.settings()?;
+    let mut settings = target.settings()?;
+    // A service is busy all the time: an overflow would be opened and closed for most requests.
+    settings.pool.size += std::mem::take(&mut settings.pool.max_overflow);
     let max_requests = max_requests(serve, &settings);
     let db = Database::open(settings).await?;
     let needs_token = serve.tokens || !is_open;
@@ -138,8 +140,8 @@ async fn offer_to_fill(db: &Database, as_json: bool) -> Result<()> {
 }
 
 fn max_requests(serve: &Serve, settings: &Settings) -> usize {
-    let connections = settings.pool.size + settings.pool.max_overflow;
-    serve.max_requests.map_or(connections as usize * REQUESTS_PER_CONNECTION, |requests| requests as usize)
+    let usual = settings.pool.size * REQUESTS_PER_CONNECTION;
+    serve.max_requests.map_or(usual, |requests| requests as usize)
 }
 
 fn listen_settings(serve: &Serve) -> ListenSettings {

@@ -87,6 +87,22 @@ async fn on_nothing_it_makes_a_book_and_serves_it() {
     program.run("migrate check").ok();
 }
 
+#[test]
+fn the_lines_of_the_readme_work() {
+    let readme = include_str!("../../../../README.md");
+    let lines: Vec<_> = readme.lines().filter(|line| line.starts_with("curl -s ")).collect();
+    assert_eq!(lines.len(), 3);
+    let program = Program::new();
+    let served = Served::start(&program, "");
+    for line in lines {
+        let line = line.replace("localhost:8080", &format!("localhost:{}", served.address.port()));
+        let ran = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+        let answer: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(answer.get("status"), None, "{line}: {answer}");
+        assert!(answer.get("id").is_some() || answer["rows"][0]["name"] == "Mine", "{line}: {answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_waits_for_a_change_that_runs() {
     let program = Program::new();
