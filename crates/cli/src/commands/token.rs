@@ -22,13 +22,12 @@ pub(super) async fn run(target: Endpoint, command: &Token, as_json: bool) -> Res
         Token::List => list(&db, as_json).await,
         Token::Revoke { name } => {
             let token = revoke_token(&db, name).await?;
-            match as_json {
-                true => output::json(&json!({ "name": token.name, "revoked_at": token.revoked_at }))?,
-                false => {
-                    output::line(format!("revoked {}; services refuse it within five seconds", token.name))?
-                }
+            if as_json {
+                output::json(&json!({ "name": token.name, "revoked_at": token.revoked_at }))
+            } else {
+                output::line(format!("revoked {}; services refuse it within five seconds", token.name))
             }
-            Ok(())
+            .map_err(Into::into)
         }
     }?;
     db.close().await;

@@ -1,7 +1,7 @@
 //! Entity tags: whether a row, or a page of rows, is still the one that a client knows.
 
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,7 @@ pub(crate) struct Expected(Option<Vec<String>>);
 
 impl Expected {
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(tags) = tags(headers, IF_MATCH)? else { return Ok(Self(None)) };
+        let Some(tags) = tags(headers, &IF_MATCH)? else { return Ok(Self(None)) };
         Ok(Self(Some(tags)))
     }
 
@@ -61,7 +61,7 @@ impl Expected {
 pub(crate) fn answer(headers: &HeaderMap, body: Vec<u8>) -> Result<Response, Problem> {
     let tag = Tag::of(&body);
     // A weak comparison: proxies may have compressed what the client has.
-    let known = tags(headers, IF_NONE_MATCH)?.unwrap_or_default();
+    let known = tags(headers, &IF_NONE_MATCH)?.unwrap_or_default();
     let is_known = known.iter().any(|known| known == "*" || known.trim_start_matches("W/") == tag.0);
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),
@@ -77,9 +77,9 @@ pub(crate) fn add(response: &mut Response, tag: &Tag) {
 }
 
 /// Returns the tags in a header; quoted, weak ones with their `W/`.
-fn tags(headers: &HeaderMap, name: axum::http::HeaderName) -> Result<Option<Vec<String>>, Problem> {
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<String>>, Problem> {
     let mut all = None;
-    for value in headers.get_all(&name) {
+    for value in headers.get_all(name) {
         let refused =
             || Problem::parameter(name.to_string(), "must be entity tags in quotes, as ETag gave them");
         let text = value.to_str().map_err(|_| refused())?;
@@ -94,7 +94,7 @@ fn tags(headers: &HeaderMap, name: axum::http::HeaderName) -> Result<Option<Vec<
     }
     match all {
         // Whoever sends an empty condition meant one: a change without it would overwrite what others wrote.
-        None if headers.contains_key(&name) => {
+        None if headers.contains_key(name) => {
             Err(Problem::parameter(name.to_string(), "must be entity tags in quotes, as ETag gave them"))
         }
         all => Ok(all),

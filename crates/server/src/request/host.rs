@@ -21,7 +21,7 @@ impl Hosts {
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let name = uri.host().or(host.map(without_port)).unwrap_or_default().to_ascii_lowercase();
-        if self.0.iter().any(|known| *known == name) {
+        if self.0.contains(&name) {
             return Ok(());
         }
         Err(Problem::new(Kind::WRONG_HOST, "call the service by its own name; `--host` adds one"))
