@@ -22,6 +22,8 @@ struct Shared {
     bodies: Bodies,
     hosts: Hosts,
     running: RunningKeys,
+    /// Held by the one request that looks whether the database is ready.
+    readiness: tokio::sync::Mutex<()>,
 }
 
 /// The time between two looks for idempotency keys that are too old.
@@ -36,6 +38,7 @@ impl App {
             bodies: Bodies::new(settings.max_body_bytes, settings.body_time_limit),
             hosts: Hosts::new(&settings.hosts),
             running: RunningKeys::default(),
+            readiness: tokio::sync::Mutex::default(),
             db,
             settings,
         }));
@@ -65,6 +68,10 @@ impl App {
 
     pub(crate) fn hosts(&self) -> &Hosts {
         &self.0.hosts
+    }
+
+    pub(crate) fn readiness(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.readiness
     }
 
     pub(crate) fn running(&self) -> &RunningKeys {

@@ -63,3 +63,15 @@ pub async fn upgrade(db: &Database) -> Result<()> {
     Box::pin(migrator(db).upgrade(&Target::Head)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::REVISIONS;
+    use crate::access::Token;
+    use crate::journal::Entry;
+
+    #[test]
+    fn the_tables_are_declared_as_the_revisions_make_them() {
+        tallybook::check!(REVISIONS; Token, Entry);
+    }
+}

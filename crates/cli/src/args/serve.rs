@@ -70,10 +70,22 @@ pub(crate) struct Serve {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     /// Make a token and print it, once
+    #[command(after_help = "\
+Examples:
+  tallybook token create reports --scope read
+  tallybook token create desk --scope write --rate 50
+  tallybook token create ops --scope admin > token.txt")]
     Create(CreateToken),
     /// List tokens, revoked ones included; without their secrets
+    #[command(after_help = "\
+Examples:
+  tallybook token list
+  tallybook token list --json | jq '.[].name'")]
     List,
     /// Revoke a token
+    #[command(after_help = "\
+Examples:
+  tallybook token revoke reports")]
     Revoke {
         /// Its name
         name: String,
