@@ -28,7 +28,7 @@ Examples:
   curl -s localhost:8080/v1/portfolios?limit=5
   curl -s 'localhost:8080/v1/portfolios/1?include=positions,trades.executions'
   tallybook token create reports --scope read
-  tallybook serve --listen 0.0.0.0:8443 --tls-certificate book.pem --tls-key book.key --host book.example";
+  tallybook serve --listen 0.0.0.0:8443 --tls-certificate book.pem --tls-key book.key";
 
 pub(super) const TOKEN_HELP: &str = "\
 A token is shown once, when it is made; the database keeps a hash. Services refuse a revoked token within five seconds.
