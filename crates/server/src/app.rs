@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::journal::{self, RunningKeys};
 use crate::request::{Admission, Bodies, Hosts};
 use crate::settings::ServiceSettings;
 
-/// What all handlers share. Cloning is cheap.
+/// The state that all handlers share. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Shared>);
 

@@ -8,8 +8,9 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+use tallybook::tables::Table;
 use tallybook::{CommitToken, Committed, Retries, WriteSession};
 
 use crate::access::Client;
@@ -29,19 +30,22 @@ pub(crate) trait Change: Sync {
 
 /// The answer of a change.
 #[derive(Debug)]
-pub(crate) struct Made {
-    status: StatusCode,
-    body: Vec<u8>,
-}
+pub(crate) struct Made(Answer);
 
 impl Made {
+    /// Answers with a row.
+    pub(crate) fn row<T: Table<Key = i64> + Serialize>(status: StatusCode, row: &T) -> Result<Self, Problem> {
+        Ok(Self(Answer { status, body: to_json(row)?, id: Some(row.id().get()) }))
+    }
+
+    /// Answers with something else.
     pub(crate) fn new(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        Ok(Self { status, body: to_json(body)? })
+        Ok(Self(Answer { status, body: to_json(body)?, id: None }))
     }
 
     /// A change without a body to show.
     pub(crate) fn without_body() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
+        Self(Answer { status: StatusCode::NO_CONTENT, body: Vec::new(), id: None })
     }
 }
 
@@ -150,8 +154,7 @@ impl ChangeRequest {
             {
                 return Ok((earlier, true));
             }
-            let Made { status, body } = change.make(session).await?;
-            let answer = Answer { status, body };
+            let Made(answer) = change.make(session).await?;
             journal::add(session, &write, &answer).await?;
             Ok((answer, false))
         });
@@ -159,9 +162,8 @@ impl ChangeRequest {
     }
 
     fn answer(&self, answer: Answer, is_replayed: bool, token: Option<CommitToken>) -> Response {
-        let Answer { status, body } = answer;
-        let id = serde_json::from_slice::<Identified>(&body).ok();
-        let tag = id.as_ref().map(|_| Tag::of(&body));
+        let Answer { status, body, id } = answer;
+        let tag = id.map(|_| Tag::of(&body));
         let mut response = match status {
             StatusCode::NO_CONTENT => status.into_response(),
             _ => crate::request::json(status, body),
@@ -176,17 +178,11 @@ impl ChangeRequest {
         if is_replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
-        if let (StatusCode::CREATED, Some(Identified { id })) = (status, id)
+        if let (StatusCode::CREATED, Some(id)) = (status, id)
             && let Ok(location) = HeaderValue::try_from(format!("{}/{id}", self.path))
         {
             headers.insert(LOCATION, location);
         }
         response
     }
-}
-
-/// A body that is one row.
-#[derive(Deserialize)]
-struct Identified {
-    id: i64,
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
-use tallybook::{Database, NodeRole, NodeState, one, params, prometheus};
+use tallybook::{Database, NodeRole, NodeState, prometheus};
 use tokio::time::timeout;
 
 use crate::access::Scope;
@@ -44,7 +44,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         "application/json",
         get(healthz),
     );
-    health.method = Method::GET;
     health.answers = vec![Success {
         status: StatusCode::OK,
         docs: "The process serves",
@@ -58,11 +57,11 @@ async fn healthz() -> Response {
     json_answer(StatusCode::OK, br#"{"status":"up"}"#.to_vec())
 }
 
-/// What the service can do now.
+/// The state of the service.
 #[derive(Serialize)]
 struct Readiness {
     status: &'static str,
-    /// Whether changes are taken.
+    /// Set if changes are taken.
     writes: bool,
 }
 
@@ -77,9 +76,6 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
 
 /// Looks at the schema and the servers; returns whether changes are taken.
 async fn look(db: &Database) -> Result<bool, Problem> {
-    let mut session = db.read().await?;
-    session.run(one::<(i64,)>("SELECT 1", params![])).await?;
-    drop(session);
     for (what, pending) in crate::pending_revisions(db).await? {
         if pending > 0 {
             let detail =

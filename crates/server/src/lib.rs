@@ -27,6 +27,7 @@ mod book;
 mod change;
 mod endpoint;
 mod health;
+mod hexadecimal;
 mod journal;
 mod listen;
 mod openapi;

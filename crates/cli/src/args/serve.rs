@@ -96,7 +96,7 @@ Examples:
 pub(crate) struct CreateToken {
     /// A name, for lists and for the journal of writes
     pub(crate) name: String,
-    /// What it permits; each scope includes the ones before it
+    /// The requests that it permits; each scope includes the ones before it
     #[arg(long, default_value = "read")]
     pub(crate) scope: ScopeName,
     /// Requests a second that are served; all by default

@@ -15,7 +15,7 @@ use crate::database::Endpoint;
 use crate::interrupt::Interrupt;
 use crate::{output, progress, seed};
 
-/// What fills a new book.
+/// The size of the generated book that fills a new one.
 const DEMO_SIZE: Size = Size { portfolios: 100, trades: 20_000, seed: 1 };
 /// Requests that run at a time, for each connection of the pool.
 const REQUESTS_PER_CONNECTION: usize = 4;

@@ -1,4 +1,4 @@
-//! What commands do while the primary is down and a replica answers.
+//! Commands while the primary is down and a replica answers.
 
 use tallybook::{Database, Settings};
 use tallybook_testkit::Cluster;

@@ -10,8 +10,9 @@ use tallybook::tables::{Filter, Id, Repository, Table};
 use tallybook::{Database, TextEnum, now, params};
 
 use super::TokenError;
+use crate::hexadecimal::hexadecimal;
 
-/// What a token permits. Each scope includes the ones before it.
+/// The requests that a token permits. Each scope includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, TextEnum)]
 pub enum Scope {
     /// Reads.
@@ -37,7 +38,7 @@ pub struct Token {
     /// SHA-256 of the secret, in hexadecimal digits. A secret has 256 random bits, so it needs no slow hash.
     #[table(max = 64, fixed)]
     pub hash: String,
-    /// What it permits.
+    /// The requests that it permits.
     #[table(max = 10, fixed)]
     pub scope: Scope,
     /// Requests a second that are served; all if it is `None`.
@@ -99,10 +100,6 @@ impl fmt::Debug for TokenText {
 
 fn hash_of(secret: &str) -> String {
     hexadecimal(&Sha256::digest(secret.as_bytes()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes a token. Its text is returned once and stored nowhere.

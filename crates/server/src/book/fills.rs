@@ -7,7 +7,7 @@ use axum::routing::post;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tallybook::book::{Execution, Fill, Position, Recorded, Reversal, Trade, TradeId, Trades};
 use tallybook::{SqlType, WriteSession, now};
 
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::change::{Change, ChangeRequest, Made};
 use crate::endpoint::{Endpoint, Success};
 use crate::openapi::schema;
-use crate::request::field::{Field, check, decode, read};
+use crate::request::field::{Field, checked, checked_rows, decode, decode_rows};
 use crate::request::{Kind, PathId, Problem, object, objects};
 use crate::resource::MAX_ROWS;
 
@@ -112,7 +112,7 @@ struct ReversalBody {
     metadata_json: Option<String>,
 }
 
-/// What a fill changed, as clients see it.
+/// The rows that a fill changed, as clients see them.
 #[derive(Serialize)]
 struct RecordedBody<'a> {
     execution: &'a Execution,
@@ -181,14 +181,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         parameters: vec![schema::key_header(false)],
         body: Some(body),
         answers: answers().into(),
-        problems: vec![
-            Kind::BAD_PARAMETER,
-            Kind::BAD_JSON,
-            Kind::NOT_FOUND,
-            Kind::CONFLICT,
-            Kind::MEDIA_TYPE,
-            Kind::INVALID,
-        ],
+        problems: vec![Kind::BAD_PARAMETER, Kind::NOT_FOUND, Kind::CONFLICT],
         handler,
     };
     let mut one = endpoint(
@@ -229,33 +222,20 @@ async fn record(
     PathId(trade): PathId<Trade>,
     request: ChangeRequest,
 ) -> Result<Response, Problem> {
-    let fill: FillBody = read(object(request.json()?)?, FILL_FIELDS)?;
+    let fill: FillBody = decode(checked(object(request.json()?)?, FILL_FIELDS)?)?;
     request.run(&app, &fill.fill(trade)).await
 }
 
 async fn record_many(State(app): State<App>, request: ChangeRequest) -> Result<Response, Problem> {
-    let fills = fills(objects(request.json()?, MAX_ROWS)?)?;
+    let bodies: Vec<FillBody> =
+        decode_rows(checked_rows(objects(request.json()?, MAX_ROWS)?, &batch_fields())?)?;
+    // Each names its trade: the field is required here.
+    let fills: Vec<_> = bodies.into_iter().map(|body| body.fill(TradeId::new(0))).collect();
     request.run(&app, &fills).await
 }
 
-fn fills(mut objects: Vec<Map<String, Value>>) -> Result<Vec<Fill>, Problem> {
-    let fields = batch_fields();
-    let mut mistakes = Vec::new();
-    for (row, object) in objects.iter_mut().enumerate() {
-        check(object, &fields, &format!("/{row}"), &mut mistakes);
-    }
-    if !mistakes.is_empty() {
-        return Err(Problem::with_mistakes(Kind::INVALID, mistakes));
-    }
-    let decoded = objects.into_iter().enumerate().map(|(row, object)| {
-        let body: FillBody = decode(object, &format!("/{row}"))?;
-        Ok(body.fill(TradeId::new(0)))
-    });
-    decoded.collect()
-}
-
 async fn reverse(State(app): State<App>, request: ChangeRequest) -> Result<Response, Problem> {
-    let body: ReversalBody = read(object(request.json()?)?, REVERSAL_FIELDS)?;
+    let body: ReversalBody = decode(checked(object(request.json()?)?, REVERSAL_FIELDS)?)?;
     let reversal = Reversal {
         executed_at: body.executed_at.unwrap_or_else(now),
         metadata_json: body.metadata_json,

@@ -15,8 +15,8 @@ pub(crate) use status::STATUS_FIELDS;
 
 /// Returns the endpoints of the book.
 ///
-/// What fills keep, clients do not write: positions, the filled part of a trade, and cash follow from executions. Executions
-/// are only added, each exactly once; a correction is a reversal.
+/// Clients do not write what follows from executions: positions, cash, and the filled part of a trade. Executions are only
+/// added, each exactly once; a correction is a reversal.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let all = [
         reads::<Portfolio>(),

@@ -1,4 +1,4 @@
-//! What clients may read, filter, create and change.
+//! The rows and fields that clients may read, filter, create and change.
 
 use serde_json::{Map, Value};
 use tallybook::book::{Execution, Portfolio, Position, Trade, TradingSession};

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::change::{Change, ChangeRequest, Made};
 use crate::endpoint::{Endpoint, Success};
 use crate::openapi::schema;
-use crate::request::field::{Field, read};
+use crate::request::field::{Field, checked, decode};
 use crate::request::{Kind, PathId, Problem, object};
 
 /// The fields of a new status.
@@ -39,7 +39,7 @@ struct NewStatus {
 impl Change for NewStatus {
     async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
         let trade = Trades::new(session).set_status(self.trade, self.status.clone()).await?;
-        Made::new(StatusCode::OK, &trade)
+        Made::row(StatusCode::OK, &trade)
     }
 }
 
@@ -63,14 +63,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             body: Some(("application/json", schema::reference("Trade"))),
             headers: &["ETag", "X-Tallybook-Token"],
         }],
-        problems: vec![
-            Kind::BAD_PARAMETER,
-            Kind::BAD_JSON,
-            Kind::NOT_FOUND,
-            Kind::CONFLICT,
-            Kind::MEDIA_TYPE,
-            Kind::INVALID,
-        ],
+        problems: vec![Kind::BAD_PARAMETER, Kind::NOT_FOUND, Kind::CONFLICT],
         handler: put(set_status),
     }]
 }
@@ -80,6 +73,6 @@ async fn set_status(
     PathId(trade): PathId<Trade>,
     request: ChangeRequest,
 ) -> Result<Response, Problem> {
-    let body: StatusBody = read(object(request.json()?)?, STATUS_FIELDS)?;
+    let body: StatusBody = decode(checked(object(request.json()?)?, STATUS_FIELDS)?)?;
     request.run(&app, &NewStatus { trade, status: body.status }).await
 }

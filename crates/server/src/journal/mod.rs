@@ -7,6 +7,7 @@ mod running;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tallybook::tables::{Filter, Repository};
 use tallybook::{Database, Session, WriteSession, execute, now, optional, params};
@@ -16,6 +17,7 @@ use entry::NewEntry;
 pub(crate) use running::RunningKeys;
 
 use crate::access::Client;
+use crate::hexadecimal::hexadecimal;
 use crate::request::{Kind, Problem, RequestId};
 
 /// The header of an idempotency key (draft-ietf-httpapi-idempotency-key-header).
@@ -55,7 +57,7 @@ impl Key {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hexadecimal(&hash.finalize());
         Ok(Some(Self { text: text.to_owned(), fingerprint }))
     }
 }
@@ -65,6 +67,14 @@ impl Key {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
+    /// The identifier of the row, if the body is one.
+    pub(crate) id: Option<i64>,
+}
+
+/// A body that is one row.
+#[derive(Deserialize)]
+struct Row {
+    id: i64,
 }
 
 /// Returns the answer that a key was given before.
@@ -83,10 +93,11 @@ pub(crate) async fn earlier(
         return Err(Problem::new(Kind::KEY_REUSED, detail));
     }
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    Ok(Some(Answer { status: status.unwrap_or(StatusCode::OK), body: answer.into_bytes() }))
+    let id = serde_json::from_str::<Row>(&answer).ok().map(|row| row.id);
+    Ok(Some(Answer { status: status.unwrap_or(StatusCode::OK), body: answer.into_bytes(), id }))
 }
 
-/// What the journal says of a write.
+/// The entry of a write in the journal.
 pub(crate) struct Write<'a> {
     pub(crate) client: &'a Client,
     pub(crate) request_id: &'a RequestId,

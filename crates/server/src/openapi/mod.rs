@@ -56,7 +56,10 @@ fn operation(endpoint: &Endpoint) -> Value {
         Some(_) => Kind::EVERYWHERE,
         None => &[],
     };
-    for kind in endpoint.problems.iter().chain(everywhere) {
+    let of_body = if endpoint.body.is_some() { Kind::OF_BODIES } else { &[] };
+    let takes_key = endpoint.parameters.iter().any(|parameter| parameter.name == schema::KEY_HEADER);
+    let of_key = if takes_key { Kind::OF_KEYS } else { &[] };
+    for kind in [&endpoint.problems, everywhere, of_body, of_key].into_iter().flatten() {
         // Kinds share statuses; the response of the status lists them.
         let name = kind.status.as_str();
         responses.insert(name.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));

@@ -183,10 +183,13 @@ pub(crate) fn match_header() -> Parameter {
     }
 }
 
+/// The name of the header that makes a request repeatable.
+pub(crate) const KEY_HEADER: &str = "Idempotency-Key";
+
 /// The header that makes a request repeatable.
 pub(crate) fn key_header(is_required: bool) -> Parameter {
     Parameter {
-        name: "Idempotency-Key",
+        name: KEY_HEADER,
         place: "header",
         is_required,
         docs: "A text of the client's own for each new request. The same request with the same key is done once, and answered \

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::problem::{Kind, Problem};
+use crate::hexadecimal::hexadecimal;
 
 /// The tag of a row's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +15,7 @@ pub(crate) struct Tag(String);
 impl Tag {
     /// Returns the tag of a body.
     pub(crate) fn of(body: &[u8]) -> Self {
-        let hash = Sha256::digest(body);
-        let mut tag = String::with_capacity(34);
-        tag.push('"');
-        for byte in &hash[..16] {
-            use std::fmt::Write;
-            // Writing to a string does not fail.
-            let _ = write!(tag, "{byte:02x}");
-        }
-        tag.push('"');
-        Self(tag)
+        Self(format!("\"{}\"", hexadecimal(&Sha256::digest(body)[..16])))
     }
 
     fn header(&self) -> HeaderValue {

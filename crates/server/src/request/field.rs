@@ -165,12 +165,7 @@ pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 
 /// Checks an object against its fields. `pointer` is its place in the body. Integers that are written with a fraction of zero are
 /// rewritten: JSON has one kind of number.
-pub(crate) fn check(
-    object: &mut Map<String, Value>,
-    fields: &[Field],
-    pointer: &str,
-    into: &mut Vec<Mistake>,
-) {
+fn check(object: &mut Map<String, Value>, fields: &[Field], pointer: &str, into: &mut Vec<Mistake>) {
     for (name, value) in object.iter_mut() {
         let place = || format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
         match fields.iter().find(|field| field.name == name) {
@@ -192,23 +187,47 @@ pub(crate) fn check(
     }
 }
 
+/// Checks an object, and returns it.
+pub(crate) fn checked(
+    mut object: Map<String, Value>,
+    fields: &[Field],
+) -> Result<Map<String, Value>, Problem> {
+    let mut mistakes = Vec::new();
+    check(&mut object, fields, "", &mut mistakes);
+    none(mistakes)?;
+    Ok(object)
+}
+
+/// Checks the objects of an array, and returns them. Every mistake of every object is named.
+pub(crate) fn checked_rows(
+    mut objects: Vec<Map<String, Value>>,
+    fields: &[Field],
+) -> Result<Vec<Map<String, Value>>, Problem> {
+    let mut mistakes = Vec::new();
+    for (row, object) in objects.iter_mut().enumerate() {
+        check(object, fields, &format!("/{row}"), &mut mistakes);
+    }
+    none(mistakes)?;
+    Ok(objects)
+}
+
+fn none(mistakes: Vec<Mistake>) -> Result<(), Problem> {
+    if mistakes.is_empty() { Ok(()) } else { Err(Problem::with_mistakes(Kind::INVALID, mistakes)) }
+}
+
 /// Returns the value of a checked object.
-pub(crate) fn decode<V: DeserializeOwned>(object: Map<String, Value>, pointer: &str) -> Result<V, Problem> {
+pub(crate) fn decode<V: DeserializeOwned>(object: Map<String, Value>) -> Result<V, Problem> {
+    decode_at(object, "")
+}
+
+/// Returns the values of the checked objects of an array.
+pub(crate) fn decode_rows<V: DeserializeOwned>(objects: Vec<Map<String, Value>>) -> Result<Vec<V>, Problem> {
+    objects.into_iter().enumerate().map(|(row, object)| decode_at(object, &format!("/{row}"))).collect()
+}
+
+fn decode_at<V: DeserializeOwned>(object: Map<String, Value>, pointer: &str) -> Result<V, Problem> {
     serde_json::from_value(Value::Object(object)).map_err(|error| {
         // The checks come first, so only what a type itself demands is left.
         Problem::with_mistakes(Kind::INVALID, vec![Mistake::at(pointer, error.to_string())])
     })
-}
-
-/// Checks and decodes an object.
-pub(crate) fn read<V: DeserializeOwned>(
-    mut object: Map<String, Value>,
-    fields: &[Field],
-) -> Result<V, Problem> {
-    let mut mistakes = Vec::new();
-    check(&mut object, fields, "", &mut mistakes);
-    match mistakes.is_empty() {
-        true => decode(object, ""),
-        false => Err(Problem::with_mistakes(Kind::INVALID, mistakes)),
-    }
 }

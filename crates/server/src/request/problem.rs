@@ -24,6 +24,10 @@ macro_rules! kinds {
             $(pub(crate) const $constant: Self = Self { name: $name, status: StatusCode::$status, title: $title };)*
             /// All kinds, for the OpenAPI document.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$constant),*];
+            /// Those that a request with a body may meet besides.
+            pub(crate) const OF_BODIES: &'static [Self] = &[Self::MEDIA_TYPE, Self::INVALID];
+            /// Those that a request with an idempotency key may meet besides.
+            pub(crate) const OF_KEYS: &'static [Self] = &[Self::KEY_RUNNING, Self::KEY_REUSED];
             /// Those that every request of a client may meet.
             pub(crate) const EVERYWHERE: &'static [Self] = &[
                 Self::BAD_JSON,

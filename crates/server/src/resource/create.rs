@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tallybook::WriteSession;
 use tallybook::tables::Repository;
 
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::change::{Change, ChangeRequest, Made};
 use crate::endpoint::{Endpoint, Success};
 use crate::openapi::schema;
-use crate::request::field::{Field, check, decode};
+use crate::request::field::{Field, checked, checked_rows, decode, decode_rows};
 use crate::request::{Kind, Problem, object, objects};
 
 const NEW_HEADERS: &[&str] = &["ETag", "Location", "X-Tallybook-Token"];
@@ -26,7 +26,7 @@ pub(super) fn endpoint<T: Creatable>() -> Endpoint {
     endpoint.parameters = vec![schema::key_header(true)];
     endpoint.body = Some(schema::reference(&format!("New{}", T::ROW)));
     endpoint.answers = vec![row_answer::<T>(StatusCode::CREATED, "The new row", NEW_HEADERS)];
-    endpoint.problems.extend(problems());
+    endpoint.problems.extend([Kind::NO_KEY, Kind::CONFLICT]);
     endpoint
 }
 
@@ -44,12 +44,8 @@ pub(super) fn batch_endpoint<T: Creatable>() -> Endpoint {
         body: Some(("application/json", schema::rows(T::ROW))),
         headers: &["X-Tallybook-Token"],
     }];
-    endpoint.problems.extend(problems());
+    endpoint.problems.extend([Kind::NO_KEY, Kind::CONFLICT]);
     endpoint
-}
-
-fn problems() -> [Kind; 5] {
-    [Kind::BAD_JSON, Kind::NO_KEY, Kind::CONFLICT, Kind::MEDIA_TYPE, Kind::INVALID]
 }
 
 /// Returns the fields of a new row.
@@ -60,47 +56,30 @@ pub(crate) fn fields<T: Creatable>() -> Vec<Field> {
         .collect()
 }
 
-/// The creation of rows.
-struct Creation<T: Creatable> {
-    new: Vec<T::New>,
-    is_batch: bool,
-}
+/// The creation of a row.
+struct NewRow<T: Creatable>(T::New);
 
-impl<T: Creatable> Change for Creation<T> {
+impl<T: Creatable> Change for NewRow<T> {
     async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
-        let mut rows = Repository::<_, T>::new(session);
-        match &*self.new {
-            [new] if !self.is_batch => Made::new(StatusCode::CREATED, &rows.create(new).await?),
-            all => Made::new(StatusCode::CREATED, &json!({ "rows": rows.create_many(all).await? })),
-        }
+        Made::row(StatusCode::CREATED, &Repository::<_, T>::new(session).create(&self.0).await?)
     }
 }
 
-/// Reads new rows. Every mistake of every row is named.
-fn new_rows<T: Creatable>(
-    mut objects: Vec<Map<String, Value>>,
-    is_batch: bool,
-) -> Result<Vec<T::New>, Problem> {
-    let fields = fields::<T>();
-    let mut mistakes = Vec::new();
-    let pointer = |row: usize| if is_batch { format!("/{row}") } else { String::new() };
-    for (row, object) in objects.iter_mut().enumerate() {
-        check(object, &fields, &pointer(row), &mut mistakes);
+/// The creation of many rows.
+struct NewRows<T: Creatable>(Vec<T::New>);
+
+impl<T: Creatable> Change for NewRows<T> {
+    async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
+        let rows = Repository::<_, T>::new(session).create_many(&self.0).await?;
+        Made::new(StatusCode::CREATED, &json!({ "rows": rows }))
     }
-    if !mistakes.is_empty() {
-        return Err(Problem::with_mistakes(Kind::INVALID, mistakes));
-    }
-    let new = objects.into_iter().enumerate().map(|(row, mut object)| {
-        T::complete(&mut object);
-        decode(object, &pointer(row))
-    });
-    new.collect()
 }
 
 async fn create<T: Creatable>(State(app): State<App>, request: ChangeRequest) -> Result<Response, Problem> {
     request.needs_key()?;
-    let new = new_rows::<T>(vec![object(request.json()?)?], false)?;
-    request.run(&app, &Creation::<T> { new, is_batch: false }).await
+    let mut new = checked(object(request.json()?)?, &fields::<T>())?;
+    T::complete(&mut new);
+    request.run(&app, &NewRow::<T>(decode(new)?)).await
 }
 
 async fn create_many<T: Creatable>(
@@ -108,6 +87,7 @@ async fn create_many<T: Creatable>(
     request: ChangeRequest,
 ) -> Result<Response, Problem> {
     request.needs_key()?;
-    let new = new_rows::<T>(objects(request.json()?, MAX_ROWS)?, true)?;
-    request.run(&app, &Creation::<T> { new, is_batch: true }).await
+    let mut new = checked_rows(objects(request.json()?, MAX_ROWS)?, &fields::<T>())?;
+    new.iter_mut().for_each(T::complete);
+    request.run(&app, &NewRows::<T>(decode_rows(new)?)).await
 }

@@ -1,5 +1,7 @@
 //! `GET /v1/trades.csv`: all rows that match, streamed.
 
+use std::fmt::Display;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -18,7 +20,7 @@ use super::{Resource, base, path};
 use crate::app::App;
 use crate::endpoint::{Endpoint, Success};
 use crate::openapi::schema;
-use crate::request::{Consistency, Parameters, Problem};
+use crate::request::{Consistency, Kind, Parameters, Problem};
 
 /// Bytes of a piece of the answer.
 const PIECE: usize = 64 * 1024;
@@ -59,19 +61,20 @@ async fn export<T: Resource>(
         None => tokio::spawn(sending),
     };
     // The first piece decides between an answer and a problem.
-    let first = match received.recv().await {
-        Some(first) => first?,
-        None => Bytes::new(),
-    };
-    let rest = stream::unfold(received, async |mut received| {
-        let piece: Result<Bytes, Problem> = received.recv().await?;
-        Some((
-            piece.map_err(|_| std::io::Error::other("the export failed; the log has the reason")),
-            received,
-        ))
+    let first = received.recv().await.unwrap_or_else(|| Err(unwritable("the export ended early")))?;
+    let more = (!first.is_last).then_some(received);
+    let rest = stream::unfold(more, async |more| {
+        let mut received = more?;
+        Some(match received.recv().await {
+            Some(Ok(piece)) => (Ok(piece.bytes), (!piece.is_last).then_some(received)),
+            // Without its last piece the file is not complete, whatever became of the sender.
+            Some(Err(_)) | None => {
+                (Err(std::io::Error::other("the export failed; the log has the reason")), None)
+            }
+        })
     });
     // The compression asks once more after the end.
-    let all = stream::iter([Ok(first)]).chain(rest).fuse();
+    let all = stream::iter([Ok(first.bytes)]).chain(rest).fuse();
     let mut response = Body::from_stream(all).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
@@ -85,7 +88,7 @@ async fn export<T: Resource>(
 async fn send<T: Resource>(
     mut session: ReadSession,
     filter: Filter,
-    pieces: mpsc::Sender<Result<Bytes, Problem>>,
+    pieces: mpsc::Sender<Result<Piece, Problem>>,
 ) {
     if let Err(problem) = send_rows::<T>(&mut session, filter, &pieces).await {
         // The client is told by the end of the connection, or by an answer if nothing was sent yet.
@@ -96,35 +99,43 @@ async fn send<T: Resource>(
 async fn send_rows<T: Resource>(
     session: &mut ReadSession,
     filter: Filter,
-    pieces: &mpsc::Sender<Result<Bytes, Problem>>,
+    pieces: &mpsc::Sender<Result<Piece, Problem>>,
 ) -> Result<(), Problem> {
     let mut repository = Repository::<_, T>::new(session);
     let mut rows = repository.stream(filter).await?;
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(PIECE));
-    let failed = |error: csv::Error| {
-        tracing::error!(target: "tallybook::server", reason = %error, "a row cannot be written as CSV");
-        Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV")
-    };
-    csv.write_record(T::COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
+    let mut csv = writer();
+    csv.write_record(T::COLUMNS.iter().map(|column| column.name)).map_err(unwritable)?;
     while let Some(row) = rows.next().await {
-        csv.serialize(row?).map_err(failed)?;
+        csv.serialize(row?).map_err(unwritable)?;
         if csv.get_ref().len() >= PIECE {
-            let full = std::mem::replace(
-                &mut csv,
-                csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()),
-            );
-            if pieces.send(Ok(flushed(full)?)).await.is_err() {
+            let full = std::mem::replace(&mut csv, writer());
+            if pieces.send(Ok(Piece::of(full, false)?)).await.is_err() {
                 return Ok(());
             }
         }
     }
-    let _ = pieces.send(Ok(flushed(csv)?)).await;
+    let _ = pieces.send(Ok(Piece::of(csv, true)?)).await;
     Ok(())
 }
 
-fn flushed(csv: csv::Writer<Vec<u8>>) -> Result<Bytes, Problem> {
-    let bytes = csv
-        .into_inner()
-        .map_err(|_| Problem::new(crate::request::Kind::INTERNAL, "a row cannot be written as CSV"))?;
-    Ok(bytes.into())
+/// A part of the file.
+struct Piece {
+    bytes: Bytes,
+    is_last: bool,
+}
+
+impl Piece {
+    fn of(csv: csv::Writer<Vec<u8>>, is_last: bool) -> Result<Self, Problem> {
+        let bytes = csv.into_inner().map_err(|error| unwritable(error.error()))?;
+        Ok(Self { bytes: bytes.into(), is_last })
+    }
+}
+
+fn writer() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(PIECE))
+}
+
+fn unwritable(reason: impl Display) -> Problem {
+    tracing::error!(target: "tallybook::server", %reason, "a row cannot be written as CSV");
+    Problem::new(Kind::INTERNAL, "a row cannot be written as CSV")
 }

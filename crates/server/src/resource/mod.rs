@@ -13,15 +13,17 @@ use axum::http::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tallybook::tables::{Editable, Include, Load, Table};
+use tallybook::WriteSession;
+use tallybook::tables::{Editable, Error, IdOf, Include, Load, Repository, Table};
 
 pub(crate) use filter::{ListFilter, filters};
 
 use crate::access::Scope;
 use crate::endpoint::{Endpoint, Parameter, Success};
 use crate::openapi::schema;
-use crate::request::Kind;
+use crate::request::etag::{Expected, Tag};
 use crate::request::field::Field;
+use crate::request::{Kind, Problem, to_json};
 
 /// The most rows of a page, or of a batch.
 pub(crate) const MAX_ROWS: usize = 1_000;
@@ -109,7 +111,20 @@ fn row_answer<T: Resource>(
     Success { status, docs, body: Some(("application/json", schema::reference(T::ROW))), headers }
 }
 
-/// What the endpoints of a table have in common.
+/// Locks the row that a change is made to if the change has a condition, and compares the row with it.
+async fn lock_expected<T: Resource>(
+    rows: &mut Repository<'_, WriteSession, T>,
+    id: IdOf<T>,
+    expected: &Expected,
+) -> Result<(), Problem> {
+    if !expected.is_some() {
+        return Ok(());
+    }
+    let found = rows.get_for_update(id).await?.ok_or_else(|| Error::missing::<T>(id))?;
+    expected.check(&Tag::of(&to_json(&found)?))
+}
+
+/// Returns an endpoint of a table, with everything that its method decides.
 fn base<T: Resource>(
     method: Method,
     path: String,

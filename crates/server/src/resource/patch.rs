@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use tallybook::WriteSession;
 use tallybook::tables::{IdOf, Repository};
 
-use super::{Patchable, base, path, row_answer};
+use super::{Patchable, base, lock_expected, path, row_answer};
 use crate::app::App;
 use crate::change::{Change, ChangeRequest, Made};
 use crate::endpoint::Endpoint;
 use crate::openapi::schema;
-use crate::request::etag::{Expected, Tag};
-use crate::request::field::{Field, check, decode};
-use crate::request::{Kind, PathId, Problem, object, to_json};
+use crate::request::etag::Expected;
+use crate::request::field::{Field, checked, decode};
+use crate::request::{Kind, PathId, Problem, object};
 
 pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
     let name = format!("update{}", T::ROW);
@@ -30,14 +30,7 @@ pub(crate) fn endpoint<T: Patchable>() -> Vec<Endpoint> {
     endpoint.body = Some(schema::reference(&format!("{}Changes", T::ROW)));
     endpoint.answers =
         vec![row_answer::<T>(StatusCode::OK, "The row as it is now", &["ETag", "X-Tallybook-Token"])];
-    endpoint.problems.extend([
-        Kind::BAD_JSON,
-        Kind::NOT_FOUND,
-        Kind::CONFLICT,
-        Kind::STALE,
-        Kind::MEDIA_TYPE,
-        Kind::INVALID,
-    ]);
+    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE]);
     vec![endpoint]
 }
 
@@ -57,18 +50,10 @@ struct RowChange<T: Patchable> {
 impl<T: Patchable> Change for RowChange<T> {
     async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
         let mut rows = Repository::<_, T>::new(session);
-        if self.expected.is_some() {
-            let found = rows.get_for_update(self.id).await?;
-            let found = found.ok_or_else(|| missing::<T>(self.id))?;
-            self.expected.check(&Tag::of(&to_json(&found)?))?;
-        }
-        let changes = decode::<T::Changes>(self.changes.clone(), "")?;
-        Made::new(StatusCode::OK, &rows.update(self.id, changes).await?)
+        lock_expected(&mut rows, self.id, &self.expected).await?;
+        let changes = decode(self.changes.clone())?;
+        Made::row(StatusCode::OK, &rows.update(self.id, changes).await?)
     }
-}
-
-pub(super) fn missing<T: super::Resource>(id: IdOf<T>) -> Problem {
-    Problem::new(Kind::NOT_FOUND, format!("there is no {} {id}", T::NOUN))
 }
 
 async fn update<T: Patchable>(
@@ -76,12 +61,7 @@ async fn update<T: Patchable>(
     PathId(id): PathId<T>,
     request: ChangeRequest,
 ) -> Result<Response, Problem> {
-    let mut changes = object(request.json()?)?;
-    let mut mistakes = Vec::new();
-    check(&mut changes, &fields::<T>(), "", &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(Problem::with_mistakes(Kind::INVALID, mistakes));
-    }
+    let changes = checked(object(request.json()?)?, &fields::<T>())?;
     let expected = Expected::of(&request.headers)?;
     request.run(&app, &RowChange::<T> { id, changes, expected }).await
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use tallybook::tables::{Include, Repository};
+use tallybook::tables::{Error, Include, Repository};
 
 use super::{Resource, base, include_parameter, most_statements, path, row_answer};
 use crate::app::App;
@@ -39,7 +39,7 @@ async fn read<T: Resource>(
     let mut session = consistency.read(&app).await?;
     let row = Repository::<_, T>::new(&mut session).including(include).load(id).await?;
     drop(session);
-    let row = row.ok_or_else(|| Problem::new(Kind::NOT_FOUND, format!("there is no {} {id}", T::NOUN)))?;
+    let row = row.ok_or_else(|| Error::missing::<T>(id))?;
     etag::answer(&headers, to_json(&row)?)
 }
 

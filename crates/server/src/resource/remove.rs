@@ -5,16 +5,15 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::delete;
 use tallybook::WriteSession;
-use tallybook::tables::{Editable, IdOf, Repository};
+use tallybook::tables::{Editable, Error, IdOf, Repository};
 
-use super::patch::missing;
-use super::{Resource, base, path};
+use super::{Resource, base, lock_expected, path};
 use crate::app::App;
 use crate::change::{Change, ChangeRequest, Made};
 use crate::endpoint::{Endpoint, Success};
 use crate::openapi::schema;
-use crate::request::etag::{Expected, Tag};
-use crate::request::{Kind, PathId, Problem, to_json};
+use crate::request::etag::Expected;
+use crate::request::{Kind, PathId, Problem};
 
 pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
     let name = format!("delete{}", T::ROW);
@@ -32,7 +31,7 @@ pub(crate) fn endpoint<T: Resource + Editable>() -> Vec<Endpoint> {
         body: None,
         headers: &["X-Tallybook-Token"],
     }];
-    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE, Kind::KEY_REUSED]);
+    endpoint.problems.extend([Kind::NOT_FOUND, Kind::CONFLICT, Kind::STALE]);
     vec![endpoint]
 }
 
@@ -45,13 +44,10 @@ struct Removal<T: Resource> {
 impl<T: Resource + Editable> Change for Removal<T> {
     async fn make(&self, session: &mut WriteSession) -> Result<Made, Problem> {
         let mut rows = Repository::<_, T>::new(session);
-        if self.expected.is_some() {
-            let found = rows.get_for_update(self.id).await?.ok_or_else(|| missing::<T>(self.id))?;
-            self.expected.check(&Tag::of(&to_json(&found)?))?;
-        }
+        lock_expected(&mut rows, self.id, &self.expected).await?;
         match rows.delete(self.id).await? {
             true => Ok(Made::without_body()),
-            false => Err(missing::<T>(self.id)),
+            false => Err(Error::missing::<T>(self.id).into()),
         }
     }
 }

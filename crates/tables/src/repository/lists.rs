@@ -80,10 +80,14 @@ impl<S: Session, T: Table> Repository<'_, S, T> {
 
     /// Returns the rows that match a filter one by one, in the order of their identifiers and in bounded memory. One statement,
     /// which holds the session until the stream is dropped.
-    pub async fn stream(&mut self, filter: Filter) -> Result<RowStream<'_, T>> {
-        let list = List::new::<T>(filter)?;
-        let query = all(list.planned(list.statements.by_id::<T>()), list.values);
-        Ok(self.session.stream(query).await?)
+    #[track_caller]
+    pub fn stream(&mut self, filter: Filter) -> impl Future<Output = Result<RowStream<'_, T>>> + Send {
+        let call = self.call_site();
+        async move {
+            let list = List::new::<T>(filter)?;
+            let query = all(list.planned(list.statements.by_id::<T>()), list.values);
+            Ok(self.session.stream(query.called(call)).await?)
+        }
     }
 
     /// Returns the first page of all rows, or the one after a cursor, by an index. One statement.

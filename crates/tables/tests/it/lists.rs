@@ -42,6 +42,21 @@ both_dialects! {
         assert!(!orders.exists(done().and("quantity > $1", params![8])).await.unwrap());
     }
 
+    async fn a_stream_has_the_rows_that_match_in_the_order_of_their_identifiers(url: &str) {
+        let db = desks(url).await;
+        orders(&db, 0..9).await;
+        let mut session = db.read().await.unwrap();
+        let mut orders = Repository::<_, Order>::new(&mut session);
+        let mut stream = orders.stream(Filter::new("state = $1", params![State::Done])).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = stream.next().await {
+            found.push(row.unwrap().quantity);
+        }
+        assert_eq!(found, [0, 2, 4, 6, 8]);
+        drop(stream);
+        assert_eq!(session.counts().statements, 1);
+    }
+
     async fn parts_of_a_filter_are_left_out_without_a_value(url: &str) {
         let db = desks(url).await;
         orders(&db, 0..9).await;
