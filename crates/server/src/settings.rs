@@ -24,7 +24,8 @@ pub struct ServiceSettings {
     pub max_requests: usize,
     /// The bytes of a body; more are answered with 413.
     pub max_body_bytes: usize,
-    /// The time in which a body must arrive; else the answer is 408.
+    /// The time in which a body must arrive, else the answer is 408; and in which a client must take a piece of an export
+    /// (64 KiB), else the export ends incomplete.
     pub body_time_limit: Duration,
     /// The time in which a request must be done; else the answer is 504. Keep it above `DB_POOL_TIMEOUT`, so that a change that
     /// waits for a primary in vain is answered with 503: it was not made.

@@ -62,7 +62,7 @@ pub(crate) struct Serve {
     /// An origin whose pages may call the service (CORS), such as https://desk.example; repeat it for several
     #[arg(long = "origin", env = "SERVE_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
-    /// Requests that run at a time; more are answered with 503. By default four for each connection of the pool
+    /// Requests that run at a time; more are answered with 503. By default two for each connection of the pool
     #[arg(long, env = "SERVE_MAX_REQUESTS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_requests: Option<u32>,
 }

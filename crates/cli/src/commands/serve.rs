@@ -18,7 +18,7 @@ use crate::{output, progress, seed};
 /// The size of the generated book that fills a new one.
 const DEMO_SIZE: Size = Size { portfolios: 100, trades: 20_000, seed: 1 };
 /// Requests that run at a time, for each connection of the pool.
-const REQUESTS_PER_CONNECTION: usize = 4;
+const REQUESTS_PER_CONNECTION: usize = 2;
 
 pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Result<()> {
     let mut interrupt = Interrupt::new()?;

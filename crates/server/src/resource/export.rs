@@ -1,6 +1,7 @@
 //! `GET /v1/trades.csv`: all rows that match, streamed.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,6 +15,7 @@ use serde_json::json;
 use tallybook::tables::{Filter, Repository};
 use tallybook::{ReadSession, Scope};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::filter::{described, filter};
 use super::{Resource, base, path};
@@ -55,7 +57,7 @@ async fn export<T: Resource>(
     parameters.finish()?;
     let session = consistency.read(&app).await?;
     let (pieces, mut received) = mpsc::channel(PIECES_AHEAD);
-    let sending = send::<T>(session, filter, pieces);
+    let sending = send::<T>(session, filter, Pieces { sender: pieces, limit: app.settings().body_time_limit });
     match Scope::current() {
         Some(scope) => tokio::spawn(async move { scope.run(sending).await }),
         None => tokio::spawn(sending),
@@ -85,21 +87,20 @@ async fn export<T: Resource>(
 }
 
 /// Sends the rows, until they end or the client goes away.
-async fn send<T: Resource>(
-    mut session: ReadSession,
-    filter: Filter,
-    pieces: mpsc::Sender<Result<Piece, Problem>>,
-) {
-    if let Err(problem) = send_rows::<T>(&mut session, filter, &pieces).await {
+async fn send<T: Resource>(mut session: ReadSession, filter: Filter, pieces: Pieces) {
+    let result = send_rows::<T>(&mut session, filter, &pieces).await;
+    // Others need the connection more than a client that is told how its export ended.
+    drop(session);
+    if let Err(problem) = result {
         // The client is told by the end of the connection, or by an answer if nothing was sent yet.
-        let _ = pieces.send(Err(problem)).await;
+        pieces.send(Err(problem)).await;
     }
 }
 
 async fn send_rows<T: Resource>(
     session: &mut ReadSession,
     filter: Filter,
-    pieces: &mpsc::Sender<Result<Piece, Problem>>,
+    pieces: &Pieces,
 ) -> Result<(), Problem> {
     let mut repository = Repository::<_, T>::new(session);
     let mut rows = repository.stream(filter).await?;
@@ -109,13 +110,33 @@ async fn send_rows<T: Resource>(
         csv.serialize(row?).map_err(unwritable)?;
         if csv.get_ref().len() >= PIECE {
             let full = std::mem::replace(&mut csv, writer());
-            if pieces.send(Ok(Piece::of(full, false)?)).await.is_err() {
+            if !pieces.send(Ok(Piece::of(full, false)?)).await {
                 return Ok(());
             }
         }
     }
-    let _ = pieces.send(Ok(Piece::of(csv, true)?)).await;
+    pieces.send(Ok(Piece::of(csv, true)?)).await;
     Ok(())
+}
+
+/// Where the pieces of a file go.
+struct Pieces {
+    sender: mpsc::Sender<Result<Piece, Problem>>,
+    /// The time in which the client must take a piece. A connection of the pool is held for it meanwhile.
+    limit: Duration,
+}
+
+impl Pieces {
+    /// Sends a piece. Returns false if the client is gone or takes none.
+    async fn send(&self, piece: Result<Piece, Problem>) -> bool {
+        match timeout(self.limit, self.sender.send(piece)).await {
+            Ok(sent) => sent.is_ok(),
+            Err(_) => {
+                tracing::warn!(target: "tallybook::server", "an export was ended: its client does not read it");
+                false
+            }
+        }
+    }
 }
 
 /// A part of the file.

@@ -1,7 +1,13 @@
 //! Reading rows: alone, with relations, in pages, and as CSV.
 
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use serde_json::{Value, json};
+use tallybook_server::ServiceSettings;
 use tallybook_testkit::both_dialects;
+use tower::ServiceExt;
 
 use crate::support::{Service, order};
 
@@ -123,6 +129,24 @@ both_dialects! {
         let column = rows.headers().unwrap().iter().position(|name| name == "quantity").unwrap();
         let quantities: Vec<_> = rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
         assert_eq!(quantities, vec!["10"; 1_000]);
+    }
+
+    async fn a_client_that_does_not_read_its_export_gives_its_connection_back(url: &str) {
+        let settings =
+            ServiceSettings { body_time_limit: Duration::from_millis(100), ..ServiceSettings::default() };
+        let service = Service::with(url, settings).await;
+        let portfolio = service.portfolio("pension").await;
+        let orders: Vec<_> = (0..1_000).map(|_| order(portfolio)).collect();
+        for _ in 0..4 {
+            service.post("/v1/trades/batch", &json!(orders)).await.expect(201);
+        }
+        let request = Request::builder().uri("/v1/trades.csv").body(Body::empty()).unwrap();
+        let unread = service.routes.clone().oneshot(request).await.unwrap();
+        while service.db.pools().iter().any(|pool| pool.in_use > 0) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let error = to_bytes(unread.into_body(), usize::MAX).await.unwrap_err();
+        assert!(error.to_string().contains("the export failed"), "{error}");
     }
 
     async fn a_csv_file_may_be_compressed(url: &str) {
