@@ -163,7 +163,7 @@ impl Database {
 }
 
 fn report(core: &tallybook_core::Database, monitor: &Monitor) -> Report {
-    monitor.report(core.settings().database_url.to_string(), core.pools(), core.nodes())
+    monitor.report(core.settings().database_url.to_string(), core.pool_figures(), core.nodes())
 }
 
 impl Deref for Database {

@@ -1,0 +1,23 @@
+//! The dashboard: a page that shows what a program asks of its database, live.
+//!
+//! A sampler takes a report a second and keeps bounded histories of it; every viewer receives the same text. Nothing here
+//! changes the database.
+
+mod answer;
+mod assets;
+mod cut;
+mod events;
+mod figures;
+mod history;
+mod live;
+mod panels;
+mod routes;
+mod sample;
+mod sampler;
+mod source;
+mod state;
+mod statement_window;
+mod verdicts;
+
+pub(crate) use routes::dashboard_of_service;
+pub use routes::{dashboard, dashboard_of_socket};
