@@ -8,6 +8,8 @@ import { Top } from "./scale.js";
 const HEIGHT = 148;
 const GUTTER = 52;
 const SYNC = "time";
+/** Seconds between two labels of the time axis. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 /**
  * A chart of `definition`: `{ id, title, series: [{ name, tone, value(sample), text(value), kind }], headline(sample),
@@ -70,7 +72,7 @@ export class Chart {
         marks: { range: (plot, least, largest) => [0, Math.max(largest ?? 0, 1) * 5] },
       },
       axes: [
-        { stroke: dim, font, size: 24, gap: 6, space: 72, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 },
+        { stroke: dim, font, size: 24, gap: 6, space: 56, incrs: STEPS, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 },
           values: (plot, splits, axis, space, step) => splits.map(step < 60 ? timeOfDay : timeOfDayMinutes) },
         { stroke: dim, font, size: GUTTER, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 },
           splits: (plot, axis, least, largest) => [0, largest / 2, largest], values: (plot, splits) => splits.map(axisText) },

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { byId, setAttribute, setText } from "./dom.js";
-import { count, duration, rate, timeOfDay } from "./format.js";
+import { axisDuration, count, duration, rate, timeOfDay } from "./format.js";
 import { visible } from "./text.js";
 
 const THROUGHPUT = {
@@ -15,7 +15,7 @@ const THROUGHPUT = {
 };
 
 const LATENCY = {
-  id: "latency", title: "Latency", least: 1e-4, axisText: duration,
+  id: "latency", title: "Latency", least: 1e-4, axisText: axisDuration,
   headline: (sample) => ({ value: duration(sample?.p99), unit: "p99" }),
   series: [
     { name: "p50", tone: "tone-3", kind: "dashed", value: (sample) => sample.p50, text: duration },
@@ -38,7 +38,7 @@ const LAG_LOOKS = [["tone-1", "thick"], ["tone-2", "line"], ["tone-3", "dashed"]
 
 function lagOf(replicas) {
   return {
-    id: "lag", title: "Replica lag", least: 0.1, axisText: duration,
+    id: "lag", title: "Replica lag", least: 0.1, axisText: axisDuration,
     headline: (sample) => {
       const lags = Object.entries(sample?.lag ?? {}).filter(([, lag]) => lag !== null);
       const [name, lag] = lags.reduce((worst, one) => (one[1] > worst[1] ? one : worst), ["", -1]);

@@ -1,7 +1,7 @@
 // Statements that ran more often than necessary: both call sites, the proof, the cost, the call to make instead.
 
 import { byId, element, isHeld, renderIfChanged } from "./dom.js";
-import { count, duration, plural } from "./format.js";
+import { count, duration, exact, plural } from "./format.js";
 import { copyable, empty, setCount, statementAddress } from "./panel.js";
 import { shortSite, visible } from "./text.js";
 
@@ -30,7 +30,7 @@ export function renderFinding(finding) {
 }
 
 function headline({ runs, summary }) {
-  return `${count(runs)} × ${visible(summary)}`;
+  return `${exact(runs)} × ${visible(summary)}`;
 }
 
 const code = (text) => element("code", { title: visible(text) }, shortSite(text));

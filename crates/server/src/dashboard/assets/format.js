@@ -23,6 +23,12 @@ export function duration(value) {
   return `${short(value / 86400)} days`;
 }
 
+/** A duration at a line of a scale, where the number is round. */
+export const axisDuration = (value) => duration(value).replace(".0 ", " ");
+
+/** A number of things, in full. */
+export const exact = (value) => whole.format(value);
+
 /** A number of things. */
 export function count(value) {
   if (value === null || value === undefined) return NONE;
@@ -58,7 +64,7 @@ export function bytes(value) {
 
 /** A word for one or for several, with its number. */
 export function plural(number, one, many = `${one}s`) {
-  return `${count(number)} ${number === 1 ? one : many}`;
+  return `${exact(number)} ${number === 1 ? one : many}`;
 }
 
 const toDate = (time) => (typeof time === "number" ? new Date(time * 1000) : new Date(time));

@@ -21,22 +21,18 @@ export function mark(level) {
 
 export const statementAddress = (fingerprint) => `#/statement/${encodeURIComponent(fingerprint)}`;
 
-export function site(at) {
-  return element("span", { class: "site", title: visible(at) }, at ? shortSite(at) : "unknown call site");
-}
-
 /** A cell's statement: its text, which opens its page, and its call site. Fits into one slot, and is filled again and again. */
 export function statementCell() {
   const link = element("a", { class: "sql" });
   const notes = element("span", { class: "notes" });
   const at = element("span", { class: "site" });
   const node = element("div", { class: "statement-cell" }, link, element("span", { class: "second" }, notes, at));
-  const fill = ({ text, fingerprint, at: place }, note = "") => {
+  const fill = ({ text, fingerprint, at: place }, note = "", more = "") => {
     setText(link, visible(text));
     setAttribute(link, "href", fingerprint ? statementAddress(fingerprint) : null);
     setAttribute(link, "title", visible(text).slice(0, 600));
     setText(notes, note);
-    setText(at, place ? shortSite(place) : "unknown call site");
+    setText(at, `${place ? shortSite(place) : "unknown call site"}${more}`);
     setAttribute(at, "title", visible(place));
   };
   return { node, link, fill };

@@ -1,7 +1,7 @@
 // A plan as a tree; the node that costs most is marked.
 
 import { element } from "./dom.js";
-import { count, plural } from "./format.js";
+import { count, dayAndTime, plural } from "./format.js";
 import { empty } from "./panel.js";
 import { visible } from "./text.js";
 
@@ -13,7 +13,11 @@ export function renderPlan(plan, source) {
   return [source ? element("p", { class: "note" }, sentence(visible(source))) : null, tree, text].filter(Boolean);
 }
 
-const sentence = (text) => `${text[0]?.toUpperCase() ?? ""}${text.slice(1)}${/[.!]$/.test(text) ? "" : "."}`;
+const TIME = /\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)/g;
+const sentence = (text) => {
+  const readable = text.replace(TIME, (time) => dayAndTime(time));
+  return `${readable[0]?.toUpperCase() ?? ""}${readable.slice(1)}${/[.!]$/.test(readable) ? "" : "."}`;
+};
 
 // The flat list of nodes with depths, as a tree.
 function build(nodes) {

@@ -3,7 +3,7 @@
 import { byId, element, renderIfChanged, setAttribute, setProperty, setText } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
 import { empty, mark, tableHead } from "./panel.js";
-import { row, Slots } from "./slots.js";
+import { rowWithDetails, Slots } from "./slots.js";
 import { shortSite, visible } from "./text.js";
 
 const LEVELS = { up: "ok", lagging: "warn", suspect: "warn", down: "bad" };
@@ -13,10 +13,10 @@ export class Servers {
   #note = element("p", { class: "note" });
 
   constructor() {
-    const body = element("tbody");
-    byId("servers-body").append(element("table", { class: "servers" },
-      ...tableHead("Servers, their role and state", [["Server", "wide-column"], ["State", "state-column"], ["Lag", "number"]]), body), this.#note);
-    this.#slots = new Slots(body, serverRow);
+    const table = element("table", { class: "servers" },
+      ...tableHead("Servers, their role and state", [["Server", "wide-column"], ["State", "state-column"], ["Lag", "number"]]));
+    byId("servers-body").append(table, this.#note);
+    this.#slots = new Slots(table, serverRow);
   }
 
   update(nodes) {
@@ -32,18 +32,17 @@ function serverRow() {
   const facts = element("span", { class: "second dim" });
   const shape = mark("unknown");
   const state = element("span", {});
-  const since = element("span", { class: "second dim" });
+  const since = element("span", { class: "dim" });
   const lag = element("span", {});
-  const behind = element("span", { class: "second dim" });
   const reason = element("span", { class: "second reason" });
   return {
-    node: row(element("th", { scope: "row" }, name, " ", role, facts, reason), element("td", { class: "state-column" }, element("span", { class: "state" }, shape, state), since),
-      element("td", { class: "number" }, lag, behind)),
+    node: rowWithDetails(3, [element("th", { scope: "row" }, name, " ", role),
+      element("td", { class: "state-column" }, element("span", { class: "state" }, shape, state, since)), element("td", { class: "number" }, lag)], reason, facts),
     fill(node) {
       const level = LEVELS[node.state] ?? "unknown";
       setText(name, visible(node.name));
       setText(role, [node.role, node.zone && `zone ${node.zone}`].filter(Boolean).map(visible).join(", "));
-      setText(facts, [`${count(node.served)} served`, `${count(node.fallbacks)} fallbacks`, node.latency !== null && `answers in ${duration(node.latency)}`,
+      setText(facts, [`${count(node.served)} served`, `${count(node.fallbacks)} fallbacks`, node.lag_bytes !== null && `${bytes(node.lag_bytes)} behind`, node.latency !== null && `answers in ${duration(node.latency)}`,
         node.log_bytes !== null && `log ${bytes(node.log_bytes)}`].filter(Boolean).join(" · "));
       setText(reason, node.reason ? visible(node.reason) : "");
       reason.hidden = !node.reason;
@@ -53,7 +52,6 @@ function serverRow() {
       setText(since, `for ${duration(node.since)}`);
       setText(lag, node.lag === null ? (node.role === "replica" ? "not known" : "–") : duration(node.lag));
       setAttribute(lag, "data-level", node.lag !== null && level === "warn" ? "warn" : null);
-      setText(behind, node.lag_bytes === null ? "" : bytes(node.lag_bytes));
     },
     clear() {},
   };
@@ -64,10 +62,10 @@ export class Pools {
   #none = empty("This program has no pool.");
 
   constructor() {
-    const body = element("tbody");
-    byId("pools-body").append(element("table", { class: "pools" },
-      ...tableHead("Pools of connections", [["Pool", "wide-column"], ["In use", "use-column"], ["Waiting", "number"], ["Wait p99", "number"]]), body), this.#none);
-    this.#slots = new Slots(body, poolRow);
+    const table = element("table", { class: "pools" },
+      ...tableHead("Pools of connections", [["Pool", "wide-column"], ["In use", "use-column"], ["Waiting", "number"], ["Wait p99", "number"]]));
+    byId("pools-body").append(table, this.#none);
+    this.#slots = new Slots(table, poolRow);
   }
 
   update(pools) {
@@ -83,7 +81,7 @@ function poolRow() {
   const bar = element("span", { class: "bar-of-share", "aria-hidden": "true" });
   const [waiting, wait] = [0, 1].map(() => element("td", { class: "number" }));
   return {
-    node: row(element("th", { scope: "row" }, name, holder), element("td", { class: "use-column" }, use, bar), waiting, wait),
+    node: rowWithDetails(4, [element("th", { scope: "row" }, name), element("td", { class: "use-column" }, use, bar), waiting, wait], holder),
     fill(pool) {
       setText(name, visible(pool.name));
       const facts = [`held p99 ${duration(pool.hold_p99)}`];

@@ -31,6 +31,11 @@ export class Slots {
   }
 }
 
+/** A row of a table with figures, and one below it for what does not fit into columns. */
+export function rowWithDetails(columns, cells, ...details) {
+  return element("tbody", {}, row(...cells), element("tr", { class: "details" }, element("td", { colspan: columns }, ...details)));
+}
+
 /** A row of a table that holds these cells. */
 export function row(...cells) {
   return element("tr", {}, ...cells);

@@ -4,8 +4,8 @@ import { ask } from "./ask.js";
 import { byId, element, isHeld, renderIfChanged, setText } from "./dom.js";
 import { eventRow, eventTable } from "./activity.js";
 import { renderFinding } from "./findings.js";
-import { count, duration, NONE, percent, plural, rate } from "./format.js";
-import { copyable, empty, tableHead } from "./panel.js";
+import { count, duration, exact, NONE, percent, plural, rate } from "./format.js";
+import { copyable, empty } from "./panel.js";
 import { renderPlan } from "./plan.js";
 import { describeWindow } from "./statements.js";
 import { Slots } from "./slots.js";
@@ -84,9 +84,11 @@ export class StatementPage {
     const events = eventTable("Events of this statement, the newest first");
     const eventPanel = panel("Slow and failed", element("div", { class: "window", tabindex: "0", role: "region", "aria-label": "Events of this statement" }, events.table));
     const text = panel("Text", element("div", { class: "full-text" }, copyable(statement.text)));
-    this.#frame(panel("Times", element("div", { class: "scroller" }, times.table)), text,
-      element("div", { class: "columns" }, element("div", { class: "wide" }, panelWith("Plan", explain, plan), eventPanel),
-        element("div", { class: "side" }, panel("Called at", calls), panel("Findings", findings))));
+    const timesPanel = panel("Times", times.table);
+    timesPanel.classList.add("times-panel");
+    text.classList.add("text-panel");
+    this.#frame(element("div", { class: "columns" }, element("div", { class: "wide" }, text, panelWith("Plan", explain, plan), eventPanel),
+      element("div", { class: "side" }, timesPanel, panel("Called at", calls), panel("Findings", findings))));
     return { fill: times.fill, calls, findings, plan, events: new Slots(events.body, eventRow), eventPanel };
   }
 
@@ -121,25 +123,21 @@ const FIGURES = [
   ["p50", (one) => duration(one.p50)], ["p95", (one) => duration(one.p95)], ["p99", (one) => duration(one.p99)], ["Rows", (one) => count(one.rows)], ["Errors", (one) => count(one.errors)],
 ];
 
-/** The times in the window and in the whole run, as rows of one table. */
+/** The times in the window and in the whole run, side by side. */
 function timesTable() {
-  const label = element("th", { scope: "row" });
-  const make = (head) => {
-    const cells = FIGURES.map(() => element("td", { class: "number" }));
-    return { cells, node: element("tr", {}, head, ...cells) };
-  };
-  const recent = make(label);
-  const whole = make(element("th", { scope: "row" }, "whole run"));
+  const recent = element("th", { scope: "col", class: "number" });
+  const rows = FIGURES.map(([name, text]) => ({ name, text, recent: element("td", { class: "number" }), whole: element("td", { class: "number" }) }));
   const facts = element("p", { class: "note" });
-  const table = element("div", {}, element("table", { class: "times" },
-    ...tableHead("Times of this statement", [["Covers", ""], ...FIGURES.map(([name]) => [name, "number"])]), element("tbody", {}, recent.node, whole.node)), facts);
+  const table = element("div", {}, element("table", { class: "times" }, element("caption", { class: "visually-hidden" }, "Times of this statement"),
+    element("thead", {}, element("tr", {}, element("td", {}), recent, element("th", { scope: "col", class: "number" }, "whole run"))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, element("th", { scope: "row" }, row.name), row.recent, row.whole)))), facts);
   const fill = (statement, window) => {
-    setText(label, describeWindow(window));
-    FIGURES.forEach(([, text], index) => {
-      setText(recent.cells[index], statement.window ? text(statement.window) : NONE);
-      setText(whole.cells[index], text(statement));
-    });
-    setText(facts, `In the whole run: the slowest took ${duration(statement.max)}, it waited ${duration(statement.waited)} for connections, ${plural(statement.fetched ?? 0, "row")} fetched, ${count(statement.decoded ?? 0)} decoded.`);
+    setText(recent, describeWindow(window));
+    for (const row of rows) {
+      setText(row.recent, statement.window ? row.text(statement.window) : NONE);
+      setText(row.whole, row.text(statement));
+    }
+    setText(facts, `In the whole run: the slowest took ${duration(statement.max)}; waited ${duration(statement.waited)} for connections; ${plural(statement.fetched ?? 0, "row")} fetched, ${exact(statement.decoded ?? 0)} decoded.`);
   };
   return { table, fill };
 }

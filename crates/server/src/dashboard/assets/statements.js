@@ -13,7 +13,7 @@ const SETTLE = 10000;
 const COLUMNS = [
   { id: "text", name: "Statement", of: (one) => one.text, first: "ascending" },
   { id: "share", name: "Time", of: (one) => one.share, title: "Part of all time in the window" },
-  { id: "spark", name: "Calls, last minutes", title: "Calls a second" },
+  { id: "spark", name: "Calls over time" },
   { id: "rate", name: "Calls", of: (one) => one.rate, text: (one) => rate(one.rate) },
   { id: "p50", name: "p50", of: (one) => one.p50, text: (one) => duration(one.p50) },
   { id: "p95", name: "p95", of: (one) => one.p95, text: (one) => duration(one.p95) },
@@ -26,6 +26,7 @@ export class Statements {
   #rows = new Map();
   #statements = [];
   #total = 0;
+  #window = 0;
   #sort = { column: COLUMNS[1], direction: "descending" };
   #showsAll = false;
   #sortedAt = 0;
@@ -48,7 +49,8 @@ export class Statements {
     this.#showSort();
   }
 
-  update({ statements, statements_total: total }) {
+  update({ statements, statements_total: total, window }) {
+    this.#window = window;
     this.#statements = statements;
     this.#total = total;
     const seen = new Set();
@@ -74,7 +76,7 @@ export class Statements {
 
   #head(column) {
     const head = element("th", { scope: "col", class: `column-${column.id}` });
-    if (!column.of) head.append(column.name);
+    if (!column.of) head.append(element("span", { class: "sort" }, column.name));
     else {
       head.append(element("button", { type: "button", class: "sort", title: column.title, onclick: () => this.#sortBy(column) }, column.name,
         element("span", { class: "arrow", "aria-hidden": "true" })));
@@ -145,6 +147,7 @@ export class Statements {
     this.#more.hidden = sorted.length <= FIRST;
     setText(this.#more, this.#showsAll ? `Show the first ${FIRST}` : `Show all ${sorted.length}`);
     const cut = this.#total > this.#statements.length ? `${this.#statements.length} of ${count(this.#total)}` : count(this.#total);
+    setText(byId("statements-window"), describeWindow(this.#window));
     setCount(byId("statements-count"), this.#filter.value ? `${matching.length} of ${cut}` : cut);
   }
 
@@ -181,7 +184,7 @@ function place(body, nodes) {
 }
 
 function fill(row, statement) {
-  row.cell.fill(statement, [statement.finding && "N+1", statement.has_plan && "plan"].filter(Boolean).join(" · "));
+  row.cell.fill(statement, statement.finding ? "N+1" : "", statement.has_plan ? " · has a plan" : "");
   setText(row.share, percent(statement.share));
   setProperty(row.bar, "--share", statement.share.toFixed(3));
   row.spark.update(statement.spark);
