@@ -48,6 +48,7 @@ pub(crate) fn read() -> Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  tallybook serve --demo                          see it: the dashboard over live work, in a browser
   tallybook demo                                  try it, on an SQLite file that it creates
   tallybook demo --database postgresql://ada@localhost/scratch
   tallybook migrate upgrade                       bring DATABASE_URL to the newest revision
@@ -113,9 +114,9 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Returns whether the command reports all problems itself, so that the log has nothing to add.
+    /// Returns whether the command shows all problems itself, so that the log has nothing to add.
     pub(crate) fn is_report(&self) -> bool {
-        matches!(self, Self::Doctor(_))
+        matches!(self, Self::Doctor(_) | Self::Serve(Serve { demo: true, .. }))
     }
 }
 
