@@ -53,11 +53,12 @@ export class Events {
   #events = [];
   #which = "all";
   #none = empty();
+  #body = byId("events-body");
 
   constructor() {
     const { table, body } = eventTable("Statements that were slow or failed, the newest first");
     this.table = table;
-    byId("events-body").append(table, this.#none);
+    this.#body.append(table, this.#none);
     this.#slots = new Slots(body, eventRow);
     for (const button of document.querySelectorAll("[data-events]")) button.addEventListener("click", () => this.#choose(button.dataset.events));
   }
@@ -68,6 +69,8 @@ export class Events {
     this.#slots.update(shown);
     this.table.hidden = shown.length === 0;
     this.#none.hidden = shown.length > 0;
+    // It is low until something happened, and then keeps its height.
+    if (events.length) this.#body.classList.add("window");
     setText(this.#none, this.#which === "failed" ? "Nothing failed." : "Nothing was slow. DB_SLOW_QUERY_THRESHOLD sets from how many seconds a statement counts as slow.");
     const failed = events.filter((one) => one.failure !== null).length;
     setCount(byId("events-count"), count(events.length), failed ? "bad" : events.length ? "warn" : null);

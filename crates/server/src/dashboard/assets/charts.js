@@ -82,7 +82,7 @@ export class Charts {
     const replicas = Object.keys(newest.lag ?? {}).sort();
     if (JSON.stringify(replicas) !== this.#replicas) this.#replaceLag(replicas);
     const samples = this.#history.view(this.#seconds);
-    const [from, to] = this.#zoom ?? [newest.t - this.#seconds, newest.t];
+    const [from, to] = this.#zoom ?? [newest.t - this.#history.span(this.#seconds), newest.t];
     for (const chart of [...this.#charts, this.#lag]) chart?.draw(samples, from, to);
     setText(byId("time-span"), this.#zoom ? `${timeOfDay(from)} to ${timeOfDay(to)}` : "drag over a chart to zoom");
   }

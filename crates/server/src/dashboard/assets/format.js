@@ -10,17 +10,20 @@ const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", h
 
 const short = (value) => (value < 9.95 && value !== Math.round(value) ? tenth : whole).format(value);
 
+/** With one decimal below ten. */
+const two = (value) => (value < 9.95 ? tenth : whole).format(value);
+
 /** A duration in seconds; null is a dash. */
 export function duration(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return NONE;
   if (value <= 0) return "0 s";
-  if (value < 0.95e-6) return `${short(value * 1e9)} ns`;
-  if (value < 0.9995e-3) return `${short(value * 1e6)} µs`;
-  if (value < 0.9995) return `${short(value * 1e3)} ms`;
+  if (value < 0.95e-6) return `${whole.format(value * 1e9)} ns`;
+  if (value < 0.9995e-3) return `${whole.format(value * 1e6)} µs`;
+  if (value < 0.9995) return `${two(value * 1e3)} ms`;
   if (value < 99.95) return `${tenth.format(value)} s`;
-  if (value < 5970) return `${short(value / 60)} min`;
-  if (value < 172800) return `${short(value / 3600)} h`;
-  return `${short(value / 86400)} days`;
+  if (value < 5970) return `${two(value / 60)} min`;
+  if (value < 172800) return `${two(value / 3600)} h`;
+  return `${two(value / 86400)} days`;
 }
 
 /** A duration at a line of a scale, where the number is round. */

@@ -1,6 +1,8 @@
 // Samples of the last hour: one a second for five minutes, and one every ten seconds.
 
 const FINE = { step: 1, limit: 300 };
+/** Seconds that the charts of a young program span. */
+const YOUNG = [60, 120, 300, 900, 3600];
 const COARSE = { step: 10, limit: 360 };
 
 export class History {
@@ -20,6 +22,13 @@ export class History {
 
   get newest() {
     return this.#fine.at(-1) ?? null;
+  }
+
+  /** Returns how many of the last `seconds` to draw: fewer for a program that started just now, in steps. */
+  span(seconds) {
+    const oldest = this.#coarse[0] ?? this.#fine[0];
+    const known = Math.max(this.newest.t - oldest.t, this.newest.t - this.#fine[0].t);
+    return Math.min(YOUNG.find((step) => step >= known) ?? seconds, seconds);
   }
 
   /** Returns the samples of the last `seconds`, with an empty one wherever some are missing. */

@@ -1,7 +1,7 @@
 // Parts that several panels share.
 
 import { element, setAttribute, setText } from "./dom.js";
-import { shortSite, visible } from "./text.js";
+import { condensed, visible } from "./text.js";
 
 /** Says what a panel shows when there is nothing, or what to do. */
 export function empty(...children) {
@@ -21,19 +21,32 @@ export function mark(level) {
 
 export const statementAddress = (fingerprint) => `#/statement/${encodeURIComponent(fingerprint)}`;
 
+// A call site of which the folders give way first, so that file and line are always there.
+function siteNode() {
+  const [folders, file] = [element("span", { class: "folders" }), element("span", { class: "file" })];
+  const node = element("span", { class: "site" }, folders, file);
+  const fill = (place, more) => {
+    const text = visible(place) || "unknown call site";
+    const end = text.lastIndexOf("/") + 1;
+    setText(folders, text.slice(0, end));
+    setText(file, text.slice(end) + more);
+    setAttribute(node, "title", text);
+  };
+  return { node, fill };
+}
+
 /** A cell's statement: its text, which opens its page, and its call site. Fits into one slot, and is filled again and again. */
 export function statementCell() {
   const link = element("a", { class: "sql" });
   const notes = element("span", { class: "notes" });
-  const at = element("span", { class: "site" });
-  const node = element("div", { class: "statement-cell" }, link, element("span", { class: "second" }, notes, at));
+  const at = siteNode();
+  const node = element("div", { class: "statement-cell" }, link, element("span", { class: "second" }, notes, at.node));
   const fill = ({ text, fingerprint, at: place }, note = "", more = "") => {
-    setText(link, visible(text));
+    setText(link, condensed(text));
     setAttribute(link, "href", fingerprint ? statementAddress(fingerprint) : null);
     setAttribute(link, "title", visible(text).slice(0, 600));
     setText(notes, note);
-    setText(at, `${place ? shortSite(place) : "unknown call site"}${more}`);
-    setAttribute(at, "title", visible(place));
+    at.fill(place, more);
   };
   return { node, link, fill };
 }

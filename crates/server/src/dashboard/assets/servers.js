@@ -41,7 +41,7 @@ function serverRow() {
     fill(node) {
       const level = LEVELS[node.state] ?? "unknown";
       setText(name, visible(node.name));
-      setText(role, [node.role, node.zone && `zone ${node.zone}`].filter(Boolean).map(visible).join(", "));
+      setText(role, [node.role !== node.name && node.role, node.zone && `zone ${node.zone}`].filter(Boolean).map(visible).join(", "));
       setText(facts, [`${count(node.served)} served`, `${count(node.fallbacks)} fallbacks`, node.lag_bytes !== null && `${bytes(node.lag_bytes)} behind`, node.latency !== null && `answers in ${duration(node.latency)}`,
         node.log_bytes !== null && `log ${bytes(node.log_bytes)}`].filter(Boolean).join(" · "));
       setText(reason, node.reason ? visible(node.reason) : "");

@@ -12,6 +12,19 @@ export function visible(text) {
   });
 }
 
+// The columns of a SELECT, and lists in parentheses from their third item on.
+const COLUMNS = /^(\s*select\s+(?:distinct\s+)?)[^()]{24,}?(\sfrom\s)/i;
+const LIST = /\(([^,()]+,[^,()]+,)[^()]{12,}\)/g;
+
+/** Characters at which the server cuts the text of a statement in a list. */
+const CUT = 300;
+
+/** Returns the text of a statement for one line: long lists of columns end in `…`, so that what differs is seen. */
+export function condensed(text) {
+  const whole = visible(text).replace(COLUMNS, "$1…$2").replace(LIST, "($1 …)");
+  return text.length < CUT ? whole : `${whole} …`;
+}
+
 /** Returns a call site, shortened to the last parts of its path. */
 export function shortSite(site) {
   if (!site) return "";
