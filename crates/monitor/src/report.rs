@@ -91,6 +91,9 @@ pub struct StatementReport {
     pub decoded: Duration,
     /// Plan captured when it was last slow.
     pub plan: Option<String>,
+    /// Time at which the plan was captured, UTC.
+    #[serde(default)]
+    pub plan_at: Option<DateTime<Utc>>,
 }
 
 /// Totals of all statements since the database was opened.
@@ -227,6 +230,7 @@ impl StatementReport {
         let StatementFigures { times, rows, bytes, waited, fetched, decoded, failures } =
             statement.figures(all);
         let fingerprint = &statement.fingerprint;
+        let (plan, plan_at) = statement.plan().unzip();
         Self {
             fingerprint: fingerprint.code(),
             statement: fingerprint.text.to_string(),
@@ -241,7 +245,8 @@ impl StatementReport {
             fetched,
             decoded,
             times,
-            plan: statement.plan(),
+            plan,
+            plan_at,
         }
     }
 

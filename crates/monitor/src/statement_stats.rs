@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tallybook_core::histogram::{Counted, Histogram};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::fingerprint::Fingerprint;
@@ -42,7 +43,7 @@ pub(super) struct StatementStats {
     last_used: AtomicU64,
     last_call: Mutex<Option<&'static Location<'static>>>,
     failures: Mutex<BTreeMap<Box<str>, FailureStats>>,
-    plan: Mutex<Option<String>>,
+    plan: Mutex<Option<(String, DateTime<Utc>)>>,
 }
 
 /// A successful run.
@@ -155,11 +156,11 @@ impl StatementStats {
     }
 
     pub(super) fn set_plan(&self, plan: String) {
-        *lock(&self.plan) = Some(plan);
+        *lock(&self.plan) = Some((plan, Utc::now()));
     }
 
-    /// Returns the plan captured when it was last slow.
-    pub(super) fn plan(&self) -> Option<String> {
+    /// Returns the plan captured when it was last slow, and the time of that.
+    pub(super) fn plan(&self) -> Option<(String, DateTime<Utc>)> {
         lock(&self.plan).clone()
     }
 

@@ -10,9 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use super::cut::listed;
 use super::history::History;
-use super::sample::Interval;
+use super::looked::Looked;
+use super::sample::{Interval, Sample};
 use super::state::State;
 use super::statement_window::StatementWindow;
+use super::verdicts::{Evidence, WatchedSettings};
 
 /// Viewers at a time.
 const MAX_VIEWERS: usize = 64;
@@ -25,7 +27,8 @@ pub(super) struct Live {
     shown: Mutex<Shown>,
     events: broadcast::Sender<Bytes>,
     places: Arc<Semaphore>,
-    has_database: bool,
+    looked: Looked,
+    settings: WatchedSettings,
 }
 
 #[derive(Debug, Default)]
@@ -69,8 +72,8 @@ struct Hello<'a> {
 
 #[derive(Serialize)]
 struct Samples<'a> {
-    fine: Vec<&'a super::sample::Sample>,
-    coarse: Vec<&'a super::sample::Sample>,
+    fine: Vec<&'a Sample>,
+    coarse: Vec<&'a Sample>,
 }
 
 #[derive(Serialize)]
@@ -88,12 +91,13 @@ struct Gone<'a> {
 }
 
 impl Live {
-    pub(super) fn new(has_database: bool) -> Self {
+    pub(super) fn new(settings: WatchedSettings) -> Self {
         Self {
             shown: Mutex::default(),
             events: broadcast::Sender::new(MAX_BEHIND),
             places: Arc::new(Semaphore::new(MAX_VIEWERS)),
-            has_database,
+            looked: Looked::default(),
+            settings,
         }
     }
 
@@ -116,7 +120,7 @@ impl Live {
         if lately.is_none() {
             self.send(self.greeting(shown));
         } else if let Some(report) = &shown.report {
-            self.send(event("tick", &State::new(report, &shown.history, &shown.window)));
+            self.send(self.tick(report, shown, false));
         }
     }
 
@@ -138,6 +142,11 @@ impl Live {
         Some(Viewer { greeting: self.greeting(&shown), events, _place: place })
     }
 
+    /// Returns what was looked at on demand.
+    pub(super) fn looked(&self) -> &Looked {
+        &self.looked
+    }
+
     /// Returns the newest report, if there is one.
     pub(super) fn report(&self) -> Option<Arc<Report>> {
         self.shown().report.clone()
@@ -150,7 +159,7 @@ impl Live {
 
     /// Returns the events that tell what has happened so far. The newest sample is in the tick.
     fn greeting(&self, shown: &Shown) -> Bytes {
-        let Shown { report, history, window, gone } = shown;
+        let Shown { report, history, gone, .. } = shown;
         let mut text = Vec::new();
         if let Some(report) = report {
             let program = Program {
@@ -158,7 +167,7 @@ impl Live {
                 process: report.process,
                 since: report.since,
                 version: env!("CARGO_PKG_VERSION"),
-                has_database: self.has_database,
+                has_database: self.settings.has_database,
             };
             let earlier = history.fine().len().saturating_sub(1);
             let samples = Samples {
@@ -167,13 +176,22 @@ impl Live {
             };
             text.extend(event("hello", &Hello { source: program, history: samples }));
             if history.newest().is_some() {
-                text.extend(event("tick", &State::new(report, history, window).without_coarse()));
+                text.extend(self.tick(report, shown, true));
             }
         }
         if let Some(reason) = gone {
             text.extend(event("gone", &Gone { reason: listed(reason) }));
         }
         text.into()
+    }
+
+    /// Returns the event with the state.
+    fn tick(&self, report: &Report, shown: &Shown, is_first: bool) -> Vec<u8> {
+        let answers = self.looked.answers();
+        let (history, window) = (&shown.history, &shown.window);
+        let evidence = Evidence { report, history, window, answers: &answers, settings: self.settings };
+        let state = State::new(&evidence);
+        event("tick", &if is_first { state.without_coarse() } else { state })
     }
 
     fn send(&self, event: impl Into<Bytes>) {

@@ -6,16 +6,26 @@
 mod answer;
 mod assets;
 mod cut;
-mod events;
+mod doctor;
+mod event_stream;
 mod figures;
+mod guard;
 mod history;
 mod live;
+mod live_routes;
+mod login_routes;
+mod logins;
+mod looked;
 mod panels;
+mod plan;
+mod problems;
+mod revisions;
 mod routes;
 mod sample;
 mod sampler;
 mod source;
 mod state;
+mod statement_page;
 mod statement_window;
 mod verdicts;
 

@@ -23,7 +23,7 @@ pub(super) struct Sampled {
 impl Sampled {
     /// Starts sampling. Must be called on a Tokio runtime.
     pub(super) fn start(source: Source) -> Arc<Self> {
-        let live = Live::new(source.database().is_some());
+        let live = Live::new(source.settings());
         let sampled = Arc::new(Self { source, live, first: tokio::sync::Mutex::default() });
         tokio::spawn(sample(Arc::downgrade(&sampled)));
         sampled

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tallybook::{Report, StatementReport};
+use tallybook::StatementReport;
 
-use super::cut::{is_cut, listed};
+use super::cut::{is_cut, listed, whole};
 use super::figures::Figures;
-use super::history::History;
 use super::panels::{Event, Finding, Node, Pool, Running, site};
 use super::sample::{Sample, rate};
-use super::statement_window::StatementWindow;
-use super::verdicts::{Verdict, verdicts};
+use super::verdicts::{Evidence, Verdict, verdicts};
 
 const MAX_STATEMENTS: usize = 100;
 const MAX_EVENTS: usize = 50;
@@ -90,14 +88,20 @@ impl<'a> Statement<'a> {
             finding,
         }
     }
+
+    /// Returns it with all of the statement's text.
+    pub(super) fn with_text_of(self, statement: &'a StatementReport) -> Self {
+        Self { text: whole(&statement.statement), cut: false, ..self }
+    }
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(report: &'a Report, history: &'a History, window: &'a StatementWindow) -> Self {
+    pub(super) fn new(evidence: &Evidence<'a>) -> Self {
+        let Evidence { report, history, window, .. } = *evidence;
         let known: HashMap<&str, &StatementReport> =
             report.statements.iter().map(|statement| (&*statement.fingerprint, statement)).collect();
         let found: HashSet<&str> = report.findings.iter().map(|finding| &*finding.fingerprint).collect();
-        let time = (window.elapsed(), window.total());
+        let time = window.totals().time();
         let ran = window.statements();
         let statements = ran.iter().filter_map(|(fingerprint, figures)| {
             // It may have been evicted since.
@@ -109,7 +113,7 @@ impl<'a> State<'a> {
             at: report.at,
             sample: history.newest(),
             coarse: history.completed(),
-            verdicts: verdicts(report, history, window),
+            verdicts: verdicts(evidence),
             window: time.0.as_secs_f64().round() as u64,
             statements: statements.take(MAX_STATEMENTS).collect(),
             statements_total: ran.len(),

@@ -14,6 +14,50 @@ pub(super) const SLOTS: usize = 30;
 /// Statements of a part that are kept apart: those with the most time. The others count in the totals only.
 const MAX_STATEMENTS: usize = 200;
 
+/// The figures of all statements, those that are not kept apart included, and of all pools and servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// The time that they cover.
+    pub(super) elapsed: Duration,
+    /// Time of the successful runs.
+    pub(super) total: Duration,
+    pub(super) calls: u64,
+    pub(super) errors: u64,
+    /// Callers who got no connection in time.
+    pub(super) timeouts: u64,
+    /// Reads that moved to another server.
+    pub(super) fallbacks: u64,
+}
+
+impl Totals {
+    fn of(report: &Report) -> Self {
+        Self {
+            elapsed: elapsed(report),
+            total: report.totals.times.total,
+            calls: report.totals.times.count,
+            errors: report.totals.errors,
+            timeouts: report.pools.iter().map(|pool| pool.timeouts).fold(0, u64::saturating_add),
+            fallbacks: report.nodes.iter().map(|node| node.fallbacks).fold(0, u64::saturating_add),
+        }
+    }
+
+    /// Returns the time that they cover, and the time of all statements in it.
+    pub(super) fn time(&self) -> (Duration, Duration) {
+        (self.elapsed, self.total)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            elapsed: self.elapsed.saturating_add(other.elapsed),
+            total: self.total.saturating_add(other.total),
+            calls: self.calls.saturating_add(other.calls),
+            errors: self.errors.saturating_add(other.errors),
+            timeouts: self.timeouts.saturating_add(other.timeouts),
+            fallbacks: self.fallbacks.saturating_add(other.fallbacks),
+        }
+    }
+}
+
 /// The last five minutes, in parts of ten seconds; the newest part grows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StatementWindow {
@@ -24,9 +68,7 @@ pub(super) struct StatementWindow {
 
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    elapsed: Duration,
-    /// Time of all statements, those that are not kept apart included.
-    total: Duration,
+    totals: Totals,
     statements: HashMap<String, Figures>,
 }
 
@@ -37,8 +79,7 @@ impl StatementWindow {
             self.slots.push_back(Slot::default());
         }
         let Some(slot) = self.slots.back_mut() else { return };
-        slot.elapsed += elapsed(report);
-        slot.total = slot.total.saturating_add(report.totals.times.total);
+        slot.totals = slot.totals.and(Totals::of(report));
         for statement in &report.statements {
             let figures = Figures::of(statement);
             add(&mut self.sums, &statement.fingerprint, &figures);
@@ -61,14 +102,9 @@ impl StatementWindow {
         }
     }
 
-    /// Returns the time that it covers.
-    pub(super) fn elapsed(&self) -> Duration {
-        self.slots.iter().map(|slot| slot.elapsed).sum()
-    }
-
-    /// Returns the time of all statements.
-    pub(super) fn total(&self) -> Duration {
-        self.slots.iter().map(|slot| slot.total).fold(Duration::ZERO, Duration::saturating_add)
+    /// Returns the figures of everything.
+    pub(super) fn totals(&self) -> Totals {
+        self.slots.iter().map(|slot| slot.totals).fold(Totals::default(), Totals::and)
     }
 
     /// Returns the figures of the statements that ran, most time first.
@@ -84,7 +120,7 @@ impl StatementWindow {
         let missing = SLOTS - self.slots.len().min(SLOTS);
         let calls = self.slots.iter().map(|slot| {
             let calls = slot.statements.get(fingerprint).map_or(0, |figures| figures.calls);
-            rate(calls, slot.elapsed)
+            rate(calls, slot.totals.elapsed)
         });
         std::iter::repeat_n(0.0, missing).chain(calls).collect()
     }

@@ -19,7 +19,7 @@ use crate::{output, seed};
 /// The book: small enough to be there within a second or two.
 const SIZE: Size = Size { portfolios: 25, trades: 3_000, seed: 1 };
 /// The work is on a small book, so what counts as slow or as held too long is less than in production.
-const SLOW: Duration = Duration::from_millis(25);
+const SLOW: Duration = Duration::from_millis(15);
 const HELD_TOO_LONG: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(target: &Endpoint, serve: &Serve, as_json: bool) -> Result<()> {

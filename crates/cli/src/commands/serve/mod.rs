@@ -47,6 +47,7 @@ pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Resul
     let listener = listen(serve).await?;
     let settings = ServiceSettings {
         needs_token,
+        has_tls: serve.tls_certificate.is_some(),
         hosts: hosts(serve),
         origins: serve.origins.clone(),
         max_requests,

@@ -35,9 +35,10 @@ const EVERY_FAILURE: Duration = Duration::from_secs(7);
 const EVERY_LONG_SESSION: Duration = Duration::from_secs(20);
 const LONG_SESSION: Duration = Duration::from_secs(6);
 
-/// Misses its index: executions have none on their symbol, so all of them are read for each of the trades.
-const HIGHEST_PRICES: &str = "SELECT t.id, t.symbol, (SELECT max(e.price) FROM executions e WHERE e.symbol = t.symbol) \
-    FROM trades t ORDER BY t.created_at DESC, t.id DESC LIMIT 200";
+/// Misses its index: there is none on an exchange and a price, so all executions are read for each of the newest ones.
+const RANKS_OF_PRICES: &str = "SELECT e.id, e.symbol, \
+    (SELECT count(*) FROM executions o WHERE o.exchange = e.exchange AND o.price > e.price) \
+    FROM executions e ORDER BY e.id DESC LIMIT 60";
 
 /// Running work. Dropping it ends the work.
 pub(super) struct Workload(JoinSet<()>);
@@ -53,7 +54,7 @@ impl Workload {
             tasks.spawn(write(db.clone(), portfolio));
         }
         tasks.spawn(loop_over_trades(db.clone(), Arc::clone(&samples)));
-        tasks.spawn(scan_executions(db.clone()));
+        tasks.spawn(rank_prices(db.clone()));
         tasks.spawn(repeat_a_name(db.clone()));
         tasks.spawn(hold_a_session(db.clone()));
         Ok(Self(tasks))
@@ -99,7 +100,10 @@ async fn place_and_fill(
         .into_value();
     for part in 0..FILLS_OF_AN_ORDER {
         let price = Decimal::new(10_000 + (number * 37 % 401).cast_signed(), 2);
-        let fill = Fill::new(trade.id, format!("DEMO:{}:{part}", trade.id), Decimal::ONE, price);
+        let fill = Fill {
+            exchange: Some("XNAS".to_owned()),
+            ..Fill::new(trade.id, format!("DEMO:{}:{part}", trade.id), Decimal::ONE, price)
+        };
         let mut retries = Retries::new();
         while let Err(error) = db.write(async |session| Trades::new(session).record(&fill).await).await {
             match error.database() {
@@ -122,12 +126,12 @@ async fn loop_over_trades(db: Database, samples: Arc<Samples>) {
     }
 }
 
-async fn scan_executions(db: Database) {
+async fn rank_prices(db: Database) {
     let mut turns = interval(EVERY_SCAN);
     loop {
         turns.tick().await;
         if let Ok(mut session) = db.read().await {
-            let _ = session.run(all::<(i64, String, Option<f64>)>(HIGHEST_PRICES, params![])).await;
+            let _ = session.run(all::<(i64, String, i64)>(RANKS_OF_PRICES, params![])).await;
         }
     }
 }

@@ -11,22 +11,16 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
+use super::guard::Permission;
 use super::live::Viewer;
 use crate::listen::Ending;
 
 /// After this silence a comment is sent, so that both sides notice a broken connection.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Returns the answer that sends events to a viewer as long as `permitted` returns true and the service is not ending.
-pub(super) fn answer<F>(
-    viewer: Viewer,
-    ending: Option<Ending>,
-    permitted: impl FnMut() -> F + Send + 'static,
-) -> Response
-where
-    F: Future<Output = bool> + Send + 'static,
-{
-    let body = events(viewer, permitted).map(Ok::<_, Infallible>);
+/// Returns the answer that sends events to a viewer as long as the permission holds and the service is not ending.
+pub(super) fn answer(viewer: Viewer, permission: Permission, ending: Option<Ending>) -> Response {
+    let body = events(viewer, permission).map(Ok::<_, Infallible>);
     let body = match ending {
         Some(ending) => Body::from_stream(body.take_until(Box::pin(ending.begun()))),
         None => Body::from_stream(body),
@@ -39,17 +33,11 @@ where
     (headers, body).into_response()
 }
 
-fn events<F>(
-    viewer: Viewer,
-    permitted: impl FnMut() -> F + Send + 'static,
-) -> impl Stream<Item = Bytes> + Send
-where
-    F: Future<Output = bool> + Send + 'static,
-{
+fn events(viewer: Viewer, permission: Permission) -> impl Stream<Item = Bytes> + Send {
     let greeting = viewer.greeting.clone();
-    let later = stream::unfold((viewer, permitted), async |(mut viewer, mut permitted)| {
+    let later = stream::unfold((viewer, permission), async |(mut viewer, permission)| {
         let event = next(&mut viewer).await?;
-        permitted().await.then_some((event, (viewer, permitted)))
+        permission.holds().await.then_some((event, (viewer, permission)))
     });
     stream::iter([greeting]).chain(later)
 }

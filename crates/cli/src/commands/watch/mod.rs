@@ -1,5 +1,7 @@
 //! `tallybook watch`.
 
+mod web;
+
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ use crate::output;
 use crate::watch::{Flow, Screen, View, draw};
 
 pub(super) async fn run(args: Watch, as_json: bool) -> Result<()> {
+    if args.web {
+        return web::run(args, as_json).await;
+    }
     let (source, first) = Source::open(&args).await?;
     if args.once || !(as_json || io::stdout().is_terminal()) {
         return print_one(first, args.sort, as_json);
