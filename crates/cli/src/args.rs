@@ -7,6 +7,7 @@ mod record;
 mod redact;
 mod serve;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub(crate) fn read() -> Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  tallybook serve --demo                          see it: the dashboard over live work, in a browser
   tallybook demo                                  try it, on an SQLite file that it creates
   tallybook demo --database postgresql://ada@localhost/scratch
   tallybook migrate upgrade                       bring DATABASE_URL to the newest revision
@@ -113,9 +115,9 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Returns whether the command reports all problems itself, so that the log has nothing to add.
+    /// Returns whether the command shows all problems itself, so that the log has nothing to add.
     pub(crate) fn is_report(&self) -> bool {
-        matches!(self, Self::Doctor(_))
+        matches!(self, Self::Doctor(_) | Self::Serve(Serve { demo: true, .. }))
     }
 }
 
@@ -182,9 +184,12 @@ it. When the program ends, watch waits for it to return. Without a terminal it p
 Keys: q quits, tab and shift-tab change the panel, arrows and page keys select, enter shows an entry with its
 plan and call site, esc goes back, s changes the order of the statements.
 
+--web serves the same as a page, to this machine only; whoever has an account on it can open the page.
+
 Examples:
   DB_MONITOR_SOCKET=/run/book/figures.sock book-server &
   tallybook watch /run/book/figures.sock
+  tallybook watch --web /run/book/figures.sock    as a page in a browser
   tallybook watch --interval 0.5 --sort p99       with DB_MONITOR_SOCKET set here too
   tallybook watch --once | less
   tallybook watch --record monday.jsonl           then: tallybook report monday.jsonl
@@ -206,9 +211,9 @@ Examples:
   tallybook doctor > /tmp/report; [ $? -lt 4 ] || mail -s 'book: critical' oncall < /tmp/report";
 
 const REPORT_HELP: &str = "\
-For several reports it prints the difference between the first and the last: counts, totals, means, and what was slow
-or found in that time. Quantiles and maxima are marked with *: they cover all the time since the program opened its
-database. If the program was restarted in between, only its last run counts.
+For several reports it prints the difference between the first and the last: counts, totals, quantiles, and what was
+slow or found in that time. Quantiles and maxima are marked with * if they cover all the time since the program opened
+its database, as in reports of older versions. If the program was restarted in between, only its last run counts.
 
 Examples:
   tallybook report monday.jsonl
@@ -224,6 +229,12 @@ pub(crate) struct Watch {
     /// Seconds between reports, from 0.1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) interval: Duration,
+    /// Show it in a browser instead: serve the dashboard of the program on this machine
+    #[arg(long, conflicts_with_all = ["once", "record", "interval", "sort"])]
+    pub(crate) web: bool,
+    /// The loopback address of the dashboard; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS", requires = "web")]
+    pub(crate) listen: SocketAddr,
     /// Print one report and exit
     #[arg(long)]
     pub(crate) once: bool,

@@ -4,6 +4,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::bucket_counts::BucketCounts;
+pub use crate::bucket_counts::DurationSummary;
+
 /// Upper bounds of the buckets within a decade, in hundredths. No bucket is wider than an eighth of its lower
 /// bound. 1 and 5 are among the bounds, so that buckets add up exactly to the coarser ones of the exported
 /// metrics (0.05, 0.1, 0.5, 1 …).
@@ -27,23 +30,6 @@ pub struct Histogram {
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
     max: AtomicU64,
-}
-
-/// Summary of a duration histogram. Quantiles are at most an eighth too high.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DurationSummary {
-    /// Number of recorded durations.
-    pub count: u64,
-    /// Sum of all durations.
-    pub total: Duration,
-    /// Median.
-    pub p50: Duration,
-    /// 95th percentile.
-    pub p95: Duration,
-    /// 99th percentile.
-    pub p99: Duration,
-    /// Longest duration.
-    pub max: Duration,
 }
 
 impl Histogram {
@@ -77,6 +63,28 @@ impl Histogram {
         self.record(time.as_nanos() as u64);
     }
 
+    /// Returns the sum of all recorded values.
+    pub fn sum(&self) -> u64 {
+        self.sum.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counts without the empty buckets, the sum and the highest value, and adds all of them to `total`, which has
+    /// the same bounds.
+    pub fn sparse_into(&self, total: &mut Counted) -> (BucketCounts, u64, u64) {
+        let mut counts = BucketCounts::default();
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            let count = bucket.load(Ordering::Relaxed);
+            if count > 0 {
+                counts.push(bound(self.bounds, index), count);
+                total.buckets[index] += count;
+            }
+        }
+        let (sum, max) = (self.sum(), self.max.load(Ordering::Relaxed));
+        total.sum += sum;
+        total.max = total.max.max(max);
+        (counts, sum, max)
+    }
+
     /// Returns a copy of the current counts.
     pub fn counts(&self) -> Counted {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -99,7 +107,26 @@ pub struct Counted {
     max: u64,
 }
 
+/// Returns the inclusive upper bound of a bucket; the last one has none.
+fn bound(bounds: &[u64], bucket: usize) -> u64 {
+    bounds.get(bucket).copied().unwrap_or(u64::MAX)
+}
+
 impl Counted {
+    /// Returns the counts without the empty buckets.
+    pub fn sparse(&self) -> BucketCounts {
+        let mut counts = BucketCounts::default();
+        for (index, &count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            counts.push(bound(self.bounds, index), count);
+        }
+        counts
+    }
+
+    /// Returns the highest recorded value.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
     /// Returns the number of recorded values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
@@ -131,25 +158,9 @@ impl Counted {
 
     /// Returns the summary. Each quantile is the upper bound of its bucket, so at most an eighth too high.
     pub fn times(&self) -> DurationSummary {
-        let count = self.count();
-        let at = |quantile: f64| {
-            let rank = ((quantile * count as f64).ceil() as u64).max(1);
-            let mut seen = 0;
-            let bucket = self.buckets.iter().position(|count| {
-                seen += count;
-                seen >= rank
-            });
-            let end = bucket.and_then(|bucket| self.bounds.get(bucket)).copied().unwrap_or(self.max);
-            Duration::from_nanos(end.min(self.max))
-        };
-        DurationSummary {
-            count,
-            total: Duration::from_nanos(self.sum),
-            p50: at(0.5),
-            p95: at(0.95),
-            p99: at(0.99),
-            max: Duration::from_nanos(self.max),
-        }
+        let longest = Duration::from_nanos(self.max);
+        let summary = self.sparse().summary(Duration::from_nanos(self.sum), longest);
+        DurationSummary { max: longest, ..summary }
     }
 }
 

@@ -36,6 +36,7 @@
 //! [`observe`] is the hook through which a monitor sees every statement, [`metrics`] and [`histogram`] hold its numbers,
 //! and [`waiting`] finds out who blocks a statement.
 
+mod bucket_counts;
 mod random;
 
 // A driver that is left out is replaced by types without values.
@@ -66,6 +67,7 @@ pub use tallybook_sql::*;
 #[cfg(feature = "sqlite")]
 use tallybook_sqlite as sqlite;
 
+pub use bucket_counts::BucketCounts;
 pub use database::Database;
 pub use histogram::DurationSummary;
 pub use metrics::{Attributes, Data, Distribution, Metric, Point, prometheus};

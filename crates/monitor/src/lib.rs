@@ -50,6 +50,8 @@
 
 mod budget;
 mod detect;
+mod difference;
+mod duration_report;
 mod export;
 mod failure;
 mod foreign_keys;
@@ -61,6 +63,7 @@ mod parameters;
 mod plans;
 mod recorder;
 mod report;
+mod report_socket;
 mod running;
 mod scope;
 mod scope_summary;
@@ -73,9 +76,11 @@ mod statement_stats;
 
 pub use budget::{Budget, BudgetExceeded};
 pub use detect::{Confidence, QueryFinding, Source, SourceLocation};
+pub use duration_report::DurationReport;
 pub use report::{
-    ConnectionHolderReport, DurationReport, EvictedReport, PoolReport, Report, RunningReport, StatementReport,
+    ConnectionHolderReport, EvictedReport, PoolReport, Report, RunningReport, StatementReport, TotalsReport,
 };
+pub use report_socket::{ReportSocket, ReportSocketError};
 pub use scope::Scope;
 pub use scope_summary::{CallCount, ScopeCounts, ScopeSummary};
 pub use statement_event::StatementEvent;

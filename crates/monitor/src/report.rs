@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tallybook_core::histogram::{Counted, DurationSummary};
-use tallybook_core::pool::PoolStatus;
+use tallybook_core::histogram::{Counted, Histogram};
+use tallybook_core::pool::PoolMetrics;
 use tallybook_core::routing::NodeStatus;
 use tallybook_core::seconds;
 use tallybook_sql::lock::lock;
 
 use super::detect::{QueryFinding, SourceLocation};
+use super::duration_report::DurationReport;
 use super::metric_series::MetricSeries;
 use super::monitor::Monitor;
 use super::statement_event::StatementEvent;
 use super::statement_registry::Snapshot;
-use super::statement_stats::StatementStats;
+use super::statement_stats::{StatementFigures, StatementStats};
 
 /// Everything the monitor counted since the database was opened. Durations serialize as seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Report {
     pub statements: Vec<StatementReport>,
     /// Totals of the statements evicted from `statements`.
     pub evicted: EvictedReport,
+    /// Totals of all statements, evicted ones included.
+    #[serde(default)]
+    pub totals: TotalsReport,
     /// Running statements, longest-running first.
     pub running: Vec<RunningReport>,
     /// Slow and failed statements, latest first.
@@ -87,29 +91,19 @@ pub struct StatementReport {
     pub decoded: Duration,
     /// Plan captured when it was last slow.
     pub plan: Option<String>,
+    /// Time at which the plan was captured, UTC.
+    #[serde(default)]
+    pub plan_at: Option<DateTime<Utc>>,
 }
 
-/// Percentiles, each at most an eighth too high.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Totals of all statements since the database was opened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct DurationReport {
-    /// Number of measurements.
-    pub count: u64,
-    /// Sum of all measurements.
-    #[serde(with = "seconds")]
-    pub total: Duration,
-    /// Median.
-    #[serde(with = "seconds")]
-    pub p50: Duration,
-    /// 95th percentile.
-    #[serde(with = "seconds")]
-    pub p95: Duration,
-    /// 99th percentile.
-    #[serde(with = "seconds")]
-    pub p99: Duration,
-    /// Maximum.
-    #[serde(with = "seconds")]
-    pub max: Duration,
+pub struct TotalsReport {
+    /// Failed runs.
+    pub errors: u64,
+    /// Durations of the successful runs, without the wait for a connection.
+    pub times: DurationReport,
 }
 
 /// Totals of the statements evicted because there were more than `DB_MONITOR_STATEMENTS`.
@@ -183,19 +177,24 @@ pub struct ConnectionHolderReport {
 
 impl Monitor {
     /// Returns a report with the state of the given pools and servers.
-    pub fn report(&self, database: String, pools: Vec<PoolStatus>, nodes: Vec<NodeStatus>) -> Report {
+    pub fn report(&self, database: String, pools: Vec<PoolMetrics>, nodes: Vec<NodeStatus>) -> Report {
         let monitor = &self.inner;
         let Snapshot { statements, evicted, evicted_series } = monitor.statement_registry.snapshot();
+        let mut all = Histogram::times().counts();
         let mut statements: Vec<_> =
-            statements.iter().map(|statement| StatementReport::of(statement)).collect();
+            statements.iter().map(|statement| StatementReport::of(statement, &mut all)).collect();
         statements.sort_by_key(|statement| std::cmp::Reverse(statement.times.total));
+        let evicted = EvictedReport::of(evicted, &evicted_series);
+        evicted_series.iter().for_each(|(_, snapshot)| all.add(&snapshot.times));
+        let errors = statements.iter().map(StatementReport::errors).sum::<u64>() + evicted.errors;
         Report {
             at: Utc::now(),
             since: monitor.opened_at.1,
             database,
             process: std::process::id(),
             statements,
-            evicted: EvictedReport::of(evicted, &evicted_series),
+            evicted,
+            totals: TotalsReport { errors, times: DurationReport::of(&all) },
             running: self.running(),
             events: lock(&monitor.events).iter().rev().cloned().collect(),
             findings: self.findings(),
@@ -226,29 +225,28 @@ impl Monitor {
 }
 
 impl StatementReport {
-    fn of(statement: &StatementStats) -> Self {
-        let snapshot = statement.snapshot();
-        let times = snapshot.times.times();
+    /// Returns the report of a statement, and adds its durations to those of all.
+    fn of(statement: &StatementStats, all: &mut Counted) -> Self {
+        let StatementFigures { times, rows, bytes, waited, fetched, decoded, failures } =
+            statement.figures(all);
         let fingerprint = &statement.fingerprint;
+        let (plan, plan_at) = statement.plan().unzip();
         Self {
             fingerprint: fingerprint.code(),
             statement: fingerprint.text.to_string(),
             summary: fingerprint.summary.to_string(),
             at: statement.last_call().map(SourceLocation::from),
             calls: times.count,
-            failures: snapshot
-                .failures
-                .iter()
-                .map(|(kind, failures)| (kind.to_string(), failures.times.count()))
-                .collect(),
-            rows: snapshot.rows.sum,
-            bytes: snapshot.bytes,
-            waited: snapshot.waited,
-            executed: times.total.saturating_sub(snapshot.fetched + snapshot.decoded),
-            fetched: snapshot.fetched,
-            decoded: snapshot.decoded,
-            times: times.into(),
-            plan: statement.plan(),
+            failures,
+            rows,
+            bytes,
+            waited,
+            executed: times.total.saturating_sub(fetched + decoded),
+            fetched,
+            decoded,
+            times,
+            plan,
+            plan_at,
         }
     }
 
@@ -271,14 +269,8 @@ impl EvictedReport {
     }
 }
 
-impl From<DurationSummary> for DurationReport {
-    fn from(DurationSummary { count, total, p50, p95, p99, max }: DurationSummary) -> Self {
-        Self { count, total, p50, p95, p99, max }
-    }
-}
-
-impl From<PoolStatus> for PoolReport {
-    fn from(pool: PoolStatus) -> Self {
+impl From<PoolMetrics> for PoolReport {
+    fn from(PoolMetrics { status: pool, wait, hold, .. }: PoolMetrics) -> Self {
         let totals = pool.totals;
         Self {
             name: pool.name.to_string(),
@@ -289,8 +281,8 @@ impl From<PoolStatus> for PoolReport {
             timeouts: totals.timeouts(),
             created: totals.created,
             closed: totals.closed.total(),
-            wait: totals.wait.into(),
-            hold: totals.hold.into(),
+            wait: DurationReport::of(&wait),
+            hold: DurationReport::of(&hold),
             longest: pool
                 .longest
                 .map(|holder| ConnectionHolderReport { at: holder.at.into(), held: holder.held }),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tallybook_core::histogram::{Counted, Histogram};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::fingerprint::Fingerprint;
@@ -13,6 +14,7 @@ use tallybook_sql::lock::lock;
 use tallybook_sql::row::KeyColumn;
 use tallybook_sql::stopwatch::Timing;
 
+use super::duration_report::DurationReport;
 use super::foreign_keys::ForeignKeys;
 
 /// Failure kinds counted separately for one statement; further ones share [`OTHER`].
@@ -41,7 +43,7 @@ pub(super) struct StatementStats {
     last_used: AtomicU64,
     last_call: Mutex<Option<&'static Location<'static>>>,
     failures: Mutex<BTreeMap<Box<str>, FailureStats>>,
-    plan: Mutex<Option<String>>,
+    plan: Mutex<Option<(String, DateTime<Utc>)>>,
 }
 
 /// A successful run.
@@ -72,6 +74,19 @@ pub(super) struct StatsSnapshot {
     pub(super) decoded: Duration,
     pub(super) bytes: u64,
     pub(super) failures: BTreeMap<Box<str>, FailureStats>,
+}
+
+/// The statistics at one moment, as a report shows them.
+#[derive(Clone, Debug)]
+pub(super) struct StatementFigures {
+    pub(super) times: DurationReport,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) waited: Duration,
+    pub(super) fetched: Duration,
+    pub(super) decoded: Duration,
+    /// Failed runs by kind.
+    pub(super) failures: Vec<(String, u64)>,
 }
 
 impl StatementStats {
@@ -141,12 +156,29 @@ impl StatementStats {
     }
 
     pub(super) fn set_plan(&self, plan: String) {
-        *lock(&self.plan) = Some(plan);
+        *lock(&self.plan) = Some((plan, Utc::now()));
     }
 
-    /// Returns the plan captured when it was last slow.
-    pub(super) fn plan(&self) -> Option<String> {
+    /// Returns the plan captured when it was last slow, and the time of that.
+    pub(super) fn plan(&self) -> Option<(String, DateTime<Utc>)> {
         lock(&self.plan).clone()
+    }
+
+    /// Returns the figures for a report, and adds the durations to those of all statements. Cheaper than a snapshot.
+    pub(super) fn figures(&self, all: &mut Counted) -> StatementFigures {
+        let load = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
+        let (buckets, sum, longest) = self.times.sparse_into(all);
+        let summary = buckets.summary(Duration::from_nanos(sum), Duration::from_nanos(longest));
+        let failures = lock(&self.failures);
+        StatementFigures {
+            times: DurationReport::new(summary, buckets),
+            rows: self.rows.sum(),
+            bytes: load(&self.bytes),
+            waited: Duration::from_nanos(load(&self.waited)),
+            fetched: Duration::from_nanos(load(&self.fetched)),
+            decoded: Duration::from_nanos(load(&self.decoded)),
+            failures: failures.iter().map(|(kind, of)| (kind.to_string(), of.times.count())).collect(),
+        }
     }
 
     pub(super) fn snapshot(&self) -> StatsSnapshot {

@@ -25,6 +25,7 @@ mod access;
 mod app;
 mod book;
 mod change;
+mod dashboard;
 mod endpoint;
 mod health;
 mod hexadecimal;
@@ -44,6 +45,7 @@ use tower_http::compression::predicate::{And, DefaultPredicate, Predicate, SizeA
 use tower_http::cors::CorsLayer;
 
 pub use access::{Scope, Token, TokenError, TokenText, create_token, list_tokens, revoke_token};
+pub use dashboard::{dashboard, dashboard_of_socket};
 pub use journal::{Entry, newest_writes};
 pub use listen::{ListenSettings, Listener, TlsFiles, serve};
 pub use openapi::openapi;
@@ -73,7 +75,8 @@ pub fn router(db: &Database, settings: ServiceSettings) -> Router {
     let origins: Vec<_> =
         settings.origins.iter().map(|origin| origin.parse().expect("an origin is plain text")).collect();
     let app = App::new(db.clone(), settings);
-    let routes = routes(&app, endpoints()).with_state(app);
+    let dashboard = dashboard::dashboard_of_service(&app);
+    let routes = routes(&app, endpoints()).with_state(app).merge(dashboard);
     let large: And<DefaultPredicate, SizeAbove> =
         DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM));
     let routes = routes

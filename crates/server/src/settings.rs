@@ -15,6 +15,8 @@ pub struct ServiceSettings {
     /// Set if requests without a token are refused. Without it they may do everything, so keep the service on the loopback
     /// address then.
     pub needs_token: bool,
+    /// Set if browsers reach the service by HTTPS, so that the cookie of the dashboard is never sent in the clear.
+    pub has_tls: bool,
     /// The names by which clients may call the service, in the header `Host`, without a port; all if it is empty. A browser
     /// that was lured to the service by another name is refused.
     pub hosts: Vec<String>,
@@ -36,6 +38,7 @@ impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
             needs_token: false,
+            has_tls: false,
             hosts: Vec::new(),
             origins: Vec::new(),
             max_requests: 64,

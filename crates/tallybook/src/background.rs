@@ -9,6 +9,9 @@ use tallybook_core::database::{Database, WeakDatabase};
 use tallybook_core::foreign_key::{ForeignKey, foreign_keys};
 use tallybook_core::session::ReadSession;
 use tallybook_monitor::{ExplainRequest, ForeignKeys};
+use tallybook_sql::call_site::CallSite;
+use tallybook_sql::error::Result;
+use tallybook_sql::statement::Statement;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -48,6 +51,16 @@ pub(crate) async fn read_foreign_keys(db: WeakDatabase, foreign_keys: Arc<Foreig
 async fn explain(db: &WeakDatabase, wanted: &ExplainRequest) -> Option<String> {
     let (_open, mut session) = idle_session(db, wanted.call.at()).await?;
     session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await.ok()
+}
+
+/// Explains a statement now, on an idle connection, as it is planned for any values. `None` if no connection was idle, or the
+/// database did not answer, within the time limit.
+pub(crate) async fn explain_now(db: WeakDatabase, text: String) -> Option<Result<String>> {
+    let plan = async {
+        let (_open, mut session) = idle_session(&db, Location::caller()).await?;
+        Some(session.generic_outline(&Statement::from(text), CallSite::here()).await)
+    };
+    timeout(EXPLAIN_LIMIT, plan).await.ok().flatten()
 }
 
 async fn known_foreign_keys(db: &WeakDatabase) -> Option<Vec<ForeignKey>> {

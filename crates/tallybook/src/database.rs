@@ -151,6 +151,19 @@ impl Database {
         self.monitor.findings()
     }
 
+    /// Returns the text of a statement of the report as it was sent, if it is short enough to be remembered. It may hold literals.
+    #[doc(hidden)]
+    pub fn statement_text(&self, fingerprint: &str) -> Option<String> {
+        self.monitor.statement_text(fingerprint)
+    }
+
+    /// Explains a text, as it is planned for any values. `None` if no connection was idle, or the database did not answer, within
+    /// two seconds.
+    #[doc(hidden)]
+    pub async fn explain_now(&self, text: String) -> Option<Result<String>> {
+        background::explain_now(self.core.downgrade(), text).await
+    }
+
     /// Closes the database: refuses new sessions, waits up to `DB_POOL_TIMEOUT` for open ones, then closes
     /// all connections.
     ///
@@ -163,7 +176,7 @@ impl Database {
 }
 
 fn report(core: &tallybook_core::Database, monitor: &Monitor) -> Report {
-    monitor.report(core.settings().database_url.to_string(), core.pools(), core.nodes())
+    monitor.report(core.settings().database_url.to_string(), core.pool_figures(), core.nodes())
 }
 
 impl Deref for Database {

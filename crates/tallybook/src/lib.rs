@@ -200,7 +200,7 @@ pub use tallybook_sql::{
 };
 
 pub use tallybook_core::{
-    AdvisoryKey, Attributes, Blocker, BulkLoad, CloseReason, Closed, CommitToken, Committed,
+    AdvisoryKey, Attributes, Blocker, BucketCounts, BulkLoad, CloseReason, Closed, CommitToken, Committed,
     ConnectionHolder, Counts, Data, DatabaseUrl, Distribution, DurationSummary, EnvVar, Explainer,
     LogSettings, LoggedParameters, Metric, MonitorMode, MonitorSettings, NodeRole, NodeState, NodeStatus,
     OpenMode, Plan, Point, PoolSettings, PoolStatus, PoolTotals, ReadSession, ReplicaSettings, Retries,
@@ -208,8 +208,8 @@ pub use tallybook_core::{
 };
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
-    PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeCounts, ScopeSummary, Source,
-    SourceLocation, StatementEvent, StatementReport,
+    PoolReport, QueryFinding, Report, ReportSocket, ReportSocketError, RunningReport, Scope, ScopeCounts,
+    ScopeSummary, Source, SourceLocation, StatementEvent, StatementReport, TotalsReport,
 };
 
 pub use database::Database;

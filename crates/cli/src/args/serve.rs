@@ -15,6 +15,7 @@ tallybook_requests with a row for each write.
 On a loopback address nobody needs a token, unless --tokens is given. Any other address needs TLS or --plain-http (behind a
 proxy that has TLS), and a token in each request. SIGTERM and Ctrl-C end the service: running requests are finished.
 
+  /                the dashboard: what the service asks of its database, live; needs the scope admin
   /v1/…            the API: docs/server.md
   /docs            the API as a page, to read and try
   /openapi.json    the API as OpenAPI 3.1
@@ -23,6 +24,7 @@ proxy that has TLS), and a token in each request. SIGTERM and Ctrl-C end the ser
   /metrics         for Prometheus; needs the scope admin
 
 Examples:
+  tallybook serve --demo                          the dashboard over live work, to look around
   tallybook serve
   tallybook serve --database postgresql://ada@db1/book
   curl -s localhost:8080/v1/portfolios?limit=5
@@ -41,6 +43,9 @@ Examples:
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
+    /// Serve a temporary SQLite book on which generated work runs, to see the dashboard; never DATABASE_URL
+    #[arg(long, conflicts_with_all = ["tokens", "plain_http", "tls_certificate", "tls_key"])]
+    pub(crate) demo: bool,
     /// The address to listen on; port 0 takes a free one
     #[arg(long, env = "SERVE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,

@@ -1,7 +1,5 @@
 //! The figures of a monitored program: reading them, and showing them in a terminal or as text.
 
-mod combined_quantile;
-mod difference;
 mod format;
 mod grid;
 mod order;
@@ -15,12 +13,11 @@ mod socket;
 mod tests;
 mod text;
 
-pub(crate) use difference::difference;
 pub(crate) use format::{uptime, wrap};
 pub(crate) use grid::{Fitted, Grid};
 pub(crate) use order::Order;
 pub(crate) use panels::{Panel, nodes, pools};
 pub(crate) use rated_report::{RatedReport, Span};
 pub(crate) use recording::{Recorder, Recording};
-pub(crate) use socket::Socket;
+pub(crate) use socket::choose_socket;
 pub(crate) use text::{costs, headline, print};

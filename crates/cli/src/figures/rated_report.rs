@@ -6,14 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tallybook::{Report, StatementReport};
 
-use super::{combined_quantile, difference};
-
 /// The time that the counts of a report cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Span {
     /// Everything since the program opened its database.
     Run,
-    /// A part of it. Quantiles still cover all of it, since they cannot be subtracted.
+    /// A part of it. In reports of versions without buckets, percentiles still cover all of it.
     Part,
 }
 
@@ -53,7 +51,7 @@ impl RatedReport {
 
     /// Wraps a report with the rates since `earlier`, if both are of the same run of the program.
     pub(crate) fn since(earlier: &Report, report: Report) -> Self {
-        let lately = difference(earlier, &report).filter(|lately| lately.since < lately.at);
+        let lately = report.since(earlier).filter(|lately| lately.since < lately.at);
         let rates = Rates::of(lately.as_ref().unwrap_or(&report));
         Self { report, span: Span::Run, rates }
     }
@@ -85,10 +83,17 @@ impl RatedReport {
         elapsed(self.report.since, self.report.at)
     }
 
-    /// Returns a time that 99 % of the runs of all statements did not exceed.
-    pub(super) fn p99(&self) -> Duration {
-        let times: Vec<_> = self.report.statements.iter().map(|statement| statement.times).collect();
-        combined_quantile::p99(&times)
+    /// Returns the 99th percentile of the runs of all statements; `None` in reports of versions without totals.
+    pub(super) fn p99(&self) -> Option<Duration> {
+        let times = &self.report.totals.times;
+        (times.count > 0).then_some(times.p99)
+    }
+
+    /// Returns whether the percentiles cover more time than the counts.
+    pub(super) fn has_lifetime_percentiles(&self) -> bool {
+        let statements = self.report.statements.iter().map(|statement| &statement.times);
+        let pools = self.report.pools.iter().flat_map(|pool| [&pool.wait, &pool.hold]);
+        self.span == Span::Part && statements.chain(pools).any(|times| !times.has_buckets())
     }
 }
 

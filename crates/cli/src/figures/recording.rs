@@ -5,13 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tallybook::Report;
+use tallybook::{Report, ReportSocket};
 
-use super::difference;
-
-/// Maximum size of a report, in bytes: a statement takes about 1 KB, and `DB_MONITOR_STATEMENTS` of them are kept.
-pub(super) const MAX_REPORT: u64 = 32 << 20;
-pub(super) const TOO_LONG: &str =
+const TOO_LONG: &str =
     "more than 32 MiB: not a program's report, or one of too many statements; see DB_MONITOR_STATEMENTS";
 
 /// A file to which reports are appended.
@@ -53,11 +49,11 @@ impl Recording {
         let mut line = Vec::new();
         for index in 0.. {
             line.clear();
-            let read = (&mut file).take(MAX_REPORT + 1).read_until(b'\n', &mut line);
+            let read = (&mut file).take(ReportSocket::MAX_REPORT + 1).read_until(b'\n', &mut line);
             if read.with_context(|| format!("cannot read {place}"))? == 0 {
                 break;
             }
-            if line.len() as u64 > MAX_REPORT {
+            if line.len() as u64 > ReportSocket::MAX_REPORT {
                 bail!("{place}, line {}: {TOO_LONG}", index + 1);
             }
             if line.trim_ascii().is_empty() {
@@ -95,6 +91,6 @@ impl Recording {
 
     /// Returns the difference between the first and the last report; `None` if there is only one.
     pub(crate) fn span(&self) -> Option<Report> {
-        difference(&self.first, &self.last).filter(|span| span.since < span.at)
+        self.last.since(&self.first).filter(|span| span.since < span.at)
     }
 }

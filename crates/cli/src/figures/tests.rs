@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tallybook::Report;
 
-use super::{Order, Panel, RatedReport, Span, costs, difference, headline, nodes, pools, sample};
+use super::{Order, Panel, RatedReport, Span, costs, headline, nodes, pools, sample};
 
 /// Shows every part of a report.
 fn show(report: &Report, span: Span) {
@@ -83,7 +83,7 @@ fn largest() -> Report {
 fn numbers_as_large_as_they_go_are_shown() {
     let report = largest();
     show(&report, Span::Run);
-    show(&difference(&sample::report(), &report).unwrap_or(report), Span::Part);
+    show(&report.since(&sample::report()).unwrap_or(report), Span::Part);
 }
 
 proptest! {
@@ -96,7 +96,7 @@ proptest! {
     ) {
         let Some(report) = distorted(&changes) else { return Ok(()) };
         show(&report, Span::Run);
-        if let Some(between) = distorted(&later).and_then(|later| difference(&report, &later)) {
+        if let Some(between) = distorted(&later).and_then(|later| later.since(&report)) {
             show(&between, Span::Part);
         }
     }

@@ -7,7 +7,7 @@ use tallybook::{Escaped, Report};
 
 use super::format::{count, rate, time, uptime};
 use super::panels::texts;
-use super::{Grid, Order, Panel, RatedReport, Span, nodes, pools};
+use super::{Grid, Order, Panel, RatedReport, nodes, pools};
 use crate::output;
 
 /// Width of a page, in characters.
@@ -40,9 +40,9 @@ pub(crate) fn print(rated: &RatedReport, order: Order) -> io::Result<()> {
         }
     }
     print_findings(&rated.report)?;
-    if rated.span == Span::Part {
+    if rated.has_lifetime_percentiles() {
         output::line(
-            "\n* since the program opened the database: quantiles cannot be computed for a part of the time",
+            "\n* since the program opened the database: its version reports no percentiles for a part of the time",
         )?;
     }
     Ok(())
@@ -57,10 +57,7 @@ pub(crate) fn headline(rated: &RatedReport) -> String {
 /// Returns the totals over all statements.
 pub(crate) fn costs(rated: &RatedReport) -> String {
     let statements = format!("{} statements/s", rate(rated.rate_of_all()));
-    let p99 = match rated.span {
-        Span::Run => format!(", p99 ≤ {}", time(rated.p99())),
-        Span::Part => String::new(),
-    };
+    let p99 = rated.p99().map_or_else(String::new, |p99| format!(", p99 {}", time(p99)));
     let errors = rated.errors();
     let running = rated.report.running.len();
     format!("{statements}{p99}, {} errors, {running} running now", count(errors))

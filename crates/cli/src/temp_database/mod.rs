@@ -51,6 +51,13 @@ impl TempDatabase {
         }
     }
 
+    /// Creates one in the directory for temporary files, on SQLite, with these settings except the address.
+    pub(crate) async fn create_with(mut settings: Settings) -> Result<Self> {
+        let directory = Directory::make(std::env::temp_dir())?;
+        settings.database_url = Settings::new(&directory.url()?)?.database_url;
+        Ok(Self { db: Database::open(settings).await?, place: Place::Directory(directory) })
+    }
+
     pub(crate) fn db(&self) -> &Database {
         &self.db
     }
@@ -61,7 +68,12 @@ impl TempDatabase {
         interrupt: &mut Interrupt,
         work: impl AsyncFnOnce(&Database) -> Result<T>,
     ) -> Result<T> {
-        let done = AssertUnwindSafe(interrupt.unless(work(&self.db))).catch_unwind().await;
+        self.run_to_the_end(async |db| interrupt.unless(work(db)).await).await
+    }
+
+    /// Runs work that handles signals itself, and removes the database in any case: after an error or a panic too.
+    pub(crate) async fn run_to_the_end<T>(self, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
+        let done = AssertUnwindSafe(work(&self.db)).catch_unwind().await;
         let removed = self.remove().await;
         let done = done.unwrap_or_else(|panic| resume_unwind(panic))?;
         removed.map(|()| done)

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod bench_indexes;
 mod bench_load;
+mod browser;
 mod check_at_size;
 mod check_book;
 mod csv;

@@ -52,16 +52,32 @@ impl Gate {
         headers: &HeaderMap,
         needed: Scope,
     ) -> Result<Client, Problem> {
-        let Some(header) = headers.get(AUTHORIZATION) else {
-            if self.is_required {
-                let detail = "send `Authorization: Bearer <token>`; `tallybook token create` makes one";
-                return Err(Problem::new(Kind::NOT_AUTHENTICATED, detail));
+        match headers.get(AUTHORIZATION) {
+            Some(header) => {
+                let token = header.to_str().ok().and_then(bearer).unwrap_or_default();
+                self.check_token(db, token, needed).await
             }
-            return Ok(Client { token_id: 0, name: Arc::from("local"), scope: Scope::Admin });
-        };
+            None if self.is_required => {
+                let detail = "send `Authorization: Bearer <token>`; `tallybook token create` makes one";
+                Err(Problem::new(Kind::NOT_AUTHENTICATED, detail))
+            }
+            None => Ok(Client { token_id: 0, name: Arc::from("local"), scope: Scope::Admin }),
+        }
+    }
+
+    /// Returns the client of a token, if it may do what needs this scope.
+    pub(crate) async fn check_token(
+        &self,
+        db: &Database,
+        token: &str,
+        needed: Scope,
+    ) -> Result<Client, Problem> {
         let refused = || Problem::new(Kind::NOT_AUTHENTICATED, "the token is not valid, or it was revoked");
-        let text = header.to_str().ok().and_then(bearer).ok_or_else(refused)?;
-        let client = self.client(db, &text).await?.ok_or_else(refused)?;
+        let text: TokenText = token.trim().parse().map_err(|()| refused())?;
+        let known = self.known_token(db, text.id()).await?;
+        let known = known.filter(|known| text.is_of(&known.hash)).ok_or_else(refused)?;
+        self.take(text.id(), Instant::now())?;
+        let client = known.client.clone();
         if client.scope < needed {
             let detail = format!("this needs the scope `{needed}`, and the token has `{}`", client.scope);
             return Err(Problem::new(Kind::NOT_ALLOWED, detail));
@@ -69,21 +85,28 @@ impl Gate {
         Ok(client)
     }
 
-    /// Returns the client of a token, if it is valid.
-    async fn client(&self, db: &Database, text: &TokenText) -> Result<Option<Client>, Problem> {
+    /// Returns whether a client that was let in before may still do what needs this scope.
+    pub(crate) async fn still_lets_in(
+        &self,
+        db: &Database,
+        token_id: i64,
+        needed: Scope,
+    ) -> Result<bool, Problem> {
+        if token_id == 0 {
+            return Ok(!self.is_required);
+        }
+        Ok(self.known_token(db, token_id).await?.is_some_and(|known| known.client.scope >= needed))
+    }
+
+    /// Returns a token by its identifier, if it exists and is not revoked.
+    async fn known_token(&self, db: &Database, id: i64) -> Result<Option<Arc<Known>>, Problem> {
         let now = Instant::now();
-        let remembered = self.remembered(text.id(), now);
-        let token = match remembered {
-            Some(token) => token,
-            None => {
-                let mut session = db.read().await?;
-                let token = Repository::<_, Token>::new(&mut session).get(text.id().into()).await?;
-                self.remember(text.id(), token.filter(|token| token.revoked_at.is_none()), now)
-            }
-        };
-        let Some(token) = token.filter(|token| text.is_of(&token.hash)) else { return Ok(None) };
-        self.take(text.id(), now)?;
-        Ok(Some(token.client.clone()))
+        if let Some(token) = self.remembered(id, now) {
+            return Ok(token);
+        }
+        let mut session = db.read().await?;
+        let token = Repository::<_, Token>::new(&mut session).get(id.into()).await?;
+        Ok(self.remember(id, token.filter(|token| token.revoked_at.is_none()), now))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Remembered>> {
@@ -128,7 +151,7 @@ impl Gate {
 }
 
 /// Returns the token in `Bearer <token>`.
-fn bearer(header: &str) -> Option<TokenText> {
+fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { token.trim().parse().ok() } else { None }
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }

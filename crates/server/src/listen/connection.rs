@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +18,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+
+use super::Ending;
 
 /// Bytes of a request's head, and headers, at most; more are answered with 431 by hyper.
 const MAX_HEAD: usize = 32 * 1024;
@@ -31,8 +33,14 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(routes: Router, tls: Option<TlsAcceptor>, header_time_limit: Duration) -> Self {
-        Self { routes, tls, header_time_limit }
+    pub(super) fn new(
+        routes: Router,
+        tls: Option<TlsAcceptor>,
+        header_time_limit: Duration,
+        ending: Ending,
+    ) -> Self {
+        // Each request has it among its extensions.
+        Self { routes: routes.layer(Extension(ending)), tls, header_time_limit }
     }
 
     /// Serves a connection until one side ends it. `place` is free again afterwards.

@@ -1,6 +1,7 @@
 //! Serving connections: TLS, limits for slow clients, and an end that cuts off no request.
 
 mod connection;
+mod ending;
 mod settings;
 mod tls;
 
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+pub(crate) use ending::Ending;
 pub use settings::{ListenSettings, TlsFiles};
 
 use connection::Connections;
@@ -63,7 +65,8 @@ pub async fn serve(listener: Listener, routes: Router, stopped: impl Future<Outp
     let Listener { socket, settings, tls } = listener;
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = GracefulShutdown::new();
-    let connections = Connections::new(routes, tls, settings.header_time_limit);
+    let (end, ending) = Ending::new();
+    let connections = Connections::new(routes, tls, settings.header_time_limit, ending);
     let mut stopped = std::pin::pin!(stopped);
     loop {
         // While there is no room, new connections wait in the system's queue.
@@ -80,6 +83,7 @@ pub async fn serve(listener: Listener, routes: Router, stopped: impl Future<Outp
         }
     }
     drop(socket);
+    end.send_replace(true);
     timeout(settings.shutdown_limit, graceful.shutdown()).await.is_ok()
 }
 

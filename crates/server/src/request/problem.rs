@@ -157,6 +157,10 @@ impl Problem {
         self
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
     /// Returns the error of the database behind it, for [`Retries`](tallybook::Retries).
     pub(crate) fn cause(&self) -> Option<&DatabaseError> {
         self.0.cause.as_ref()

@@ -6,6 +6,8 @@ mod reads;
 mod recording;
 mod report;
 
+pub(super) use n_plus_one::naive;
+
 use std::time::Instant;
 
 use anyhow::{Result, bail};

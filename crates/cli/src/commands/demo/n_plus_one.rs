@@ -61,7 +61,7 @@ async fn timed(
 }
 
 /// One statement for the trades, then one for the executions of each trade.
-async fn naive(session: &mut ReadSession, samples: &Samples) -> Result<()> {
+pub(in crate::commands) async fn naive(session: &mut ReadSession, samples: &Samples) -> Result<()> {
     let trades = Trades::new(session).get_by_portfolio(samples.busiest, LimitOffset::first(PAGE)).await?;
     for trade in trades {
         Executions::new(session).get_by_trade(trade.id).await?;

@@ -4,13 +4,13 @@ use tallybook::{ConnectionHolderReport, PoolReport};
 
 use crate::figures::format::{count, site, time};
 use crate::figures::grid::{Column, Grid, Kind};
-use crate::figures::rated_report::{RatedReport, Span};
+use crate::figures::rated_report::RatedReport;
 
 /// Returns the table of pools.
 pub(crate) fn grid(rated: &RatedReport) -> Grid {
-    let (wait, hold) = match rated.span {
-        Span::Run => ("wait p99", "hold p99"),
-        Span::Part => ("wait p99*", "hold p99*"),
+    let (wait, hold) = match rated.has_lifetime_percentiles() {
+        false => ("wait p99", "hold p99"),
+        true => ("wait p99*", "hold p99*"),
     };
     let columns: [Column<&PoolReport>; 10] = [
         Column::new("pool", Kind::Word, 0, |pool| pool.name.clone()),

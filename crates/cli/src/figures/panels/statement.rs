@@ -25,18 +25,18 @@ fn rows(rated: &RatedReport, order: Order) -> impl Iterator<Item = Row<'_>> {
 }
 
 /// Returns the cost columns.
-fn costs<'a>(span: Span) -> Vec<Column<Row<'a>>> {
+fn costs<'a>(rated: &RatedReport) -> Vec<Column<Row<'a>>> {
     let mut columns = vec![
         Column::number("calls", 0, |row: &Row<'_>| count(row.statement.calls)),
         Column::number("calls/s", 0, |row| rate(row.rated.rate(row.statement))),
         Column::number("total", 0, |row| percent(row.statement.times.total, row.total)),
     ];
-    if span == Span::Part {
+    if rated.span == Span::Part {
         columns.push(Column::number("mean", 0, |row| time(mean(row.statement))));
     }
-    let [p50, p95, p99, max] = match span {
-        Span::Run => ["p50", "p95", "p99", "max"],
-        Span::Part => ["p50*", "p95*", "p99*", "max*"],
+    let [p50, p95, p99, max] = match rated.has_lifetime_percentiles() {
+        false => ["p50", "p95", "p99", "max"],
+        true => ["p50*", "p95*", "p99*", "max*"],
     };
     columns.extend([
         Column::number(p50, 4, |row: &Row<'_>| time(row.statement.times.p50)),
@@ -64,7 +64,7 @@ fn text<'a>() -> Column<Row<'a>> {
 
 /// Returns one table of costs, call sites and texts, for a terminal.
 pub(super) fn grid(rated: &RatedReport, order: Order) -> Grid {
-    let mut columns = costs(rated.span);
+    let mut columns = costs(rated);
     columns.extend([call_site(1), text()]);
     Grid::new(&columns, rows(rated, order))
 }
@@ -73,7 +73,7 @@ pub(super) fn grid(rated: &RatedReport, order: Order) -> Grid {
 /// dropped.
 pub(in crate::figures) fn texts(rated: &RatedReport, order: Order, most: usize) -> [Grid; 2] {
     let mut first = vec![number()];
-    first.extend(costs(rated.span));
+    first.extend(costs(rated));
     first.push(Column::new("statement", Kind::Name, 0, |row| row.statement.summary.clone()));
     let second = [number(), call_site(0), text()];
     [Grid::new(&first, rows(rated, order).take(most)), Grid::new(&second, rows(rated, order).take(most))]
@@ -135,7 +135,7 @@ fn spent(statement: &StatementReport, all: Duration) -> String {
 }
 
 fn quantiles(statement: &StatementReport) -> String {
-    let times = statement.times;
+    let times = &statement.times;
     let [p50, p95, p99, max] = [times.p50, times.p95, times.p99, times.max].map(time);
     format!("p50 {p50}, p95 {p95}, p99 {p99}, max {max}")
 }

@@ -1,5 +1,8 @@
 //! `tallybook serve`.
 
+mod demo;
+mod workload;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Instant;
 
@@ -21,6 +24,9 @@ const DEMO_SIZE: Size = Size { portfolios: 100, trades: 20_000, seed: 1 };
 const REQUESTS_PER_CONNECTION: usize = 2;
 
 pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Result<()> {
+    if serve.demo {
+        return demo::run(&target, serve, as_json).await;
+    }
     let mut interrupt = Interrupt::new()?;
     let is_open = serve.listen.ip().is_loopback();
     if !is_open && serve.tls_certificate.is_none() && !serve.plain_http {
@@ -38,11 +44,10 @@ pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Resul
     let needs_token = serve.tokens || !is_open;
     interrupt.unless(prepare(&db, needs_token, as_json)).await?;
 
-    let listener = Listener::bind(listen_settings(serve))
-        .await
-        .with_context(|| format!("cannot listen on {}; --listen takes another address", serve.listen))?;
+    let listener = listen(serve).await?;
     let settings = ServiceSettings {
         needs_token,
+        has_tls: serve.tls_certificate.is_some(),
         hosts: hosts(serve),
         origins: serve.origins.clone(),
         max_requests,
@@ -53,10 +58,18 @@ pub(super) async fn run(target: Endpoint, serve: &Serve, as_json: bool) -> Resul
     let address = format!("{scheme}://{}", listener.address()?);
     match as_json {
         true => output::json_line(&json!({ "address": address }))?,
-        false => output::line(format!("serving   {address}   try {address}/docs, end with Ctrl-C"))?,
+        false => {
+            output::line(format!("serving   {address}   try {address}/docs, end with Ctrl-C"))?;
+            output::line(format!("dashboard {address}/"))?;
+        }
     }
     let finished = tallybook_server::serve(listener, routes, interrupt.any()).await;
     db.close().await;
+    all_finished(finished)
+}
+
+/// Fails if requests were cut off at the end.
+fn all_finished(finished: bool) -> Result<()> {
     if !finished {
         bail!("requests that were still running were cut off");
     }
@@ -137,6 +150,11 @@ async fn offer_to_fill(db: &Database, as_json: bool) -> Result<()> {
         output::line(summary(&seeded, start.elapsed().as_secs_f64()))?;
     }
     Ok(())
+}
+
+async fn listen(serve: &Serve) -> Result<Listener> {
+    let bound = Listener::bind(listen_settings(serve)).await;
+    bound.with_context(|| format!("cannot listen on {}; --listen takes another address", serve.listen))
 }
 
 fn max_requests(serve: &Serve, settings: &Settings) -> usize {

@@ -1,21 +1,26 @@
 //! `tallybook watch`.
 
+mod web;
+
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::Result;
 use crossterm::event::Event;
 use futures_util::StreamExt;
-use tallybook::{Escaped, Report};
+use tallybook::{Escaped, Report, ReportSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::args::Watch;
-use crate::figures::{Order, RatedReport, Recorder, Socket, Span, print};
+use crate::figures::{Order, RatedReport, Recorder, Span, choose_socket, print};
 use crate::output;
 use crate::watch::{Flow, Screen, View, draw};
 
 pub(super) async fn run(args: Watch, as_json: bool) -> Result<()> {
+    if args.web {
+        return web::run(args, as_json).await;
+    }
     let (source, first) = Source::open(&args).await?;
     if args.once || !(as_json || io::stdout().is_terminal()) {
         return print_one(first, args.sort, as_json);
@@ -30,14 +35,14 @@ pub(super) async fn run(args: Watch, as_json: bool) -> Result<()> {
 
 /// A socket, and the file to which its reports are written.
 struct Source {
-    socket: Socket,
+    socket: ReportSocket,
     recorder: Option<Recorder>,
 }
 
 impl Source {
     /// Opens it and returns the first report. A program that cannot be watched leaves no file.
     async fn open(args: &Watch) -> Result<(Self, Report)> {
-        let mut source = Self { socket: Socket::choose(args.socket.clone())?, recorder: None };
+        let mut source = Self { socket: choose_socket(args.socket.clone())?, recorder: None };
         let first = source.report().await?;
         if let Some(path) = &args.record {
             let mut recorder = Recorder::open(path)?;

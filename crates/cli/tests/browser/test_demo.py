@@ -1,0 +1,230 @@
+"""The dashboard of `tallybook serve --demo`, which has live load, an N+1 loop and a query without its index."""
+
+import re
+
+import pytest
+
+from dashboard import eventually
+
+THEMES = ["light", "dark"]
+
+
+def open_statement(dashboard, filtered=""):
+    """Opens the page of the first statement that contains the text."""
+    dashboard.wait_for_rows(5)
+    if filtered:
+        dashboard.page.fill("#filter", filtered)
+    dashboard.page.locator(".statements tbody a.sql").first.click()
+    dashboard.page.wait_for_selector("#statement .full-text")
+
+
+def test_figures_move_while_the_program_works(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(5)
+    before = dashboard.text("#throughput .now")
+    eventually(lambda: dashboard.text("#throughput .now") != before, "another throughput")
+    assert dashboard.text("#status-text") == "live"
+
+
+def test_history_is_there_when_the_page_opens(open_dashboard):
+    open_dashboard().wait_for_ticks(3)
+    dashboard = open_dashboard()
+    drawn = dashboard.page.locator("#throughput .canvas").get_attribute("aria-valuemax")
+    assert int(drawn) >= 3
+
+
+def test_nothing_moves_while_figures_are_renewed(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(10)
+    dashboard.page.wait_for_selector(".finding")
+    dashboard.page.evaluate("watched.shift = 0")
+    dashboard.wait_for_ticks(12)
+    assert dashboard.page.evaluate("watched.shift") < 0.02
+
+
+def test_a_statement_opens_and_shows_its_plan(open_dashboard):
+    dashboard = open_dashboard()
+    open_statement(dashboard, "from trades")
+    dashboard.page.get_by_role("button", name="Explain now").click()
+    dashboard.page.wait_for_selector("#plan-body .plan-node")
+    assert "trades" in dashboard.text("#plan-body .plan")
+    assert "from trades" in dashboard.text("#statement .full-text code").lower()
+    dashboard.screenshot("statement")
+
+
+def test_an_n_plus_one_loop_is_found_with_both_call_sites(open_dashboard):
+    dashboard = open_dashboard()
+    tag = dashboard.page.locator(".tag", has_text="N+1")
+    finding = dashboard.page.locator("#findings .finding").filter(has=tag).first
+    finding.wait_for(timeout=60_000)
+    assert finding.locator("p code", has_text=".rs:").count() == 2
+    assert finding.get_by_role("button", name="Copy").count() == 1
+
+
+def test_a_verdict_leads_to_its_panel(open_dashboard):
+    dashboard = open_dashboard(height=600)
+    verdict = dashboard.page.locator("[data-verdict=pool]")
+    panel = verdict.get_attribute("href").removeprefix("#")
+    verdict.click()
+    assert dashboard.focused("it.id") == panel
+    is_seen = f"document.getElementById('{panel}').getBoundingClientRect().top < innerHeight"
+    eventually(lambda: dashboard.page.evaluate(is_seen), "the panel in the window")
+
+
+def test_there_are_ten_verdicts_and_each_says_its_level_in_words(open_dashboard):
+    dashboard = open_dashboard()
+    lines = dashboard.page.locator(".verdict-line").all_inner_texts()
+    assert len(lines) == 10
+    assert all(line.split(":")[0] in ("fine", "warning", "bad", "not known") for line in lines), lines
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen(open_dashboard):
+    dashboard = open_dashboard(theme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = dashboard.page.evaluate(ground)
+    dashboard.page.emulate_media(color_scheme="light")
+    assert dashboard.page.evaluate(ground) != dark
+    dashboard.page.click("#theme")
+    dashboard.page.click("#theme")
+    assert dashboard.page.evaluate(ground) == dark
+    dashboard.open()
+    assert dashboard.page.evaluate(ground) == dark
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [360, 400, 1000, 1280, 1600])
+def test_no_width_needs_a_horizontal_scroll(open_dashboard, width, theme):
+    dashboard = open_dashboard(width=width, theme=theme)
+    dashboard.wait_for_rows(10)
+    assert dashboard.overflow() == 0
+    dashboard.screenshot(f"overview-{width}-{theme}", full_page=True)
+    open_statement(dashboard)
+    assert dashboard.overflow() == 0
+
+
+def test_the_keyboard_alone_opens_a_statement_and_comes_back(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(5)
+    keyboard = dashboard.page.keyboard
+    keyboard.press("Tab")
+    assert dashboard.focused("it.className") == "skip"
+    keyboard.press("Enter")
+    while not dashboard.focused("it.matches('.statements a.sql')"):
+        keyboard.press("Tab")
+    keyboard.press("ArrowDown")
+    statement = dashboard.focused("it.closest('tr').dataset.fingerprint")
+    keyboard.press("Enter")
+    eventually(lambda: dashboard.focused("it.id") == "statement-title", "the focus on the title")
+    assert dashboard.page.url.endswith(statement)
+    keyboard.press("Shift+Tab")
+    assert dashboard.focused("it.className") == "back"
+    keyboard.press("Enter")
+    eventually(lambda: dashboard.focused("it.closest('tr')?.dataset.fingerprint") == statement, "the focus on its row")
+
+
+def test_columns_are_sorted_from_the_keyboard(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(5)
+    button = dashboard.page.get_by_role("button", name="Calls", exact=True)
+    button.focus()
+    dashboard.page.keyboard.press("Enter")
+    head = dashboard.page.locator("th.column-rate")
+    assert head.get_attribute("aria-sort") == "descending"
+    dashboard.page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_filter_keeps_the_statements_that_contain_its_text(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(5)
+    dashboard.page.fill("#filter", "from positions")
+    titles = [link.get_attribute("title") for link in dashboard.page.locator(".statements tbody a.sql").all()]
+    assert titles and all("from positions" in title.lower() for title in titles), titles
+
+
+def test_rows_keep_their_order_while_somebody_points_at_them(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_rows(10)
+    dashboard.page.hover(".statements tbody tr:nth-child(3)")
+    rows = "[...document.querySelectorAll('.statements tbody tr')].map((row) => row.dataset.fingerprint).join()"
+    before = dashboard.page.evaluate(rows)
+    dashboard.wait_for_ticks(12)
+    assert dashboard.page.evaluate(rows) == before
+
+
+def test_a_drag_over_one_chart_zooms_all(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_ticks(2)
+    box = dashboard.page.locator("#latency .u-over").bounding_box()
+    mouse = dashboard.page.mouse
+    mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20, steps=5)
+    mouse.up()
+    zoomed = dashboard.text("#time-span")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d to \d\d:\d\d:\d\d", zoomed), zoomed
+    dashboard.wait_for_ticks(2)
+    assert dashboard.text("#time-span") == zoomed
+    dashboard.page.click("#zoom-out")
+    assert dashboard.text("#time-span") == "drag over a chart to zoom"
+
+
+def test_one_cursor_shows_its_values_in_every_legend(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_ticks(2)
+    dashboard.page.hover("#latency .u-over", position={"x": 100, "y": 30})
+    eventually(lambda: dashboard.page.locator("#pool[data-pointed]").count() == 1, "the cursor in another chart")
+
+
+def test_it_pauses_while_the_page_is_hidden(open_dashboard):
+    dashboard = open_dashboard()
+    hide = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => %s });" \
+           "document.dispatchEvent(new Event('visibilitychange'))"
+    dashboard.page.evaluate(hide % "true")
+    assert dashboard.text("#status-text") == "paused"
+    assert dashboard.page.evaluate("watched.sources.every((source) => source.readyState === EventSource.CLOSED)")
+    dashboard.page.evaluate(hide % "false")
+    eventually(lambda: dashboard.text("#status-text") == "live", "figures again")
+
+
+def test_the_pause_button_stops_and_resumes_the_figures(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.page.click("#pause")
+    assert dashboard.text("#status-text") == "paused"
+    assert dashboard.page.evaluate("watched.sources.every((source) => source.readyState === EventSource.CLOSED)")
+    dashboard.page.click("#pause")
+    eventually(lambda: dashboard.text("#status-text") == "live", "figures again")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious(open_dashboard, axe, theme):
+    dashboard = open_dashboard(theme=theme)
+    dashboard.wait_for_rows(10)
+    dashboard.page.wait_for_selector(".finding")
+    assert serious(dashboard, axe) == []
+    open_statement(dashboard, "from trades")
+    dashboard.page.get_by_role("button", name="Explain now").click()
+    dashboard.page.wait_for_selector("#plan-body .plan-node")
+    assert serious(dashboard, axe) == []
+
+
+def serious(dashboard, axe):
+    """What axe-core calls serious or critical."""
+    dashboard.page.evaluate(axe)
+    violations = dashboard.page.evaluate("axe.run().then((found) => found.violations)")
+    return [
+        (one["id"], one["impact"], one["help"], [node["html"][:200] for node in one["nodes"][:5]])
+        for one in violations
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_the_doctor_answers_when_it_is_asked(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.page.get_by_role("button", name="Run the doctor").click()
+    eventually(lambda: "passed" in dashboard.text("#doctor-body"), "its findings")
+
+
+def test_the_revisions_of_the_book_are_listed(open_dashboard):
+    dashboard = open_dashboard()
+    eventually(lambda: dashboard.page.locator("#revisions .revisions li").count() > 0, "the revisions")

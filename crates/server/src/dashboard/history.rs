@@ -1,0 +1,73 @@
+//! The samples of the last hour.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::sample::{Interval, Sample};
+
+/// One a second for five minutes.
+const MAX_FINE: usize = 300;
+/// One each ten seconds for an hour.
+const MAX_COARSE: usize = 360;
+/// The time that a coarse sample covers.
+const COARSE: Duration = Duration::from_secs(10);
+/// Ticks come a little early or late.
+const TOLERANCE: Duration = Duration::from_millis(500);
+
+/// The samples of the last minutes and of the last hour, oldest first.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct History {
+    fine: VecDeque<Sample>,
+    coarse: VecDeque<Sample>,
+    /// What the next coarse sample consists of so far.
+    #[serde(skip)]
+    next: Option<Interval>,
+    /// The coarse sample that the newest fine one completed.
+    #[serde(skip)]
+    completed: Option<Sample>,
+}
+
+impl History {
+    /// Adds the newest interval. Returns whether it completed a coarse sample.
+    pub(super) fn add(&mut self, interval: &Interval) -> bool {
+        push(&mut self.fine, interval.sample(), MAX_FINE);
+        match &mut self.next {
+            Some(next) => next.add(interval),
+            None => self.next = Some(interval.clone()),
+        }
+        let full = self.next.take_if(|next| next.elapsed() + TOLERANCE >= COARSE);
+        self.completed = full.map(|interval| interval.sample());
+        if let Some(completed) = &self.completed {
+            push(&mut self.coarse, completed.clone(), MAX_COARSE);
+        }
+        self.completed.is_some()
+    }
+
+    pub(super) fn newest(&self) -> Option<&Sample> {
+        self.fine.back()
+    }
+
+    /// Returns the coarse sample that the newest fine one completed.
+    pub(super) fn completed(&self) -> Option<&Sample> {
+        self.completed.as_ref()
+    }
+
+    /// Returns the samples of the last minutes, oldest first.
+    pub(super) fn fine(&self) -> &VecDeque<Sample> {
+        &self.fine
+    }
+
+    /// Returns the samples of the last hour, oldest first.
+    pub(super) fn coarse(&self) -> &VecDeque<Sample> {
+        &self.coarse
+    }
+}
+
+fn push(ring: &mut VecDeque<Sample>, sample: Sample, most: usize) {
+    if ring.len() >= most {
+        ring.pop_front();
+    }
+    ring.push_back(sample);
+}

@@ -1,0 +1,72 @@
+//! The handlers of the figures.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use tallybook::Database;
+
+use super::guard::Permission;
+use super::problems::{NOT_YET, OTHER_PROGRAM};
+use super::revisions::Revisions;
+use super::routes::Dashboard;
+use super::statement_page::statement_page;
+use super::{doctor, event_stream, plan};
+use crate::listen::Ending;
+use crate::request::{Kind, Problem, json, to_json};
+
+impl Dashboard {
+    /// Returns the database, if it is that of this program.
+    fn database(&self) -> Result<&Database, Problem> {
+        let other = "not available: this page watches another program, which serves its figures only";
+        self.sampled.source.database().ok_or_else(|| Problem::new(OTHER_PROGRAM, other))
+    }
+}
+
+pub(super) async fn events(
+    State(dashboard): State<Dashboard>,
+    Extension(permission): Extension<Permission>,
+    ending: Option<Extension<Ending>>,
+) -> Result<Response, Problem> {
+    dashboard.sampled.first().await;
+    let full = || Problem::new(Kind::OVERLOADED, "as many viewers look as the dashboard takes; try again");
+    let viewer = dashboard.sampled.live.join().ok_or_else(full)?;
+    Ok(event_stream::answer(viewer, permission, ending.map(|Extension(ending)| ending)))
+}
+
+pub(super) async fn statement(
+    State(dashboard): State<Dashboard>,
+    Path(fingerprint): Path<String>,
+) -> Result<Response, Problem> {
+    dashboard.sampled.first().await;
+    Ok(json(StatusCode::OK, statement_page(&dashboard.sampled.live, &fingerprint)?))
+}
+
+pub(super) async fn plan(
+    State(dashboard): State<Dashboard>,
+    Path(fingerprint): Path<String>,
+) -> Result<Response, Problem> {
+    let db = dashboard.database()?;
+    let _turn = dashboard.asking.lock().await;
+    Ok(json(StatusCode::OK, to_json(&plan::explain(db, &fingerprint).await?)?))
+}
+
+pub(super) async fn doctor(State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
+    let db = dashboard.database()?;
+    let _turn = dashboard.asking.lock().await;
+    let examination = doctor::examine(db).await;
+    dashboard.sampled.live.looked().saw_examination(&examination);
+    Ok(json(StatusCode::OK, to_json(&examination)?))
+}
+
+pub(super) async fn revisions(State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
+    let db = dashboard.database()?;
+    let _turn = dashboard.asking.lock().await;
+    let revisions = Revisions::read(db).await?;
+    dashboard.sampled.live.looked().saw_revisions(&revisions);
+    Ok(json(StatusCode::OK, to_json(&revisions)?))
+}
+
+pub(super) async fn advice() -> Problem {
+    Problem::new(NOT_YET, "this version gives no index advice")
+}
