@@ -219,6 +219,7 @@ Examples:
   tallybook report monday.jsonl
   tallybook report monday.jsonl --sort errors
   tallybook report monday.jsonl --totals          the last report alone
+  tallybook report monday.jsonl --html monday.html
   tallybook report monday.jsonl --json | jq '.statements[] | {summary, calls}'";
 
 #[derive(Debug, ClapArgs)]
@@ -267,6 +268,9 @@ pub(crate) struct Report {
     /// Print the last report, which covers everything since the program opened its database
     #[arg(long)]
     pub(crate) totals: bool,
+    /// Write a page with charts over time instead, which needs no other file
+    #[arg(long, value_name = "FILE", conflicts_with = "totals", value_parser = redact::path())]
+    pub(crate) html: Option<PathBuf>,
     /// The order of statements
     #[arg(long, default_value = "time")]
     pub(crate) sort: Order,

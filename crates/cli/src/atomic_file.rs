@@ -24,6 +24,13 @@ enum Output {
     Direct(File),
 }
 
+/// Writes a text to a file, which has all of it or is as it was.
+pub(crate) fn write_text(target: &Path, text: &str) -> Result<()> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", target.display()))?;
+    file.finish()
+}
+
 impl AtomicFile {
     pub(crate) fn create(target: &Path) -> Result<Self> {
         let output = create(target).with_context(|| format!("cannot write {}", target.display()))?;

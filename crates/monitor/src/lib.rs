@@ -55,6 +55,7 @@ mod duration_report;
 mod export;
 mod failure;
 mod foreign_keys;
+mod interval;
 mod log_record;
 mod metric_series;
 mod monitor;
@@ -77,6 +78,7 @@ mod statement_stats;
 pub use budget::{Budget, BudgetExceeded};
 pub use detect::{Confidence, QueryFinding, Source, SourceLocation};
 pub use duration_report::DurationReport;
+pub use interval::Interval;
 pub use report::{
     ConnectionHolderReport, EvictedReport, PoolReport, Report, RunningReport, StatementReport, TotalsReport,
 };

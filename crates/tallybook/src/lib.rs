@@ -208,8 +208,8 @@ pub use tallybook_core::{
 };
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
-    PoolReport, QueryFinding, Report, ReportSocket, ReportSocketError, RunningReport, Scope, ScopeCounts,
-    ScopeSummary, Source, SourceLocation, StatementEvent, StatementReport, TotalsReport,
+    Interval, PoolReport, QueryFinding, Report, ReportSocket, ReportSocketError, RunningReport, Scope,
+    ScopeCounts, ScopeSummary, Source, SourceLocation, StatementEvent, StatementReport, TotalsReport,
 };
 
 pub use database::Database;

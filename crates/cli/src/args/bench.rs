@@ -1,11 +1,12 @@
 //! The command line of `tallybook bench`.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::Size;
+use super::{Size, redact};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -50,7 +51,8 @@ database stalls no task asks, so the percentiles hide stalls; the rate is what t
 do.
 Open loop (--rate): operations are due at fixed times regardless of the database, and a latency
 counts from when its operation was due, so a stall shows in all operations that it delayed. Those that
-were due but not begun at the end are counted, not hidden.
+were due but not begun at the end are counted, not hidden. With several rates, --json prints an object
+for each.
 
 The wait for a connection of the pool (DB_POOL_SIZE, DB_MAX_OVERFLOW) counts too. Exit code 1 if
 an operation failed.
@@ -59,6 +61,7 @@ Examples:
   tallybook bench load --tasks 8 --seconds 10
   tallybook bench load --rate 500 --writes 20
   tallybook bench load --rate 2000 --tasks 64 --database postgresql://ada@localhost/book
+  tallybook bench load --rate 250,500,1000,2000 --html load.html
   tallybook bench load --seconds 60 --json | jq '.kinds[] | {kind, p99_us}'";
 
 #[derive(Debug, Args)]
@@ -82,15 +85,18 @@ pub(crate) struct Load {
     /// Number of concurrent tasks; with --rate, the maximum number of concurrent operations
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) tasks: u32,
-    /// Operations started a second, such as 500 or 500/s: an open loop
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub(crate) rate: Option<NonZeroU32>,
-    /// Duration of the load, in seconds
+    /// Operations started a second, such as 500 or 500/s: an open loop; several are measured one after the other
+    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = rate)]
+    pub(crate) rate: Vec<NonZeroU32>,
+    /// Duration of the load at each rate, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
     /// Percentage of operations that write
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) writes: u8,
+    /// Also write a page with charts of the latencies over the load
+    #[arg(long, value_name = "FILE", value_parser = redact::path())]
+    pub(crate) html: Option<PathBuf>,
     /// The content of the scratch file, if there is no --database; and the order of the operations
     #[command(flatten)]
     pub(crate) size: Size,
@@ -106,8 +112,12 @@ pub(crate) enum Pace {
 }
 
 impl Load {
-    pub(crate) fn pace(&self) -> Pace {
-        self.rate.map_or(Pace::Closed, Pace::Open)
+    /// Returns the paces to measure at; at least one.
+    pub(crate) fn paces(&self) -> Vec<Pace> {
+        match self.rate.is_empty() {
+            true => vec![Pace::Closed],
+            false => self.rate.iter().copied().map(Pace::Open).collect(),
+        }
     }
 
     pub(crate) fn duration(&self) -> Duration {

@@ -4,15 +4,20 @@ use anyhow::Result;
 use tallybook::Escaped;
 
 use crate::args::Report;
-use crate::figures::{RatedReport, Recording, Span, print};
+use crate::atomic_file::write_text;
+use crate::figures::{RatedReport, Recording, Span, page, print};
 use crate::output;
 
 pub(super) fn run(args: &Report, as_json: bool) -> Result<()> {
     let recording = Recording::read(&args.file)?;
     let (records, restarts) = (recording.records, recording.restarts);
-    let (report, span) = match recording.span().filter(|_| !args.totals) {
+    let span = recording.span().filter(|_| !args.totals);
+    if let Some(path) = &args.html {
+        return write_text(path, &page(recording.timeline(), span.as_ref().unwrap_or(recording.last())));
+    }
+    let (report, span) = match span {
         Some(span) => (span, Span::Part),
-        None => (recording.last(), Span::Run),
+        None => (recording.last().clone(), Span::Run),
     };
     if as_json {
         output::json(&report)?;

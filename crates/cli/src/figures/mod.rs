@@ -3,6 +3,7 @@
 mod format;
 mod grid;
 mod order;
+mod page;
 mod panels;
 mod rated_report;
 mod recording;
@@ -12,10 +13,12 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timeline;
 
 pub(crate) use format::{uptime, wrap};
 pub(crate) use grid::{Fitted, Grid};
 pub(crate) use order::Order;
+pub(crate) use page::page;
 pub(crate) use panels::{Panel, nodes, pools};
 pub(crate) use rated_report::{RatedReport, Span};
 pub(crate) use recording::{Recorder, Recording};

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tallybook::{Report, StatementReport};
 
 /// The time that the counts of a report cover.
@@ -35,7 +34,7 @@ struct Rates {
 impl Rates {
     /// Computes the rates over the time that a report covers.
     fn of(report: &Report) -> Self {
-        let seconds = elapsed(report.since, report.at).as_secs_f64();
+        let seconds = report.elapsed().as_secs_f64();
         let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let calls = report.statements.iter().map(|it| (it.fingerprint.clone(), rate(it.calls))).collect();
         Self { all: rate(runs(report)), calls }
@@ -80,7 +79,7 @@ impl RatedReport {
 
     /// Returns the time that the counts cover.
     pub(crate) fn time(&self) -> Duration {
-        elapsed(self.report.since, self.report.at)
+        self.report.elapsed()
     }
 
     /// Returns the 99th percentile of the runs of all statements; `None` in reports of versions without totals.
@@ -102,8 +101,4 @@ pub(super) fn runs(report: &Report) -> u64 {
     let statements =
         report.statements.iter().map(|statement| statement.calls.saturating_add(statement.errors()));
     statements.fold(report.evicted.calls, u64::saturating_add)
-}
-
-fn elapsed(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
-    (to - from).to_std().unwrap_or_default()
 }

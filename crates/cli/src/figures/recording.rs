@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tallybook::{Report, ReportSocket};
+use tallybook::{Interval, Report, ReportSocket};
+
+use super::timeline::Timeline;
 
 const TOO_LONG: &str =
     "more than 32 MiB: not a program's report, or one of too many statements; see DB_MONITOR_STATEMENTS";
@@ -38,6 +40,7 @@ pub(crate) struct Recording {
     pub(crate) restarts: usize,
     first: Report,
     last: Report,
+    timeline: Timeline,
 }
 
 impl Recording {
@@ -65,7 +68,9 @@ impl Recording {
             match &mut recording {
                 Some(recording) => recording.add(report),
                 None => {
-                    recording = Some(Self { records: 1, restarts: 0, first: report.clone(), last: report });
+                    let timeline = Timeline::default();
+                    recording =
+                        Some(Self { records: 1, restarts: 0, first: report.clone(), last: report, timeline });
                 }
             }
         }
@@ -77,6 +82,10 @@ impl Recording {
 
     fn add(&mut self, report: Report) {
         self.records += 1;
+        match report.since(&self.last) {
+            Some(lately) => self.timeline.add(Interval::of(&lately)),
+            None => self.timeline.interrupt(),
+        }
         if (report.process, report.since) != (self.last.process, self.last.since) {
             self.restarts += 1;
             self.first = report.clone();
@@ -84,9 +93,14 @@ impl Recording {
         self.last = report;
     }
 
+    /// Returns what happened over time, restarts included.
+    pub(crate) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     /// Returns the last report.
-    pub(crate) fn last(self) -> Report {
-        self.last
+    pub(crate) fn last(&self) -> &Report {
+        &self.last
     }
 
     /// Returns the difference between the first and the last report; `None` if there is only one.

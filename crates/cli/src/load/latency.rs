@@ -84,15 +84,31 @@ impl Tally {
     pub(crate) fn figures(&self, lasted: Duration) -> Vec<Figures> {
         let kinds = KINDS.into_iter().zip(&self.kinds);
         let ran = kinds.filter(|(_, seen)| seen.latencies.len() + seen.errors > 0);
-        ran.map(|(kind, seen)| seen.figures(kind, lasted)).collect()
+        ran.map(|(kind, seen)| seen.figures(kind.name(), lasted)).collect()
+    }
+
+    /// Returns the figures of all kinds together.
+    pub(crate) fn total(&self, lasted: Duration) -> Figures {
+        let mut all = self.kinds[0].clone();
+        for seen in &self.kinds[1..] {
+            all.add(seen);
+        }
+        all.figures("all", lasted)
     }
 }
 
 impl KindStats {
-    fn figures(&self, kind: Kind, lasted: Duration) -> Figures {
+    fn add(&mut self, other: &Self) {
+        self.latencies += &other.latencies;
+        self.errors += other.errors;
+        self.counts.statements += other.counts.statements;
+        self.counts.round_trips += other.counts.round_trips;
+    }
+
+    fn figures(&self, kind: &'static str, lasted: Duration) -> Figures {
         let quantile = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         Figures {
-            kind: kind.name(),
+            kind,
             count: self.latencies.len(),
             errors: self.errors,
             per_second: self.latencies.len() as f64 / lasted.as_secs_f64(),

@@ -33,6 +33,22 @@ fn without_a_database_it_fills_a_scratch_file_and_removes_it() {
 }
 
 #[test]
+fn several_rates_are_measured_one_after_the_other_and_drawn() {
+    let program = Program::new();
+    let words = "bench load --seconds 1 --rate 20,40 --portfolios 20 --trades 2000 --html load.html --json";
+    let out = program.run(words).ok();
+    let rates: Vec<_> = serde_json::Deserializer::from_str(&out)
+        .into_iter::<serde_json::Value>()
+        .map(|load| load.unwrap()["rate"].clone())
+        .collect();
+    assert_eq!(rates, [20, 40]);
+    let html = std::fs::read_to_string(program.directory().join("load.html")).unwrap();
+    for text in ["<svg", "open loop, 20 operations a second due", "open loop, 40 operations a second due"] {
+        assert!(html.contains(text), "{text}: {html}");
+    }
+}
+
+#[test]
 fn a_pace_that_is_none_is_refused() {
     for words in ["--rate 0", "--rate fast", "--rate 0/s", "--seconds 0", "--tasks 0", "--writes 101"] {
         let error = Program::new().run(&format!("bench load {words}")).fails(2);

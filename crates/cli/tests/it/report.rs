@@ -31,6 +31,22 @@ async fn a_recording_tells_what_happened_while_it_was_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_shows_a_recording_over_time_and_needs_no_other_file() {
+    let program = Program::new();
+    let watched = Watched::open(program.directory()).await;
+    record(&program, &watched);
+    watched.read(30).await;
+    record(&program, &watched);
+    assert_eq!(program.run("report figures.jsonl --html figures.html").ok(), "");
+    let html = std::fs::read_to_string(program.directory().join("figures.html")).unwrap();
+    assert_eq!(html.matches("<svg").count(), 3, "throughput, latency, connections");
+    assert!(html.contains("title from"), "{html}");
+    assert!(!html.contains("src=") && !html.contains("href="), "{html}");
+    let error = program.run("report figures.jsonl --html no/such/directory.html").fails(1);
+    assert!(error.contains("cannot write no/such/directory.html"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn totals_are_those_of_the_last_report() {
     let program = Program::new();
     let watched = Watched::open(program.directory()).await;

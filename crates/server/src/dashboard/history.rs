@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
+use tallybook::Interval;
 
-use super::sample::{Interval, Sample};
+use super::sample::Sample;
 
 /// One a second for five minutes.
 const MAX_FINE: usize = 300;
@@ -32,13 +33,13 @@ pub(super) struct History {
 impl History {
     /// Adds the newest interval. Returns whether it completed a coarse sample.
     pub(super) fn add(&mut self, interval: &Interval) -> bool {
-        push(&mut self.fine, interval.sample(), MAX_FINE);
+        push(&mut self.fine, Sample::of(interval), MAX_FINE);
         match &mut self.next {
             Some(next) => next.add(interval),
             None => self.next = Some(interval.clone()),
         }
-        let full = self.next.take_if(|next| next.elapsed() + TOLERANCE >= COARSE);
-        self.completed = full.map(|interval| interval.sample());
+        let full = self.next.take_if(|next| next.elapsed + TOLERANCE >= COARSE);
+        self.completed = full.map(|interval| Sample::of(&interval));
         if let Some(completed) = &self.completed {
             push(&mut self.coarse, completed.clone(), MAX_COARSE);
         }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tallybook::Report;
+use tallybook::{Interval, Report};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use super::cut::listed;
 use super::history::History;
 use super::looked::Looked;
-use super::sample::{Interval, Sample};
+use super::sample::Sample;
 use super::state::State;
 use super::statement_window::StatementWindow;
 use super::verdicts::{Evidence, WatchedSettings};
@@ -45,7 +45,7 @@ impl Shown {
     fn add(&mut self, lately: &Report) {
         let interval = Interval::of(lately);
         // Between two reports of one moment nothing happened.
-        if interval.elapsed().is_zero() {
+        if interval.elapsed.is_zero() {
             return;
         }
         self.window.add(lately);

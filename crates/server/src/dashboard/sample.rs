@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tallybook::{BucketCounts, NodeRole, Report};
+use tallybook::Interval;
 
 use super::cut;
-use super::figures::quantiles;
 
 /// One point of the charts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,88 +28,27 @@ pub(super) struct Sample {
     pub(super) lag: BTreeMap<String, Option<f64>>,
 }
 
-/// What several reports of intervals add up to.
-#[derive(Clone, Debug)]
-pub(super) struct Interval {
-    /// Its end.
-    at: DateTime<Utc>,
-    elapsed: Duration,
-    calls: u64,
-    errors: u64,
-    longest: Duration,
-    buckets: BucketCounts,
-    in_use: usize,
-    waiting: usize,
-    limit: usize,
-    lag: BTreeMap<String, Option<Duration>>,
-}
-
-impl Interval {
-    /// Returns that of one report, whose counts are those of the interval.
-    pub(super) fn of(report: &Report) -> Self {
-        let sum = |count: fn(&tallybook::PoolReport) -> usize| {
-            report.pools.iter().map(count).fold(0, usize::saturating_add)
-        };
-        let replicas = report.nodes.iter().filter(|node| node.role == NodeRole::Replica);
+impl Sample {
+    /// Returns the point of an interval.
+    pub(super) fn of(interval: &Interval) -> Self {
+        let quantile = |index: usize| interval.quantiles().map(|quantiles| quantiles[index].as_secs_f64());
         Self {
-            at: report.at,
-            elapsed: elapsed(report),
-            calls: report.totals.times.count,
-            errors: report.totals.errors,
-            longest: report.totals.times.max,
-            buckets: report.totals.times.buckets.clone(),
-            in_use: sum(|pool| pool.in_use),
-            waiting: sum(|pool| pool.waiting),
-            limit: sum(|pool| pool.limit),
-            lag: replicas.map(|node| (cut::listed(&node.name).to_owned(), node.lag)).collect(),
-        }
-    }
-
-    /// Adds the interval that follows. The highest use of pools and the greatest lag count, so that peaks stay visible.
-    pub(super) fn add(&mut self, next: &Self) {
-        self.at = next.at;
-        self.elapsed = self.elapsed.saturating_add(next.elapsed);
-        self.calls = self.calls.saturating_add(next.calls);
-        self.errors = self.errors.saturating_add(next.errors);
-        self.longest = self.longest.max(next.longest);
-        self.buckets.add(&next.buckets);
-        self.in_use = self.in_use.max(next.in_use);
-        self.waiting = self.waiting.max(next.waiting);
-        self.limit = next.limit;
-        let before = std::mem::replace(&mut self.lag, next.lag.clone());
-        for (node, lag) in &mut self.lag {
-            *lag = (*lag).max(before.get(node).copied().flatten());
-        }
-    }
-
-    pub(super) fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
-    pub(super) fn sample(&self) -> Sample {
-        let [p50, p95, p99] = quantiles(&self.buckets, self.longest);
-        Sample {
-            t: self.at.timestamp_micros() as f64 / 1e6,
-            rate: rate(self.calls.saturating_add(self.errors), self.elapsed),
-            errors: rate(self.errors, self.elapsed),
-            p50,
-            p95,
-            p99,
-            in_use: self.in_use,
-            waiting: self.waiting,
-            limit: self.limit,
-            lag: self
+            t: interval.at.timestamp_micros() as f64 / 1e6,
+            rate: rate(interval.calls.saturating_add(interval.errors), interval.elapsed),
+            errors: rate(interval.errors, interval.elapsed),
+            p50: quantile(0),
+            p95: quantile(1),
+            p99: quantile(2),
+            in_use: interval.in_use,
+            waiting: interval.waiting,
+            limit: interval.limit,
+            lag: interval
                 .lag
                 .iter()
-                .map(|(node, lag)| (node.clone(), lag.map(|lag| lag.as_secs_f64())))
+                .map(|(node, lag)| (cut::listed(node).to_owned(), lag.map(|lag| lag.as_secs_f64())))
                 .collect(),
         }
     }
-}
-
-/// Returns the time that the counts of a report cover.
-pub(super) fn elapsed(report: &Report) -> Duration {
-    (report.at - report.since).to_std().unwrap_or_default()
 }
 
 /// Returns a count a second, to a thousandth.

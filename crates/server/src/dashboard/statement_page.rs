@@ -12,7 +12,6 @@ use super::live::Live;
 use super::panels::{Event, Finding};
 use super::plan::Plan;
 use super::problems::NO_STATEMENT;
-use super::sample::elapsed;
 use super::state::Statement;
 use crate::request::{Problem, to_json};
 
@@ -63,7 +62,7 @@ fn page<'a>(
     let findings: Vec<_> = findings.map(Finding::from).collect();
     let is_found = !findings.is_empty();
     let total = report.totals.times.total.max(statement.times.total);
-    let of_run = (elapsed(report), total);
+    let of_run = (report.elapsed(), total);
     StatementPage {
         whole: Statement::new(statement, &Figures::of(statement), of_run, spark.clone(), is_found)
             .with_text_of(statement),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tallybook::Report;
 
 use super::figures::Figures;
-use super::sample::{elapsed, rate};
+use super::sample::rate;
 
 /// Parts of the window, each as long as a coarse sample.
 pub(super) const SLOTS: usize = 30;
@@ -32,7 +32,7 @@ pub(super) struct Totals {
 impl Totals {
     fn of(report: &Report) -> Self {
         Self {
-            elapsed: elapsed(report),
+            elapsed: report.elapsed(),
             total: report.totals.times.total,
             calls: report.totals.times.count,
             errors: report.totals.errors,

@@ -57,7 +57,8 @@ async fn export<T: Resource>(
     parameters.finish()?;
     let session = consistency.read(&app).await?;
     let (pieces, mut received) = mpsc::channel(PIECES_AHEAD);
-    let sending = send::<T>(session, filter, Pieces { sender: pieces, limit: app.settings().body_time_limit });
+    let sending =
+        send::<T>(session, filter, Pieces { sender: pieces, limit: app.settings().body_time_limit });
     match Scope::current() {
         Some(scope) => tokio::spawn(async move { scope.run(sending).await }),
         None => tokio::spawn(sending),

@@ -1,5 +1,7 @@
 //! `tallybook bench load`.
 
+mod page;
+
 use anyhow::{Result, bail};
 use serde_json::json;
 use tallybook::OpenMode;
@@ -7,6 +9,7 @@ use tallybook::book::upgrade;
 use tallybook::{Database, Settings};
 
 use crate::args::{Load as LoadArgs, Pace};
+use crate::atomic_file::write_text;
 use crate::database::Endpoint;
 use crate::deadline::Deadline;
 use crate::interrupt::Interrupt;
@@ -22,18 +25,24 @@ pub(super) async fn run(target: Endpoint, args: &LoadArgs, as_json: bool) -> Res
     let mut interrupt = Interrupt::new()?;
     if target.named().is_some() {
         let db = target.open_book(OpenMode::Existing, &Deadline::new(OPENING, as_json)).await?;
-        let outcome = on(&db, args, &mut interrupt).await;
+        let measured = on(&db, args, &mut interrupt).await;
         db.close().await;
-        return report(&db, args, &outcome?, as_json);
+        return report(&db, args, &measured?, as_json);
     }
     let scratch = TempDatabase::create(None, &Settings::from_env()?).await?;
     let db = scratch.db().clone();
-    let outcome = scratch.run(&mut interrupt, async |db| on_scratch(db, args).await).await?;
-    report(&db, args, &outcome, as_json)
+    let measured = scratch.run(&mut interrupt, async |db| on_scratch(db, args).await).await?;
+    report(&db, args, &measured, as_json)
+}
+
+/// A load at one pace.
+struct Measured {
+    pace: Pace,
+    outcome: Outcome,
 }
 
 /// Runs the load on a temporary book, which needs no clean-up.
-async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Outcome> {
+async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Vec<Measured>> {
     upgrade(db).await?;
     let bar = progress::items("seeding", args.size.trades.into());
     seed::load(db, args.size, &bar).await?;
@@ -43,48 +52,68 @@ async fn on_scratch(db: &Database, args: &LoadArgs) -> Result<Outcome> {
 }
 
 /// Runs the load on an existing book, and removes what it wrote even after a failure.
-async fn on(db: &Database, args: &LoadArgs, interrupt: &mut Interrupt) -> Result<Outcome> {
+async fn on(db: &Database, args: &LoadArgs, interrupt: &mut Interrupt) -> Result<Vec<Measured>> {
     if args.writes == 0 {
         return interrupt.unless(measure(db, args, None)).await;
     }
     let own = OwnPortfolio::make(db).await?;
-    let outcome = interrupt.unless(measure(db, args, Some(&own))).await;
+    let measured = interrupt.unless(measure(db, args, Some(&own))).await;
     let removed = own.remove(db).await;
-    let outcome = outcome?;
-    removed.map(|()| outcome)
+    let measured = measured?;
+    removed.map(|()| measured)
 }
 
-async fn measure(db: &Database, args: &LoadArgs, own: Option<&OwnPortfolio>) -> Result<Outcome> {
-    let mix = Mix { samples: samples::take(db).await?, writes: args.writes, own: own.map(|own| own.id) };
-    let load = Load { tasks: args.tasks, pace: args.pace(), lasts: args.duration(), seed: args.size.seed };
-    let bar = progress::time(args.duration());
-    let outcome = run_load(db, mix, load, &bar).await;
-    bar.finish_and_clear();
-    outcome
+async fn measure(db: &Database, args: &LoadArgs, own: Option<&OwnPortfolio>) -> Result<Vec<Measured>> {
+    let mut measured = Vec::new();
+    for pace in args.paces() {
+        let mix = Mix { samples: samples::take(db).await?, writes: args.writes, own: own.map(|own| own.id) };
+        let load = Load { tasks: args.tasks, pace, lasts: args.duration(), seed: args.size.seed };
+        let bar = progress::time(args.duration());
+        let outcome = run_load(db, mix, load, &bar).await;
+        bar.finish_and_clear();
+        measured.push(Measured { pace, outcome: outcome? });
+    }
+    Ok(measured)
 }
 
 /// Prints the figures. Failed operations make the command fail.
-fn report(db: &Database, args: &LoadArgs, outcome: &Outcome, as_json: bool) -> Result<()> {
-    let figures = outcome.tally.figures(outcome.lasted);
-    if as_json {
-        print_json(db, args, outcome, &figures)?;
-    } else {
-        print(db, args, outcome, &figures)?;
+fn report(db: &Database, args: &LoadArgs, measured: &[Measured], as_json: bool) -> Result<()> {
+    for Measured { pace, outcome } in measured {
+        let figures = outcome.tally.figures(outcome.lasted);
+        if as_json {
+            print_json(db, args, *pace, outcome, &figures)?;
+        } else {
+            print(db, args, *pace, outcome, &figures)?;
+        }
     }
-    let failed = outcome.tally.errors();
-    if failed > 0 {
-        let first = outcome.tally.first_error.as_deref().unwrap_or_default();
-        bail!(
-            "{} of {} operations failed; one of them: {first}",
-            thousands(failed),
-            thousands(outcome.tally.operations())
-        );
+    if let Some(path) = &args.html {
+        write_text(path, &page::page(db, args, measured))?;
+    }
+    for Measured { outcome, .. } in measured {
+        let failed = outcome.tally.errors();
+        if failed > 0 {
+            let first = outcome.tally.first_error.as_deref().unwrap_or_default();
+            bail!(
+                "{} of {} operations failed; one of them: {first}",
+                thousands(failed),
+                thousands(outcome.tally.operations())
+            );
+        }
     }
     Ok(())
 }
 
-fn print_json(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
-    let rate = args.rate.map(std::num::NonZeroU32::get);
+fn print_json(
+    db: &Database,
+    args: &LoadArgs,
+    pace: Pace,
+    outcome: &Outcome,
+    figures: &[Figures],
+) -> Result<()> {
+    let rate = match pace {
+        Pace::Open(rate) => Some(rate.get()),
+        Pace::Closed => None,
+    };
     output::json(&json!({
         "dialect": db.dialect().to_string(),
         "loop": if rate.is_some() { "open" } else { "closed" },
@@ -100,9 +129,14 @@ fn print_json(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figu
     Ok(())
 }
 
-fn print(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
+fn print(db: &Database, args: &LoadArgs, pace: Pace, outcome: &Outcome, figures: &[Figures]) -> Result<()> {
     let seconds = outcome.lasted.as_secs_f64();
-    output::line(format!("{}, {} % writes, {seconds:.1} s: {}", db.dialect(), args.writes, loop_of(args)))?;
+    output::line(format!(
+        "{}, {} % writes, {seconds:.1} s: {}",
+        db.dialect(),
+        args.writes,
+        loop_of(args, pace)
+    ))?;
     let header = [
         "operation",
         "count",
@@ -134,8 +168,8 @@ fn print(db: &Database, args: &LoadArgs, outcome: &Outcome, figures: &[Figures])
 }
 
 /// Describes the loop, and so the meaning of the latencies.
-fn loop_of(args: &LoadArgs) -> String {
-    match args.pace() {
+fn loop_of(args: &LoadArgs, pace: Pace) -> String {
+    match pace {
         Pace::Open(rate) => format!(
             "open loop, {rate} operations a second due, {} tasks; latencies count from when an operation was due",
             args.tasks
