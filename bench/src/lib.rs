@@ -3,6 +3,7 @@
 mod allocations;
 pub mod book;
 mod connections;
+pub mod failover;
 mod goal;
 mod json;
 mod machine;

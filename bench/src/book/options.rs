@@ -54,6 +54,9 @@ pub struct Options {
     /// Write the tables to this file as Markdown.
     #[arg(long, value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
+    /// Write the ratios to this file as a page with a chart, which needs no other file.
+    #[arg(long, value_name = "FILE", conflicts_with = "growth")]
+    pub(super) html: Option<PathBuf>,
 }
 
 /// Trades of the books on which growth is measured.
@@ -64,6 +67,7 @@ Examples:
   python/install.sh                                             once, for SQLAlchemy
   cargo run --release --bin book -- --quick                     a look
   cargo run --release --bin book -- --markdown book.md          the full table
+  cargo run --release --bin book -- --html book.html            as a chart
   cargo run --release --bin book -- --dialect sqlite --work relations --peer rusqlite --rounds 15
   cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json
   cargo run --release --bin book -- --work record               fills, beside the same changes by hand

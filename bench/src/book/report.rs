@@ -5,8 +5,9 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use tallybook_charts::{Page, Ratio, RatioChart, RatioGroup};
 
-use super::compare::{Allocated, Case, Comparison};
+use super::compare::{Allocated, Case, Comparison, Score};
 use super::goal::goals;
 use super::growth::{Depth, Grown};
 use super::options::{Options, Plan, Size};
@@ -94,6 +95,10 @@ impl Report {
         if let Some(path) = &options.markdown {
             let sections: Vec<String> = self.comparisons.iter().map(section).collect();
             let text = format!("{head}\n{}\n{tail}", sections.join("\n"));
+            fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if let Some(path) = &options.html {
+            let text = page(&head, &self.comparisons);
             fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
@@ -207,4 +212,25 @@ fn section(comparison: &Comparison) -> String {
         ]
     });
     format!("{}\n\n{}\n", comparison.case, table(["peer", "operations/s", "µs each", "ratio"], rows))
+}
+
+/// The ratios as a page with a chart.
+fn page(head: &str, comparisons: &[Comparison]) -> String {
+    let groups = comparisons.iter().map(|comparison| RatioGroup {
+        name: comparison.case.to_string(),
+        // The first is Tallybook itself.
+        ratios: comparison.scores.iter().skip(1).map(ratio).collect(),
+    });
+    let chart = RatioChart { groups: groups.collect() };
+    let caption = "Tallybook's operations a second over the peer's in the same round: to the right of 1, Tallybook is faster. The \
+        dot is the median of the rounds, the line goes from quartile to quartile.";
+    Page::new("Tallybook beside its peers", head).chart("Ratios", caption, &chart.svg()).html()
+}
+
+fn ratio(score: &Score) -> Ratio {
+    Ratio {
+        peer: score.peer.to_owned(),
+        median: score.ratio.median,
+        quartiles: (score.ratio.lower_quartile, score.ratio.upper_quartile),
+    }
 }

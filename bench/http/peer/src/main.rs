@@ -83,12 +83,15 @@ async fn whole(State(pool): State<PgPool>, Path(id): Path<i32>) -> Answer<Whole>
     sqlx::query(begin).execute(&mut *tx).await.map_err(failed)?;
     let portfolio = sqlx::query_as("SELECT * FROM portfolios WHERE id = $1").bind(id);
     let portfolio = portfolio.fetch_one(&mut *tx).await.map_err(failed)?;
-    let positions = sqlx::query_as("SELECT * FROM positions WHERE portfolio_id = $1 ORDER BY id DESC").bind(id);
+    let positions =
+        sqlx::query_as("SELECT * FROM positions WHERE portfolio_id = $1 ORDER BY id DESC").bind(id);
     let positions = positions.fetch_all(&mut *tx).await.map_err(failed)?;
-    let trades = sqlx::query_as("SELECT * FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC");
+    let trades =
+        sqlx::query_as("SELECT * FROM trades WHERE portfolio_id = $1 ORDER BY created_at DESC, id DESC");
     let trades = trades.bind(id).fetch_all(&mut *tx).await.map_err(failed)?;
-    let sessions =
-        sqlx::query_as("SELECT * FROM trading_sessions WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC");
+    let sessions = sqlx::query_as(
+        "SELECT * FROM trading_sessions WHERE portfolio_id = $1 ORDER BY started_at DESC, id DESC",
+    );
     let sessions = sessions.bind(id).fetch_all(&mut *tx).await.map_err(failed)?;
     tx.commit().await.map_err(failed)?;
     Ok(Json(Whole { portfolio, positions, trades, sessions }))
@@ -105,7 +108,9 @@ async fn trades(State(pool): State<PgPool>, Query(filter): Query<Filter>) -> Ans
 }
 
 async fn positions(State(pool): State<PgPool>, Query(filter): Query<Filter>) -> Answer<Rows<Position>> {
-    let rows = sqlx::query_as("SELECT * FROM positions WHERE portfolio_id = $1 AND symbol = $2 ORDER BY id DESC LIMIT 51");
+    let rows = sqlx::query_as(
+        "SELECT * FROM positions WHERE portfolio_id = $1 AND symbol = $2 ORDER BY id DESC LIMIT 51",
+    );
     let rows = rows.bind(filter.portfolio_id).bind(filter.symbol.unwrap_or_default());
     Ok(Json(Rows { rows: rows.fetch_all(&pool).await.map_err(failed)? }))
 }

@@ -45,7 +45,13 @@ pub(super) async fn record_pipelined(client: &mut Object, fill: &Fill, execution
         ([&fill.portfolio], [&fill.trade]);
     let of_execution: [&(dyn ToSql + Sync); 1] = [&execution_id];
     // Prepared before they are sent together, so that none of them overtakes the lock on a new connection.
-    for sql in [sql::locking::CAPITAL, sql::locking::TRADE, sql::POSITION_OF_TRADE, sql::TOTALS_OF_TRADE, sql::RECORDED] {
+    for sql in [
+        sql::locking::CAPITAL,
+        sql::locking::TRADE,
+        sql::POSITION_OF_TRADE,
+        sql::TOTALS_OF_TRADE,
+        sql::RECORDED,
+    ] {
         transaction.prepare_cached(sql).await?;
     }
     let (cash, order, held, totals, recorded) = try_join!(
