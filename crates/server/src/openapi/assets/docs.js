@@ -7,8 +7,11 @@ const make = (name, attributes = {}, ...children) => {
   return element;
 };
 
+/** Returns a text of the document as nodes: what stands between backticks is code. */
+const prose = (text) => text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+
 const described = await (await fetch("/openapi.json")).json();
-document.getElementById("description").textContent = described.info.description;
+document.getElementById("description").append(...prose(described.info.description));
 
 const resolved = (schema) => {
   const name = schema?.$ref?.split("/").pop();
@@ -31,7 +34,7 @@ const field = ({ name, in: place, required, description }) => {
   const input = make("input", { name, "data-place": place });
   if (required) input.required = true;
   if (name === "Idempotency-Key" && required) input.value = crypto.randomUUID();
-  return make("label", {}, `${name}${required ? " *" : ""}`, input, make("small", {}, description ?? ""));
+  return make("label", {}, `${name}${required ? " *" : ""}`, input, make("small", {}, ...prose(description ?? "")));
 };
 
 const send = async (method, path, form) => {
@@ -62,7 +65,7 @@ const send = async (method, path, form) => {
 
 const shown = (method, path, operation) => {
   const form = make("form");
-  if (operation.description) form.append(make("p", {}, operation.description));
+  if (operation.description) form.append(make("p", {}, ...prose(operation.description)));
   form.append(...(operation.parameters ?? []).map(field));
   const schema = operation.requestBody?.content["application/json"].schema;
   if (schema) {
@@ -94,7 +97,9 @@ for (const [path, methods] of Object.entries(described.paths)) {
     groups.set(group, [...(groups.get(group) ?? []), shown(method, path, operation)]);
   }
 }
-for (const [group, operations] of groups) {
+// The service's own endpoints are what people look for last.
+const byInterest = [...groups].sort(([a], [b]) => (a === "service") - (b === "service"));
+for (const [group, operations] of byInterest) {
   document.getElementById("groups").append(make("a", { href: `#${group}` }, group));
   document.getElementById("operations").append(make("h2", { id: group }, group), ...operations);
 }
