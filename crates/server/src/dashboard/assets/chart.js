@@ -3,7 +3,6 @@
 import uPlot from "./uPlot.esm.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { NONE, timeOfDay, timeOfDayMinutes } from "./format.js";
-import { Top } from "./scale.js";
 
 const HEIGHT = 148;
 const GUTTER = 52;
@@ -13,12 +12,11 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 /**
  * A chart of `definition`: `{ id, title, series: [{ name, tone, value(sample), text(value), kind }], headline(sample),
- * axisText(value), least }`. A series' kind is `line`, `area`, `dashed`, `steps` or `marks`.
+ * axisText(value), scale }`. A series' kind is `line`, `area`, `dashed`, `steps` or `marks`.
  */
 export class Chart {
   #definition;
   #plot;
-  #top;
   #times = [];
   #values = [];
   #onZoom;
@@ -26,7 +24,6 @@ export class Chart {
   constructor(definition, onZoom) {
     this.#definition = definition;
     this.#onZoom = onZoom;
-    this.#top = new Top(definition.least);
     this.node = this.#build();
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
   }
@@ -59,7 +56,7 @@ export class Chart {
   }
 
   #create() {
-    const { series, axisText } = this.#definition;
+    const { series, axisText, scale } = this.#definition;
     const dim = () => getComputedStyle(this.canvas).color;
     const grid = () => getComputedStyle(this.canvas).borderTopColor;
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -68,14 +65,14 @@ export class Chart {
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: SYNC, setSeries: false }, points: { size: 6 } },
       scales: {
         x: { time: true },
-        y: { range: (plot, least, largest) => [0, this.#top.fit(largest ?? 0)] },
-        marks: { range: (plot, least, largest) => [0, Math.max(largest ?? 0, 1) * 5] },
+        y: { distr: scale.distribution, range: (plot, lowest, highest) => scale.range(lowest, highest) },
+        marks: { range: (plot, lowest, highest) => [0, Math.max(highest ?? 0, 1) * 8] },
       },
       axes: [
         { stroke: dim, font, size: 24, gap: 6, space: 56, incrs: STEPS, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 },
           values: (plot, splits, axis, space, step) => splits.map(step < 60 ? timeOfDay : timeOfDayMinutes) },
         { stroke: dim, font, size: GUTTER, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 },
-          splits: (plot, axis, least, largest) => [0, largest / 2, largest], values: (plot, splits) => splits.map(axisText) },
+          filter: (plot, splits) => splits, splits: (plot, axis, bottom, top) => scale.lines(bottom, top), values: (plot, splits) => splits.map(axisText) },
       ],
       series: [{}, ...series.map((one, index) => this.#line(one, this.legend[index].swatch))],
       hooks: { setCursor: [() => this.#showValues()], setSelect: [(plot) => this.#select(plot)] },
@@ -116,7 +113,7 @@ export class Chart {
 
   /** Forgets the height of the scale, for another range. */
   rescale() {
-    this.#top.reset();
+    this.#definition.scale.reset();
   }
 
   #resize() {

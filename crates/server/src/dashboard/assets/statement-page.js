@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 import { byId, element, isHeld, renderIfChanged, setText } from "./dom.js";
 import { eventRow, eventTable } from "./activity.js";
 import { renderFinding } from "./findings.js";
-import { count, duration, exact, NONE, percent, plural, rate } from "./format.js";
+import { count, duration, NONE, percent, plural, rate } from "./format.js";
 import { copyable, empty } from "./panel.js";
 import { renderPlan } from "./plan.js";
 import { describeWindow } from "./statements.js";
@@ -123,6 +123,11 @@ const FIGURES = [
   ["p50", (one) => duration(one.p50)], ["p95", (one) => duration(one.p95)], ["p99", (one) => duration(one.p99)], ["Rows", (one) => count(one.rows)], ["Errors", (one) => count(one.errors)],
 ];
 
+// Where the time of the whole run went.
+const whereTimeWent = ({ total, executed, fetched, decoded, waited, max }) =>
+  `The slowest took ${duration(max)}. Of ${duration(total)} in all, ${duration(executed)} passed until the first row, ${duration(fetched)} while rows arrived ` +
+  `and ${duration(decoded)} in decoding. Before that, sessions waited ${duration(waited)} for a connection.`;
+
 /** The times in the window and in the whole run, side by side. */
 function timesTable() {
   const recent = element("th", { scope: "col", class: "number" });
@@ -137,7 +142,7 @@ function timesTable() {
       setText(row.recent, statement.window ? row.text(statement.window) : NONE);
       setText(row.whole, row.text(statement));
     }
-    setText(facts, `In the whole run: the slowest took ${duration(statement.max)}; waited ${duration(statement.waited)} for connections; ${plural(statement.fetched ?? 0, "row")} fetched, ${exact(statement.decoded ?? 0)} decoded.`);
+    setText(facts, whereTimeWent(statement));
   };
   return { table, fill };
 }

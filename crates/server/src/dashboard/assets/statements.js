@@ -184,7 +184,7 @@ function place(body, nodes) {
 }
 
 function fill(row, statement) {
-  row.cell.fill(statement, statement.finding ? "N+1" : "", statement.has_plan ? " · has a plan" : "");
+  row.cell.fill(statement, statement.finding ? "N+1" : "");
   setText(row.share, percent(statement.share));
   setProperty(row.bar, "--share", statement.share.toFixed(3));
   row.spark.update(statement.spark);
