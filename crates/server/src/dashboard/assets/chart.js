@@ -6,9 +6,17 @@ import { NONE, timeOfDay, timeOfDayMinutes } from "./format.js";
 
 const HEIGHT = 148;
 const GUTTER = 52;
+const RIGHT = 18;
 const SYNC = "time";
 /** Seconds between two labels of the time axis. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+
+// Labels of the time axis, without one that the right edge would cut.
+function timeLabels(plot, splits, axis, space, step) {
+  const [text, half] = step < 60 ? [timeOfDay, 25] : [timeOfDayMinutes, 16];
+  const edge = plot.width - GUTTER;
+  return splits.map((time) => (plot.valToPos(time, "x") + half > edge ? null : text(time)));
+}
 
 /**
  * A chart of `definition`: `{ id, title, series: [{ name, tone, value(sample), text(value), kind }], headline(sample),
@@ -19,11 +27,12 @@ export class Chart {
   #plot;
   #times = [];
   #values = [];
-  #onZoom;
+  #listeners;
 
-  constructor(definition, onZoom) {
+  /** `listeners`: `zoom` with the times chosen or null, `point` with the time under the cursor or null. */
+  constructor(definition, listeners) {
     this.#definition = definition;
-    this.#onZoom = onZoom;
+    this.#listeners = listeners;
     this.node = this.#build();
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
   }
@@ -61,7 +70,7 @@ export class Chart {
     const grid = () => getComputedStyle(this.canvas).borderTopColor;
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     this.#plot = new uPlot({
-      width: Math.max(this.canvas.clientWidth, 100), height: HEIGHT, pxAlign: 1, legend: { show: false }, padding: [10, 18, 0, 0],
+      width: Math.max(this.canvas.clientWidth, 100), height: HEIGHT, pxAlign: 1, legend: { show: false }, padding: [10, RIGHT, 0, 0],
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: SYNC, setSeries: false }, points: { size: 6 } },
       scales: {
         x: { time: true },
@@ -70,14 +79,14 @@ export class Chart {
       },
       axes: [
         { stroke: dim, font, size: 24, gap: 6, space: 56, incrs: STEPS, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 },
-          values: (plot, splits, axis, space, step) => splits.map(step < 60 ? timeOfDay : timeOfDayMinutes) },
+          values: timeLabels },
         { stroke: dim, font, size: GUTTER, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 },
           filter: (plot, splits) => splits, splits: (plot, axis, bottom, top) => scale.lines(bottom, top), values: (plot, splits) => splits.map(axisText) },
       ],
       series: [{}, ...series.map((one, index) => this.#line(one, this.legend[index].swatch))],
-      hooks: { setCursor: [() => this.#showValues()], setSelect: [(plot) => this.#select(plot)] },
+      hooks: { setCursor: [() => this.#point()], setSelect: [(plot) => this.#select(plot)] },
     }, [this.#times, ...this.#values], this.canvas);
-    this.#plot.over.addEventListener("dblclick", () => this.#onZoom(null));
+    this.#plot.over.addEventListener("dblclick", () => this.#listeners.zoom(null));
   }
 
   #line(one, swatch) {
@@ -121,6 +130,12 @@ export class Chart {
     if (this.#plot && width && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT });
   }
 
+  #point() {
+    this.#showValues();
+    const index = this.#plot?.cursor.idx;
+    this.#listeners.point(this.#times[index] ?? null);
+  }
+
   #showValues() {
     const pointed = this.#plot?.cursor.idx;
     const index = pointed ?? this.#times.length - 1;
@@ -155,14 +170,14 @@ export class Chart {
     if (width < 4) return;
     const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.#onZoom(range);
+    this.#listeners.zoom(range);
   }
 
   #key(event) {
     const last = this.#times.length - 1;
     const index = this.#plot?.cursor.idx ?? last;
     const move = { ArrowLeft: index - 1, ArrowRight: index + 1, PageUp: index - 30, PageDown: index + 30, Home: 0, End: last };
-    if (event.key === "Escape") this.#onZoom(null);
+    if (event.key === "Escape") this.#listeners.zoom(null);
     else if (!(event.key in move) || last < 0) return;
     else {
       const visible = this.#times.findIndex((time) => time >= this.#plot.scales.x.min);

@@ -59,6 +59,8 @@ export class Charts {
   #lag = null;
   #seconds = 300;
   #zoom = null;
+  #isZooming = false;
+  #pointed = null;
   #container = byId("charts");
 
   constructor(history) {
@@ -72,7 +74,13 @@ export class Charts {
   }
 
   #chart(definition) {
-    return new Chart(definition, (range) => this.#setZoom(range));
+    return new Chart(definition, {
+      zoom: (range) => this.#zoomOnce(range),
+      point: (time) => {
+        this.#pointed = time;
+        this.#showSpan();
+      },
+    });
   }
 
   /** Draws what the history holds. */
@@ -85,7 +93,13 @@ export class Charts {
     const samples = this.#history.view(this.#seconds);
     const [from, to] = this.#zoom ?? [newest.t - this.#history.span(this.#seconds), newest.t];
     for (const chart of [...this.#charts, this.#lag]) chart?.draw(samples, from, to);
-    setText(byId("time-span"), this.#zoom ? `${timeOfDay(from)} to ${timeOfDay(to)}` : "drag over a chart to zoom");
+    this.#showSpan();
+  }
+
+  #showSpan() {
+    const [from, to] = this.#zoom ?? [];
+    const range = this.#zoom ? `${timeOfDay(from)} to ${timeOfDay(to)}` : "drag over a chart to zoom";
+    setText(byId("time-span"), this.#pointed === null ? range : `at ${timeOfDay(this.#pointed)}`);
   }
 
   redraw() {
@@ -106,6 +120,16 @@ export class Charts {
     }
     for (const chart of [...this.#charts, this.#lag]) chart?.rescale();
     this.#setZoom(null);
+  }
+
+  // One drag selects in all charts, one after the other: the first counts, before the scale changes under the others.
+  #zoomOnce(range) {
+    if (this.#isZooming) return;
+    this.#isZooming = true;
+    queueMicrotask(() => {
+      this.#isZooming = false;
+      this.#setZoom(range);
+    });
   }
 
   #setZoom(range) {

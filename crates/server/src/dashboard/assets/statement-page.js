@@ -20,6 +20,8 @@ export class StatementPage {
   #parts = null;
   #ticks = 0;
   #explained = null;
+  /** Explaining needs a connection, which a page that watches from outside lacks. */
+  hasDatabase = true;
 
   /** Opens the page of a statement and sets the focus to its title. */
   async open(fingerprint) {
@@ -65,6 +67,7 @@ export class StatementPage {
   #show(statement) {
     this.#parts ??= this.#build(statement);
     const parts = this.#parts;
+    parts.explain.hidden = !this.hasDatabase;
     setText(this.title, visible(statement.summary) || "Statement");
     setText(this.subtitle, `fingerprint ${visible(statement.fingerprint)}`);
     parts.fill(statement, this.window ?? 300);
@@ -89,7 +92,7 @@ export class StatementPage {
     text.classList.add("text-panel");
     this.#frame(element("div", { class: "columns" }, element("div", { class: "wide" }, text, panelWith("Plan", explain, plan), eventPanel),
       element("div", { class: "side" }, timesPanel, panel("Called at", calls), panel("Findings", findings))));
-    return { fill: times.fill, calls, findings, plan, events: new Slots(events.body, eventRow), eventPanel };
+    return { fill: times.fill, explain, calls, findings, plan, events: new Slots(events.body, eventRow), eventPanel };
   }
 
   async #explain(button) {

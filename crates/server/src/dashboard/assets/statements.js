@@ -29,7 +29,7 @@ export class Statements {
   #window = 0;
   #sort = { column: COLUMNS[1], direction: "descending" };
   #showsAll = false;
-  #sortedAt = 0;
+  #sortedAt = -SETTLE;
   #filter = byId("filter");
   #body = element("tbody");
   #heads = new Map();
