@@ -19,16 +19,18 @@ fn target() -> PathBuf {
 
 /// Runs tests of a file, or those that are named after `::`, on the dashboard at this address.
 fn run(tests: &str, served: &Served) {
-    run_at(tests, &format!("http://{}/", served.address));
+    run_at(tests, &format!("http://{}/", served.address), "");
 }
 
-fn run_at(tests: &str, address: &str) {
+/// Runs them on this address, and with a token that a test may type.
+fn run_at(tests: &str, address: &str, token: &str) {
     let pytest = target().join("browser/bin/pytest");
     assert!(pytest.exists(), "{} is missing; run scripts/install-needs", pytest.display());
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let ran = Command::new(pytest)
         .args(["-q", "-p", "no:cacheprovider", "--color=no", tests])
         .env("TALLYBOOK_DASHBOARD", address)
+        .env("TALLYBOOK_TOKEN", token)
         .env("TALLYBOOK_TARGET", target())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(directory)
@@ -43,6 +45,15 @@ fn the_dashboard_of_the_demo_works_in_a_browser() {
     let program = Program::new();
     let served = Served::start(&program, "--demo");
     run("test_demo.py", &served);
+}
+
+#[test]
+fn the_log_in_form_takes_a_token_in_a_browser() {
+    let program = Program::new();
+    program.run("migrate upgrade").ok();
+    let token = program.run("token create desk --scope admin").ok();
+    let served = Served::start(&program, "--tokens");
+    run_at("test_login.py", &format!("http://{}/", served.address), token.trim());
 }
 
 #[test]
@@ -96,10 +107,10 @@ async fn hostile_texts_are_shown_and_a_program_that_ends_is_gone() {
     let load = tokio::spawn(run_hostile(watched.db.clone()));
     let shown = spawn_blocking({
         let address = address.clone();
-        move || run_at("test_hostile.py", &address)
+        move || run_at("test_hostile.py", &address, "")
     });
     shown.await.unwrap();
     load.abort();
     watched.db.close().await;
-    spawn_blocking(move || run_at("test_gone.py", &address)).await.unwrap();
+    spawn_blocking(move || run_at("test_gone.py", &address, "")).await.unwrap();
 }
