@@ -221,4 +221,56 @@ mod tests {
         let times = recorded([weeks.as_nanos() as u64]).times();
         assert_eq!((times.count, times.max), (1, weeks));
     }
+
+    fn nanos() -> impl Strategy<Value = Vec<u64>> {
+        // Beyond the last bound too.
+        prop::collection::vec(0..2_000_000_000_000_u64, 0..80)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_counted_since_is_as_if_nothing_had_been_before(before in nanos(), after in nanos()) {
+            let all = [before.clone(), after.clone()].concat();
+            let since = recorded(all).sparse().since(&recorded(before).sparse());
+            prop_assert_eq!(&since, &recorded(after.iter().copied()).sparse());
+            prop_assert_eq!(since.count(), after.len() as u64);
+        }
+
+        #[test]
+        fn counts_add_up(left in nanos(), right in nanos()) {
+            let mut sum = recorded(left.clone()).sparse();
+            sum.add(&recorded(right.clone()).sparse());
+            prop_assert_eq!(sum, recorded([left, right].concat()).sparse());
+        }
+
+        #[test]
+        fn quantiles_are_those_of_the_whole_histogram(nanos in nanos()) {
+            let whole = recorded(nanos);
+            let times = whole.times();
+            prop_assert_eq!(whole.sparse().summary(times.total, times.max), times);
+        }
+
+        #[test]
+        fn the_quantiles_of_an_interval_are_at_most_an_eighth_above_the_sorted_durations(
+            before in prop::collection::vec(1_000..1_000_000_000_u64, 0..80),
+            mut after in prop::collection::vec(1_000..1_000_000_000_u64, 1..80),
+        ) {
+            let all = recorded([before.clone(), after.clone()].concat());
+            let since = all.sparse().since(&recorded(before).sparse());
+            let summary = since.summary(Duration::from_nanos(after.iter().sum()), all.times().max);
+            after.sort_unstable();
+            for (quantile, found) in [(0.5, summary.p50), (0.95, summary.p95), (0.99, summary.p99), (1.0, summary.max)] {
+                let exact = after[((quantile * after.len() as f64).ceil() as usize).max(1) - 1];
+                let found = found.as_nanos() as u64;
+                prop_assert!(exact <= found && found - exact <= exact / 8, "{quantile}: {exact}, {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_of_nothing_are_empty() {
+        let nothing = recorded([]).sparse();
+        assert!(nothing.is_empty() && nothing.count() == 0);
+        assert_eq!(nothing.summary(Duration::ZERO, Duration::ZERO), DurationSummary::default());
+    }
 }

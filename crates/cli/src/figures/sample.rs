@@ -16,6 +16,7 @@ pub(crate) fn report() -> Report {
             statement(3, "INSERT executions", "insert into executions (trade_id, quantity) values (?, ?)", 987),
         ],
         "evicted": { "statements": 0, "calls": 0, "errors": 0, "total": 0.0 },
+        "totals": { "errors": 12, "times": times(1_289_875, 0.001) },
         "running": [{
             "statement": "select id, symbol, quantity from trades where portfolio_id = ?",
             "fingerprint": "0000000000000001",

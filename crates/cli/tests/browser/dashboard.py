@@ -61,9 +61,9 @@ class Dashboard:
         if not request.url.startswith(("data:", self.address)):
             self.errors.append(f"request to another origin: {request.url}")
 
-    def open(self, fragment=""):
+    def open(self):
         """Loads the page and waits for its first figures."""
-        self.page.goto(self.address + fragment)
+        self.page.goto(self.address)
         eventually(lambda: self.ticks() > 0, "the first tick")
 
     def ticks(self):

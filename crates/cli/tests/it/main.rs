@@ -9,6 +9,7 @@ mod browser;
 mod check_at_size;
 mod check_book;
 mod csv;
+mod dashboard;
 mod demo;
 mod doctor;
 mod fuzz;

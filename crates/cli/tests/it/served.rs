@@ -20,8 +20,13 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(program: &Program, words: &str) -> Self {
+        Self::run(program, &format!("serve {words}"))
+    }
+
+    /// Starts a command that serves at an address of its choice and prints it.
+    pub(crate) fn run(program: &Program, words: &str) -> Self {
         let mut child = program
-            .command(&format!("serve --json --listen 127.0.0.1:0 {words}"))
+            .command(&format!("{words} --json --listen 127.0.0.1:0"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -31,8 +36,8 @@ impl Served {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it does not serve: {line:?}"));
-        let address = said["address"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
-        Self { child, address }
+        let address = said["address"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+        Self { child, address: address.parse().unwrap() }
     }
 
     /// Sends a request on a connection of its own. `None` if the service went away before it answered.
@@ -72,11 +77,11 @@ impl Served {
     }
 
     /// Waits until the process has ended by itself, and returns its exit code.
-    fn ended(mut self) -> Option<i32> {
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
     }

@@ -72,3 +72,37 @@ fn push(ring: &mut VecDeque<Sample>, sample: Sample, most: usize) {
     }
     ring.push_back(sample);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::Program;
+    use super::*;
+
+    /// Returns the history after so many seconds with ten statements each.
+    fn after(seconds: usize) -> History {
+        let (mut program, mut history) = (Program::new(1), History::default());
+        let mut earlier = program.run(1, |_| 0);
+        for _ in 0..seconds {
+            let report = program.run(1, |_| 10);
+            history.add(&Interval::of(&report.since(&earlier).unwrap()));
+            earlier = report;
+        }
+        history
+    }
+
+    #[test]
+    fn five_fine_minutes_and_a_coarse_hour_are_kept() {
+        let history = after(3_700);
+        assert_eq!((history.fine().len(), history.coarse().len()), (300, 360));
+        assert!(history.fine().iter().chain(history.coarse()).all(|sample| sample.rate == 10.0));
+        let span = |ring: &VecDeque<Sample>| ring.back().unwrap().t - ring.front().unwrap().t;
+        assert_eq!((span(history.fine()), span(history.coarse())), (299.0, 3_590.0));
+    }
+
+    #[test]
+    fn each_tenth_second_completes_a_coarse_sample() {
+        let completed = |seconds| after(seconds).completed().map(|sample| sample.t);
+        assert_eq!((completed(9), completed(10), completed(11)), (None, Some(11.0), None));
+        assert_eq!(after(25).coarse().len(), 2);
+    }
+}

@@ -4,24 +4,15 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use tallybook::Database;
 
 use super::guard::Permission;
-use super::problems::{NOT_YET, OTHER_PROGRAM};
+use super::problems::NOT_YET;
 use super::revisions::Revisions;
-use super::routes::Dashboard;
+use super::shared::Dashboard;
 use super::statement_page::statement_page;
 use super::{doctor, event_stream, plan};
 use crate::listen::Ending;
 use crate::request::{Kind, Problem, json, to_json};
-
-impl Dashboard {
-    /// Returns the database, if it is that of this program.
-    fn database(&self) -> Result<&Database, Problem> {
-        let other = "not available: this page watches another program, which serves its figures only";
-        self.sampled.source.database().ok_or_else(|| Problem::new(OTHER_PROGRAM, other))
-    }
-}
 
 pub(super) async fn events(
     State(dashboard): State<Dashboard>,
@@ -47,22 +38,20 @@ pub(super) async fn plan(
     Path(fingerprint): Path<String>,
 ) -> Result<Response, Problem> {
     let db = dashboard.database()?;
-    let _turn = dashboard.asking.lock().await;
-    Ok(json(StatusCode::OK, to_json(&plan::explain(db, &fingerprint).await?)?))
+    let explained = dashboard.ask(plan::explain(db, &fingerprint)).await?;
+    Ok(json(StatusCode::OK, to_json(&explained)?))
 }
 
 pub(super) async fn doctor(State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
     let db = dashboard.database()?;
-    let _turn = dashboard.asking.lock().await;
-    let examination = doctor::examine(db).await;
+    let examination = dashboard.ask(async { Ok(doctor::examine(db).await) }).await?;
     dashboard.sampled.live.looked().saw_examination(&examination);
     Ok(json(StatusCode::OK, to_json(&examination)?))
 }
 
 pub(super) async fn revisions(State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
     let db = dashboard.database()?;
-    let _turn = dashboard.asking.lock().await;
-    let revisions = Revisions::read(db).await?;
+    let revisions = dashboard.ask(Revisions::read(db)).await?;
     dashboard.sampled.live.looked().saw_revisions(&revisions);
     Ok(json(StatusCode::OK, to_json(&revisions)?))
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::answer;
-use super::routes::Dashboard;
+use super::shared::Dashboard;
 use crate::request::{Kind, Problem};
 
 /// Stands in the page for the reason why a log-in failed.

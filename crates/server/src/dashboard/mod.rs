@@ -16,6 +16,8 @@ mod live_routes;
 mod login_routes;
 mod logins;
 mod looked;
+#[cfg(test)]
+mod made_up;
 mod panels;
 mod plan;
 mod problems;
@@ -23,6 +25,7 @@ mod revisions;
 mod routes;
 mod sample;
 mod sampler;
+mod shared;
 mod source;
 mod state;
 mod statement_page;

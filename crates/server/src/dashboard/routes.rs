@@ -1,7 +1,5 @@
 //! The routes of the dashboard.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Path, Request, State};
 use axum::http::StatusCode;
@@ -16,21 +14,13 @@ use super::guard::Guard;
 use super::live_routes::{advice, doctor, events, plan, revisions, statement};
 use super::login_routes::{log_in, log_out, login_page};
 use super::sampler::Sampled;
+use super::shared::Dashboard;
 use super::source::Source;
 use crate::app::App;
 use crate::request::{Hosts, Kind};
 
 /// Bytes of a log-in at most.
 const MAX_LOGIN: usize = 4 * 1024;
-
-/// The state that the handlers share. Cloning is cheap.
-#[derive(Clone)]
-pub(super) struct Dashboard {
-    pub(super) sampled: Arc<Sampled>,
-    pub(super) guard: Guard,
-    /// Held by the one request that asks the database.
-    pub(super) asking: Arc<tokio::sync::Mutex<()>>,
-}
 
 /// Returns the routes of the dashboard of a database, to mount into one's own router.
 ///
@@ -96,7 +86,7 @@ fn alone(source: Source, guard: Guard) -> Router {
 }
 
 fn routes(source: Source, guard: Guard) -> Router {
-    let dashboard = Dashboard { sampled: Sampled::start(source), guard, asking: Arc::default() };
+    let dashboard = Dashboard { sampled: Sampled::start(source), guard, asking: Default::default() };
     let guarded = Router::new()
         .route("/", get(page))
         .route("/live/events", get(events))

@@ -149,3 +149,60 @@ impl Slot {
         self.statements = all.into_iter().collect();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::Program;
+    use super::*;
+
+    /// Runs a program with so many statements for some parts of ten seconds.
+    fn after(parts: u64, statements: usize, calls: impl Fn(u64, usize) -> u64) -> StatementWindow {
+        let (mut program, mut window) = (Program::new(statements), StatementWindow::default());
+        let mut earlier = program.run(1, |_| 0);
+        for part in 0..parts {
+            let report = program.run(10, |number| calls(part, number));
+            window.add(&report.since(&earlier).unwrap());
+            window.turn();
+            earlier = report;
+        }
+        window
+    }
+
+    #[test]
+    fn it_counts_the_last_five_minutes_exactly() {
+        let window = after(40, 2, |part, number| part * (number as u64 + 1));
+        // The newest of the thirty parts has just begun.
+        let expected: u64 = (11..40).sum();
+        let calls: Vec<_> = window.statements().iter().map(|(_, figures)| figures.calls).collect();
+        assert_eq!(calls, [2 * expected, expected]);
+        assert_eq!(window.totals().calls, 3 * expected);
+        assert_eq!(window.totals().elapsed, Duration::from_secs(290));
+        assert_eq!(window.statement("0000000000000000").quantiles(), [Some(1e-4); 3]);
+    }
+
+    #[test]
+    fn a_spark_has_thirty_rates_and_the_newest_is_last() {
+        let window = after(3, 1, |part, _| 10 * (part + 1));
+        let spark = window.spark("0000000000000000");
+        assert_eq!(spark.len(), SLOTS);
+        assert_eq!(&spark[SLOTS - 5..], [0.0, 1.0, 2.0, 3.0, 0.0]);
+        assert_eq!(window.spark("unknown"), [0.0; SLOTS]);
+    }
+
+    #[test]
+    fn the_statements_with_the_most_time_are_kept_apart_and_all_are_counted() {
+        let window = after(32, 250, |_, number| number as u64);
+        assert!(window.slots.len() <= SLOTS);
+        assert!(window.slots.iter().all(|slot| slot.statements.len() <= MAX_STATEMENTS));
+        assert_eq!(window.statements().len(), MAX_STATEMENTS);
+        assert_eq!(window.statements()[0].0, format!("{:016x}", 249));
+        assert_eq!(window.totals().calls, 29 * (0..250).sum::<u64>());
+    }
+
+    #[test]
+    fn what_did_not_run_lately_is_left_out() {
+        let window = after(40, 2, |part, number| u64::from(number == 0 || part == 0));
+        assert_eq!(window.statements().len(), 1);
+        assert_eq!(window.statement("0000000000000001"), Figures::default());
+    }
+}

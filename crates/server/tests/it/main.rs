@@ -6,6 +6,7 @@ mod changes;
 mod cluster;
 mod connections;
 mod consistency;
+mod dashboard;
 mod document;
 mod fills;
 mod mistakes;

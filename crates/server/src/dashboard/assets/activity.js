@@ -7,7 +7,7 @@ import { row, Slots } from "./slots.js";
 import { visible } from "./text.js";
 
 /** Rows of the list of running statements, which keeps its height. */
-const RUNNING = 4;
+const RUNNING = 3;
 /** Seconds after which a running statement is marked. */
 const LONG = 1;
 

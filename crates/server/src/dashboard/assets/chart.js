@@ -3,30 +3,36 @@
 import uPlot from "./uPlot.esm.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { NONE, timeOfDay, timeOfDayMinutes } from "./format.js";
-import { Top } from "./scale.js";
 
 const HEIGHT = 148;
 const GUTTER = 52;
+const RIGHT = 18;
 const SYNC = "time";
 /** Seconds between two labels of the time axis. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
+// Labels of the time axis, without one that the right edge would cut.
+function timeLabels(plot, splits, axis, space, step) {
+  const [text, half] = step < 60 ? [timeOfDay, 25] : [timeOfDayMinutes, 16];
+  const edge = plot.width - GUTTER;
+  return splits.map((time) => (plot.valToPos(time, "x") + half > edge ? null : text(time)));
+}
+
 /**
  * A chart of `definition`: `{ id, title, series: [{ name, tone, value(sample), text(value), kind }], headline(sample),
- * axisText(value), least }`. A series' kind is `line`, `area`, `dashed`, `steps` or `marks`.
+ * axisText(value), scale }`. A series' kind is `line`, `area`, `dashed`, `steps` or `marks`.
  */
 export class Chart {
   #definition;
   #plot;
-  #top;
   #times = [];
   #values = [];
-  #onZoom;
+  #listeners;
 
-  constructor(definition, onZoom) {
+  /** `listeners`: `zoom` with the times chosen or null, `point` with the time under the cursor or null. */
+  constructor(definition, listeners) {
     this.#definition = definition;
-    this.#onZoom = onZoom;
-    this.#top = new Top(definition.least);
+    this.#listeners = listeners;
     this.node = this.#build();
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
   }
@@ -59,28 +65,28 @@ export class Chart {
   }
 
   #create() {
-    const { series, axisText } = this.#definition;
+    const { series, axisText, scale } = this.#definition;
     const dim = () => getComputedStyle(this.canvas).color;
     const grid = () => getComputedStyle(this.canvas).borderTopColor;
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     this.#plot = new uPlot({
-      width: Math.max(this.canvas.clientWidth, 100), height: HEIGHT, pxAlign: 1, legend: { show: false }, padding: [10, 18, 0, 0],
+      width: Math.max(this.canvas.clientWidth, 100), height: HEIGHT, pxAlign: 1, legend: { show: false }, padding: [10, RIGHT, 0, 0],
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: SYNC, setSeries: false }, points: { size: 6 } },
       scales: {
         x: { time: true },
-        y: { range: (plot, least, largest) => [0, this.#top.fit(largest ?? 0)] },
-        marks: { range: (plot, least, largest) => [0, Math.max(largest ?? 0, 1) * 5] },
+        y: { distr: scale.distribution, range: (plot, lowest, highest) => scale.range(lowest, highest) },
+        marks: { range: (plot, lowest, highest) => [0, Math.max(highest ?? 0, 1) * 8] },
       },
       axes: [
         { stroke: dim, font, size: 24, gap: 6, space: 56, incrs: STEPS, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 },
-          values: (plot, splits, axis, space, step) => splits.map(step < 60 ? timeOfDay : timeOfDayMinutes) },
+          values: timeLabels },
         { stroke: dim, font, size: GUTTER, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 },
-          splits: (plot, axis, least, largest) => [0, largest / 2, largest], values: (plot, splits) => splits.map(axisText) },
+          filter: (plot, splits) => splits, splits: (plot, axis, bottom, top) => scale.lines(bottom, top), values: (plot, splits) => splits.map(axisText) },
       ],
       series: [{}, ...series.map((one, index) => this.#line(one, this.legend[index].swatch))],
-      hooks: { setCursor: [() => this.#showValues()], setSelect: [(plot) => this.#select(plot)] },
+      hooks: { setCursor: [() => this.#point()], setSelect: [(plot) => this.#select(plot)] },
     }, [this.#times, ...this.#values], this.canvas);
-    this.#plot.over.addEventListener("dblclick", () => this.#onZoom(null));
+    this.#plot.over.addEventListener("dblclick", () => this.#listeners.zoom(null));
   }
 
   #line(one, swatch) {
@@ -116,12 +122,18 @@ export class Chart {
 
   /** Forgets the height of the scale, for another range. */
   rescale() {
-    this.#top.reset();
+    this.#definition.scale.reset();
   }
 
   #resize() {
     const width = this.canvas.clientWidth;
     if (this.#plot && width && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT });
+  }
+
+  #point() {
+    this.#showValues();
+    const index = this.#plot?.cursor.idx;
+    this.#listeners.point(this.#times[index] ?? null);
   }
 
   #showValues() {
@@ -158,14 +170,14 @@ export class Chart {
     if (width < 4) return;
     const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.#onZoom(range);
+    this.#listeners.zoom(range);
   }
 
   #key(event) {
     const last = this.#times.length - 1;
     const index = this.#plot?.cursor.idx ?? last;
     const move = { ArrowLeft: index - 1, ArrowRight: index + 1, PageUp: index - 30, PageDown: index + 30, Home: 0, End: last };
-    if (event.key === "Escape") this.#onZoom(null);
+    if (event.key === "Escape") this.#listeners.zoom(null);
     else if (!(event.key in move) || last < 0) return;
     else {
       const visible = this.#times.findIndex((time) => time >= this.#plot.scales.x.min);

@@ -3,10 +3,11 @@
 import { Chart } from "./chart.js";
 import { byId, setAttribute, setText } from "./dom.js";
 import { axisDuration, count, duration, rate, timeOfDay } from "./format.js";
+import { Linear, Logarithmic } from "./scale.js";
 import { visible } from "./text.js";
 
 const THROUGHPUT = {
-  id: "throughput", title: "Throughput", least: 4, axisText: count,
+  id: "throughput", title: "Throughput", scale: new Linear(4), axisText: count,
   headline: (sample) => ({ value: rate(sample?.rate), unit: "statements" }),
   series: [
     { name: "statements", tone: "tone-1", kind: "area", value: (sample) => sample.rate, text: rate },
@@ -15,17 +16,17 @@ const THROUGHPUT = {
 };
 
 const LATENCY = {
-  id: "latency", title: "Latency", least: 1e-4, axisText: axisDuration,
-  headline: (sample) => ({ value: duration(sample?.p99), unit: "p99" }),
+  id: "latency", title: "Latency", scale: new Logarithmic(), axisText: axisDuration,
+  headline: (sample) => ({ value: duration(sample?.p99), unit: "p99, on a logarithmic scale" }),
   series: [
-    { name: "p50", tone: "tone-3", kind: "dashed", value: (sample) => sample.p50, text: duration },
-    { name: "p95", tone: "tone-2", kind: "line", value: (sample) => sample.p95, text: duration },
-    { name: "p99", tone: "tone-1", kind: "thick", value: (sample) => sample.p99, text: duration },
+    { name: "p50", tone: "tone-3", kind: "dashed", value: (sample) => sample.p50 || null, text: duration },
+    { name: "p95", tone: "tone-2", kind: "line", value: (sample) => sample.p95 || null, text: duration },
+    { name: "p99", tone: "tone-1", kind: "thick", value: (sample) => sample.p99 || null, text: duration },
   ],
 };
 
 const POOL = {
-  id: "pool", title: "Pool", least: 2, axisText: count,
+  id: "pool", title: "Pool", scale: new Linear(2), axisText: count,
   headline: (sample) => ({ value: count(sample?.in_use), unit: `of ${count(sample?.limit)} in use` }),
   series: [
     { name: "in use", tone: "tone-1", kind: "steps", value: (sample) => sample.in_use, text: count },
@@ -38,7 +39,7 @@ const LAG_LOOKS = [["tone-1", "thick"], ["tone-2", "line"], ["tone-3", "dashed"]
 
 function lagOf(replicas) {
   return {
-    id: "lag", title: "Replica lag", least: 0.1, axisText: axisDuration,
+    id: "lag", title: "Replica lag", scale: new Linear(0.1), axisText: axisDuration,
     headline: (sample) => {
       const lags = Object.entries(sample?.lag ?? {}).filter(([, lag]) => lag !== null);
       const [name, lag] = lags.reduce((worst, one) => (one[1] > worst[1] ? one : worst), ["", -1]);
@@ -58,6 +59,8 @@ export class Charts {
   #lag = null;
   #seconds = 300;
   #zoom = null;
+  #isZooming = false;
+  #pointed = null;
   #container = byId("charts");
 
   constructor(history) {
@@ -71,7 +74,13 @@ export class Charts {
   }
 
   #chart(definition) {
-    return new Chart(definition, (range) => this.#setZoom(range));
+    return new Chart(definition, {
+      zoom: (range) => this.#zoomOnce(range),
+      point: (time) => {
+        this.#pointed = time;
+        this.#showSpan();
+      },
+    });
   }
 
   /** Draws what the history holds. */
@@ -84,7 +93,13 @@ export class Charts {
     const samples = this.#history.view(this.#seconds);
     const [from, to] = this.#zoom ?? [newest.t - this.#history.span(this.#seconds), newest.t];
     for (const chart of [...this.#charts, this.#lag]) chart?.draw(samples, from, to);
-    setText(byId("time-span"), this.#zoom ? `${timeOfDay(from)} to ${timeOfDay(to)}` : "drag over a chart to zoom");
+    this.#showSpan();
+  }
+
+  #showSpan() {
+    const [from, to] = this.#zoom ?? [];
+    const range = this.#zoom ? `${timeOfDay(from)} to ${timeOfDay(to)}` : "drag over a chart to zoom";
+    setText(byId("time-span"), this.#pointed === null ? range : `at ${timeOfDay(this.#pointed)}`);
   }
 
   redraw() {
@@ -105,6 +120,16 @@ export class Charts {
     }
     for (const chart of [...this.#charts, this.#lag]) chart?.rescale();
     this.#setZoom(null);
+  }
+
+  // One drag selects in all charts, one after the other: the first counts, before the scale changes under the others.
+  #zoomOnce(range) {
+    if (this.#isZooming) return;
+    this.#isZooming = true;
+    queueMicrotask(() => {
+      this.#isZooming = false;
+      this.#setZoom(range);
+    });
   }
 
   #setZoom(range) {

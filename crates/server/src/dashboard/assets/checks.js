@@ -6,17 +6,46 @@ import { bytes, dayAndTime, duration, plural, timeOfDay } from "./format.js";
 import { askOnClick, copyable, empty, mark } from "./panel.js";
 import { visible } from "./text.js";
 
+const TEXTS = {
+  doctor: ["The doctor looks for what is wrong with the settings and every server. It only reads."],
+  advice: ["Looks for indexes that would pay for the statements seen so far, and for those that nothing uses."],
+};
+// The page watches another program through its socket, and has no connection to its database.
+const WATCHED = "This page watches a program from outside and does not know its database. ";
+const command = (text) => element("code", {}, text);
+const OUTSIDE = {
+  doctor: [WATCHED, command("tallybook doctor"), " examines it."],
+  advice: [WATCHED, "The page of the program itself has the advice."],
+  revisions: [WATCHED, command("tallybook migrate history"), " lists its revisions."],
+};
+
 /** Milliseconds between two looks at the revisions. */
 const REVISIONS = 60000;
 
 export class Checks {
+  #timer = 0;
+  #hasDatabase = null;
+
   constructor() {
-    byId("doctor-body").append(empty("The doctor looks for what is wrong with the settings and every server. It only reads."));
-    byId("advice-body").append(empty("Looks for indexes that would pay for the statements seen so far, and for those that nothing uses."));
     askOnClick(byId("doctor-ask"), byId("doctor-body"), () => ask("live/doctor"), renderDoctor);
     askOnClick(byId("advice-ask"), byId("advice-body"), () => ask("live/advice"), renderAdvice);
-    this.#lookAtRevisions();
-    setInterval(() => document.hidden || this.#lookAtRevisions(), REVISIONS);
+  }
+
+  /** Called at each beginning: a program that is watched from outside cannot be asked. */
+  begin({ has_database: hasDatabase }) {
+    if (this.#hasDatabase === hasDatabase) return;
+    this.#hasDatabase = hasDatabase;
+    clearInterval(this.#timer);
+    for (const id of ["doctor-ask", "advice-ask"]) byId(id).hidden = !hasDatabase;
+    const texts = hasDatabase ? TEXTS : OUTSIDE;
+    byId("doctor-body").replaceChildren(empty(...texts.doctor));
+    byId("advice-body").replaceChildren(empty(...texts.advice));
+    if (hasDatabase) {
+      this.#lookAtRevisions();
+      this.#timer = setInterval(() => document.hidden || this.#lookAtRevisions(), REVISIONS);
+    } else {
+      byId("revisions-body").replaceChildren(empty(...texts.revisions));
+    }
   }
 
   async #lookAtRevisions() {

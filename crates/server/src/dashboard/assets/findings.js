@@ -26,7 +26,14 @@ export function renderFinding(finding) {
     element("h3", {}, element("span", { class: "tag", "data-level": level }, tag), element("a", { href: statementAddress(finding.fingerprint) }, headline(finding))),
     element("p", { class: "cost" }, element("strong", {}, `${duration(finding.lost)} lost`), ` in ${plural(finding.scopes, "scope")}`),
     element("p", {}, ...proof(finding)),
-    finding.suggestion ? copyable(finding.suggestion) : null);
+    ...suggestion(finding.suggestion));
+}
+
+/** "call X once" as a call that can be copied; any other advice as a sentence. */
+function suggestion(text) {
+  const call = /^call (.+) once$/.exec(text ?? "")?.[1];
+  if (call) return [element("p", {}, "Call this once instead:"), copyable(call)];
+  return text ? [element("p", {}, `Instead: ${visible(text)}.`)] : [];
 }
 
 function headline({ runs, summary }) {

@@ -25,7 +25,7 @@ const findings = new Findings();
 const pools = new Pools();
 const servers = new Servers();
 const page = new StatementPage();
-new Checks();
+const checks = new Checks();
 startTheme(byId("theme"), () => charts.redraw());
 
 let state = "connecting";
@@ -65,6 +65,8 @@ function showState(name, reason) {
 const stream = new Stream("live/events", {
   hello({ source, history }) {
     showSource(source);
+    checks.begin(source);
+    page.hasDatabase = source.has_database;
     samples.reset(history);
   },
   tick(tick) {

@@ -25,11 +25,11 @@ export const statementAddress = (fingerprint) => `#/statement/${encodeURICompone
 function siteNode() {
   const [folders, file] = [element("span", { class: "folders" }), element("span", { class: "file" })];
   const node = element("span", { class: "site" }, folders, file);
-  const fill = (place, more) => {
+  const fill = (place) => {
     const text = visible(place) || "unknown call site";
     const end = text.lastIndexOf("/") + 1;
     setText(folders, text.slice(0, end));
-    setText(file, text.slice(end) + more);
+    setText(file, text.slice(end));
     setAttribute(node, "title", text);
   };
   return { node, fill };
@@ -41,12 +41,12 @@ export function statementCell() {
   const notes = element("span", { class: "notes" });
   const at = siteNode();
   const node = element("div", { class: "statement-cell" }, link, element("span", { class: "second" }, notes, at.node));
-  const fill = ({ text, fingerprint, at: place }, note = "", more = "") => {
+  const fill = ({ text, fingerprint, at: place }, note = "") => {
     setText(link, condensed(text));
     setAttribute(link, "href", fingerprint ? statementAddress(fingerprint) : null);
     setAttribute(link, "title", visible(text).slice(0, 600));
     setText(notes, note);
-    at.fill(place, more);
+    at.fill(place);
   };
   return { node, link, fill };
 }

@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 import { byId, element, isHeld, renderIfChanged, setText } from "./dom.js";
 import { eventRow, eventTable } from "./activity.js";
 import { renderFinding } from "./findings.js";
-import { count, duration, exact, NONE, percent, plural, rate } from "./format.js";
+import { count, duration, NONE, percent, plural, rate } from "./format.js";
 import { copyable, empty } from "./panel.js";
 import { renderPlan } from "./plan.js";
 import { describeWindow } from "./statements.js";
@@ -20,6 +20,8 @@ export class StatementPage {
   #parts = null;
   #ticks = 0;
   #explained = null;
+  /** Explaining needs a connection, which a page that watches from outside lacks. */
+  hasDatabase = true;
 
   /** Opens the page of a statement and sets the focus to its title. */
   async open(fingerprint) {
@@ -65,6 +67,7 @@ export class StatementPage {
   #show(statement) {
     this.#parts ??= this.#build(statement);
     const parts = this.#parts;
+    parts.explain.hidden = !this.hasDatabase;
     setText(this.title, visible(statement.summary) || "Statement");
     setText(this.subtitle, `fingerprint ${visible(statement.fingerprint)}`);
     parts.fill(statement, this.window ?? 300);
@@ -89,7 +92,7 @@ export class StatementPage {
     text.classList.add("text-panel");
     this.#frame(element("div", { class: "columns" }, element("div", { class: "wide" }, text, panelWith("Plan", explain, plan), eventPanel),
       element("div", { class: "side" }, timesPanel, panel("Called at", calls), panel("Findings", findings))));
-    return { fill: times.fill, calls, findings, plan, events: new Slots(events.body, eventRow), eventPanel };
+    return { fill: times.fill, explain, calls, findings, plan, events: new Slots(events.body, eventRow), eventPanel };
   }
 
   async #explain(button) {
@@ -123,6 +126,11 @@ const FIGURES = [
   ["p50", (one) => duration(one.p50)], ["p95", (one) => duration(one.p95)], ["p99", (one) => duration(one.p99)], ["Rows", (one) => count(one.rows)], ["Errors", (one) => count(one.errors)],
 ];
 
+// Where the time of the whole run went.
+const whereTimeWent = ({ total, executed, fetched, decoded, waited, max }) =>
+  `The slowest took ${duration(max)}. Of ${duration(total)} in all, ${duration(executed)} passed until the first row, ${duration(fetched)} while rows arrived ` +
+  `and ${duration(decoded)} in decoding. Before that, sessions waited ${duration(waited)} for a connection.`;
+
 /** The times in the window and in the whole run, side by side. */
 function timesTable() {
   const recent = element("th", { scope: "col", class: "number" });
@@ -137,7 +145,7 @@ function timesTable() {
       setText(row.recent, statement.window ? row.text(statement.window) : NONE);
       setText(row.whole, row.text(statement));
     }
-    setText(facts, `In the whole run: the slowest took ${duration(statement.max)}; waited ${duration(statement.waited)} for connections; ${plural(statement.fetched ?? 0, "row")} fetched, ${exact(statement.decoded ?? 0)} decoded.`);
+    setText(facts, whereTimeWent(statement));
   };
   return { table, fill };
 }

@@ -29,7 +29,7 @@ export class Statements {
   #window = 0;
   #sort = { column: COLUMNS[1], direction: "descending" };
   #showsAll = false;
-  #sortedAt = 0;
+  #sortedAt = -SETTLE;
   #filter = byId("filter");
   #body = element("tbody");
   #heads = new Map();
@@ -184,7 +184,7 @@ function place(body, nodes) {
 }
 
 function fill(row, statement) {
-  row.cell.fill(statement, statement.finding ? "N+1" : "", statement.has_plan ? " · has a plan" : "");
+  row.cell.fill(statement, statement.finding ? "N+1" : "");
   setText(row.share, percent(statement.share));
   setProperty(row.bar, "--share", statement.share.toFixed(3));
   row.spark.update(statement.spark);

@@ -2,7 +2,9 @@
 
 use tallybook_doctor::Severity;
 
-use super::{Evidence, Level, counted};
+use super::Evidence;
+use super::verdict::Level;
+use super::words::counted;
 
 pub(super) fn schema(evidence: &Evidence<'_>) -> (Level, String) {
     if !evidence.settings.has_database {

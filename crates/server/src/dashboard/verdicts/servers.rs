@@ -2,8 +2,10 @@
 
 use tallybook::{NodeRole, NodeState, PoolReport, Report};
 
+use super::Evidence;
 use super::asked::by_doctor;
-use super::{Evidence, Level, counted, time};
+use super::verdict::Level;
+use super::words::{counted, time};
 
 /// Samples of the last minute, and of a moment.
 const MINUTE: usize = 60;

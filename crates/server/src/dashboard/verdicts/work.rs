@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tallybook::{Confidence, MonitorMode};
 
-use super::{Evidence, Level, counted, time};
+use super::Evidence;
+use super::verdict::Level;
+use super::words::{counted, time};
 
 /// Samples of the last minute.
 const MINUTE: usize = 60;
