@@ -6,11 +6,12 @@ use super::{Evidence, asked, servers, work};
 /// Returns all judgements, in the order of the page.
 pub(in super::super) fn verdicts(evidence: &Evidence<'_>) -> Vec<Verdict> {
     type Judge = fn(&Evidence<'_>) -> (Level, String);
-    const JUDGES: [(&str, &str, Judge); 10] = [
+    let slow = if work::runs_long(evidence) { "running" } else { "events" };
+    let judges: [(&str, &str, Judge); 10] = [
         ("pool", "pools", servers::pool),
         ("latency", "latency", work::latency),
         ("errors", "events", work::errors),
-        ("slow", "events", work::slow),
+        ("slow", slow, work::slow),
         ("n_plus_one", "findings", work::n_plus_one),
         ("replicas", "servers", servers::replicas),
         ("spill", "servers", servers::spill),
@@ -18,7 +19,7 @@ pub(in super::super) fn verdicts(evidence: &Evidence<'_>) -> Vec<Verdict> {
         ("indexes", "doctor", asked::indexes),
         ("disk", "doctor", servers::disk),
     ];
-    let judged = JUDGES.into_iter().map(|(name, panel, judge)| {
+    let judged = judges.into_iter().map(|(name, panel, judge)| {
         let (level, text) = judge(evidence);
         Verdict { name, level, text, panel }
     });

@@ -4,6 +4,8 @@ mod asked;
 mod evidence;
 mod judges;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod words;
 mod work;

@@ -22,7 +22,10 @@ const SOARED: f64 = 5.0;
 const MANY_ERRORS: f64 = 10.0;
 /// Slow statements in the window.
 const MANY_SLOW: usize = 10;
-const STUCK: Duration = Duration::from_secs(30);
+/// A statement that runs for so long is worth a look.
+const LONG: Duration = Duration::from_secs(2);
+/// One that runs for so long keeps people waiting, most often behind a lock.
+const STUCK: Duration = Duration::from_secs(10);
 /// The part of all time that a loop may lose.
 const GREAT_LOSS: f64 = 0.1;
 
@@ -66,17 +69,27 @@ pub(super) fn errors(evidence: &Evidence<'_>) -> (Level, String) {
     }
 }
 
+/// Returns whether a statement that has not ended is worth a look.
+pub(super) fn runs_long(evidence: &Evidence<'_>) -> bool {
+    longest_running(evidence) >= LONG
+}
+
+fn longest_running(evidence: &Evidence<'_>) -> Duration {
+    evidence.report.running.first().map(|running| running.running).unwrap_or_default()
+}
+
 pub(super) fn slow(evidence: &Evidence<'_>) -> (Level, String) {
     let report = evidence.report;
     let window = evidence.window.totals().elapsed;
     let is_recent = |ended: DateTime<Utc>| (report.at - ended).to_std().unwrap_or_default() <= window;
     let slow = report.events.iter().filter(|event| event.failure.is_none() && is_recent(event.ended)).count();
-    let longest = report.running.first().map(|running| running.running).unwrap_or_default();
+    let longest = longest_running(evidence);
     if longest >= STUCK {
         return (Level::Bad, format!("one has been running for {}", time(longest)));
     }
     let text = format!("{} in {}", counted(slow as u64, "slow statement", "slow statements"), time(window));
     match slow {
+        0 if longest >= LONG => (Level::Warn, format!("one has been running for {}", time(longest))),
         0 => (Level::Ok, format!("none in {}", time(window))),
         slow if slow < MANY_SLOW => (Level::Warn, text),
         _ => (Level::Bad, text),
