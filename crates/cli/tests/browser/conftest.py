@@ -34,8 +34,8 @@ def open_dashboard(browser, address, request):
     """Opens the dashboard in a window of its own, and checks at the end what it must never do."""
     opened = []
 
-    def open_one(width=1600, height=1000, theme="light"):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+    def open_one(width=1600, height=1000, theme="light", **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **options)
         dashboard = Dashboard(context, address)
         opened.append(dashboard)
         dashboard.open()

@@ -1,4 +1,4 @@
-"""Makes the pictures of the dashboard in docs/images, of `tallybook serve --demo` after a minute:
+"""Makes the pictures of the dashboard in docs/images, of `tallybook serve --demo` after two minutes:
 
     scripts/install-needs && cargo build --release
     target/browser/bin/python crates/cli/tests/browser/pictures.py target/release/tallybook
@@ -20,8 +20,8 @@ PICTURES = [
     ("dashboard-dark", {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "dark"}),
     ("dashboard-phone", {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2}),
 ]
-# Seconds of history that the charts show.
-HISTORY = 60
+# Samples that the charts show, one a second: with these they are full.
+HISTORY = 112
 LARGEST = 300_000
 
 
@@ -34,8 +34,11 @@ def main(program):
             address = json.loads(served.stdout.readline())["address"].rstrip("/") + "/"
             path = os.environ.get("TALLYBOOK_CHROMIUM", "/usr/bin/chromium")
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            for name, options in PICTURES:
-                take(Dashboard(browser.new_context(locale="en-GB", **options), address), name)
+            opened = [(name, Dashboard(browser.new_context(locale="en-GB", **options), address)) for name, options in PICTURES]
+            for _, dashboard in opened:
+                dashboard.open()
+            for name, dashboard in opened:
+                take(dashboard, name)
             browser.close()
         finally:
             served.terminate()
@@ -43,12 +46,10 @@ def main(program):
 
 def take(dashboard, name):
     """Waits until there is something to see, and keeps the picture."""
-    dashboard.open()
     dashboard.wait_for_rows(10)
     dashboard.page.wait_for_selector(".finding")
     drawn = dashboard.page.locator("#throughput .canvas")
-    eventually(lambda: int(drawn.get_attribute("aria-valuemax")) >= HISTORY, "a minute of history", seconds=180)
-    dashboard.page.mouse.move(0, 0)
+    eventually(lambda: int(drawn.get_attribute("aria-valuemax")) >= HISTORY, "enough history", seconds=240)
     file = IMAGES / f"{name}.png"
     dashboard.page.screenshot(path=file)
     assert not dashboard.offences(), dashboard.offences()

@@ -1,5 +1,7 @@
 """The dashboard of `tallybook serve --demo`, which has live load, an N+1 loop and a query without its index."""
 
+import gzip
+
 import pytest
 
 from dashboard import eventually
@@ -38,6 +40,9 @@ def test_nothing_moves_while_figures_are_renewed(open_dashboard):
     dashboard.page.evaluate("watched.shift = 0")
     dashboard.wait_for_ticks(12)
     assert dashboard.page.evaluate("watched.shift") < 0.02
+    # The observer would have seen it.
+    dashboard.page.evaluate("document.querySelector('main').style.paddingTop = '400px'")
+    eventually(lambda: dashboard.page.evaluate("watched.shift") > 0.02, "a shift that is made on purpose")
 
 
 def test_a_statement_opens_and_shows_its_plan(open_dashboard):
@@ -180,6 +185,34 @@ def test_one_cursor_shows_its_values_in_every_legend(open_dashboard):
     dashboard.page.hover("#latency .u-over", position={"x": 100, "y": 30})
     eventually(lambda: dashboard.page.locator("#pool[data-pointed]").count() == 1, "the cursor in another chart")
     assert dashboard.text("#time-span").startswith("at ")
+
+
+def test_arrow_keys_move_the_cursor_of_a_chart(open_dashboard):
+    dashboard = open_dashboard()
+    dashboard.wait_for_ticks(4)
+    dashboard.page.click("#pause")
+    chart = dashboard.page.locator("#latency .canvas")
+    chart.focus()
+    newest = int(chart.get_attribute("aria-valuenow"))
+    dashboard.page.keyboard.press("ArrowLeft")
+    eventually(lambda: int(chart.get_attribute("aria-valuenow")) == newest - 1, "the value before")
+    assert dashboard.text("#time-span").startswith("at ")
+    assert "p99" in chart.get_attribute("aria-valuetext")
+
+
+def test_nothing_is_animated_for_those_who_asked_for_less_motion(open_dashboard):
+    dashboard = open_dashboard(reduced_motion="reduce")
+    dashboard.wait_for_ticks(2)
+    assert dashboard.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_the_page_with_all_its_parts_has_less_than_150_kb_compressed(open_dashboard):
+    dashboard = open_dashboard()
+    names = dashboard.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+    parts = [name for name in names if "/assets/" in name] + [dashboard.address]
+    assert len(parts) > 10
+    size = sum(len(gzip.compress(dashboard.context.request.get(part).body())) for part in parts)
+    assert size < 150_000, size
 
 
 def test_it_pauses_while_the_page_is_hidden(open_dashboard):

@@ -92,7 +92,7 @@ async fn place_and_fill(
 ) -> Result<(), tallybook::book::RecordError> {
     sleep(BETWEEN_FILLS).await;
     let symbol = SYMBOLS[number as usize % SYMBOLS.len()];
-    let action = if number % 2 == 0 { Action::Buy } else { Action::Sell };
+    let action = if number.is_multiple_of(2) { Action::Buy } else { Action::Sell };
     let new = NewTrade::market(portfolio, action, symbol, Decimal::from(FILLS_OF_AN_ORDER));
     let trade = db
         .write(async |session| -> tallybook::book::Result<_> { Trades::new(session).create(&new).await })

@@ -10,6 +10,8 @@ const FIRST = 12;
 /** Milliseconds between two changes of the order, so that rows do not jump. */
 const SETTLE = 10000;
 
+const NOTHING = "Nothing ran in this window yet. Figures appear as soon as the program asks its database for something.";
+
 const COLUMNS = [
   { id: "text", name: "Statement", of: (one) => one.text, first: "ascending" },
   { id: "share", name: "Time", of: (one) => one.share, title: "Part of all time in the window" },
@@ -33,7 +35,7 @@ export class Statements {
   #filter = byId("filter");
   #body = element("tbody");
   #heads = new Map();
-  #none = empty("Nothing ran in this window yet. Figures appear as soon as the program asks its database for something.");
+  #none = empty();
   #more = element("button", { class: "button more", type: "button", hidden: true, onclick: () => this.#toggle() });
 
   constructor() {
@@ -143,7 +145,7 @@ export class Statements {
     place(this.#body, shown.map((one) => this.#rows.get(one.fingerprint).node));
     this.#rove();
     this.#none.hidden = matching.length > 0;
-    if (this.#statements.length) setText(this.#none, "No statement matches the filter.");
+    setText(this.#none, this.#filter.value.trim() ? "No statement matches the filter." : NOTHING);
     this.#more.hidden = sorted.length <= FIRST;
     setText(this.#more, this.#showsAll ? `Show the first ${FIRST}` : `Show all ${sorted.length}`);
     const cut = this.#total > this.#statements.length ? `${this.#statements.length} of ${count(this.#total)}` : count(this.#total);
