@@ -209,7 +209,7 @@ pub use tallybook_core::{
 pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
     PoolReport, QueryFinding, Report, RunningReport, Scope, ScopeCounts, ScopeSummary, Source,
-    SourceLocation, StatementEvent, StatementReport,
+    SourceLocation, StatementEvent, StatementReport, Workload, WorkloadStatement,
 };
 
 pub use database::Database;

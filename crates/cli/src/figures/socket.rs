@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tallybook::Report;
-use tallybook::Settings;
-use tokio::io::AsyncReadExt;
+use serde::de::DeserializeOwned;
+use tallybook::{Report, Settings, Workload};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -34,7 +34,16 @@ impl Socket {
 
     /// Reads the program's current report.
     pub(crate) async fn report(&self) -> Result<Report> {
-        let text = timeout(LIMIT, self.read()).await;
+        self.ask("report\n").await
+    }
+
+    /// Reads the program's workload: its statements, with row values as parameters.
+    pub(crate) async fn workload(&self) -> Result<Workload> {
+        self.ask("workload\n").await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: &str) -> Result<T> {
+        let text = timeout(LIMIT, self.read(request)).await;
         let path = self.0.display();
         let text = text.map_err(|_| anyhow!("{path} did not answer within {} s", LIMIT.as_secs()))??;
         if text.is_empty() {
@@ -45,7 +54,7 @@ impl Socket {
         })
     }
 
-    async fn read(&self) -> Result<Vec<u8>> {
+    async fn read(&self, request: &str) -> Result<Vec<u8>> {
         let path = self.0.display();
         let mut stream = UnixStream::connect(&self.0).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => anyhow!(
@@ -60,6 +69,7 @@ impl Socket {
             }
             _ => anyhow!("cannot connect to {path}: {error}"),
         })?;
+        stream.write_all(request.as_bytes()).await.with_context(|| format!("cannot write to {path}"))?;
         let mut text = Vec::new();
         let mut report = (&mut stream).take(MAX_REPORT + 1);
         report.read_to_end(&mut text).await.with_context(|| format!("cannot read from {path}"))?;
