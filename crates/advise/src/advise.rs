@@ -75,7 +75,7 @@ pub async fn advise(db: &Database, workload: &Workload, options: &Options) -> Re
     let add = describe(&mut scratch, &statements, picks, &catalog, &copied, dialect).await;
     drop(scratch);
 
-    let drop = drops(db, &catalog, &plans, workload).await?;
+    let drop = drops(db, &catalog, &plans, workload, options).await?;
     let helped: BTreeSet<_> =
         add.iter().flat_map(|index| &index.gains).map(|gain| gain.fingerprint.clone()).collect();
     Ok(Advice {
@@ -171,7 +171,7 @@ async fn describe(
         }
         let table = catalog.table(&pick.candidate.table);
         let scale = scale(table, copied);
-        let cost = pick.writes as f64 * pick.insert.with.saturating_sub(pick.insert.without).as_secs_f64();
+        let cost = pick.writes as f64 * pick.insert.cost();
         let how = if dialect == Dialect::Postgres { "CONCURRENTLY " } else { "" };
         advised.push(AdvisedIndex {
             sql: pick.candidate.sql(&pick.name, how),

@@ -9,6 +9,7 @@ use tallybook_sql::error::Result;
 
 use crate::advice::{DropReason, IndexToDrop, Refusal};
 use crate::catalog::{Catalog, Index, Table};
+use crate::options::Options;
 use crate::sql_text::name;
 use crate::workload::SeenStatements;
 
@@ -39,6 +40,7 @@ pub(crate) async fn drops(
     catalog: &Catalog,
     plans: &Plans,
     workload: &Workload,
+    options: &Options,
 ) -> Result<Vec<IndexToDrop>> {
     let review = Doctor::review_indexes(db.settings()).await?;
     let dialect = db.dialect();
@@ -51,6 +53,9 @@ pub(crate) async fn drops(
     let all =
         || catalog.tables.iter().flat_map(|table| table.indexes.iter().map(move |index| (table, index)));
     for (table, index) in all() {
+        if options.kept_indexes.contains(&index.name) {
+            continue;
+        }
         let redundant = review.redundant.iter().find(|redundant| redundant.name == index.name);
         if let Some(redundant) = redundant {
             let reason = if redundant.is_same { DropReason::Duplicate } else { DropReason::Prefix };

@@ -277,7 +277,7 @@ impl Search<'_> {
             return Ok(Err("its table is gone".to_owned()));
         };
         let insert = self.scratch.insert_times(table, name).await?;
-        let cost = writes as f64 * insert.with.saturating_sub(insert.without).as_secs_f64();
+        let cost = writes as f64 * insert.cost();
         if is_timed && cost > saved {
             return Ok(Err(format!(
                 "its writes would cost more than its reads save: {writes} rows written, {}; saved {}",

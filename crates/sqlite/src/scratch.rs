@@ -80,6 +80,8 @@ impl Scratch {
             functions::register(&sqlite)?;
             rusqlite::vtab::array::load_module(&sqlite)?;
             set_stable_plans(&sqlite, true)?;
+            // A referenced table may be missing here.
+            sqlite.execute_batch("PRAGMA foreign_keys = OFF")?;
             let stop = stop.clone();
             sqlite.progress_handler(STOP_INTERVAL, Some(move || stop.is_over()))?;
             Ok(sqlite)

@@ -49,11 +49,27 @@ pub(crate) struct Work {
     pub(crate) indexes: Vec<String>,
 }
 
-/// Durations without and with some indexes, medians.
+/// Part of the time of an insert that maintaining an index takes at least: less cannot be told from noise.
+const MIN_COST: f64 = 0.05;
+
+/// Durations without and with some indexes: medians of reads, the shortest of inserts, whose difference is small.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) without: Duration,
     pub(crate) with: Duration,
+}
+
+impl Times {
+    /// Returns what the index costs an insert, in seconds.
+    pub(crate) fn cost(&self) -> f64 {
+        let without = self.without.as_secs_f64();
+        (self.with.as_secs_f64() - without).max(without * MIN_COST)
+    }
+
+    fn shortest(without: &[Duration], with: &[Duration]) -> Self {
+        let shortest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
+        Self { without: shortest(without), with: shortest(with) }
+    }
 }
 
 impl Scratch {

@@ -106,14 +106,19 @@ impl SqliteScratch {
                 }
                 Ok(total / samples.len().max(1) as u32)
             };
-            in_turn(scratch, &without, run)
+            let (without, with) = in_turn(scratch, &without, run)?;
+            Ok(Times { without: median(without), with: median(with) })
         })
         .await
     }
 
     pub(super) async fn insert_times(&self, table: &Table, index: &str) -> Result<Times> {
         let (table, index) = (table.clone(), index.to_owned());
-        self.call(move |scratch| in_turn(scratch, &[index], |scratch| insert(scratch, &table))).await
+        self.call(move |scratch| {
+            let (without, with) = in_turn(scratch, &[index], |scratch| insert(scratch, &table))?;
+            Ok(Times::shortest(&without, &with))
+        })
+        .await
     }
 }
 
@@ -151,7 +156,7 @@ fn in_turn(
     scratch: &Scratch,
     without: &[String],
     work: impl Fn(&Scratch) -> Result<Duration>,
-) -> Result<Times> {
+) -> Result<(Vec<Duration>, Vec<Duration>)> {
     let mut times = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         scratch.execute("SAVEPOINT turn")?;
@@ -164,7 +169,7 @@ fn in_turn(
         times.0.push(measured?);
         times.1.push(work(scratch)?);
     }
-    Ok(Times { without: median(times.0), with: median(times.1) })
+    Ok(times)
 }
 
 /// Inserts rows of a table again that were deleted before, and returns the time for one.

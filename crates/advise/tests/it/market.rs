@@ -108,7 +108,10 @@ pub(crate) const BY_PREFIX: &str = "SELECT id FROM fills WHERE trader_id = $1";
 
 /// The trap that takes few reads and many writes.
 pub(crate) const RARE_READ: &str = "SELECT length(payload) AS size FROM events WHERE kind = $1";
-const WRITES: &str = "INSERT INTO events (kind, payload) SELECT i % 100, 'more ' || i FROM numbers";
+const WRITES: [&str; 2] = [
+    "INSERT INTO events (kind, payload) SELECT i % 100, 'more ' || i FROM numbers",
+    "DELETE FROM events WHERE id > 20000",
+];
 
 /// Works on the market, and returns the database with what its monitor saw.
 pub(crate) async fn work(url: &str) -> Database {
@@ -116,7 +119,9 @@ pub(crate) async fn work(url: &str) -> Database {
     read(&db).await;
     db.read().await.unwrap().run(all::<(i64,)>(RARE_READ, params![7])).await.unwrap();
     for _ in 0..5 {
-        run(&db, WRITES).await;
+        for sql in WRITES {
+            run(&db, sql).await;
+        }
     }
     db
 }

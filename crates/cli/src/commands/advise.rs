@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
+use tallybook::book::REVISIONS;
+use tallybook::migrate::indexes_of;
 use tallybook::{Database, Escaped, MonitorMode, OpenMode, Settings, Workload};
 use tallybook_advise::{Advice, Options, advise, compare, workload_of_server};
 
@@ -52,7 +54,9 @@ async fn advise_on(target: Endpoint, args: &Advise, as_json: bool) -> Result<Exi
         db.close().await;
         return Ok(ExitCode::SUCCESS);
     }
-    let options = Options::default().within(Duration::from_secs(args.within)).max_rows(args.rows);
+    // The book's own revisions made these on purpose, and would miss them.
+    let kept = indexes_of(REVISIONS);
+    let options = Options::default().within(Duration::from_secs(args.within)).max_rows(args.rows).keep(kept);
     let spinner = progress::waiting("trying indexes on a scratch copy");
     let advice = advise(&db, &workload, &options).await;
     spinner.finish_and_clear();
