@@ -1,5 +1,6 @@
 //! The command line.
 
+mod advise;
 mod bench;
 mod check;
 mod migrate;
@@ -14,12 +15,14 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::figures::Order;
+pub(crate) use advise::Advise;
 pub(crate) use bench::{Bench, Indexes, Load, Pace};
 pub(crate) use check::{Check, CheckBook};
 pub(crate) use migrate::Migrate;
 pub(crate) use record::Record;
 pub(crate) use serve::{CreateToken, ScopeName, Serve, Token};
 
+use advise::ADVISE_HELP;
 use check::CHECK_HELP;
 use record::RECORD_HELP;
 use serve::{SERVE_HELP, TOKEN_HELP};
@@ -66,9 +69,11 @@ Examples:
   tallybook bench load --rate 500 --seconds 30    load, with latencies that hide no stall
   tallybook watch /run/book/figures.sock          watch a program that has DB_MONITOR_SOCKET set
   tallybook doctor                                what is wrong with a database and its replicas
+  tallybook advise --socket /run/book/figures.sock
 
 Settings come from the environment and from .env in the working directory; see .env.example.
-Exit codes: 0 done, 1 failed, 2 wrong usage; check: 3 differences; doctor: 3 warnings, 4 critical findings.";
+Exit codes: 0 done, 1 failed, 2 wrong usage; check: 3 differences; advise: 3 advice; doctor: 3 warnings, 4 critical
+findings.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -109,6 +114,9 @@ pub(crate) enum Command {
     /// Check the settings and every node they name: problems, why they matter, and the command to run next
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
+    /// Advise on indexes for the statements of a program, proved on a scratch copy
+    #[command(after_help = ADVISE_HELP)]
+    Advise(Advise),
     /// Print what happened while `tallybook watch --record` ran
     #[command(after_help = REPORT_HELP)]
     Report(Report),

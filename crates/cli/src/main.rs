@@ -1,6 +1,7 @@
 //! The program `tallybook`: migrates, fills, exports, imports, checks and measures a book, diagnoses its database, and
 //! watches programs that use Tallybook.
 
+mod advice;
 mod args;
 mod atomic_file;
 mod commands;

@@ -40,6 +40,7 @@
 //! | `nodes` | checks that compare several nodes |
 //! | `revisions` | the check of revisions and schema, for both dialects |
 //! | `node`, `probe` | nodes from the settings; the context that a check gets |
+//! | `index_review` | what the index advice asks of the same checks |
 //! | `outcome`, `node_report` | what becomes of its result; what all checks of a node found and collected |
 //! | `units` | formatting of sizes and times, quoting for shells and SQL |
 //!
@@ -118,6 +119,7 @@ extern crate tallybook_sql as tallybook;
 mod configuration;
 mod doctor;
 mod finding;
+mod index_review;
 mod node;
 mod node_report;
 mod nodes;
@@ -132,6 +134,7 @@ mod units;
 
 pub use doctor::Doctor;
 pub use finding::{Finding, Next};
+pub use index_review::{IndexReview, RedundantIndex, UnreadIndex};
 pub use node::{ConfiguredAs, Node, NodeFacts, Role};
 pub use report::Report;
 pub use severity::Severity;

@@ -74,6 +74,7 @@ mod span;
 mod statement_event;
 mod statement_registry;
 mod statement_stats;
+mod workload;
 
 pub use budget::{Budget, BudgetExceeded};
 pub use detect::{Confidence, QueryFinding, Source, SourceLocation};
@@ -88,10 +89,11 @@ pub use scope_summary::{CallCount, ScopeCounts, ScopeSummary};
 pub use statement_event::StatementEvent;
 
 pub use monitor::Monitor;
+pub use workload::{Workload, WorkloadStatement};
 // For the facade, which reads plans and foreign keys, and serves the socket.
 #[doc(hidden)]
 pub use foreign_keys::ForeignKeys;
 #[doc(hidden)]
 pub use plans::ExplainRequest;
 #[doc(hidden)]
-pub use socket::{SocketServer, serve};
+pub use socket::{SocketAnswer, SocketRequest, SocketServer, serve};

@@ -125,6 +125,10 @@ impl SessionRecorder {
         self.monitor.as_ref().expect("a recorder in use has a session")
     }
 
+    fn dialect(&self) -> Dialect {
+        self.monitor.as_ref().map_or(Dialect::Postgres, |monitor| monitor.server.dialect)
+    }
+
     /// Looks up the statements of the next pipeline, and gives each a buffer for the keys of its rows.
     fn prepare(&mut self, queries: &mut [&mut dyn Query], is_recorded: bool) {
         let Some(monitor) = &self.monitor else { return };
@@ -153,7 +157,7 @@ impl SessionRecorder {
     fn add_to_history(&mut self, queries: &mut [&mut dyn Query], scope: Option<&Scope>) {
         let (number, sent_at) = (self.number, self.sent_at);
         let pipeline = &self.pipeline;
-        let dialect = self.monitor.as_ref().map_or(Dialect::Postgres, |monitor| monitor.server.dialect);
+        let dialect = self.dialect();
         let mut sent = |history: &mut History| {
             let sent = pipeline.iter().zip(queries.iter_mut()).map(|((statement, call), query)| {
                 let request = &*query.request();
@@ -207,6 +211,8 @@ impl SessionRecorder {
         let request = query.request();
         let run = CompletedRun { call: *call, waited, timing, rows: request.rows, bytes: request.bytes };
         statement.record_success(&run);
+        let sql = request.statement.sql(self.dialect());
+        statement.samples.record(sql, request.values());
         self.changed_schema |= statement.fingerprint.changes_schema();
         if let Some(columns) = request.key_sample.as_ref().and_then(|sample| sample.columns.as_ref()) {
             statement.key_columns.get_or_init(|| Arc::clone(columns));

@@ -6,11 +6,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::report::Report;
+use super::workload::Workload;
 
 /// Time limit for an answer: longer than a program takes to disconnect readers that block it.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -56,16 +58,30 @@ impl ReportSocket {
     /// If no program serves the socket, it belongs to another user, or the program does not answer with a report within five
     /// seconds.
     pub async fn report(&self) -> Result<Report, ReportSocketError> {
+        self.ask("report\n").await
+    }
+
+    /// Reads the program's workload: its statements, with row values as parameters.
+    ///
+    /// # Errors
+    /// As [`ReportSocket::report`].
+    pub async fn workload(&self) -> Result<Workload, ReportSocketError> {
+        self.ask("workload\n").await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: &str) -> Result<T, ReportSocketError> {
         let failed = |reason| ReportSocketError { path: self.0.clone(), reason };
-        let text = timeout(LIMIT, self.read()).await.unwrap_or(Err(Reason::Silent)).map_err(failed)?;
+        let text = timeout(LIMIT, self.read(request)).await.unwrap_or(Err(Reason::Silent)).map_err(failed)?;
         if text.is_empty() {
             return Err(failed(Reason::Empty));
         }
         serde_json::from_slice(&text).map_err(|error| failed(Reason::NoReport(error)))
     }
 
-    async fn read(&self) -> Result<Vec<u8>, Reason> {
+    async fn read(&self, request: &str) -> Result<Vec<u8>, Reason> {
         let mut stream = UnixStream::connect(&self.0).await.map_err(Reason::Connect)?;
+        // A program that has answered and closed already is read all the same.
+        let _ = stream.write_all(request.as_bytes()).await;
         let mut text = Vec::new();
         (&mut stream).take(Self::MAX_REPORT + 1).read_to_end(&mut text).await.map_err(Reason::Read)?;
         if text.len() as u64 > Self::MAX_REPORT { Err(Reason::TooLong) } else { Ok(text) }

@@ -1,6 +1,7 @@
-//! The Unix socket where `tallybook watch` reads reports.
+//! The Unix socket where `tallybook watch` reads reports and `tallybook advise` reads the workload.
 //!
-//! A client that connects receives the report as one line of JSON, then end of file.
+//! A client may send one line, the name of what it wants: `report` or `workload`. It receives that as one line of JSON,
+//! then end of file. A client that sends nothing and closes its writing half, or waits, receives the report.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -9,20 +10,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tallybook_sql::error::{Error, Result};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::report::Report;
+use super::workload::Workload;
 
 const SETTING: &str = "DB_MONITOR_SOCKET";
 /// Clients served at once; further ones wait.
 const MAX_CLIENTS: usize = 8;
 /// Time limit for answering one client.
 const IO_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a client to say what it wants.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
+/// Bytes of the longest request, line end included.
+const MAX_REQUEST: u64 = 16;
 /// Pause after `accept` failed, for example because too many files are open.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Only the user of the process may connect.
@@ -44,10 +51,29 @@ struct FileId {
     inode: u64,
 }
 
-/// Serves `report` at `path` until the [`SocketServer`] is dropped or `report` returns `None`. Must be called on a
-/// Tokio runtime.
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketRequest {
+    /// The report, which has no row values in it.
+    Report,
+    /// The workload, which has.
+    Workload,
+}
+
+/// What a client receives.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum SocketAnswer {
+    /// To [`SocketRequest::Report`].
+    Report(Box<Report>),
+    /// To [`SocketRequest::Workload`].
+    Workload(Box<Workload>),
+}
+
+/// Serves `answer` at `path` until the [`SocketServer`] is dropped. A client gets nothing if `answer` returns `None`.
+/// Must be called on a Tokio runtime.
 ///
-/// `report` should hold the database weakly, or the serving task keeps it open.
+/// `answer` should hold the database weakly, or the serving task keeps it open.
 ///
 /// # Errors
 ///
@@ -55,11 +81,11 @@ struct FileId {
 /// created there.
 pub async fn serve(
     path: &Path,
-    report: impl Fn() -> Option<Report> + Send + Sync + 'static,
+    answer: impl Fn(SocketRequest) -> Option<SocketAnswer> + Send + Sync + 'static,
 ) -> Result<SocketServer> {
     remove_stale_socket(path).await?;
     let (listener, file, owner) = bind(path).map_err(|error| cannot_bind(path, error))?;
-    let task = tokio::spawn(accept(listener, owner, report));
+    let task = tokio::spawn(accept(listener, owner, Arc::new(answer)));
     Ok(SocketServer { path: path.to_owned(), file, task })
 }
 
@@ -116,7 +142,11 @@ fn bind(path: &Path) -> io::Result<(UnixListener, FileId, u32)> {
     Ok((listener, FileId::of(&metadata), metadata.uid()))
 }
 
-async fn accept(listener: UnixListener, owner: u32, report: impl Fn() -> Option<Report>) {
+async fn accept(
+    listener: UnixListener,
+    owner: u32,
+    answer: Arc<impl Fn(SocketRequest) -> Option<SocketAnswer> + Send + Sync + 'static>,
+) {
     let permits = Arc::new(Semaphore::new(MAX_CLIENTS));
     loop {
         let permit = Arc::clone(&permits).acquire_owned().await.expect("nobody closes it");
@@ -128,19 +158,42 @@ async fn accept(listener: UnixListener, owner: u32, report: impl Fn() -> Option<
         if !client.peer_cred().is_ok_and(|peer| [owner, ROOT_UID].contains(&peer.uid())) {
             continue;
         }
-        let Some(report) = report() else { return };
+        let answer = Arc::clone(&answer);
         tokio::spawn(async move {
-            let _ = timeout(IO_TIMEOUT, answer(client, &report)).await;
+            let _ = timeout(IO_TIMEOUT, serve_client(client, &*answer)).await;
             drop(permit);
         });
     }
 }
 
-async fn answer(mut client: UnixStream, report: &Report) -> io::Result<()> {
-    let mut line = serde_json::to_vec(report)?;
+async fn serve_client(
+    mut client: UnixStream,
+    answer: &(impl Fn(SocketRequest) -> Option<SocketAnswer> + Sync),
+) -> io::Result<()> {
+    let Some(answer) = read_request(&mut client).await?.and_then(answer) else { return Ok(()) };
+    let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
     client.write_all(&line).await?;
     client.shutdown().await
+}
+
+/// Reads what a client wants; `None` if that is unknown.
+async fn read_request(client: &mut UnixStream) -> io::Result<Option<SocketRequest>> {
+    let mut line = Vec::new();
+    let mut bytes = client.take(MAX_REQUEST);
+    let reading = async {
+        while !line.ends_with(b"\n") && bytes.read_buf(&mut line).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    // Clients of earlier versions send nothing and wait for the report.
+    if let Ok(read) = timeout(REQUEST_TIMEOUT, reading).await {
+        read?;
+    }
+    Ok(match line.trim_ascii_end() {
+        b"" | b"report" => Some(SocketRequest::Report),
+        b"workload" => Some(SocketRequest::Workload),
+        _ => None,
+    })
 }
 
 fn invalid_setting(path: &Path, expected: &str) -> Error {

@@ -16,6 +16,7 @@ use tallybook_sql::stopwatch::Timing;
 
 use super::duration_report::DurationReport;
 use super::foreign_keys::ForeignKeys;
+use super::workload::StatementSamples;
 
 /// Failure kinds counted separately for one statement; further ones share [`OTHER`].
 const MAX_FAILURES: usize = 8;
@@ -32,6 +33,8 @@ pub(super) struct StatementStats {
     pub(super) key_columns: OnceLock<Arc<[KeyColumn]>>,
     /// The foreign keys of its database, shared by all statements.
     pub(super) foreign_keys: Arc<ForeignKeys>,
+    /// Its text and some parameter sets, for index advice.
+    pub(super) samples: StatementSamples,
     times: Histogram,
     rows: Histogram,
     /// Wait for a connection, in nanoseconds, as are the next two.
@@ -95,6 +98,7 @@ impl StatementStats {
             fingerprint,
             key_columns: OnceLock::new(),
             foreign_keys,
+            samples: StatementSamples::default(),
             times: Histogram::times(),
             rows: Histogram::new(ROW_BUCKETS),
             waited: AtomicU64::new(0),

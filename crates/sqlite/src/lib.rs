@@ -64,6 +64,7 @@ mod load;
 mod lock_holders;
 mod pipeline;
 mod row;
+mod scratch;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -75,5 +76,6 @@ pub use connect::Connector;
 pub use connection::Connection;
 pub use load::Load;
 pub use lock_holders::{Process, lock_holders, log_readers};
+pub use scratch::{Scratch, ScratchStop, ScratchWork};
 pub use stream::Rows;
 pub use wal::PendingFlush;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tallybook_core::metrics::Metric;
 use tallybook_core::settings::Settings;
 use tallybook_core::waiting::{Blocker, opening_within};
-use tallybook_monitor::{Monitor, QueryFinding, Report, SocketServer, serve};
+use tallybook_monitor::{
+    Monitor, QueryFinding, Report, SocketAnswer, SocketRequest, SocketServer, Workload, serve,
+};
 use tallybook_sql::error::Result;
 use tallybook_sql::lock::lock;
 
@@ -97,8 +99,14 @@ impl Database {
     async fn serve_figures(&self) {
         let Some(path) = &self.settings().monitor.socket else { return };
         let (core, monitor) = (self.core.downgrade(), self.monitor.clone());
-        let report = move || core.upgrade().map(|core| report(&core, &monitor));
-        match serve(path, report).await {
+        let answer = move |request| {
+            let core = core.upgrade()?;
+            Some(match request {
+                SocketRequest::Report => SocketAnswer::Report(Box::new(report(&core, &monitor))),
+                SocketRequest::Workload => SocketAnswer::Workload(Box::new(workload(&core, &monitor))),
+            })
+        };
+        match serve(path, answer).await {
             Ok(served) => *lock(&self.served) = Some(served),
             Err(error) => {
                 let reason = error.to_string();
@@ -146,6 +154,26 @@ impl Database {
         report(&self.core, &self.monitor)
     }
 
+    /// Returns the statements seen so far, with how often they ran and with some of their parameters, for index advice.
+    /// No round trip.
+    ///
+    /// It contains row values, which [`Database::report`] does not.
+    ///
+    /// ```
+    /// # use tallybook::{Database, Settings, Value, one, params};
+    /// # #[tokio::main]
+    /// # async fn main() -> tallybook::Result<()> {
+    /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
+    /// db.read().await?.run(one::<(i64,)>("SELECT 6 * $1", params![7])).await?;
+    /// let workload = db.workload();
+    /// assert_eq!(workload.statements[0].samples, [[Value::Int(7)]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn workload(&self) -> Workload {
+        workload(&self.core, &self.monitor)
+    }
+
     /// Returns the N+1 loops and redundant reads found so far, the most expensive first.
     pub fn findings(&self) -> Vec<QueryFinding> {
         self.monitor.findings()
@@ -177,6 +205,10 @@ impl Database {
 
 fn report(core: &tallybook_core::Database, monitor: &Monitor) -> Report {
     monitor.report(core.settings().database_url.to_string(), core.pool_figures(), core.nodes())
+}
+
+fn workload(core: &tallybook_core::Database, monitor: &Monitor) -> Workload {
+    monitor.workload(core.settings().database_url.to_string())
 }
 
 impl Deref for Database {

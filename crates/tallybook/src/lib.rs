@@ -210,6 +210,7 @@ pub use tallybook_monitor::{
     Budget, BudgetExceeded, CallCount, Confidence, ConnectionHolderReport, DurationReport, EvictedReport,
     Interval, PoolReport, QueryFinding, Report, ReportSocket, ReportSocketError, RunningReport, Scope,
     ScopeCounts, ScopeSummary, Source, SourceLocation, StatementEvent, StatementReport, TotalsReport,
+    Workload, WorkloadStatement,
 };
 
 pub use database::Database;

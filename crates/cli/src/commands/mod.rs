@@ -1,5 +1,6 @@
 //! The commands.
 
+mod advise;
 mod bench;
 mod check;
 mod demo;
@@ -28,6 +29,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Command::Demo(demo) => demo::run(target, &demo, args.json).await,
         Command::Migrate(command) => return migrate::run(target, &command, args.json).await,
         Command::Doctor(doctor) => return doctor::run(target, &doctor, args.json).await,
+        Command::Advise(advise) => return advise::run(target, &advise, args.json).await,
         Command::Seed(seed) => seed::run(target, &seed, args.json).await,
         Command::Bench(bench) => bench::run(target, &bench, args.json).await,
         Command::Import(import) => import::run(target, &import, args.json).await,

@@ -45,6 +45,7 @@ fn every_test_that_the_guarantees_name_exists() {
         "monitor::",
         "migrate::",
         "doctor::",
+        "advise::",
         "book::",
         "cli::",
         "server::",

@@ -24,7 +24,7 @@ fn every_command_has_help_and_its_examples_are_of_itself() {
     let whole = help("");
     let all = [
         "demo", "seed", "bench", "import", "export", "record", "check", "migrate", "watch", "report",
-        "doctor", "serve", "token",
+        "doctor", "serve", "token", "advise",
     ];
     let found: std::collections::BTreeSet<_> = commands(&whole).into_iter().collect();
     assert_eq!(found, all.into());

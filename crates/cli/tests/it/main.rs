@@ -1,6 +1,7 @@
 //! The program as its users run it.
 
 mod adopt;
+mod advise;
 mod architecture;
 mod bad_input;
 mod bench_indexes;

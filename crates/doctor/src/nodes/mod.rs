@@ -7,7 +7,7 @@ mod pools;
 mod roles;
 mod unlisted_standbys;
 mod unreachable;
-mod unused_indexes;
+pub(super) mod unused_indexes;
 
 use tallybook_core::settings::Settings;
 

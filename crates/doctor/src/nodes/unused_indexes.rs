@@ -2,6 +2,7 @@
 
 use super::primary;
 use crate::finding::Finding;
+use crate::index_review::UnreadIndex;
 use crate::node::ConfiguredAs;
 use crate::node_report::{IndexUse, NodeReport};
 use crate::units::bytes;
@@ -12,17 +13,42 @@ const NAME: &str = "unused_indexes";
 /// runs only there.
 pub(super) fn evaluate(reports: &[NodeReport]) -> Vec<Finding> {
     let Some(primary) = primary(reports) else { return Vec::new() };
+    let unread = unread(reports);
+    unread.map(|(index, others, skipped)| unused(index, others, skipped).at(&primary.node.node)).collect()
+}
+
+/// Returns the indexes that no node reads.
+pub(crate) fn review(reports: &[NodeReport]) -> Vec<UnreadIndex> {
+    let unread = unread(reports).map(|(index, others, skipped)| UnreadIndex {
+        name: index.bare.clone(),
+        since: index.since.clone(),
+        other_nodes: others,
+        unreached_nodes: skipped,
+    });
+    unread.collect()
+}
+
+/// Returns them with the number of other nodes that do not read them either, and of those that were not reached.
+fn unread(reports: &[NodeReport]) -> impl Iterator<Item = (&IndexUse, usize, usize)> {
+    let primary = primary(reports);
     let others: Vec<_> = reports
         .iter()
-        .filter(|node| node.node.node != primary.node.node && node.system() == primary.system())
+        .filter(|node| {
+            primary.is_some_and(|primary| {
+                node.node.node != primary.node.node && node.system() == primary.system()
+            })
+        })
         .collect();
     let skipped =
         reports.iter().filter(|node| node.is(ConfiguredAs::Replica) && node.node.facts.is_none()).count();
-    let used_elsewhere = |index: &IndexUse| {
+    let count = others.len();
+    let used_elsewhere = move |index: &IndexUse| {
         others.iter().flat_map(|node| &node.indexes).any(|other| other.name == index.name && other.scans > 0)
     };
-    let unused_indexes = primary.indexes.iter().filter(|index| index.scans == 0 && !used_elsewhere(index));
-    unused_indexes.map(|index| unused(index, others.len(), skipped).at(&primary.node.node)).collect()
+    let indexes = primary.into_iter().flat_map(|primary| &primary.indexes);
+    indexes
+        .filter(move |index| index.scans == 0 && !used_elsewhere(index))
+        .map(move |index| (index, count, skipped))
 }
 
 fn unused(index: &IndexUse, others: usize, skipped: usize) -> Finding {

@@ -9,6 +9,7 @@ use tallybook_sql::query::all;
 
 use super::server::Server;
 use crate::finding::Finding;
+use crate::index_review::RedundantIndex;
 use crate::probe::Probe;
 use crate::units::bytes;
 
@@ -53,12 +54,24 @@ struct Pair {
 }
 
 pub(super) async fn check(probe: &mut Probe<'_>, _server: &Server) -> Result<Vec<Finding>> {
+    Ok(pairs(probe).await?.iter().map(evaluate).collect())
+}
+
+/// Returns the redundant indexes, each with one that replaces it.
+pub(crate) async fn redundant(probe: &mut Probe<'_>) -> Result<Vec<RedundantIndex>> {
+    let pairs = pairs(probe).await?.into_iter();
+    Ok(pairs
+        .map(|pair| RedundantIndex { name: pair.bare, other: pair.other, is_same: pair.is_same })
+        .collect())
+}
+
+async fn pairs(probe: &mut Probe<'_>) -> Result<Vec<Pair>> {
     // Revisions created these on purpose and would create them again.
     let from_revisions = indexes_of(probe.revisions);
     let mut pairs = probe.fetch(all::<Pair>(SQL, params![])).await?;
     pairs.retain(|pair| !from_revisions.contains(&&*pair.bare));
     pairs.dedup_by(|later, first| later.name == first.name);
-    Ok(pairs.iter().map(evaluate).collect())
+    Ok(pairs)
 }
 
 fn evaluate(pair: &Pair) -> Finding {

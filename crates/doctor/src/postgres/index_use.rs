@@ -26,10 +26,16 @@ const SQL: &str = "SELECT s.indexrelid::regclass::text AS name, s.indexrelname::
      ORDER BY bytes DESC";
 
 pub(super) async fn check(probe: &mut Probe<'_>, _server: &Server) -> Result<Vec<Finding>> {
+    collect(probe, MIN_SIZE).await?;
+    Ok(Vec::new())
+}
+
+/// Collects the use of indexes from a size in bytes on.
+pub(crate) async fn collect(probe: &mut Probe<'_>, min_size: i64) -> Result<()> {
     // Revisions created these for reads that may still come.
     let from_revisions = indexes_of(probe.revisions);
-    let mut indexes = probe.fetch(all::<IndexUse>(SQL, params![MIN_SIZE])).await?;
+    let mut indexes = probe.fetch(all::<IndexUse>(SQL, params![min_size])).await?;
     indexes.retain(|index| !from_revisions.contains(&&*index.bare));
     probe.report.indexes = indexes;
-    Ok(Vec::new())
+    Ok(())
 }

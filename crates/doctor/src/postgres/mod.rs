@@ -38,6 +38,7 @@ use tallybook_core::settings::ConnectTarget;
 use tallybook_migrate::Revision;
 use tallybook_postgres::config::PostgresTarget;
 use tallybook_sql::driver;
+use tallybook_sql::error::Result;
 use tallybook_sqlite::config::FileAccess;
 use tokio::time::timeout;
 
@@ -47,7 +48,9 @@ use super::outcome::ConnectionLost;
 use super::probe::Probe;
 use super::revisions;
 
+pub(super) use duplicate_indexes::redundant as redundant_indexes;
 pub(crate) use failure::silent_after_connect;
+pub(super) use index_use::collect as collect_index_use;
 pub(super) use version::of as major_of;
 
 /// A silent server gets a little longer than one that refuses to connect, so that the findings differ.
@@ -67,7 +70,7 @@ pub(super) async fn check(
     revisions: &[Revision],
     report: &mut NodeReport,
 ) {
-    let connector = Connector::new(&ConnectTarget::Postgres(Box::new(target.clone())), FileAccess::to_look());
+    let connector = connector(target);
     let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return report.failure = Some(failure::evaluate(config, target, &error)),
@@ -76,6 +79,16 @@ pub(super) async fn check(
     let mut probe = Probe { connection, config, revisions, user: String::new(), report };
     // The finding about a lost connection is recorded already.
     let _ = examine(&mut probe).await;
+}
+
+/// Returns a connector to a node.
+pub(super) fn connector(target: &PostgresTarget) -> Connector {
+    Connector::new(&ConnectTarget::Postgres(Box::new(target.clone())), FileAccess::to_look())
+}
+
+/// Reads the facts of a node, its role among them.
+pub(super) async fn read_facts(probe: &mut Probe<'_>) -> Result<()> {
+    server::read(probe).await.map(drop)
 }
 
 async fn examine(probe: &mut Probe<'_>) -> Result<(), ConnectionLost> {

@@ -7,6 +7,7 @@ use tallybook_sql::params;
 use tallybook_sql::query::all;
 
 use crate::finding::Finding;
+use crate::index_review::RedundantIndex;
 use crate::probe::Probe;
 use crate::units::shell;
 
@@ -48,6 +49,18 @@ pub(super) async fn check(probe: &mut Probe<'_>) -> Result<Vec<Finding>> {
         duplicates(&indexes, &from_revisions).map(|(index, other)| duplicate(index, other, &file)).collect();
     findings.extend(keys.iter().map(|key| without_index(key, &file)));
     Ok(findings)
+}
+
+/// Returns the redundant indexes, each with one that replaces it.
+pub(crate) async fn redundant(probe: &mut Probe<'_>) -> Result<Vec<RedundantIndex>> {
+    let indexes = probe.fetch(all::<Index>(INDEXES, params![])).await?;
+    let from_revisions = indexes_of(probe.revisions);
+    let redundant = duplicates(&indexes, &from_revisions).map(|(index, other)| RedundantIndex {
+        name: index.name.clone(),
+        other: other.name.clone(),
+        is_same: index.columns == other.columns,
+    });
+    Ok(redundant.collect())
 }
 
 /// Pairs each redundant index with the first that replaces it. Indexes created by revisions are deliberate

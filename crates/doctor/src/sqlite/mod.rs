@@ -9,6 +9,8 @@ mod integrity;
 mod pages;
 mod statistics;
 
+pub(super) use indexes::redundant as redundant_indexes;
+
 use tallybook_core::driver::Connector;
 use tallybook_core::settings::ConnectTarget;
 use tallybook_core::waiting::BlockerLookup;
@@ -44,7 +46,7 @@ pub(super) async fn check(
         }
         report.findings.extend(disk::check(path).into_iter().map(|finding| finding.at(&config.name)));
     }
-    let connector = Connector::new(&ConnectTarget::Sqlite(location.clone()), FileAccess::to_look());
+    let connector = connector(location);
     let connection = match timeout(CONNECT_LIMIT, connector.connect(driver::Role::Read)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return report.failure = Some(file::failed(config, &error)),
@@ -57,6 +59,11 @@ pub(super) async fn check(
     // The finding about a lost connection is recorded already.
     let _ = examine(&mut probe).await;
     probe.connection.close().await;
+}
+
+/// Returns a connector to a file.
+pub(super) fn connector(location: &SqliteLocation) -> Connector {
+    Connector::new(&ConnectTarget::Sqlite(location.clone()), FileAccess::to_look())
 }
 
 async fn examine(probe: &mut Probe<'_>) -> Result<(), ConnectionLost> {

@@ -1,12 +1,13 @@
 //! The monitor's socket.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tallybook::{Database, Report, Result, Settings};
+use tallybook::{Database, Report, Result, Settings, Value, Workload, all, params};
 
 use crate::log::keep;
 use crate::support::{eventually, read};
@@ -41,10 +42,18 @@ impl Place {
 
     /// Returns everything that is sent to a client.
     async fn text(&self) -> String {
+        self.answer("").await
+    }
+
+    /// Returns everything that is sent to a client that sends `request` and closes its half.
+    async fn answer(&self, request: &'static str) -> String {
         let path = self.path.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let mut text = String::new();
-            UnixStream::connect(path).unwrap().read_to_string(&mut text).unwrap();
+            let mut client = UnixStream::connect(path).unwrap();
+            client.write_all(request.as_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client.read_to_string(&mut text).unwrap();
             text
         });
         reading.await.unwrap()
@@ -73,6 +82,47 @@ async fn whoever_connects_gets_the_report_in_one_line() {
     assert_eq!((report.statements[0].calls, report.process), (1, std::process::id()));
     let _: Vec<(i64,)> = read(&db, "SELECT 6 * 7").await;
     assert_eq!(place.report().await.statements[0].calls, 2, "each one gets the figures of its moment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_client_that_asks_for_the_workload_receives_values() {
+    let place = Place::new();
+    let db = place.open().await;
+    let query = all::<(String,)>("SELECT $1 AS found", params!["a secret"]);
+    db.read().await.unwrap().run(query).await.unwrap();
+    for request in ["", "report\n", "report"] {
+        let text = place.answer(request).await;
+        assert!(!text.contains("a secret"), "{text}");
+        assert!(serde_json::from_str::<Report>(&text).is_ok(), "{text}");
+    }
+    let workload: Workload = serde_json::from_str(&place.answer("workload\n").await).unwrap();
+    let [statement] = &workload.statements[..] else { panic!("{workload:?}") };
+    assert_eq!((&*statement.sql, statement.calls, statement.rows), ("SELECT $1 AS found", 1, 1));
+    assert_eq!(statement.samples, [[Value::Text("a secret".to_owned())]]);
+    assert!(statement.at.as_ref().unwrap().file.ends_with("socket.rs"));
+    assert_eq!(workload.dialect, "sqlite");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_request_gets_no_answer() {
+    let place = Place::new();
+    let _db = place.open().await;
+    for request in ["secrets\n", "workload please\n"] {
+        assert_eq!(place.answer(request).await, "", "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_and_waits_gets_the_report() {
+    let place = Place::new();
+    let _db = place.open().await;
+    let path = place.path.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        UnixStream::connect(path).unwrap().read_to_string(&mut text).unwrap();
+        text
+    });
+    assert!(serde_json::from_str::<Report>(&reading.await.unwrap()).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
