@@ -51,7 +51,7 @@ fn the_demo_shows_work_a_loop_and_slow_statements_and_leaves_nothing() {
         has_some(tick, "findings")?;
         has_some(tick, "events")
     });
-    served.signal("INT");
+    served.signal("-INT");
     assert_eq!(served.ended(), Some(0));
     assert!(!Path::new(&file).parent().unwrap().exists(), "{file}");
     assert!(!program.directory().join("mine.db").exists());
@@ -81,7 +81,7 @@ async fn a_program_is_watched_in_a_browser_by_its_socket() {
         reads.find(|statement| statement["calls"] == 7).map(drop)
     };
     events.wait(calls);
-    served.signal("TERM");
+    served.signal("-TERM");
     assert_eq!(served.ended(), Some(0));
 }
 
