@@ -1,5 +1,7 @@
 //! The columns of an index.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::sql_text::name;
@@ -24,6 +26,12 @@ impl IndexKey {
     pub(crate) fn sql(&self) -> String {
         let direction = if self.is_desc { " DESC" } else { "" };
         format!("{}{direction}", name(&self.column))
+    }
+}
+
+impl fmt::Display for IndexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sql())
     }
 }
 

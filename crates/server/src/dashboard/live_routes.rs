@@ -6,11 +6,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::guard::Permission;
-use super::problems::NOT_YET;
 use super::revisions::Revisions;
 use super::shared::Dashboard;
 use super::statement_page::statement_page;
-use super::{doctor, event_stream, plan};
+use super::{advice, doctor, event_stream, plan};
 use crate::listen::Ending;
 use crate::request::{Kind, Problem, json, to_json};
 
@@ -56,6 +55,8 @@ pub(super) async fn revisions(State(dashboard): State<Dashboard>) -> Result<Resp
     Ok(json(StatusCode::OK, to_json(&revisions)?))
 }
 
-pub(super) async fn advice() -> Problem {
-    Problem::new(NOT_YET, "this version gives no index advice")
+pub(super) async fn advice(State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
+    let db = dashboard.database()?;
+    let advised = dashboard.ask(advice::look(db)).await?;
+    Ok(json(StatusCode::OK, to_json(&advised)?))
 }

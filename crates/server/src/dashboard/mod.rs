@@ -3,6 +3,7 @@
 //! A sampler takes a report a second and keeps bounded histories of it; every viewer receives the same text. Nothing here
 //! changes the database.
 
+mod advice;
 mod answer;
 mod assets;
 mod cut;

@@ -13,8 +13,3 @@ pub(super) const OTHER_PROGRAM: Kind = Kind {
     status: StatusCode::CONFLICT,
     title: "Not available: this page watches another program",
 };
-pub(super) const NOT_YET: Kind = Kind {
-    name: "not-implemented",
-    status: StatusCode::NOT_IMPLEMENTED,
-    title: "This version does not have it",
-};

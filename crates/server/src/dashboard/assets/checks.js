@@ -15,7 +15,7 @@ const WATCHED = "This page watches a program from outside and does not know its 
 const command = (text) => element("code", {}, text);
 const OUTSIDE = {
   doctor: [WATCHED, command("tallybook doctor"), " examines it."],
-  advice: [WATCHED, "The page of the program itself has the advice."],
+  advice: [WATCHED, command("tallybook advise"), " asks the program for its statements."],
   revisions: [WATCHED, command("tallybook migrate history"), " lists its revisions."],
 };
 
@@ -88,7 +88,7 @@ function renderDoctor({ at, findings, passed, skipped }) {
 }
 
 function renderAdvice(advice) {
-  const { watched, add = [], drop = [], refused = [] } = advice;
+  const { watched, add = [], drop = [], refused = [], notes = [], rust } = advice;
   const all = [...add.map(renderAddition), ...drop.map(({ name, table, reason, sql }) => element("article", { class: "finding" },
     element("h3", {}, element("span", { class: "tag", "data-level": "unknown" }, "drop"), `${visible(name)} of ${visible(table)}`),
     element("p", {}, visible(reason)), copyable(sql)))];
@@ -97,15 +97,21 @@ function renderAdvice(advice) {
     all.push(element("details", {}, element("summary", {}, `${plural(refused.length, "index", "indexes")} considered and refused`),
       element("ul", {}, ...refused.map(({ what, reason }) => element("li", {}, element("code", {}, visible(what)), `: ${visible(reason)}`)))));
   }
-  return [...all, element("p", { class: "note" }, `From ${duration(watched)} of statements.`)];
+  if (rust) all.push(element("details", {}, element("summary", {}, "The revision in Rust"), copyable(rust, "Copy Rust")));
+  const limits = [`From ${duration(watched)} of statements, tried on a scratch copy.`, ...notes.map((note) => `${visible(note)}.`)];
+  return [...all, element("p", { class: "note" }, limits.join(" "))];
 }
 
-function renderAddition({ table, columns, where, gains = [], write_cost: cost, size_bytes: size, sql, rust }) {
+/** Returns the gain of a statement: times if it was run, else the part of the planned work. */
+const gained = ({ before, after, saving }) =>
+  (before === null ? `${Math.round(saving * 100)} % less work` : `${duration(before)} → ${duration(after)}`);
+
+function renderAddition({ table, columns, where, gains = [], write_cost: cost, size_bytes: size, sql }) {
   const name = `${visible(table)} (${columns.map(visible).join(", ")})${where ? ` where ${visible(where)}` : ""}`;
   return element("article", { class: "finding" },
     element("h3", {}, element("span", { class: "tag", "data-level": "warn" }, "add"), name),
-    element("ul", { class: "gains" }, ...gains.map(({ text, before, after }) => element("li", {},
-      element("span", { class: "gain" }, `${duration(before)} → ${duration(after)}`), element("code", { class: "sql", title: visible(text).slice(0, 600) }, visible(text))))),
+    element("ul", { class: "gains" }, ...gains.map((gain) => element("li", {},
+      element("span", { class: "gain" }, gained(gain)), element("code", { class: "sql", title: visible(gain.text) }, visible(gain.text))))),
     element("p", { class: "dim" }, `Costs each write ${duration(cost)} and ${bytes(size)}.`),
-    copyable(sql, "Copy SQL"), rust ? copyable(rust, "Copy Rust") : null);
+    copyable(sql, "Copy SQL"));
 }

@@ -1,6 +1,7 @@
 //! The figures of the dashboard are those of the database.
 
-use tallybook::{execute, one, params};
+use serde_json::json;
+use tallybook::{all, execute, one, params};
 use tallybook_testkit::both_dialects;
 
 use super::{Viewer, statement, verdict};
@@ -127,7 +128,26 @@ both_dialects! {
         assert!(examined["passed"].as_array().unwrap().len() > 2, "{examined}");
         let schema = viewer.tick(|tick| Some(verdict(tick, "schema")).filter(|(level, _)| level != "unknown")).await;
         assert_eq!(schema, ("ok".to_owned(), "4 revisions applied".to_owned()));
-        service.get("/live/advice").await.problem(501, "not-implemented");
+    }
+
+    async fn an_index_that_is_missing_is_advised_with_its_gain(url: &str) {
+        let service = Service::open(url).await;
+        let table = execute("CREATE TABLE ticks (id integer primary key, symbol text)", params![]);
+        let rows = execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+             INSERT INTO ticks SELECT i, 'S' || (i % 500) FROM n",
+            params![],
+        );
+        let analyze = execute("ANALYZE ticks", params![]);
+        service.db.write(async |session| session.run((table, rows, analyze)).await).await.unwrap();
+        let read = all::<(i64,)>("SELECT id FROM ticks WHERE symbol = $1", params!["S7"]);
+        assert_eq!(service.db.read().await.unwrap().run(read).await.unwrap().len(), 4);
+        let advice = service.get("/live/advice").await.expect(200);
+        let addition = &advice["add"][0];
+        assert_eq!((&addition["table"], &addition["columns"]), (&json!("ticks"), &json!(["symbol"])), "{advice}");
+        assert!(addition["sql"].as_str().unwrap().ends_with("ix_ticks_symbol ON ticks (symbol)"), "{advice}");
+        assert!(addition["gains"][0]["saving"].as_f64().unwrap() > 0.5, "{advice}");
+        assert!(advice["rust"].as_str().unwrap().contains("Step::index(\"ix_ticks_symbol\""), "{advice}");
     }
 
     async fn hostile_names_arrive_cut_and_as_text(url: &str) {
