@@ -59,7 +59,7 @@ def test_an_n_plus_one_loop_is_found_with_both_call_sites(open_dashboard):
     dashboard = open_dashboard()
     tag = dashboard.page.locator(".tag", has_text="N+1")
     finding = dashboard.page.locator("#findings .finding").filter(has=tag).first
-    finding.wait_for(timeout=60_000)
+    finding.wait_for()
     assert finding.locator("p code", has_text=".rs:").count() == 2
     assert finding.get_by_role("button", name="Copy").count() == 1
 
@@ -112,7 +112,9 @@ def test_the_keyboard_alone_opens_a_statement_and_comes_back(open_dashboard):
     keyboard.press("Tab")
     assert dashboard.focused("it.className") == "skip"
     keyboard.press("Enter")
-    while not dashboard.focused("it.matches('.statements a.sql')"):
+    for _ in range(50):
+        if dashboard.focused("it.matches('.statements a.sql')"):
+            break
         keyboard.press("Tab")
     keyboard.press("ArrowDown")
     statement = dashboard.focused("it.closest('tr').dataset.fingerprint")
