@@ -1,6 +1,9 @@
 """The dashboard of `tallybook serve --demo`, which has live load, an N+1 loop and a query without its index."""
 
 import gzip
+import os
+import re
+import signal
 
 import pytest
 
@@ -269,3 +272,16 @@ def test_the_doctor_answers_when_it_is_asked(open_dashboard):
 def test_the_revisions_of_the_book_are_listed(open_dashboard):
     dashboard = open_dashboard()
     eventually(lambda: dashboard.page.locator("#revisions .revisions li").count() > 0, "the revisions")
+
+
+def test_a_lost_connection_is_said_and_comes_back(open_dashboard):
+    dashboard = open_dashboard()
+    process = int(re.search(r"process (\d+)", dashboard.text("#process")).group(1))
+    os.kill(process, signal.SIGSTOP)
+    try:
+        eventually(lambda: dashboard.text("#status-text") == "lost, retrying", "the loss")
+        assert "The figures are from" in dashboard.text("#notice")
+    finally:
+        os.kill(process, signal.SIGCONT)
+    eventually(lambda: dashboard.text("#status-text") == "live", "figures again")
+    assert not dashboard.page.locator("#notice").is_visible()
