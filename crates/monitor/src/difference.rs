@@ -17,7 +17,7 @@ impl Report {
     /// let db = Database::open(Settings::new("sqlite::memory:")?).await?;
     /// db.read().await?.run(one::<(i64,)>("SELECT 1", params![])).await?;
     /// let earlier = db.report();
-    /// db.read().await?.run(one::<(i64,)>("SELECT 'a' || 'b'", params![])).await?;
+    /// db.read().await?.run(one::<(String,)>("SELECT 'a' || 'b'", params![])).await?;
     /// let lately = db.report().since(&earlier).unwrap();
     /// assert_eq!(lately.statements.len(), 1);
     /// assert_eq!(lately.statements[0].statement, "select ? || ?");

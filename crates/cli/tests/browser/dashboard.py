@@ -29,7 +29,7 @@ def target():
     return pathlib.Path(os.environ.get("TALLYBOOK_TARGET", here.parents[4] / "target"))
 
 
-def eventually(condition, what, seconds=60):
+def eventually(condition, what, seconds=120):
     """Waits until the condition returns something true, and returns it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -47,6 +47,8 @@ class Dashboard:
         self.context = context
         self.address = address
         self.errors = []
+        # The whole suite runs at once, so that a busy machine may be slow.
+        context.set_default_timeout(120_000)
         self.page = context.new_page()
         self.page.add_init_script(WATCHER)
         self.page.on("console", self._heard)

@@ -1,6 +1,9 @@
 """The dashboard of `tallybook serve --demo`, which has live load, an N+1 loop and a query without its index."""
 
 import gzip
+import os
+import re
+import signal
 
 import pytest
 
@@ -59,7 +62,7 @@ def test_an_n_plus_one_loop_is_found_with_both_call_sites(open_dashboard):
     dashboard = open_dashboard()
     tag = dashboard.page.locator(".tag", has_text="N+1")
     finding = dashboard.page.locator("#findings .finding").filter(has=tag).first
-    finding.wait_for(timeout=60_000)
+    finding.wait_for()
     assert finding.locator("p code", has_text=".rs:").count() == 2
     assert finding.get_by_role("button", name="Copy").count() == 1
 
@@ -112,7 +115,9 @@ def test_the_keyboard_alone_opens_a_statement_and_comes_back(open_dashboard):
     keyboard.press("Tab")
     assert dashboard.focused("it.className") == "skip"
     keyboard.press("Enter")
-    while not dashboard.focused("it.matches('.statements a.sql')"):
+    for _ in range(50):
+        if dashboard.focused("it.matches('.statements a.sql')"):
+            break
         keyboard.press("Tab")
     keyboard.press("ArrowDown")
     statement = dashboard.focused("it.closest('tr').dataset.fingerprint")
@@ -267,3 +272,16 @@ def test_the_doctor_answers_when_it_is_asked(open_dashboard):
 def test_the_revisions_of_the_book_are_listed(open_dashboard):
     dashboard = open_dashboard()
     eventually(lambda: dashboard.page.locator("#revisions .revisions li").count() > 0, "the revisions")
+
+
+def test_a_lost_connection_is_said_and_comes_back(open_dashboard):
+    dashboard = open_dashboard()
+    process = int(re.search(r"process (\d+)", dashboard.text("#process")).group(1))
+    os.kill(process, signal.SIGSTOP)
+    try:
+        eventually(lambda: dashboard.text("#status-text") == "lost, retrying", "the loss")
+        assert "The figures are from" in dashboard.text("#notice")
+    finally:
+        os.kill(process, signal.SIGCONT)
+    eventually(lambda: dashboard.text("#status-text") == "live", "figures again")
+    assert not dashboard.page.locator("#notice").is_visible()

@@ -4,7 +4,7 @@
 def open_statement(dashboard, part):
     """Opens the page of the statement that contains the text, and returns what it shows."""
     dashboard.page.fill("#filter", part)
-    dashboard.page.locator(".statements tbody a.sql", has_text=part).first.click(timeout=60_000)
+    dashboard.page.locator(".statements tbody a.sql", has_text=part).first.click()
     text = dashboard.page.locator("#statement .full-text code")
     text.wait_for()
     return text.inner_text()

@@ -88,7 +88,7 @@ function poolRow() {
       if (pool.timeouts) facts.push(`${count(pool.timeouts)} timed out`);
       if (pool.longest) facts.push(`longest now ${duration(pool.longest.held)} by ${shortSite(pool.longest.at)}`);
       setText(holder, facts.join(" · "));
-      setAttribute(holder, "title", pool.longest ? visible(pool.longest.at) : null);
+      setAttribute(holder, "title", facts.join(" · "));
       setText(use, `${count(pool.in_use)} of ${count(pool.limit)}`);
       const part = pool.limit ? pool.in_use / pool.limit : 0;
       setProperty(bar, "--share", part.toFixed(3));

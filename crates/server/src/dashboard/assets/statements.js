@@ -9,6 +9,8 @@ import { sparkline } from "./sparkline.js";
 const FIRST = 12;
 /** Milliseconds between two changes of the order, so that rows do not jump. */
 const SETTLE = 10000;
+/** The part by which a row must exceed the one above to take its place. */
+const LITTLE = 0.1;
 
 const NOTHING = "Nothing ran in this window yet. Figures appear as soon as the program asks its database for something.";
 
@@ -32,6 +34,8 @@ export class Statements {
   #sort = { column: COLUMNS[1], direction: "descending" };
   #showsAll = false;
   #sortedAt = -SETTLE;
+  /** The fingerprints in the order of the last time. */
+  #order = [];
   #filter = byId("filter");
   #body = element("tbody");
   #heads = new Map();
@@ -138,9 +142,8 @@ export class Statements {
     const isDue = performance.now() - this.#sortedAt > SETTLE && !isHeld(this.table);
     if (!isAsked && !isDue && !isShort) return;
     this.#sortedAt = performance.now();
-    const sign = this.#sort.direction === "ascending" ? 1 : -1;
-    const { of } = this.#sort.column;
-    const sorted = [...matching].sort((a, b) => sign * compare(of(a), of(b)) || compare(a.fingerprint, b.fingerprint));
+    const sorted = isAsked ? this.#sorted(matching) : this.#resorted(matching);
+    this.#order = sorted.map((one) => one.fingerprint);
     const shown = this.#showsAll ? sorted : sorted.slice(0, FIRST);
     place(this.#body, shown.map((one) => this.#rows.get(one.fingerprint).node));
     this.#rove();
@@ -151,6 +154,28 @@ export class Statements {
     const cut = this.#total > this.#statements.length ? `${this.#statements.length} of ${count(this.#total)}` : count(this.#total);
     setText(byId("statements-window"), describeWindow(this.#window));
     setCount(byId("statements-count"), this.#filter.value ? `${matching.length} of ${cut}` : cut);
+  }
+
+  #sorted(statements) {
+    const sign = this.#sort.direction === "ascending" ? 1 : -1;
+    const { of } = this.#sort.column;
+    return [...statements].sort((a, b) => sign * compare(of(a), of(b)) || compare(a.fingerprint, b.fingerprint));
+  }
+
+  // The order as it was, but for those that are ahead of another by more than a little.
+  #resorted(statements) {
+    const known = new Map(this.#order.map((fingerprint, index) => [fingerprint, index]));
+    const list = this.#sorted(statements).sort((a, b) => (known.get(a.fingerprint) ?? Infinity) - (known.get(b.fingerprint) ?? Infinity) || 0);
+    const { of } = this.#sort.column;
+    const isDescending = this.#sort.direction === "descending";
+    for (let end = 1; end < list.length; end += 1) {
+      for (let at = end; at > 0; at -= 1) {
+        const [before, after] = [of(list[at - 1]), of(list[at])];
+        if (!(isDescending ? isAhead(after, before) : isAhead(before, after))) break;
+        [list[at - 1], list[at]] = [list[at], list[at - 1]];
+      }
+    }
+    return list;
   }
 
   // One row is reached with Tab; the arrow keys move on.
@@ -169,6 +194,11 @@ export class Statements {
     links[Math.min(Math.max(target, 0), links.length - 1)].focus();
     this.#rove();
   }
+}
+
+// Greater by more than a little, so that equals do not change places again and again.
+function isAhead(a, b) {
+  return typeof a === "string" ? a > b : (a ?? 0) > (b ?? 0) * (1 + LITTLE);
 }
 
 function compare(a, b) {

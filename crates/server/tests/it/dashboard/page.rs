@@ -44,7 +44,7 @@ async fn an_asset_is_found_only_under_the_hash_of_the_content() {
     let (_, name) = asset.trim_start_matches("assets/").split_once('/').unwrap();
     assert_eq!(service.get(&format!("/{asset}")).await.status.as_u16(), 200);
     service.get(&format!("/assets/0123456789abcdef/{name}")).await.problem(404, "no-such-path");
-    service.get(&format!("/{}/../../routes.rs", asset)).await.problem(404, "no-such-path");
+    service.get(&format!("/{asset}/../../routes.rs")).await.problem(404, "no-such-path");
 }
 
 #[tokio::test]
