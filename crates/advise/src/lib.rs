@@ -43,6 +43,7 @@ mod candidate;
 mod catalog;
 mod comparison;
 mod drops;
+mod duration;
 mod index_key;
 mod options;
 mod revision;
@@ -51,6 +52,7 @@ mod search;
 mod sql_text;
 mod statement;
 mod statement_statistics;
+mod trial;
 mod workload;
 
 pub use advice::{

@@ -43,15 +43,17 @@ impl PostgresScratch {
         scratch
             .script(&format!("SET default_transaction_read_only = off; SET lock_timeout = {lock_timeout}; SET application_name = 'tallybook advise'"))
             .await?;
+        // Where the server can, it ends a long statement once nobody waits for it.
+        let notice = "SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+        scratch.run(all::<(String,)>(notice, params![])).await?;
         let mut copied = Vec::new();
         for table in &tables {
-            let rows = scratch.copy_table(table, max_rows).await?;
-            copied.push(CopiedTable { name: table.name.clone(), rows });
+            copied.push(scratch.copy_table(table, max_rows).await?);
         }
         Ok((scratch, copied))
     }
 
-    async fn copy_table(&mut self, table: &Table, max_rows: u64) -> Result<u64> {
+    async fn copy_table(&mut self, table: &Table, max_rows: u64) -> Result<CopiedTable> {
         let source = format!("{}.{}", quote(table.schema.as_deref().unwrap_or("public")), quote(&table.name));
         let copy = format!("pg_temp.{}", quote(&table.name));
         self.script(&format!(
@@ -82,7 +84,8 @@ impl PostgresScratch {
             }
         }
         self.script(&format!("ANALYZE {copy}")).await?;
-        Ok(rows)
+        let is_whole = sample.is_empty() && rows < limit;
+        Ok(CopiedTable { name: table.name.clone(), rows, is_whole })
     }
 
     pub(super) async fn create_index(&mut self, name: &str, sql: &str) -> Result<u64> {

@@ -137,14 +137,17 @@ fn copy(scratch: &Scratch, file: &PathBuf, tables: &[Table], max_rows: u64) -> R
                 "INSERT INTO main.{name} ({columns}) SELECT {columns} FROM source.{name}{sample}"
             ))
         };
-        let rows = match step {
-            1 => insert("")?,
-            _ => insert(&sampled).or_else(|_| insert(""))?,
+        let (rows, is_whole) = match step {
+            1 => (insert("")?, true),
+            _ => match insert(&sampled) {
+                Ok(rows) => (rows, false),
+                Err(_) => (insert("")?, true),
+            },
         };
         for index in table.indexes.iter().filter(|index| !index.sql.is_empty()) {
             scratch.execute(&index.sql)?;
         }
-        copied.push(CopiedTable { name: table.name.clone(), rows });
+        copied.push(CopiedTable { name: table.name.clone(), rows, is_whole });
     }
     scratch.detach()?;
     scratch.execute("ANALYZE")?;

@@ -4,4 +4,5 @@ mod expert;
 mod market;
 mod refusals;
 mod scratch;
+mod statement_statistics;
 mod whole;
