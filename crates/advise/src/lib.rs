@@ -17,7 +17,10 @@
 //!     session.run(execute(rows, params![])).await
 //! })
 //! .await?;
-//! db.read().await?.run(all::<(i64,)>("SELECT id FROM ticks WHERE symbol = $1", params!["S7"])).await?;
+//! for number in 0..500 {
+//!     let symbol = format!("S{number}");
+//!     db.read().await?.run(all::<(i64,)>("SELECT id FROM ticks WHERE symbol = $1", params![symbol])).await?;
+//! }
 //!
 //! let advice = advise(&db, &db.workload(), &Options::default()).await?;
 //! assert_eq!(advice.add[0].sql, "CREATE INDEX ix_ticks_symbol ON ticks (symbol)");
