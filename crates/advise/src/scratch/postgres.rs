@@ -146,7 +146,7 @@ impl PostgresScratch {
             let explained = self.explain("ANALYZE, TIMING OFF, FORMAT JSON", statement, values, true).await;
             match explained {
                 Ok(plan) => {
-                    total += plan.get(0).and_then(|plan| plan["Execution Time"].as_f64()).unwrap_or_default()
+                    total += plan.get(0).and_then(|plan| plan["Execution Time"].as_f64()).unwrap_or_default();
                 }
                 Err(error) => {
                     outcome = Err(error);

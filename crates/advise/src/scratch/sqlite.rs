@@ -1,6 +1,6 @@
 //! The scratch copy of an SQLite file: an anonymous temporary file, which SQLite deletes even if the process is killed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -122,7 +122,7 @@ impl SqliteScratch {
     }
 }
 
-fn copy(scratch: &Scratch, file: &PathBuf, tables: &[Table], max_rows: u64) -> Result<Vec<CopiedTable>> {
+fn copy(scratch: &Scratch, file: &Path, tables: &[Table], max_rows: u64) -> Result<Vec<CopiedTable>> {
     scratch.attach(file)?;
     let mut copied = Vec::new();
     for table in tables {
