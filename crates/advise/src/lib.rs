@@ -13,7 +13,7 @@
 //! let db = Database::open(Settings::new(&format!("sqlite:///{}", file.display()))?).await?;
 //! db.write(async |session| -> tallybook::Result<u64> {
 //!     session.run(execute("CREATE TABLE ticks (id integer primary key, symbol text)", params![])).await?;
-//!     let rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ticks SELECT i, 'S' || i % 500 FROM n";
+//!     let rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ticks SELECT i, 'S' || (i % 500) FROM n";
 //!     session.run(execute(rows, params![])).await
 //! })
 //! .await?;

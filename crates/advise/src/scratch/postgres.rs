@@ -83,7 +83,8 @@ impl PostgresScratch {
                 self.script(&format!("{head} ON {copy} USING {tail}")).await?;
             }
         }
-        self.script(&format!("ANALYZE {copy}")).await?;
+        // Vacuumed, as autovacuum leaves tables.
+        self.script(&format!("VACUUM (ANALYZE) {copy}")).await?;
         let is_whole = sample.is_empty() && rows < limit;
         Ok(CopiedTable { name: table.name.clone(), rows, is_whole })
     }
@@ -129,6 +130,9 @@ impl PostgresScratch {
             times.0.push(self.time(statement, samples, without).await?);
             times.1.push(self.time(statement, samples, &[]).await?);
         }
+        if let Some(write) = &statement.write {
+            self.script(&format!("VACUUM pg_temp.{}", quote(&write.table))).await?;
+        }
         Ok(Times { without: median(times.0), with: median(times.1) })
     }
 
@@ -173,6 +177,8 @@ impl PostgresScratch {
         }
         let shortest = Times::shortest(&times.0, &times.1);
         self.script("DROP TABLE pg_temp.tallybook_moved").await?;
+        // What was rolled back makes later plans dearer.
+        self.script(&format!("VACUUM {copy}")).await?;
         Ok(shortest)
     }
 
