@@ -94,7 +94,7 @@ tallybook_testkit::both_dialects! {
         let outcome = &after["outcomes"][0];
         assert_eq!((&outcome["index"], after["outcomes"].as_array().unwrap().len()), (&"ix_ticks_symbol".into(), 1));
         let figure = |name: &str| outcome[name].as_f64().unwrap();
-        assert!(figure("before") > 10.0 * figure("promised"), "{outcome}");
+        assert!(figure("before") > 3.0 * figure("promised"), "{outcome}");
         assert!((figure("now") - figure("promised")).abs() < 0.1 * figure("before"), "{outcome}");
         assert!(figure("time_now") > 0.0, "{outcome}");
         let text = program.run(&running.words("--after before.json")).ok();
