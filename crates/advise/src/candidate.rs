@@ -192,7 +192,7 @@ fn key_lists(
     let order: Vec<_> =
         table_use.order.iter().filter(|key| !equalities.contains(&key.column)).cloned().collect();
     let is_worth = !equalities.is_empty() || table_use.has_limit || filter.is_some();
-    if !order.is_empty() && equalities.len() + 1 <= MAX_KEYS && is_worth {
+    if !order.is_empty() && equalities.len() < MAX_KEYS && is_worth {
         let keys = equal(equalities.len());
         let order = forwards(&order);
         lists.push((with(&keys, &order), keys.len()));

@@ -9,6 +9,7 @@ use tallybook_sql::error::Result;
 
 use crate::advice::{DropReason, IndexToDrop, Refusal};
 use crate::catalog::{Catalog, Index, Table};
+use crate::duration::duration;
 use crate::options::Options;
 use crate::sql_text::name;
 use crate::workload::SeenStatements;
@@ -84,7 +85,7 @@ pub(crate) async fn drops(
                 let statements = workload.statements.len();
                 format!(
                     "in no plan of the {statements} statements seen in {}",
-                    crate::search::duration(workload.watched.as_secs_f64())
+                    duration(workload.watched.as_secs_f64())
                 )
             }),
         };

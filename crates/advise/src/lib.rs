@@ -13,11 +13,14 @@
 //! let db = Database::open(Settings::new(&format!("sqlite:///{}", file.display()))?).await?;
 //! db.write(async |session| -> tallybook::Result<u64> {
 //!     session.run(execute("CREATE TABLE ticks (id integer primary key, symbol text)", params![])).await?;
-//!     let rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ticks SELECT i, 'S' || i % 500 FROM n";
+//!     let rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ticks SELECT i, 'S' || (i % 500) FROM n";
 //!     session.run(execute(rows, params![])).await
 //! })
 //! .await?;
-//! db.read().await?.run(all::<(i64,)>("SELECT id FROM ticks WHERE symbol = $1", params!["S7"])).await?;
+//! for number in 0..500 {
+//!     let symbol = format!("S{number}");
+//!     db.read().await?.run(all::<(i64,)>("SELECT id FROM ticks WHERE symbol = $1", params![symbol])).await?;
+//! }
 //!
 //! let advice = advise(&db, &db.workload(), &Options::default()).await?;
 //! assert_eq!(advice.add[0].sql, "CREATE INDEX ix_ticks_symbol ON ticks (symbol)");
@@ -43,6 +46,7 @@ mod candidate;
 mod catalog;
 mod comparison;
 mod drops;
+mod duration;
 mod index_key;
 mod options;
 mod revision;
@@ -51,6 +55,7 @@ mod search;
 mod sql_text;
 mod statement;
 mod statement_statistics;
+mod trial;
 mod workload;
 
 pub use advice::{

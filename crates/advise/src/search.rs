@@ -7,17 +7,14 @@ use tallybook_sql::error::Result;
 use crate::advice::{Refusal, saving};
 use crate::candidate::Candidate;
 use crate::catalog::Catalog;
+use crate::duration::duration;
 use crate::options::Options;
 use crate::scratch::{Scratch, Times, Work};
+use crate::trial::{Trial, best};
 use crate::workload::SeenStatements;
 
 /// Work that must be saved of what a statement took at first, so that no second index saves half of a rest.
 const MIN_TOTAL_SAVING: f64 = 0.1;
-/// Candidates that save nearly as much as the best compete by size.
-const NEARLY_AS_GOOD: f64 = 0.98;
-/// A partial index that is this many times smaller than the best may save a little less: it leaves most writes alone.
-const SMALL_PARTIAL: u64 = 4;
-const NEARLY_AS_GOOD_IF_SMALL: f64 = 0.9;
 /// Work that maintaining an index for one row takes, for the order of the search; the decision measures it. About three
 /// pages of a tree at PostgreSQL's cost of a cached page, and a descent in instructions of SQLite.
 const WRITE_UNITS: f64 = 10.0;
@@ -36,20 +33,6 @@ pub(crate) struct Pick {
     pub(crate) statements: Vec<usize>,
     pub(crate) writes: u64,
     pub(crate) insert: Times,
-}
-
-/// What a candidate would save.
-#[derive(Clone, Debug)]
-struct Trial {
-    bytes: u64,
-    /// Statements whose plan uses it, with their work.
-    works: Vec<(usize, Work)>,
-    /// Calls times saved work, minus writes.
-    net: f64,
-    /// The largest part saved of one statement.
-    best_saving: f64,
-    /// The statement of which that is.
-    best: usize,
 }
 
 /// A search in progress.
@@ -291,31 +274,5 @@ impl Search<'_> {
     fn refuse(&mut self, candidate: &Candidate, trial: &Trial, reason: String) {
         let index = format!("{} {}", candidate.table, candidate.columns());
         self.refusals.push(self.statements.seen[trial.best].refusal(Some(index), reason));
-    }
-}
-
-/// Returns the place of the candidate that saves most. Of those that save nearly as much, the smallest.
-fn best(open: &[(Candidate, Option<Trial>)]) -> Option<usize> {
-    let trials = || {
-        open.iter()
-            .enumerate()
-            .filter_map(|(place, (candidate, trial))| Some((place, candidate, trial.as_ref()?)))
-    };
-    let (.., first) = trials().max_by(|(.., a), (.., b)| a.net.total_cmp(&b.net))?;
-    let is_close = |candidate: &Candidate, trial: &Trial| {
-        let is_small = candidate.filter.is_some() && trial.bytes.saturating_mul(SMALL_PARTIAL) <= first.bytes;
-        let part = if is_small { NEARLY_AS_GOOD_IF_SMALL } else { NEARLY_AS_GOOD };
-        if first.net > 0.0 { trial.net >= first.net * part } else { trial.net >= first.net }
-    };
-    let close = trials().filter(|(_, candidate, trial)| is_close(candidate, trial));
-    close.min_by_key(|(_, candidate, trial)| (trial.bytes, candidate.keys.len())).map(|(place, ..)| place)
-}
-
-/// Returns a duration as text.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        seconds if seconds < 0.001 => format!("{:.0} µs", seconds * 1e6),
-        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
-        seconds => format!("{seconds:.1} s"),
     }
 }

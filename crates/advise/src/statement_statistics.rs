@@ -14,9 +14,9 @@ use tallybook_sql::query::{all, one};
 /// Statements read at most, those with the highest total time.
 const MAX_STATEMENTS: i64 = 500;
 
-/// Times have been called so since PostgreSQL 13.
+/// PostgreSQL 14 and later have these columns and the time of the last reset.
 const STATEMENTS: &str = "SELECT query, calls, rows, total_exec_time AS total FROM pg_stat_statements s \
-     JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() AND query IS NOT NULL AND toplevel \
+     JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() AND query IS NOT NULL \
      ORDER BY total_exec_time DESC LIMIT $1";
 const SINCE: &str = "SELECT stats_reset AT TIME ZONE 'UTC' FROM pg_stat_statements_info";
 

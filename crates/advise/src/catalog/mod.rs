@@ -65,7 +65,7 @@ impl Catalog {
     pub(crate) fn correct(&mut self, copied: &[CopiedTable]) {
         for copied in copied {
             if let Some(table) = self.tables.iter_mut().find(|table| table.name == copied.name) {
-                table.rows = table.rows.max(copied.rows);
+                table.rows = if copied.is_whole { copied.rows } else { table.rows.max(copied.rows) };
             }
         }
     }

@@ -53,8 +53,7 @@ pub(super) async fn read(session: &mut impl Session) -> Result<Catalog> {
     };
     let mut catalog = Catalog::default();
     for (name, sql) in tables {
-        let count = format!("SELECT count(*) FROM {}", quote(&name));
-        let counted = session.fetch(all::<(i64,)>(count, params![])).await?;
+        let rows = rows(session, &name).await?;
         let own = columns.iter().filter(|(of_table, ..)| *of_table == name);
         let mut primary: Vec<_> = own.clone().filter(|(.., place)| *place > 0).collect();
         primary.sort_by_key(|(.., place)| *place);
@@ -83,7 +82,7 @@ pub(super) async fn read(session: &mut impl Session) -> Result<Catalog> {
                 .map(|(_, column)| column.clone())
                 .collect(),
             indexes: of_table,
-            rows: counted.first().map_or(0, |(rows,)| *rows as u64),
+            rows,
             analyzed_rows,
             changed_rows: 0,
             sql,
@@ -91,6 +90,18 @@ pub(super) async fn read(session: &mut impl Session) -> Result<Catalog> {
         });
     }
     Ok(catalog)
+}
+
+/// Returns an upper bound of the rows of a table, in the time of one look into its tree: the highest row identifier. A
+/// table without row identifiers is counted.
+async fn rows(session: &mut impl Session, table: &str) -> Result<u64> {
+    let table = quote(table);
+    let highest = all::<(i64,)>(format!("SELECT coalesce(max(rowid), 0) FROM {table}"), params![]);
+    let found = match session.fetch(highest).await {
+        Ok(found) => found,
+        Err(_) => session.fetch(all::<(i64,)>(format!("SELECT count(*) FROM {table}"), params![])).await?,
+    };
+    Ok(found.first().map_or(0, |(rows,)| (*rows).max(0) as u64))
 }
 
 fn collect<'a>(columns: impl Iterator<Item = &'a IndexColumn>) -> Vec<Index> {

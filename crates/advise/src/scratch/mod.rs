@@ -32,6 +32,8 @@ pub(crate) enum Scratch {
 pub(crate) struct CopiedTable {
     pub(crate) name: String,
     pub(crate) rows: u64,
+    /// False for a sample.
+    pub(crate) is_whole: bool,
 }
 
 /// The work of a statement, averaged over its parameter sets.

@@ -43,15 +43,17 @@ impl PostgresScratch {
         scratch
             .script(&format!("SET default_transaction_read_only = off; SET lock_timeout = {lock_timeout}; SET application_name = 'tallybook advise'"))
             .await?;
+        // Where the server can, it ends a long statement once nobody waits for it.
+        let notice = "SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+        scratch.run(all::<(String,)>(notice, params![])).await?;
         let mut copied = Vec::new();
         for table in &tables {
-            let rows = scratch.copy_table(table, max_rows).await?;
-            copied.push(CopiedTable { name: table.name.clone(), rows });
+            copied.push(scratch.copy_table(table, max_rows).await?);
         }
         Ok((scratch, copied))
     }
 
-    async fn copy_table(&mut self, table: &Table, max_rows: u64) -> Result<u64> {
+    async fn copy_table(&mut self, table: &Table, max_rows: u64) -> Result<CopiedTable> {
         let source = format!("{}.{}", quote(table.schema.as_deref().unwrap_or("public")), quote(&table.name));
         let copy = format!("pg_temp.{}", quote(&table.name));
         self.script(&format!(
@@ -81,8 +83,10 @@ impl PostgresScratch {
                 self.script(&format!("{head} ON {copy} USING {tail}")).await?;
             }
         }
-        self.script(&format!("ANALYZE {copy}")).await?;
-        Ok(rows)
+        // Vacuumed, as autovacuum leaves tables.
+        self.script(&format!("VACUUM (ANALYZE) {copy}")).await?;
+        let is_whole = sample.is_empty() && rows < limit;
+        Ok(CopiedTable { name: table.name.clone(), rows, is_whole })
     }
 
     pub(super) async fn create_index(&mut self, name: &str, sql: &str) -> Result<u64> {
@@ -126,6 +130,9 @@ impl PostgresScratch {
             times.0.push(self.time(statement, samples, without).await?);
             times.1.push(self.time(statement, samples, &[]).await?);
         }
+        if let Some(write) = &statement.write {
+            self.script(&format!("VACUUM pg_temp.{}", quote(&write.table))).await?;
+        }
         Ok(Times { without: median(times.0), with: median(times.1) })
     }
 
@@ -143,7 +150,7 @@ impl PostgresScratch {
             let explained = self.explain("ANALYZE, TIMING OFF, FORMAT JSON", statement, values, true).await;
             match explained {
                 Ok(plan) => {
-                    total += plan.get(0).and_then(|plan| plan["Execution Time"].as_f64()).unwrap_or_default()
+                    total += plan.get(0).and_then(|plan| plan["Execution Time"].as_f64()).unwrap_or_default();
                 }
                 Err(error) => {
                     outcome = Err(error);
@@ -170,6 +177,8 @@ impl PostgresScratch {
         }
         let shortest = Times::shortest(&times.0, &times.1);
         self.script("DROP TABLE pg_temp.tallybook_moved").await?;
+        // What was rolled back makes later plans dearer.
+        self.script(&format!("VACUUM {copy}")).await?;
         Ok(shortest)
     }
 

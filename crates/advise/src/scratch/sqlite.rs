@@ -1,6 +1,6 @@
 //! The scratch copy of an SQLite file: an anonymous temporary file, which SQLite deletes even if the process is killed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -122,7 +122,7 @@ impl SqliteScratch {
     }
 }
 
-fn copy(scratch: &Scratch, file: &PathBuf, tables: &[Table], max_rows: u64) -> Result<Vec<CopiedTable>> {
+fn copy(scratch: &Scratch, file: &Path, tables: &[Table], max_rows: u64) -> Result<Vec<CopiedTable>> {
     scratch.attach(file)?;
     let mut copied = Vec::new();
     for table in tables {
@@ -137,14 +137,17 @@ fn copy(scratch: &Scratch, file: &PathBuf, tables: &[Table], max_rows: u64) -> R
                 "INSERT INTO main.{name} ({columns}) SELECT {columns} FROM source.{name}{sample}"
             ))
         };
-        let rows = match step {
-            1 => insert("")?,
-            _ => insert(&sampled).or_else(|_| insert(""))?,
+        let (rows, is_whole) = match step {
+            1 => (insert("")?, true),
+            _ => match insert(&sampled) {
+                Ok(rows) => (rows, false),
+                Err(_) => (insert("")?, true),
+            },
         };
         for index in table.indexes.iter().filter(|index| !index.sql.is_empty()) {
             scratch.execute(&index.sql)?;
         }
-        copied.push(CopiedTable { name: table.name.clone(), rows });
+        copied.push(CopiedTable { name: table.name.clone(), rows, is_whole });
     }
     scratch.detach()?;
     scratch.execute("ANALYZE")?;

@@ -155,7 +155,7 @@ fn ordered(scope: &Scope<'_>, order: &[OrderByExpr]) -> Option<(usize, Vec<Index
     let mut keys = Vec::new();
     let mut of = None;
     for part in order {
-        let Some((place, column)) = scope.column(&part.expr) else { return None };
+        let (place, column) = scope.column(&part.expr)?;
         let is_desc = match part.options.sort {
             Some(OrderBySort::Desc) => true,
             Some(OrderBySort::Using(_)) => return None,

@@ -3,5 +3,7 @@
 mod expert;
 mod market;
 mod refusals;
+mod revision;
 mod scratch;
+mod statement_statistics;
 mod whole;

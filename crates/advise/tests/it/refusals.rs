@@ -119,6 +119,18 @@ tallybook_testkit::both_dialects! {
         db.close().await;
     }
 
+    async fn literals_that_vary_make_no_partial_index(url: &str) {
+        let db = open(url).await;
+        for _ in 0..10 {
+            read(&db, "SELECT id FROM notes WHERE size = 7 AND owner = 7 ORDER BY title LIMIT 3", params![]).await;
+            read(&db, "SELECT id FROM notes WHERE size = 8 AND owner = 8 ORDER BY title LIMIT 3", params![]).await;
+        }
+        let advice = advice(&db).await;
+        assert!(!advice.add.is_empty());
+        assert!(advice.add.iter().all(|index| index.filter.is_none()), "{:#?}", advice.add);
+        db.close().await;
+    }
+
     async fn statements_of_the_other_dialect_are_refused(url: &str) {
         let db = open(url).await;
         let mut workload = db.workload();

@@ -33,7 +33,39 @@ pub(super) fn unit(unit: WorkUnit) -> &'static str {
     }
 }
 
+/// Characters of a statement that are shown, and of a list of columns.
+const MAX_STATEMENT: usize = 240;
+const MAX_COLUMNS: usize = 40;
+
+/// Returns a statement with long lists of columns cut: what an index depends on comes behind them.
+pub(super) fn statement(text: &str) -> String {
+    let cut = |text: &str, longest: usize| match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    match text.split_once(" from ") {
+        Some((columns, rest)) if text.chars().count() > MAX_STATEMENT / 2 => {
+            cut(&format!("{} from {rest}", cut(columns, MAX_COLUMNS)), MAX_STATEMENT)
+        }
+        _ => cut(text, MAX_STATEMENT),
+    }
+}
+
 /// Returns a part as a percentage.
 pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", 100.0 * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statement;
+
+    #[test]
+    fn a_long_list_of_columns_is_cut_and_its_conditions_stay() {
+        let columns = vec!["some_column"; 30].join(", ");
+        let text = statement(&format!("select {columns} from trades where portfolio_id = ?"));
+        assert_eq!(text, "select some_column, some_column, some_co… from trades where portfolio_id = ?");
+        assert_eq!(statement("select 1 from t"), "select 1 from t");
+        assert_eq!(statement(&"ä".repeat(1_000)).chars().count(), 241);
+    }
 }

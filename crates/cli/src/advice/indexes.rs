@@ -5,7 +5,7 @@ use std::io;
 use tallybook::Escaped;
 use tallybook_advise::{Advice, AdvisedIndex, StatementGain};
 
-use super::figures::{percent, size, time, unit, work};
+use super::figures::{percent, size, statement, time, unit, work};
 use crate::output;
 
 pub(super) fn print(advice: &Advice) -> io::Result<()> {
@@ -48,7 +48,11 @@ fn row(index: &AdvisedIndex) -> Vec<String> {
 
 fn print_gain(gain: &StatementGain, advice: &Advice) -> io::Result<()> {
     let place = gain.at.as_ref().map(|at| format!(", at {at}")).unwrap_or_default();
-    output::line(format!("  {} calls{place}: {}", output::thousands(gain.calls), Escaped(&gain.statement)))?;
+    output::line(format!(
+        "  {} calls{place}: {}",
+        output::thousands(gain.calls),
+        Escaped(&statement(&gain.statement))
+    ))?;
     let mut figures = vec![format!("{} {} → {}", unit(advice.unit), work(gain.before), work(gain.after))];
     let pairs = [
         ("rows scanned", gain.full_scan_steps),

@@ -5,6 +5,7 @@ use std::io;
 use tallybook::Escaped;
 use tallybook_advise::Advice;
 
+use super::figures::statement;
 use crate::output;
 
 pub(super) fn print(advice: &Advice) -> io::Result<()> {
@@ -13,7 +14,7 @@ pub(super) fn print(advice: &Advice) -> io::Result<()> {
     }
     output::line("\nNo advice for")?;
     for refusal in &advice.refusals {
-        output::line(format!("  {}", Escaped(&refusal.statement)))?;
+        output::line(format!("  {}", Escaped(&statement(&refusal.statement))))?;
         let index = refusal.index.as_ref().map(|index| format!("{index}: ")).unwrap_or_default();
         output::line(format!("    {}{}", Escaped(&index), Escaped(&refusal.reason)))?;
     }

@@ -27,6 +27,8 @@ pub(crate) struct StatementSamples {
 struct Kept {
     sql: Option<Box<str>>,
     sets: Vec<Box<[Value]>>,
+    /// Set if another text with the same fingerprint ran.
+    has_other_text: bool,
     /// Place of the set to replace next.
     oldest: usize,
 }
@@ -50,6 +52,11 @@ impl StatementSamples {
         let sql = kept.sql.as_deref()?.to_owned();
         Some((sql, kept.sets.iter().map(|set| set.to_vec()).collect()))
     }
+
+    /// Returns whether a text with other literals was seen.
+    pub(crate) fn has_other_text(&self) -> bool {
+        lock(&self.kept).has_other_text
+    }
 }
 
 impl Kept {
@@ -58,8 +65,11 @@ impl Kept {
             self.sql = Some(sql.into());
         }
         // Texts with the same fingerprint differ in their literals, and so in the meaning of their parameters.
-        let is_other_text = self.sql.as_deref() != Some(sql);
-        if is_other_text || values.iter().map(size).sum::<usize>() > MAX_SET_BYTES {
+        if self.sql.as_deref() != Some(sql) {
+            self.has_other_text = true;
+            return;
+        }
+        if values.iter().map(size).sum::<usize>() > MAX_SET_BYTES {
             return;
         }
         if self.sets.len() < MAX_SETS {
@@ -126,5 +136,6 @@ mod tests {
         samples.record("SELECT 1, $1", &[Value::Int(1)]);
         samples.record("SELECT 2, $1", &[Value::Int(2)]);
         assert_eq!(samples.snapshot(), Some(("SELECT 1, $1".to_owned(), vec![vec![Value::Int(1)]])));
+        assert!(samples.has_other_text());
     }
 }

@@ -27,6 +27,10 @@ pub struct WorkloadStatement {
     pub total: Duration,
     /// The line of code that last ran it.
     pub at: Option<SourceLocation>,
+    /// True if texts with other literals were seen, which count as this statement. Looked at only when parameters are
+    /// kept.
+    #[serde(default)]
+    pub literals_vary: bool,
     /// Parameter sets of real calls, at most four. Empty if their values were too long to keep.
     #[serde(with = "parameter::sets")]
     pub samples: Vec<Vec<Value>>,
@@ -42,6 +46,7 @@ impl WorkloadStatement {
             rows: 0,
             total,
             at: None,
+            literals_vary: false,
             samples: Vec::new(),
         }
     }
@@ -58,6 +63,7 @@ impl WorkloadStatement {
             rows: stats.rows.sum,
             total: times.total,
             at: statement.last_call().map(SourceLocation::from),
+            literals_vary: statement.samples.has_other_text(),
             samples,
         })
     }
