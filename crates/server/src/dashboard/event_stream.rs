@@ -35,11 +35,13 @@ pub(super) fn answer(viewer: Viewer, permission: Permission, ending: Option<Endi
 
 fn events(viewer: Viewer, permission: Permission) -> impl Stream<Item = Bytes> + Send {
     let greeting = viewer.greeting.clone();
+    // Only who has logged in can log out.
+    let session = permission.is_logged_in().then_some(Bytes::from_static(b"event: session\ndata: {}\n\n"));
     let later = stream::unfold((viewer, permission), async |(mut viewer, permission)| {
         let event = next(&mut viewer).await?;
         permission.holds().await.then_some((event, (viewer, permission)))
     });
-    stream::iter([greeting]).chain(later)
+    stream::iter(session.into_iter().chain([greeting])).chain(later)
 }
 
 /// Waits for the next event; `None` if there will be none.

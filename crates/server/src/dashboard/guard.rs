@@ -97,6 +97,11 @@ impl Guard {
 }
 
 impl Permission {
+    /// Returns whether it is that of a log-in, which can be ended.
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.login.is_some()
+    }
+
     /// Returns whether it still holds: the token is not revoked, and the log-in has not ended.
     pub(super) async fn holds(&self) -> bool {
         let Guard::Service(app, logins) = &self.guard else { return true };

@@ -63,6 +63,9 @@ function showState(name, reason) {
 }
 
 const stream = new Stream("live/events", {
+  session() {
+    byId("logout").hidden = false;
+  },
   hello({ source, history }) {
     showSource(source);
     checks.begin(source);

@@ -104,7 +104,6 @@ function poolRow() {
 /** Says what the page watches. */
 export function showSource(source) {
   renderIfChanged(byId("database"), source, () => visible(source.database));
-  byId("logout").hidden = !source.logged_in;
   setText(byId("process"), `process ${source.process}, version ${visible(source.version)}`);
   setText(byId("overview-title"), `Dashboard of ${visible(source.database)}`);
 }

@@ -13,7 +13,7 @@ export class Stream {
   #timer = 0;
   #lastTick = 0;
 
-  /** `handlers`: `hello`, `tick`, and `state` with the state's name and its reason. */
+  /** `handlers`: `session` (who looks has logged in), `hello`, `tick`, and `state` with the state's name and its reason. */
   constructor(address, handlers) {
     this.#address = address;
     this.#handlers = handlers;
@@ -49,6 +49,7 @@ export class Stream {
     this.#lastTick = performance.now();
     const source = new EventSource(this.#address);
     this.#source = source;
+    source.addEventListener("session", () => this.#handlers.session());
     source.addEventListener("hello", (event) => this.#handlers.hello(JSON.parse(event.data)));
     source.addEventListener("tick", (event) => {
       this.#lastTick = performance.now();

@@ -47,6 +47,18 @@ both_dialects! {
         service.post("/v1/portfolios", &body).header("cookie", &cookie).await.problem(401, "not-authenticated");
     }
 
+    async fn only_who_has_logged_in_is_told_that_a_log_in_can_be_ended(url: &str) {
+        let service = guarded(url).await;
+        let cookie = cookie(&service).await;
+        let stream = || Request::get("/live/events");
+        let mut by_cookie = Viewer::with(&service.routes, stream().header("cookie", cookie)).await.unwrap();
+        assert_eq!(by_cookie.next().await.unwrap().0, "session");
+        let (_, token) = create_token(&service.db, "script", Scope::Admin, None).await.unwrap();
+        let header = format!("Bearer {}", token.reveal());
+        let mut by_token = Viewer::with(&service.routes, stream().header("authorization", header)).await.unwrap();
+        assert_eq!(by_token.next().await.unwrap().0, "hello");
+    }
+
     async fn a_token_logs_in_only_if_it_is_valid_and_of_scope_admin(url: &str) {
         let service = guarded(url).await;
         let wrong = log_in(&service, &format!("tbk_9_{}", "0".repeat(64))).await;
