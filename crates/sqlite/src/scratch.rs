@@ -125,7 +125,8 @@ impl Scratch {
         let mut rows = statement.raw_query();
         let mut texts = Vec::new();
         while let Some(row) = rows.next().map_err(convert)? {
-            let row = (0..count).map(|index| row.get_ref(index).map(text)).collect::<rusqlite::Result<Vec<_>>>();
+            let row =
+                (0..count).map(|index| row.get_ref(index).map(text)).collect::<rusqlite::Result<Vec<_>>>();
             texts.push(row.map_err(convert)?);
         }
         Ok(texts)
