@@ -33,12 +33,6 @@ impl Monitor {
         Ok((Self { inner: Arc::new(inner), idle_recorders: Arc::default() }, queue))
     }
 
-    /// Returns a text of a statement as it was sent, if it is short enough to be remembered. It may hold literals.
-    #[doc(hidden)]
-    pub fn statement_text(&self, fingerprint: &str) -> Option<String> {
-        self.inner.statement_registry.text(fingerprint)
-    }
-
     /// Returns the foreign keys of the database; empty until they are first needed and loaded.
     pub fn foreign_keys(&self) -> &Arc<ForeignKeys> {
         &self.inner.statement_registry.foreign_keys

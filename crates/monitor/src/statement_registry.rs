@@ -92,14 +92,6 @@ impl StatementRegistry {
         statement
     }
 
-    /// Returns a text of a statement as it was sent, if it is short enough to be remembered.
-    pub(super) fn text(&self, fingerprint: &str) -> Option<String> {
-        let hash = u64::from_str_radix(fingerprint, 16).ok()?;
-        let entries = read(&self.entries);
-        let mut texts = entries.by_text.iter();
-        texts.find(|(_, statement)| statement.fingerprint.hash == hash).map(|(text, _)| text.to_string())
-    }
-
     /// Takes both parts under one lock, so that no statement is in neither or in both.
     pub(super) fn snapshot(&self) -> Snapshot {
         let entries = read(&self.entries);

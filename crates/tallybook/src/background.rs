@@ -12,6 +12,7 @@ use tallybook_monitor::{ExplainRequest, ForeignKeys};
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::error::Result;
 use tallybook_sql::statement::Statement;
+use tallybook_sql::value::Value;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -53,12 +54,12 @@ async fn explain(db: &WeakDatabase, wanted: &ExplainRequest) -> Option<String> {
     session.outline(&wanted.statement, wanted.values.clone(), wanted.call).await.ok()
 }
 
-/// Explains a statement now, on an idle connection, as it is planned for any values. `None` if no connection was idle, or the
-/// database did not answer, within the time limit.
-pub(crate) async fn explain_now(db: WeakDatabase, text: String) -> Option<Result<String>> {
+/// Explains a statement now, on an idle connection. `None` if no connection was idle, or the database did not answer, within the
+/// time limit.
+pub(crate) async fn explain_now(db: WeakDatabase, sql: String, values: Vec<Value>) -> Option<Result<String>> {
     let plan = async {
         let (_open, mut session) = idle_session(&db, Location::caller()).await?;
-        Some(session.generic_outline(&Statement::from(text), CallSite::here()).await)
+        Some(session.outline(&Statement::from(sql), values, CallSite::here()).await)
     };
     timeout(EXPLAIN_LIMIT, plan).await.ok().flatten()
 }

@@ -13,6 +13,7 @@ use tallybook_monitor::{
 };
 use tallybook_sql::error::Result;
 use tallybook_sql::lock::lock;
+use tallybook_sql::value::Value;
 
 use crate::background;
 
@@ -179,17 +180,11 @@ impl Database {
         self.monitor.findings()
     }
 
-    /// Returns the text of a statement of the report as it was sent, if it is short enough to be remembered. It may hold literals.
+    /// Explains a statement with these parameters. `None` if no connection was idle, or the database did not answer, within two
+    /// seconds.
     #[doc(hidden)]
-    pub fn statement_text(&self, fingerprint: &str) -> Option<String> {
-        self.monitor.statement_text(fingerprint)
-    }
-
-    /// Explains a text, as it is planned for any values. `None` if no connection was idle, or the database did not answer, within
-    /// two seconds.
-    #[doc(hidden)]
-    pub async fn explain_now(&self, text: String) -> Option<Result<String>> {
-        background::explain_now(self.core.downgrade(), text).await
+    pub async fn explain_now(&self, sql: String, values: Vec<Value>) -> Option<Result<String>> {
+        background::explain_now(self.core.downgrade(), sql, values).await
     }
 
     /// Closes the database: refuses new sessions, waits up to `DB_POOL_TIMEOUT` for open ones, then closes

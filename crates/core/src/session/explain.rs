@@ -3,11 +3,10 @@
 use tallybook_sql::call_site::CallSite;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::Result;
-use tallybook_sql::fingerprint::Fingerprint;
 use tallybook_sql::query::{All, Batch, ReadBatch, all, check, queries};
 use tallybook_sql::row::Row;
 use tallybook_sql::statement::Statement;
-use tallybook_sql::value::{SqlType, Value};
+use tallybook_sql::value::Value;
 
 use super::access::sealed::Sealed;
 use super::{Counts, Plan, RowStream, Session};
@@ -47,8 +46,6 @@ pub struct Explainer<'s, S> {
 enum ExplainMode {
     Plan,
     Analyze,
-    /// The plan that holds for all values; PostgreSQL has it from version 16 on. SQLite's plans always do.
-    Generic,
 }
 
 impl<'s, S> Explainer<'s, S> {
@@ -114,21 +111,6 @@ pub(super) async fn outline<S: Session>(
     Ok(plan.outline)
 }
 
-/// Returns the outline of the plan that a statement has for all values.
-pub(super) async fn generic_outline<S: Session>(
-    session: &mut S,
-    statement: &Statement,
-    call: CallSite,
-) -> Result<String> {
-    let mut plan = Plan::default();
-    let parameters = Fingerprint::of(statement.sql(session.dialect())).params.len();
-    // The server takes their types from the statement.
-    let values = vec![Value::Null(SqlType::Enum); parameters];
-    let mode = if parameters == 0 { ExplainMode::Plan } else { ExplainMode::Generic };
-    add_plan(session, statement, values, call, mode, &mut plan).await?;
-    Ok(plan.outline)
-}
-
 /// Adds the plan of each query of a batch and leaves the batch unchanged.
 async fn add_plans<S: Session, B: ReadBatch>(
     session: &mut S,
@@ -174,7 +156,6 @@ fn explained(statement: &Statement, mode: ExplainMode) -> Statement {
         (Dialect::Postgres, ExplainMode::Analyze) => {
             format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
         }
-        (Dialect::Postgres, ExplainMode::Generic) => format!("EXPLAIN (GENERIC_PLAN, FORMAT JSON) {sql}"),
         (Dialect::Sqlite, _) => format!("EXPLAIN QUERY PLAN {sql}"),
     })
 }

@@ -14,7 +14,7 @@ use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Value;
 
 use super::access::sealed::Sealed;
-use super::explain::{explain, generic_outline, outline};
+use super::explain::{explain, outline};
 use super::pipeline::{SessionConnection, refuse_control};
 use super::stream::StreamOwner;
 use super::{Counts, Plan, RowStream, Session};
@@ -283,12 +283,6 @@ impl ReadSession {
         call: CallSite,
     ) -> Result<String> {
         outline(self, statement, values, call).await
-    }
-
-    /// Returns the outline of the plan that a statement has for all values, if the database can tell: PostgreSQL from version 16 on.
-    #[doc(hidden)]
-    pub async fn generic_outline(&mut self, statement: &Statement, call: CallSite) -> Result<String> {
-        generic_outline(self, statement, call).await
     }
 
     /// Returns the statements, round trips and rows of this session so far.

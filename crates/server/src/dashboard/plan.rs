@@ -1,7 +1,7 @@
 //! Plans, as trees.
 
 use serde::Serialize;
-use tallybook::{Database, ErrorKind, Statement};
+use tallybook::{Database, Statement};
 
 use super::problems::NO_PLAN;
 use crate::request::{Kind, Problem};
@@ -82,30 +82,27 @@ fn mark_costliest(nodes: &mut [Node]) {
     }
 }
 
-/// Explains a statement now.
+/// Explains a statement now, with the parameters of one of its calls. The outline has none of their values.
 pub(super) async fn explain(db: &Database, fingerprint: &str) -> Result<Explained, Problem> {
+    let seen = db.workload().statements.into_iter().find(|statement| statement.fingerprint == fingerprint);
     let missing =
-        "the text of this statement is not remembered: it is longer than 4 kB, or others took its place";
-    let text = db.statement_text(fingerprint).ok_or_else(|| Problem::new(NO_PLAN, missing))?;
-    if !Statement::from(&text).is_read(db.dialect()) {
+        "no call of this statement is remembered: it is too long, it never succeeded, or it is no query";
+    let seen = seen.ok_or_else(|| Problem::new(NO_PLAN, missing))?;
+    if !Statement::from(&seen.sql).is_read(db.dialect()) {
         return Err(Problem::new(NO_PLAN, "only statements that read are explained"));
     }
-    let has_parameters = text.contains('$') || text.contains('?');
-    match db.explain_now(text).await {
+    let Some(values) = seen.samples.into_iter().next_back() else {
+        return Err(Problem::new(NO_PLAN, "its parameters are too long to be remembered"));
+    };
+    let plan_source = match values.is_empty() {
+        true => "explained now",
+        false => "explained now, with the parameters of one of its calls",
+    };
+    match db.explain_now(seen.sql, values).await {
         Some(Ok(outline)) if outline.is_empty() => {
             Err(Problem::new(NO_PLAN, "the database makes no plan for a statement like this"))
         }
-        Some(Ok(outline)) => Ok(Explained {
-            plan: Plan::of(&outline),
-            plan_source: match has_parameters {
-                true => "explained now, for any values of its parameters",
-                false => "explained now",
-            },
-        }),
-        Some(Err(error)) if error.kind() == ErrorKind::Syntax && has_parameters => Err(Problem::new(
-            NO_PLAN,
-            "PostgreSQL plans without values from version 16 on, and the values of parameters are not remembered",
-        )),
+        Some(Ok(outline)) => Ok(Explained { plan: Plan::of(&outline), plan_source }),
         Some(Err(error)) => Err(Problem::new(NO_PLAN, error.without_values())),
         None => Err(Problem::new(
             Kind::UNAVAILABLE,
