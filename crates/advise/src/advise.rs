@@ -72,7 +72,7 @@ pub async fn advise(db: &Database, workload: &Workload, options: &Options) -> Re
     search.run(found.open).await?;
     let (picks, is_cut) = (search.picks, search.is_cut);
     refusals.extend(search.refusals);
-    let add = describe(&mut scratch, &statements, picks, &catalog, &copied, dialect).await;
+    let add = describe(&mut scratch, &statements, picks, &catalog, &copied, dialect, &mut refusals).await;
     drop(scratch);
 
     let drop = drops(db, &catalog, &plans, workload, options).await?;
@@ -135,7 +135,7 @@ async fn measure_baseline(
     }
 }
 
-/// Describes the picks with their gains, which are measured with all of them in place.
+/// Describes the picks with their gains, which are measured with all of them in place. One that does not pay any more is refused.
 async fn describe(
     scratch: &mut Scratch,
     statements: &SeenStatements,
@@ -143,6 +143,7 @@ async fn describe(
     catalog: &Catalog,
     copied: &[CopiedTable],
     dialect: Dialect,
+    refusals: &mut Vec<Refusal>,
 ) -> Vec<AdvisedIndex> {
     let names: Vec<_> = picks.iter().map(|pick| pick.name.clone()).collect();
     let mut advised = Vec::new();
@@ -169,9 +170,21 @@ async fn describe(
         if gains.is_empty() {
             continue;
         }
+        let saved: f64 = gains.iter().map(time_saved).sum();
+        let cost = pick.writes as f64 * pick.insert.cost();
+        let is_timed = gains.iter().any(|gain| gain.time_before > 0.0);
+        if is_timed && saved <= cost {
+            let index = format!("{} {}", pick.candidate.table, pick.candidate.columns());
+            let reason = "measured with the other indexes in place, it saves no time".to_owned();
+            refusals.extend(
+                pick.statements
+                    .iter()
+                    .map(|&number| statements.seen[number].refusal(Some(index.clone()), reason.clone())),
+            );
+            continue;
+        }
         let table = catalog.table(&pick.candidate.table);
         let scale = scale(table, copied);
-        let cost = pick.writes as f64 * pick.insert.cost();
         let how = if dialect == Dialect::Postgres { "CONCURRENTLY " } else { "" };
         advised.push(AdvisedIndex {
             sql: pick.candidate.sql(&pick.name, how),
@@ -180,7 +193,7 @@ async fn describe(
             keys: pick.candidate.keys,
             filter: pick.candidate.filter.map(|filter| filter.sql),
             bytes: (pick.bytes as f64 * scale) as u64,
-            saved: gains.iter().map(time_saved).sum(),
+            saved,
             gains,
             writes: pick.writes,
             insert_without: pick.insert.without.as_secs_f64(),

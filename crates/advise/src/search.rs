@@ -18,7 +18,7 @@ const MIN_TOTAL_SAVING: f64 = 0.1;
 /// Work that maintaining an index for one row takes, for the order of the search; the decision measures it. About three
 /// pages of a tree at PostgreSQL's cost of a cached page, and a descent in instructions of SQLite.
 const WRITE_UNITS: f64 = 10.0;
-/// The median time with an index that still confirms the saving.
+/// The part of the time that a statement may still take with an index that is confirmed.
 const MAX_TIME_WITH: f64 = 0.75;
 /// Indexes found at most.
 const MAX_PICKS: usize = 25;

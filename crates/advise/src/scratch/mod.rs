@@ -54,7 +54,7 @@ pub(crate) struct Work {
 /// Part of the time of an insert that maintaining an index takes at least: less cannot be told from noise.
 const MIN_COST: f64 = 0.05;
 
-/// Durations without and with some indexes: medians of reads, the shortest of inserts, whose difference is small.
+/// Durations without and with some indexes: the shortest of several, since whatever else the machine does only adds to them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) without: Duration,
@@ -138,12 +138,6 @@ impl Scratch {
             Self::Postgres(scratch) => scratch.insert_times(table, index).await,
         }
     }
-}
-
-/// Returns the median of measurements.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Returns the average of a figure over several runs.

@@ -14,7 +14,7 @@ use tallybook_sql::query::{Batch, all, execute, one};
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::{Params, Value};
 
-use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean, median};
+use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean};
 use crate::catalog::Table;
 use crate::sql_text::quote;
 use crate::statement::Parsed;
@@ -133,7 +133,7 @@ impl PostgresScratch {
         if let Some(write) = &statement.write {
             self.script(&format!("VACUUM pg_temp.{}", quote(&write.table))).await?;
         }
-        Ok(Times { without: median(times.0), with: median(times.1) })
+        Ok(Times::shortest(&times.0, &times.1))
     }
 
     async fn time(

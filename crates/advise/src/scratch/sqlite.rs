@@ -11,7 +11,7 @@ use tallybook_sql::value::Value;
 use tallybook_sqlite::{Scratch, ScratchStop, ScratchWork};
 use tokio::task::spawn_blocking;
 
-use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean, median};
+use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean};
 use crate::catalog::Table;
 use crate::sql_text::quote;
 use crate::statement::Parsed;
@@ -107,7 +107,7 @@ impl SqliteScratch {
                 Ok(total / samples.len().max(1) as u32)
             };
             let (without, with) = in_turn(scratch, &without, run)?;
-            Ok(Times { without: median(without), with: median(with) })
+            Ok(Times::shortest(&without, &with))
         })
         .await
     }

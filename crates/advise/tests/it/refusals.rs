@@ -63,7 +63,8 @@ tallybook_testkit::both_dialects! {
     async fn a_statement_on_a_view_is_refused_and_then_no_index_counts_as_unused_on_sqlite(url: &str) {
         let db = open(url).await;
         run(&db, "CREATE INDEX ix_notes_size ON notes (size)").await;
-        run(&db, "CREATE VIEW large AS SELECT * FROM notes WHERE size > 8").await;
+        // A condition on the size would make PostgreSQL read that index, if it has no better plan at that moment.
+        run(&db, "CREATE VIEW large AS SELECT * FROM notes WHERE id > 8").await;
         read(&db, "SELECT id FROM large WHERE owner = $1", params![7]).await;
         read(&db, "SELECT id FROM notes WHERE id = $1", params![7]).await;
         let advice = advice(&db).await;
