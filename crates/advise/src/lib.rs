@@ -1,6 +1,6 @@
 //! Index advice for a [`Database`](tallybook::Database), proved before it is given.
 //!
-//! [`advise`] takes the statements that a program really ran, with their frequencies and some of their parameters
+//! [`advise()`] takes the statements that a program really ran, with their frequencies and some of their parameters
 //! ([`Database::workload`](tallybook::Database::workload)), and tries the indexes that could serve them on a scratch copy.
 //!
 //! ```

@@ -38,7 +38,7 @@ fn running(seconds: f64) -> Report {
     report
 }
 
-fn node(role: &str, state: &str, lag: Value) -> Value {
+fn node(role: &str, state: &str, lag: Option<f64>) -> Value {
     json!({
         "name": format!("{role} {state}"), "role": role, "state": state, "reason": "", "since": 1.0, "lag_bytes": null, "lag": lag,
         "timeline": null, "position": null, "latency": null, "served": 0, "fallbacks": 0, "in_flight": 0, "weight": 1, "zone": null,
@@ -65,15 +65,15 @@ fn a_statement_that_does_not_end_is_named_before_it_is_slow() {
 
 #[test]
 fn a_server_that_is_down_weighs_more_than_one_that_lags() {
-    let up = node("primary", "up", Value::Null);
-    let lagging = node("replica", "lagging", json!(12.4));
-    let down = node("replica", "down", Value::Null);
+    let up = node("primary", "up", None);
+    let lagging = node("replica", "lagging", Some(12.4));
+    let down = node("replica", "down", None);
     let of = |nodes: &[Value]| {
         let (level, text, _) = judged("replicas", &with_nodes(nodes));
         format!("{level}: {text}")
     };
     assert_eq!(of(std::slice::from_ref(&up)), "ok: one server, no replicas");
-    assert_eq!(of(&[up.clone(), node("replica", "up", json!(0.1))]), "ok: 1 replica up");
+    assert_eq!(of(&[up.clone(), node("replica", "up", Some(0.1))]), "ok: 1 replica up");
     assert_eq!(of(&[up.clone(), lagging.clone()]), "warn: replica lagging is lagging by 12.4 s");
     assert_eq!(of(&[up, lagging, down]), "bad: replica down is down");
 }
