@@ -13,7 +13,6 @@ import re
 import statistics
 import subprocess
 import tempfile
-import threading
 import urllib.request
 
 from run import ROOT, Peer, free_port, wrk
@@ -21,23 +20,19 @@ from run import ROOT, Peer, free_port, wrk
 VIEWERS = 10
 
 
-class Viewer(threading.Thread):
-    """Reads the events of a page until it is stopped."""
+class Viewer:
+    """Reads the events of a page until it is stopped, as a browser would."""
 
     def __init__(self, port):
-        super().__init__(daemon=True)
-        self.events = 0
-        self.stream = urllib.request.urlopen(f"http://127.0.0.1:{port}/live/events")
-
-    def run(self):
-        try:
-            for line in self.stream:
-                self.events += line.startswith(b"event: tick")
-        except (OSError, ValueError, AttributeError):
-            pass  # It was closed.
+        self.received = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(["curl", "-sN", f"http://127.0.0.1:{port}/live/events"], stdout=self.received)
 
     def stop(self):
-        self.stream.close()
+        """Returns the number of ticks."""
+        self.process.terminate()
+        self.process.wait()
+        self.received.seek(0)
+        return self.received.read().count(b"event: tick")
 
 
 def statements(port):
@@ -71,12 +66,8 @@ def main():
                 # The first of a pair has no advantage over all rounds.
                 for count in (0, VIEWERS) if number % 2 else (VIEWERS, 0):
                     viewers = [Viewer(port) for _ in range(count)]
-                    for viewer in viewers:
-                        viewer.start()
                     rates[count].append(wrk(port, path, 16, options.seconds)[0])
-                    ticks.extend(viewer.events for viewer in viewers)
-                    for viewer in viewers:
-                        viewer.stop()
+                    ticks.extend(viewer.stop() for viewer in viewers)
             ratios = [watched / alone for alone, watched in zip(rates[0], rates[VIEWERS])]
             lower, median, upper = statistics.quantiles(ratios, n=4)
             print(f"{options.rounds} rounds of {options.seconds} s: {statistics.median(rates[0]):,.0f} requests/s without a viewer, "
