@@ -40,9 +40,13 @@ pub fn run(options: &Options) -> Result<()> {
     let primary = Cluster::start()?;
     let replicas = [primary.standby()?, primary.standby()?];
     let urls = replicas.each_ref().map(|replica| replica.url("postgres")).join(",");
+    // A replica that may become the primary is listed with it.
+    let own_host = format!("127.0.0.1:{}", primary.port());
+    let hosts = [&primary, &replicas[0]].map(|server| format!("127.0.0.1:{}", server.port())).join(",");
+    let candidates = primary.url("postgres").replace(&own_host, &hosts);
     runtime()?.block_on(async {
         let settings = Settings::from_lookup(|name| match name {
-            "DATABASE_URL" => Some(primary.url("postgres")),
+            "DATABASE_URL" => Some(candidates.clone()),
             "DB_READ_REPLICA_URL" => Some(urls.clone()),
             "DB_ENABLE_READ_REPLICA" => Some("true".to_owned()),
             _ => None,

@@ -35,6 +35,21 @@ pub(super) async fn run(target: Endpoint, args: &LoadArgs, as_json: bool) -> Res
     report(&db, args, &measured, as_json)
 }
 
+/// The figures of an operation. All columns but the first are numbers.
+const HEADER: [&str; 11] = [
+    "operation",
+    "count",
+    "errors",
+    "per second",
+    "p50",
+    "p95",
+    "p99",
+    "p99.9",
+    "max",
+    "statements",
+    "round trips",
+];
+
 /// A load at one pace.
 struct Measured {
     pace: Pace,
@@ -137,20 +152,7 @@ fn print(db: &Database, args: &LoadArgs, pace: Pace, outcome: &Outcome, figures:
         args.writes,
         loop_of(args, pace)
     ))?;
-    let header = [
-        "operation",
-        "count",
-        "errors",
-        "per second",
-        "p50",
-        "p95",
-        "p99",
-        "p99.9",
-        "max",
-        "statements",
-        "round trips",
-    ];
-    output::table(&header, figures.iter().map(row).collect(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
+    output::table(&HEADER, figures.iter().map(row).collect(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
     let operations = outcome.tally.operations();
     let rate = operations as f64 / seconds;
     output::line(format!(

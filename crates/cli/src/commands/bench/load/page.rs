@@ -3,12 +3,10 @@
 use tallybook::Database;
 use tallybook_charts::{Axis, LineChart, Page, Series};
 
-use super::{Measured, loop_of};
+use super::{HEADER, Measured, loop_of, row};
 use crate::args::Load as LoadArgs;
 use crate::load::Figures;
-use crate::output::{micros, thousands};
-
-const HEADER: [&str; 7] = ["operation", "count", "errors", "per second", "p50", "p95", "p99"];
+use crate::output::thousands;
 
 /// Returns the page.
 pub(super) fn page(db: &Database, args: &LoadArgs, measured: &[Measured]) -> String {
@@ -44,17 +42,4 @@ pub(super) fn page(db: &Database, args: &LoadArgs, measured: &[Measured]) -> Str
         }
     }
     page.html()
-}
-
-fn row(figures: &Figures) -> Vec<String> {
-    let time = |us: f64| micros(us.round() as u64);
-    vec![
-        figures.kind.to_owned(),
-        thousands(figures.count),
-        thousands(figures.errors),
-        thousands(figures.per_second.round() as u64),
-        time(figures.p50_us),
-        time(figures.p95_us),
-        time(figures.p99_us),
-    ]
 }
