@@ -17,7 +17,7 @@ use crate::table::count;
 use load::{Load, Tasks};
 use recording::Recording;
 
-/// What can be asked of the failover.
+/// The options of the failover.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

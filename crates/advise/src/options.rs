@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much an examination may copy, and for how long it may take.
+/// The limits of an examination: rows to copy, time, and the gates of the advice.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {

@@ -1,4 +1,4 @@
-//! What trying an index has shown.
+//! The result of trying an index.
 
 use crate::candidate::Candidate;
 use crate::scratch::Work;
@@ -9,7 +9,7 @@ const NEARLY_AS_GOOD: f64 = 0.98;
 const SMALL_PARTIAL: u64 = 4;
 const NEARLY_AS_GOOD_IF_SMALL: f64 = 0.9;
 
-/// What a candidate would save.
+/// The work that a candidate would save.
 #[derive(Clone, Debug)]
 pub(crate) struct Trial {
     pub(crate) bytes: u64,

@@ -1,4 +1,4 @@
-//! What all charts share: the size of a drawing, its type scale, and its failure, which only a text in memory could have.
+//! The size and the text styles of all charts, and drawing into a text.
 
 use plotters::prelude::SVGBackend;
 use plotters::style::{IntoFont, RGBColor, TextStyle};

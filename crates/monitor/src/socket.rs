@@ -51,7 +51,7 @@ struct FileId {
     inode: u64,
 }
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketRequest {
     /// The report, which has no row values in it.
@@ -60,7 +60,7 @@ pub enum SocketRequest {
     Workload,
 }
 
-/// What a client receives.
+/// The answer to a client.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum SocketAnswer {

@@ -207,7 +207,7 @@ fn used_bytes(scratch: &Scratch) -> Result<u64> {
     Ok(pages * number("PRAGMA page_size")?)
 }
 
-/// Returns the indexes of a plan. One that SQLite builds for the statement is none.
+/// Returns the indexes of a plan, without those that SQLite builds for one statement.
 fn indexes(plan: &[String]) -> Vec<String> {
     let name = |line: &String| {
         let rest = line.split_once("USING ")?.1;

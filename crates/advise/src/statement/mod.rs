@@ -1,4 +1,4 @@
-//! What a statement asks of its tables: the conditions, joins and orders that an index could serve.
+//! The conditions, joins and orders of a statement that an index could serve.
 
 mod conditions;
 mod parse;

@@ -1,4 +1,4 @@
-//! What gets no advice, and why.
+//! Statements and indexes without advice, and the reasons.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use tallybook_testkit::SqliteFile;
 
 use crate::market;
 
-/// What a PostgreSQL database consists of: the files of all relations, and their rows.
+/// The content of a PostgreSQL database: the files of all relations, and their rows.
 async fn content(db: &Database) -> Vec<(String, i64)> {
     let relations = "SELECT relname::text, relfilenode::bigint FROM pg_class WHERE relpersistence <> 't' AND oid >= 16384 ORDER BY 1";
     let mut session = db.read().await.unwrap();

@@ -7,7 +7,7 @@ use tallybook::Interval;
 /// More intervals than this are joined in pairs: a chart has fewer pixels.
 const MAX_INTERVALS: usize = 960;
 
-/// What happened over time. Its size is bounded: the longer the time, the longer its intervals.
+/// Intervals in their order. Its size is bounded: the longer the time, the longer its intervals.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     steps: Vec<Step>,

@@ -39,12 +39,8 @@ impl Figures {
 
     /// Returns p50, p95 and p99 in seconds; `None` if nothing was measured.
     pub(super) fn quantiles(&self) -> [Option<f64>; 3] {
-        quantiles(&self.buckets, self.longest)
+        let summary = self.buckets.summary(Duration::ZERO, self.longest);
+        let is_measured = !self.buckets.is_empty();
+        [summary.p50, summary.p95, summary.p99].map(|time| is_measured.then_some(time.as_secs_f64()))
     }
-}
-
-/// Returns p50, p95 and p99 in seconds; `None` if nothing was measured.
-pub(super) fn quantiles(buckets: &BucketCounts, longest: Duration) -> [Option<f64>; 3] {
-    let summary = buckets.summary(Duration::ZERO, longest);
-    [summary.p50, summary.p95, summary.p99].map(|time| (!buckets.is_empty()).then_some(time.as_secs_f64()))
 }

@@ -22,7 +22,7 @@ const TOLERANCE: Duration = Duration::from_millis(500);
 pub(super) struct History {
     fine: VecDeque<Sample>,
     coarse: VecDeque<Sample>,
-    /// What the next coarse sample consists of so far.
+    /// The next coarse sample so far.
     #[serde(skip)]
     next: Option<Interval>,
     /// The coarse sample that the newest fine one completed.

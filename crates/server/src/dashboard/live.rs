@@ -1,4 +1,4 @@
-//! What the viewers of a dashboard receive.
+//! The events that the viewers of a dashboard receive.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

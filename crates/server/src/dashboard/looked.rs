@@ -1,4 +1,4 @@
-//! What was looked at on demand, for the verdicts.
+//! The newest answers of doctor and revisions, for the verdicts.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -35,7 +35,7 @@ const EVERY_FAILURE: Duration = Duration::from_secs(7);
 const EVERY_LONG_SESSION: Duration = Duration::from_secs(20);
 const LONG_SESSION: Duration = Duration::from_secs(6);
 
-/// Misses its index: there is none on an exchange and a price, so all executions are read for each of the newest ones.
+/// A query without an index: for each of the newest executions it reads all of them, by exchange and price.
 const RANKS_OF_PRICES: &str = "SELECT e.id, e.symbol, \
     (SELECT count(*) FROM executions o WHERE o.exchange = e.exchange AND o.price > e.price) \
     FROM executions e ORDER BY e.id DESC LIMIT 60";

@@ -1,4 +1,4 @@
-//! What the judgements rest on.
+//! The data behind the judgements.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::super::history::History;
 use super::super::looked::Answers;
 use super::super::statement_window::StatementWindow;
 
-/// What the judgements rest on.
+/// The data behind the judgements.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Evidence<'a> {
     pub(in super::super) report: &'a Report,
