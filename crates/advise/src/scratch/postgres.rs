@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use tallybook::Database;
 use tallybook_core::driver::{Connection, Connector};
+use tallybook_core::session::postgres_indexes;
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::file_access::FileAccess;
@@ -110,11 +111,9 @@ impl PostgresScratch {
         for values in samples {
             plans.push(self.explain("FORMAT JSON", statement, values, false).await?);
         }
-        let mut indexes = Vec::new();
-        plans.iter().for_each(|plan| collect_indexes(plan, &mut indexes));
         Ok(Work {
             units: mean(plans.iter().map(|plan| figure(plan, "Total Cost"))),
-            indexes,
+            indexes: plans.iter().flat_map(postgres_indexes).collect(),
             ..Work::default()
         })
     }
@@ -266,19 +265,6 @@ fn json(rows: &[(String,)]) -> Json {
 
 fn figure(plan: &Json, name: &str) -> f64 {
     plan.get(0).and_then(|plan| plan["Plan"][name].as_f64()).unwrap_or_default()
-}
-
-fn collect_indexes(node: &Json, into: &mut Vec<String>) {
-    match node {
-        Json::Object(fields) => {
-            if let Some(Json::String(name)) = fields.get("Index Name") {
-                into.push(name.clone());
-            }
-            fields.values().for_each(|value| collect_indexes(value, into));
-        }
-        Json::Array(items) => items.iter().for_each(|item| collect_indexes(item, into)),
-        _ => {}
-    }
 }
 
 /// Returns the number of parameters: the highest behind a dollar sign.

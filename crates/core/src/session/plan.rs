@@ -37,7 +37,7 @@ impl Plan {
                     found: error.to_string(),
                 })
             })?;
-            collect_indexes(&json, &mut self.indexes);
+            self.indexes.extend(postgres_indexes(&json));
             outline(&json, 0, &mut self.outline);
             if let Some(pages) = pages(&json) {
                 *self.pages.get_or_insert_default() += pages;
@@ -64,6 +64,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// Returns the names of the indexes in an answer of PostgreSQL to `EXPLAIN (FORMAT JSON)`, in the order of the plan.
+#[doc(hidden)]
+pub fn postgres_indexes(explained: &Json) -> Vec<String> {
+    let mut indexes = Vec::new();
+    collect_indexes(explained, &mut indexes);
+    indexes
 }
 
 fn collect_indexes(node: &Json, into: &mut Vec<String>) {
