@@ -430,7 +430,7 @@ impl Connection {
     pub async fn clean(&mut self) -> Result<()> {
         let cleaned = match &mut self.link {
             Link::Sqlite(connection) => connection.clean().await,
-            Link::Postgres(connection) => connection.clean(self.in_transaction).await,
+            Link::Postgres(connection) => connection.clean().await,
         };
         cleaned.map_err(|error| self.located(error))?;
         self.in_flight = false;

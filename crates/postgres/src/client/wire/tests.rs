@@ -21,6 +21,7 @@ fn runtime() -> Runtime {
 fn pair() -> (Wire, UnixStream) {
     let (client, server) = UnixStream::pair().unwrap();
     let mut wire = Wire::new(Stream::Unix(client), "test:5432".to_owned());
+    wire.set_logged_in();
     wire.set_open();
     (wire, server)
 }
@@ -247,7 +248,11 @@ fn both_sides_write_more_than_their_sockets_hold() {
         assert!(received.len() == 1 && received[0] == text);
         assert_eq!(other.await.unwrap(), BYTES + 5);
         wire.make_room();
-        assert_eq!((wire.input.len(), wire.output.capacity() <= KEPT), (INPUT, true), "the memory is returned");
+        assert_eq!(
+            (wire.input.len(), wire.output.capacity() <= KEPT),
+            (INPUT, true),
+            "the memory is returned"
+        );
     });
 }
 
