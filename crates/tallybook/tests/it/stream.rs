@@ -166,7 +166,7 @@ tallybook_testkit::both_dialects! {
         let db = with_notes(url).await;
         let mut session = db.read().await.unwrap();
         let mut stream = session.stream(failing()).await.unwrap();
-        for id in 1..2_500 {
+        for id in 1..=2_500 {
             assert_eq!(stream.next().await.unwrap().unwrap(), (id,));
         }
         let error = stream.next().await.unwrap().unwrap_err();
