@@ -170,7 +170,7 @@ impl Database {
     /// rolls back.
     ///
     /// BEGIN travels with the first batch, so a transaction of one batch takes two round trips: the batch and
-    /// COMMIT.
+    /// COMMIT. With [`run_last`](WriteSession::run_last) it takes one.
     ///
     /// Pass the session down to everything that writes inside `work`. A second write to the same database
     /// from inside `work`, through `write` or [`begin`](Self::begin), would be an independent transaction and
@@ -180,7 +180,8 @@ impl Database {
     /// # Errors
     /// The error of `work`, or the reason why the transaction could not begin or commit.
     /// [`Error::is_nested_write`] inside another write; [`Error::is_transaction_ended`] if something else
-    /// ended the transaction first.
+    /// ended the transaction first; [`Error::is_committed`] or [`Error::is_commit_unknown`] if `work` fails after
+    /// [`run_last`](WriteSession::run_last).
     #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> impl Future<Output = Result<Committed<T>, E>>
     where
@@ -214,8 +215,11 @@ impl Database {
             let mut session = session.await?.in_closure();
             match inside_write(self.address(), call.at(), work(&mut session)).await {
                 Ok(value) => Ok(Committed::new(value, session.commit_called(call).await?)),
+                // It says that the transaction is committed.
+                Err(error) if session.has_refused_after_commit() => Err(error),
                 Err(error) => match session.roll_back().await {
-                    Err(ended) if ended.is_transaction_ended() => Err(ended.into()),
+                    Err(ended) if ended.is_transaction_ended() || ended.is_committed() => Err(ended.into()),
+                    Err(unknown) if unknown.is_commit_unknown() => Err(unknown.into()),
                     // The server rolls back by itself if this fails, and the error of `work` is the one that
                     // matters.
                     _ => Err(error),

@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -80,6 +82,16 @@ impl Connection {
         _framing: TransactionFraming,
         _since: Option<Instant>,
     ) -> Executed<B> {
+        match self.0 {}
+    }
+
+    pub async fn execute_last<B: Batch>(
+        &mut self,
+        _batch: B,
+        _framing: TransactionFraming,
+        _since: Option<Instant>,
+        _waiting: &Arc<AtomicUsize>,
+    ) -> (Executed<B>, Option<PendingFlush>) {
         match self.0 {}
     }
 

@@ -21,7 +21,7 @@ use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::{Batch, Query, queries, take_row};
 use tallybook_sql::row::Column;
 use tallybook_sql::stopwatch::{Stopwatch, Timing};
-use tallybook_sql::transaction::{Begin, TransactionFraming};
+use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Value;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Column as PgColumn, RowStream, Statement};
@@ -45,6 +45,11 @@ impl Connection {
         framing: TransactionFraming,
         since: Option<Instant>,
     ) -> Executed<B> {
+        // The commit of a write takes a round trip of its own: its position comes with it.
+        let is_last =
+            !framing.read_only && (framing.continues || matches!(framing.begin, Some(Begin::WriteAt(_))));
+        let commits = is_last && framing.end == Some(End::Commit);
+        let framing = if commits { TransactionFraming { end: None, ..framing } } else { framing };
         // On the heap, so that futures stay small: a caller's future is moved several times before it runs, whatever the
         // database, and a move copies all of it.
         let (outcome, replayed) =
@@ -57,7 +62,12 @@ impl Connection {
             self.prepared.clear();
             self.decimal_types.clear();
         }
-        Executed { batch: Some(batch), outcome, replayed }
+        let mut executed = Executed { replayed, ..Executed::new(Some(batch), outcome) };
+        if commits && executed.outcome.is_ok() {
+            let committed = self.commit().await.map(|position| executed.position = position);
+            (executed.failed_at_end, executed.outcome) = (committed.is_err(), committed);
+        }
+        executed
     }
 
     async fn execute_all(

@@ -57,6 +57,14 @@ pub(super) struct Durability {
     log: Option<Wal>,
 }
 
+/// The flush of a commit.
+pub(super) enum Flush {
+    /// It is done or under way; `None` if SQLite has done it.
+    Started(Option<PendingFlush>),
+    /// The caller's thread starts it.
+    Due,
+}
+
 /// The parts of a new connection that its thread returns.
 struct OpenedConnection {
     sqlite: Weak<Mutex<Sqlite>>,
@@ -192,6 +200,14 @@ impl Connection {
         }
     }
 
+    /// Returns the flush of a commit, which is started unless the connection's thread has done that.
+    pub(super) fn flush_of(&self, flush: Flush) -> Option<PendingFlush> {
+        match flush {
+            Flush::Started(flush) => flush,
+            Flush::Due => self.log.as_ref().map(Wal::written),
+        }
+    }
+
     /// Executes a text of several statements. Inside a transaction, it must not end it.
     pub async fn script(&mut self, sql: &str) -> Result<()> {
         self.check_file(Instant::now())?;
@@ -247,6 +263,17 @@ impl Connection {
 }
 
 impl Durability {
+    /// Flushes a commit on the connection's thread, which saves a hop. If other writers wait for the connection, they go
+    /// first, and the flush is left to the caller.
+    pub(super) fn flush(&self, has_waiting: bool) -> Result<Flush> {
+        match (&self.log, &self.file) {
+            (Some(_), _) if has_waiting => Ok(Flush::Due),
+            (Some(log), _) => Ok(Flush::Started(Some(log.flush_written()))),
+            (None, Some(file)) => file.check_commit().map(|()| Flush::Started(None)),
+            (None, None) => Ok(Flush::Started(None)),
+        }
+    }
+
     /// Makes the transaction of a pipeline durable, if it has committed, before the pipeline is answered.
     pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
         match (&self.log, &self.file) {
@@ -310,9 +337,18 @@ impl WorkerHandle {
         &self,
         work: impl FnOnce(&mut Sqlite) -> T + Send + 'static,
     ) -> Result<PendingResult<T>> {
+        self.start_abandonable(|sqlite, _| work(sqlite))
+    }
+
+    /// Queues `work`, which can ask whether nobody waits for its result any more.
+    pub(super) fn start_abandonable<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sqlite, &dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<PendingResult<T>> {
         let (reply, answer) = oneshot::channel();
         let work: Job = Box::new(move |sqlite| {
-            let _ = reply.send(work(sqlite));
+            let result = work(sqlite, &|| reply.is_closed());
+            let _ = reply.send(result);
         });
         self.0.send(work).map_err(|_| Error::new(ErrorDetail::Lost))?;
         Ok(PendingResult(answer))

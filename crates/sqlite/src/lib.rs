@@ -60,6 +60,7 @@ mod file;
 mod functions;
 mod inline_budget;
 mod journal_mode;
+mod last_batch;
 mod load;
 mod lock_holders;
 mod pipeline;

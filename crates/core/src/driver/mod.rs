@@ -7,6 +7,8 @@ mod tests;
 pub(crate) use rows::Rows;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use tallybook_sql::dialect::Dialect;
@@ -15,7 +17,7 @@ use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::file_access::FileAccess;
 use tallybook_sql::query::{Batch, check, queries};
 use tallybook_sql::replication::{Identity, Observation, Position};
-use tallybook_sql::transaction::TransactionFraming;
+use tallybook_sql::transaction::{End, TransactionFraming};
 use tallybook_sql::value::Value;
 
 use crate::settings::ConnectTarget;
@@ -211,6 +213,39 @@ impl Connection {
         // A failed batch may have left its transaction open.
         self.in_transaction &= !alone && (framing.end.is_none() || executed.outcome.is_err());
         executed
+    }
+
+    /// Executes the last batch of a write transaction, which commits, and times each statement from `since` on if that
+    /// is given. On SQLite `waiting` is the number of writers that wait for the connection. Returns the commit if there
+    /// was no failure.
+    ///
+    /// If the future is dropped, it is not known whether the transaction is committed.
+    pub async fn execute_last<B: Batch>(
+        &mut self,
+        mut batch: B,
+        framing: TransactionFraming,
+        since: Option<Instant>,
+        waiting: &Arc<AtomicUsize>,
+    ) -> (Executed<B>, Option<Commit>) {
+        if let Err(refused) = check(&mut batch) {
+            return (Executed::new(Some(batch), Err(refused)), None);
+        }
+        let framing = TransactionFraming { end: Some(End::Commit), ..framing };
+        self.in_flight = true;
+        self.was_used = true;
+        self.may_have_state |= self.leaves_state(&mut batch);
+        self.in_transaction = true;
+        let (mut executed, sync) = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_last(batch, framing, since, waiting).await,
+            Link::Postgres(connection) => (connection.execute(batch, framing, since).await, None),
+        };
+        self.in_flight = false;
+        executed.outcome = self.judged(executed.outcome, true);
+        // A failed batch may have left its transaction open.
+        self.in_transaction = executed.outcome.is_err();
+        let position = executed.position;
+        let commit = executed.outcome.is_ok().then_some(Commit { position, sync });
+        (executed, commit)
     }
 
     /// Returns whether the server refuses writes of a statement sent outside a read-only transaction.

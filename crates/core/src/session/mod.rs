@@ -4,6 +4,7 @@ mod access;
 mod advisory_lock;
 mod counts;
 mod explain;
+mod last_batch;
 mod load;
 mod nesting;
 mod pipeline;

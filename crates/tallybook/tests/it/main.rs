@@ -19,6 +19,7 @@ mod guard;
 mod here;
 mod histories;
 mod index_shapes;
+mod last_batch;
 mod leak;
 mod load;
 mod log;
