@@ -17,7 +17,7 @@ use crate::foreign_key::read_foreign_keys;
 use crate::metrics::Metric;
 use crate::observe::{Log, Observer, Opened, Recorder};
 use crate::pool::{Pool, PoolMetrics, PoolStatus};
-use crate::routing::{NodeConnection, NodeStatus, ReadConsistency, Router};
+use crate::routing::{NodeStatus, ReadConsistency, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::Settings;
 
@@ -250,15 +250,27 @@ impl Database {
     /// As [`begin`](Self::begin).
     #[track_caller]
     pub fn begin_with(&self, isolation: IsolationLevel) -> impl Future<Output = Result<WriteSession>> + Send {
-        let caller = Location::caller();
+        let session = self.begin_called(Location::caller());
+        async move { session.await.map(|session| session.with_isolation(isolation)) }
+    }
+
+    /// Begins a write transaction for the line `caller`.
+    pub(crate) async fn begin_called(&self, caller: &'static Location<'static>) -> Result<WriteSession> {
+        refuse_nested_write(self.address(), Some(caller))?;
         let inner = &self.0;
-        async move {
-            refuse_nested_write(self.address(), Some(caller))?;
-            let connection = inner.router.write(caller, inner.router.acquire_deadline()).await?;
-            let recorder = inner.recorder(&connection, caller);
-            let session = WriteSession::new(connection, Arc::clone(&inner.router), caller, recorder);
-            Ok(session.with_isolation(isolation))
-        }
+        let connection = inner.router.write(caller, inner.router.acquire_deadline()).await?;
+        let recorder = inner.recorder(caller, connection.waited());
+        Ok(WriteSession::new(connection, Arc::clone(&inner.router), caller, recorder))
+    }
+
+    /// Returns the router.
+    pub(crate) fn router(&self) -> &Arc<Router> {
+        &self.0.router
+    }
+
+    /// Returns the recorder of a whole transaction, which waits for its connection after it is sent.
+    pub(crate) fn recorder(&self, at: &'static Location<'static>) -> Option<Box<dyn Recorder>> {
+        self.0.recorder(at, Duration::ZERO)
     }
 
     /// Returns the SQL dialect of the database.
@@ -329,6 +341,11 @@ impl Database {
         refuse_nested_write(self.address(), None)
     }
 
+    /// Refuses a write inside another one of the same task.
+    pub(crate) fn refuse_nested_write_at(&self, caller: &'static Location<'static>) -> Result<()> {
+        refuse_nested_write(self.address(), Some(caller))
+    }
+
     /// Returns the identity of this database within the process.
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
@@ -379,17 +396,13 @@ impl Inner {
         caller: &'static Location<'static>,
     ) -> Result<ReadSession> {
         let (connection, route) = self.router.read(consistency, caller).await?;
-        let recorder = self.recorder(&connection, caller);
+        let recorder = self.recorder(caller, connection.waited());
         Ok(ReadSession::new(connection, route, caller, recorder))
     }
 
     /// Asks the observer for the recorder of a new session.
-    fn recorder(
-        &self,
-        connection: &NodeConnection,
-        at: &'static Location<'static>,
-    ) -> Option<Box<dyn Recorder>> {
-        self.observer.opened(Opened { at, waited: connection.waited() })
+    fn recorder(&self, at: &'static Location<'static>, waited: Duration) -> Option<Box<dyn Recorder>> {
+        self.observer.opened(Opened { at, waited })
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tallybook_sql::driver::{Executed, Loaded, Page, Role};
 use tallybook_sql::error::Result;
 use tallybook_sql::file_access::{FileAccess, SqliteLocation};
+use tallybook_sql::grouped_transaction::GroupedTransaction;
 use tallybook_sql::query::{All, Batch};
 use tallybook_sql::row::Row;
 use tallybook_sql::transaction::TransactionFraming;
@@ -24,6 +25,13 @@ macro_rules! never {
 }
 
 never!(Connector, Connection, Load, PendingFlush);
+
+pub type Members = Vec<Box<dyn GroupedTransaction>>;
+
+pub struct UnflushedGroup {
+    pub(crate) members: Members,
+    pub(crate) flush: PendingFlush,
+}
 
 /// A process that has a file open.
 pub struct Process {
@@ -92,6 +100,14 @@ impl Connection {
         _since: Option<Instant>,
         _waiting: &Arc<AtomicUsize>,
     ) -> (Executed<B>, Option<PendingFlush>) {
+        match self.0 {}
+    }
+
+    pub async fn execute_group(
+        &mut self,
+        _members: Members,
+        _waiting: &Arc<AtomicUsize>,
+    ) -> Option<UnflushedGroup> {
         match self.0 {}
     }
 

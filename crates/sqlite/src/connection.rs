@@ -17,6 +17,7 @@ use super::checked_results::CheckedResults;
 use super::checkpoint::leave_checkpoints;
 use super::error::convert;
 use super::file::DatabaseFile;
+use super::group::DeferredKeys;
 use super::inline_budget::{InlineBudget, SlowBatches};
 use super::journal_mode::{enable_wal, left_wal_mode};
 use super::wal::{PendingFlush, Wal};
@@ -36,6 +37,8 @@ pub struct Connection {
     pub(super) slow_batches: SlowBatches,
     /// Shared with the pipelines on the connection's thread.
     pub(super) checked: Arc<CheckedResults>,
+    /// What is known of the schema, shared like `checked`.
+    pub(super) deferred_keys: Arc<DeferredKeys>,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
     /// `None` for a database in memory.
@@ -58,10 +61,11 @@ pub(super) struct Durability {
 }
 
 /// The flush of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// It is done or under way; `None` if SQLite has done it.
-    Started(Option<PendingFlush>),
-    /// The caller's thread starts it.
+    /// The commit is durable.
+    Done,
+    /// Another thread flushes it, so that the connection can be used again at once.
     Due,
 }
 
@@ -111,6 +115,7 @@ impl Connection {
             authorizer,
             slow_batches,
             checked: Arc::default(),
+            deferred_keys: Arc::default(),
             interrupt,
             join,
             busy_timeout,
@@ -200,10 +205,10 @@ impl Connection {
         }
     }
 
-    /// Returns the flush of a commit, which is started unless the connection's thread has done that.
+    /// Starts the flush of a commit, if it is due.
     pub(super) fn flush_of(&self, flush: Flush) -> Option<PendingFlush> {
         match flush {
-            Flush::Started(flush) => flush,
+            Flush::Done => None,
             Flush::Due => self.log.as_ref().map(Wal::written),
         }
     }
@@ -263,25 +268,32 @@ impl Connection {
 }
 
 impl Durability {
-    /// Flushes a commit on the connection's thread, which saves a hop. If other writers wait for the connection, they go
-    /// first, and the flush is left to the caller.
+    /// Flushes a commit on this thread, which saves a hop. If other writers wait for the connection, they go first, and the
+    /// flush remains due.
     pub(super) fn flush(&self, has_waiting: bool) -> Result<Flush> {
+        if has_waiting && self.can_wait() {
+            return Ok(Flush::Due);
+        }
+        self.settle_commit().map(|()| Flush::Done)
+    }
+
+    /// Returns whether a commit is flushed apart from it.
+    pub(super) fn can_wait(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Makes a commit durable, on this thread.
+    pub(super) fn settle_commit(&self) -> Result<()> {
         match (&self.log, &self.file) {
-            (Some(_), _) if has_waiting => Ok(Flush::Due),
-            (Some(log), _) => Ok(Flush::Started(Some(log.flush_written()))),
-            (None, Some(file)) => file.check_commit().map(|()| Flush::Started(None)),
-            (None, None) => Ok(Flush::Started(None)),
+            (Some(log), _) => log.sync_now(),
+            (None, Some(file)) => file.check_commit(),
+            (None, None) => Ok(()),
         }
     }
 
     /// Makes the transaction of a pipeline durable, if it has committed, before the pipeline is answered.
     pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
-        match (&self.log, &self.file) {
-            _ if !sqlite.is_autocommit() => Ok(()),
-            (Some(log), _) => log.sync_now(),
-            (None, Some(file)) => file.check_commit(),
-            (None, None) => Ok(()),
-        }
+        if sqlite.is_autocommit() { self.settle_commit() } else { Ok(()) }
     }
 }
 

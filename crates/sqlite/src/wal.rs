@@ -104,19 +104,6 @@ impl Wal {
         sync
     }
 
-    /// Counts a written commit, and flushes it on this thread unless a flush is running, which then covers it.
-    pub(super) fn flush_written(&self) -> PendingFlush {
-        let mut state = self.0.lock();
-        state.written += 1;
-        let flush = PendingFlush { commit: state.written, synced: self.0.synced.subscribe() };
-        if !state.is_syncing {
-            state.is_syncing = true;
-            drop(state);
-            self.0.sync_all();
-        }
-        flush
-    }
-
     /// Waits until every written commit is flushed or has failed.
     pub(super) async fn settled(&self) {
         let commit = self.0.lock().written;
@@ -197,7 +184,7 @@ pub(super) fn rewrite(file: &File) -> io::Result<()> {
 }
 
 /// A written commit that may not be durable yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct PendingFlush {
     commit: u64,

@@ -19,6 +19,7 @@ use super::primary_fallback::FallbackBudget;
 use super::read_consistency::ReadConsistency;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use super::topology::topology;
+use super::write_queue::WriteQueue;
 use crate::driver::{Connection, Connector};
 use crate::metrics::Metric;
 use crate::observe::Log;
@@ -39,6 +40,7 @@ pub(crate) struct Router {
     fallback: FallbackBudget,
     /// Callers that wait for a connection to the primary.
     waiting_writers: Arc<AtomicUsize>,
+    write_queue: WriteQueue,
     closed: AtomicBool,
 }
 
@@ -56,6 +58,7 @@ impl Router {
             timeout: settings.pool.timeout,
             fallback: FallbackBudget::new(settings.replica.fallback),
             waiting_writers: Arc::default(),
+            write_queue: WriteQueue::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -91,6 +94,11 @@ impl Router {
                 connection => return connection,
             }
         }
+    }
+
+    /// Returns the transactions of callers that wait to share one.
+    pub(crate) fn write_queue(&self) -> &WriteQueue {
+        &self.write_queue
     }
 
     /// Returns the number of callers that wait for a connection to the primary.

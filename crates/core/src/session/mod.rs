@@ -22,6 +22,7 @@ pub use explain::Explainer;
 pub use load::BulkLoad;
 pub(crate) use nesting::inside_write;
 pub use nesting::refuse_nested_write;
+pub(crate) use pipeline::{InFlight, refuse_control};
 pub use plan::{Plan, postgres_indexes};
 pub use read::ReadSession;
 pub use savepoint::Savepoint;

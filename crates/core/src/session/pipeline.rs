@@ -188,7 +188,7 @@ impl Drop for SessionConnection {
 }
 
 /// Refuses a statement that would begin or end a transaction without the session's knowledge.
-pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
+pub(crate) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
     match statement.transaction_control(dialect) {
         Some(control) => {
             Err(Error::new(ErrorDetail::TransactionControl(control)).with_statement(statement.sql(dialect)))
@@ -198,29 +198,35 @@ pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<
 }
 
 /// A request without an answer yet. Dropping it records that it was abandoned.
-struct InFlight<'a>(Option<&'a mut (dyn Recorder + 'static)>);
+pub(crate) struct InFlight<'a>(pub(crate) Option<&'a mut (dyn Recorder + 'static)>);
 
 impl InFlight<'_> {
-    fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
+    pub(crate) fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
         match &mut self.0 {
             Some(recorder) => recorder.sent(queries),
             None => (None, Span::none()),
         }
     }
 
-    fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
+    pub(crate) fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
         if let Some(recorder) = self.0.take() {
             recorder.answered(queries, error);
         }
     }
 
-    fn sent_text(&mut self, sql: &str, call: CallSite) {
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        if let Some(recorder) = &mut self.0 {
+            recorder.waited(waited);
+        }
+    }
+
+    pub(crate) fn sent_text(&mut self, sql: &str, call: CallSite) {
         if let Some(recorder) = &mut self.0 {
             recorder.sent_text(sql, call);
         }
     }
 
-    fn answered_text(&mut self, outcome: Outcome<'_>) {
+    pub(crate) fn answered_text(&mut self, outcome: Outcome<'_>) {
         if let Some(recorder) = self.0.take() {
             recorder.answered_text(outcome);
         }
