@@ -261,6 +261,11 @@ impl Connection {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn database_file(&self) -> Option<&DatabaseFile> {
+        self.file.as_deref()
+    }
+
     /// Returns the handle of its thread. A clone outlives a borrow of the connection.
     pub(super) fn thread(&self) -> &WorkerHandle {
         &self.thread
@@ -497,7 +502,7 @@ mod tests {
             connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
             assert!(!log.exists());
             let flushes = one::<(i64,)>("PRAGMA synchronous", params![]);
-            let flushes = run(&mut connection, flushes, TransactionFraming::default()).await;
+            let mut flushes = run(&mut connection, flushes, TransactionFraming::default()).await;
             assert_eq!(flushes.finish().unwrap(), (2,), "SQLite flushes this journal itself");
             // The next write enables WAL mode again.
             run(&mut connection, execute("INSERT INTO notes VALUES (1)", params![]), framing).await;

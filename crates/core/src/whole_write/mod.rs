@@ -57,8 +57,7 @@ impl Database {
                 return self.write_last(batch, call).await;
             }
             let written = self.write_together(batch, |output| Ok::<_, Error>(((), output)), call).await?;
-            let token = written.token();
-            Ok(Committed::new(written.into_value().0, token))
+            Ok(written.map(|(output, ())| output))
         }
     }
 

@@ -70,6 +70,7 @@ mod values;
 mod variables;
 mod waiting;
 mod watch;
+mod whole_write;
 mod wire;
 mod without_primary;
 mod write;

@@ -7,6 +7,9 @@
 //! `OR ROLLBACK`, a full disk), and one that takes long, because the others wait for the COMMIT. In the latter two cases
 //! the others run again, each by itself. Nobody is answered before the COMMIT and the flush that cover it.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,12 +23,12 @@ use tallybook_sql::grouped_transaction::{GroupedTransaction, TransactionEnd};
 use tallybook_sql::query::Query;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 
-use super::Connection;
-use super::checked_results::CheckedResults;
-use super::connection::{Durability, Flush, check_transaction, roll_back};
-use super::inline_budget::InlineBudget;
-use super::pipeline::{control, run_all};
-use super::wal::PendingFlush;
+use crate::Connection;
+use crate::checked_results::CheckedResults;
+use crate::connection::{Durability, Flush, check_transaction, roll_back};
+use crate::inline_budget::InlineBudget;
+use crate::pipeline::{control, run_all};
+use crate::wal::PendingFlush;
 
 /// Time after which a group is committed, so that its first members do not wait for slow ones.
 const GROUP_TIME: Duration = Duration::from_millis(10);
@@ -303,7 +306,7 @@ fn is_plain_sql(sql: &str) -> bool {
 fn again(error: &Error) -> Error {
     match std::error::Error::source(error).and_then(|source| source.downcast_ref()) {
         Some(rusqlite::Error::SqliteFailure(failure, message)) => {
-            super::error::convert(rusqlite::Error::SqliteFailure(*failure, message.clone()))
+            crate::error::convert(rusqlite::Error::SqliteFailure(*failure, message.clone()))
         }
         _ => Error::new(ErrorDetail::TransactionEnded),
     }
