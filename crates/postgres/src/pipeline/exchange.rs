@@ -40,6 +40,7 @@ pub(super) struct Exchange<'a, 'q> {
     /// Failure to decode a row of the current query. The server goes on meanwhile.
     decoding: Result<()>,
     has_begin_failed: bool,
+    has_failed_at_end: bool,
     has_dropped_statements: bool,
     has_ended: bool,
     replayed: Option<u64>,
@@ -65,6 +66,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
             is_first_row: true,
             decoding: Ok(()),
             has_begin_failed: false,
+            has_failed_at_end: false,
             has_dropped_statements: false,
             has_ended: false,
             replayed: None,
@@ -195,6 +197,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
                 self.has_ended = message.is_command(command);
                 // The server answers ROLLBACK to the COMMIT of a transaction that has failed.
                 if !self.has_ended {
+                    self.has_failed_at_end = self.outcome.is_ok();
                     self.first(Err(Error::new(ErrorDetail::TransactionEnded)));
                 }
                 self.current += 1;
@@ -234,6 +237,8 @@ impl<'a, 'q> Exchange<'a, 'q> {
             kind => {
                 self.has_begin_failed |=
                     matches!(kind, StepKind::Control(Control::Begin, _) | StepKind::Fence);
+                self.has_failed_at_end |=
+                    matches!(kind, StepKind::Control(Control::End, _)) && self.outcome.is_ok();
                 Err(server_error(error))
             }
         };
@@ -298,7 +303,16 @@ impl<'a, 'q> Exchange<'a, 'q> {
                 self.outcome = self.outcome.map_err(Error::into_refused_write);
             }
         }
-        PipelineResult { outcome: self.outcome, replayed: self.replayed, position: self.position }
+        if self.has_ended && commits_writes(framing) {
+            // A row that does not decode: its transaction is committed all the same.
+            self.outcome = self.outcome.map_err(Error::after_commit);
+        }
+        PipelineResult {
+            outcome: self.outcome,
+            replayed: self.replayed,
+            position: self.position,
+            has_failed_at_end: self.has_failed_at_end,
+        }
     }
 }
 

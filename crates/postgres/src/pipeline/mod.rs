@@ -41,11 +41,13 @@ pub(super) struct PipelineResult {
     pub(super) replayed: Option<u64>,
     /// LSN and timeline after the commit.
     pub(super) position: Option<(u64, u32)>,
+    /// True if all statements succeeded, and the error is that of the end of the transaction.
+    pub(super) has_failed_at_end: bool,
 }
 
 impl From<Error> for PipelineResult {
     fn from(error: Error) -> Self {
-        Self { outcome: Err(error), replayed: None, position: None }
+        Self { outcome: Err(error), replayed: None, position: None, has_failed_at_end: false }
     }
 }
 
@@ -61,10 +63,15 @@ impl Connection {
         framing: TransactionFraming,
         since: Option<Instant>,
     ) -> Executed<B> {
-        let PipelineResult { outcome, replayed, position } =
-            self.run(&mut queries(&mut batch), framing, since).await;
-        self.moved |= outcome.as_ref().is_err_and(Error::is_connect);
-        Executed { batch: Some(batch), outcome, replayed, position: position.map(|at| self.position(at)) }
+        let result = self.run(&mut queries(&mut batch), framing, since).await;
+        self.moved |= result.outcome.as_ref().is_err_and(Error::is_connect);
+        Executed {
+            batch: Some(batch),
+            outcome: result.outcome,
+            replayed: result.replayed,
+            position: result.position.map(|at| self.position(at)),
+            failed_at_end: result.has_failed_at_end,
+        }
     }
 
     pub(super) fn position(&self, (lsn, timeline): (u64, u32)) -> Position {
@@ -92,7 +99,11 @@ impl Connection {
         let mut result = exchange.finish(received, framing, self.pooler.as_ref());
         if result.outcome.is_ok() && self.steps.iter().any(|step| step.later.is_some()) {
             // Boxed: it is rare, and would enlarge the future of every pipeline.
-            result.outcome = Box::pin(self.decode_later(queries)).await;
+            let decoded = Box::pin(self.decode_later(queries)).await;
+            result.outcome = match commits_writes(framing) {
+                true => decoded.map_err(Error::after_commit),
+                false => decoded,
+            };
         }
         if is_timed_batch && !is_measured && result.outcome.is_ok() {
             self.sampler.divide(queries, &self.steps);
