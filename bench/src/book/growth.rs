@@ -158,7 +158,7 @@ impl Book {
 
     /// Microseconds of a read.
     async fn time(&self, read: Read, plan: &Plan) -> Result<f64> {
-        Ok(1e6 / self.reader(read).slice(read.work(), 1, plan.slice).await?)
+        Ok(1e6 / self.reader(read).slice(read.work(), 1, plan.slice).await?.speed())
     }
 
     /// Rows of an answer, on average.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tallybook_charts::{Page, Ratio, RatioChart, RatioGroup};
 
 use super::compare::{Allocated, Case, Comparison, Score};
+use super::cost::Share;
 use super::goal::goals;
 use super::growth::{Depth, Grown};
 use super::options::{Options, Plan, Size};
@@ -118,7 +119,9 @@ impl Report {
                 text,
                 "{portfolios} portfolios, {trades} trades, {loaded} of them in a bulk load; {rounds} rounds, {slice:?} \
                  for each peer in a round; medians (quartiles). The ratio is Tallybook's operations per second over the \
-                 peer's in the same round: above 1, Tallybook is faster. The operation of a bulk load is a row."
+                 peer's in the same round: above 1, Tallybook is faster. The operation of a bulk load is a row. \
+                 Processor time is in microseconds an operation, and its ratio is Tallybook's over the peer's: below 1, \
+                 Tallybook needs less. The server's is that of its backends."
             )
         } else {
             writeln!(
@@ -158,6 +161,7 @@ impl Report {
                 format!("{}, {}, {}", count.target, count.work.title(), count.peer),
                 format!("{:.2}", count.per_row),
                 format!("{:.2}", count.texts_per_row),
+                format!("{:.1}", count.per_answer),
                 format!("{:.1}", count.answer_bytes / KIB),
                 format!("{:.1}", count.peak_bytes / KIB),
                 format!("{:.2}", count.peak_bytes / count.answer_bytes),
@@ -167,6 +171,7 @@ impl Report {
             "read",
             "allocations per row",
             "texts owned per row",
+            "allocations per answer",
             "answer, KiB",
             "peak, KiB",
             "peak over answer",
@@ -211,7 +216,26 @@ fn section(comparison: &Comparison) -> String {
             quartiles(&score.ratio, |ratio| format!("{ratio:.2}")),
         ]
     });
-    format!("{}\n\n{}\n", comparison.case, table(["peer", "operations/s", "µs each", "ratio"], rows))
+    let speeds = table(["peer", "operations/s", "µs each", "ratio"], rows);
+    let rows = comparison.scores.iter().map(|score| {
+        let [client, server, both] =
+            score.cost.map_or([None; 3], |cost| [cost.client, cost.server, cost.both]);
+        [score.peer.to_owned(), time(client), against(client), time(server), time(both), against(both)]
+    });
+    let head = ["processor time of", "client, µs", "ratio", "server, µs", "client + server, µs", "ratio"];
+    format!("{}\n\n{speeds}\n\n{}\n", comparison.case, table(head, rows))
+}
+
+fn time(share: Option<Share>) -> String {
+    share.map_or_else(not_measured, |share| quartiles(&share.time, |time| format!("{time:.1}")))
+}
+
+fn against(share: Option<Share>) -> String {
+    share.map_or_else(not_measured, |share| quartiles(&share.ratio, |ratio| format!("{ratio:.2}")))
+}
+
+fn not_measured() -> String {
+    "not measured".to_owned()
 }
 
 /// The ratios as a page with a chart.

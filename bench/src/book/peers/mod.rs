@@ -1,5 +1,6 @@
 //! Who is compared, each as its users would write it.
 
+mod by_hand;
 mod deadpool;
 mod diesel;
 mod entities;
@@ -27,6 +28,7 @@ use super::questions::Questions;
 use super::server::Server;
 use super::stage::Stage;
 use super::target::Target;
+pub(super) use by_hand::{BY_HAND, ByHand, open as by_hand};
 use external::External;
 use pgbench::Pgbench;
 use stepping::Stepping;
@@ -117,9 +119,9 @@ pub(super) async fn distant(
 
 async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
-        Entry::shared("tokio-postgres + deadpool", deadpool::Deadpool::open(url)?, questions),
-        Entry::shared("tokio-postgres, pipelined", pipelined::Pipelined::open(url)?, questions),
+        by_hand(ByHand::Tallybook, url, questions).await?,
+        by_hand(ByHand::Deadpool, url, questions).await?,
+        by_hand(ByHand::Pipelined, url, questions).await?,
         Entry::shared("sqlx", sqlx::Postgres::open(url).await?, questions),
         Entry::shared("diesel-async", diesel::Postgres::open(url)?, questions),
         Entry::shared("sea-orm", sea_orm::SeaOrm::postgres(url).await?, questions),
@@ -128,8 +130,8 @@ async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn C
 
 async fn sqlite(url: &str, file: &Path, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
-        Entry::shared("rusqlite", rusqlite::Rusqlite::open(file)?, questions),
+        by_hand(ByHand::Tallybook, url, questions).await?,
+        by_hand(ByHand::Rusqlite, url, questions).await?,
         Entry::shared("sqlx", sqlx::Sqlite::open(file).await?, questions),
         Entry::shared("diesel-async", diesel::Sqlite::open(file)?, questions),
         Entry::shared("sea-orm", sea_orm::SeaOrm::sqlite(file).await?, questions),
