@@ -95,9 +95,10 @@ fn compare_with_peers(target: Target, program: &Path, report: &mut Report) -> Re
 
 fn measure_growth(target: Target, program: &Path, report: &mut Report) -> Result<()> {
     let stages = growth::stages(target, program, &report.plan)?;
-    let (grown, depths) = growth::measure(target, &stages, &report.plan)?;
+    let (grown, depths, planned) = growth::measure(target, &stages, &report.plan)?;
     report.grown.extend(grown);
     report.depths.extend(depths);
+    report.planned.extend(planned);
     stages.iter().try_for_each(|stage| report.look(stage))
 }
 

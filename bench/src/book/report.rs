@@ -10,7 +10,7 @@ use tallybook_charts::{Page, Ratio, RatioChart, RatioGroup};
 use super::compare::{Allocated, Case, Comparison, Score};
 use super::cost::Share;
 use super::goal::goals;
-use super::growth::{Depth, Grown};
+use super::growth::{Depth, Grown, Planned};
 use super::options::{Options, Plan, Size};
 use super::stage::Stage;
 use super::target::Target;
@@ -53,6 +53,7 @@ pub(super) struct Report {
     pub(super) recorded: Vec<(Case, usize)>,
     pub(super) grown: Vec<Grown>,
     pub(super) depths: Vec<Depth>,
+    pub(super) planned: Vec<Planned>,
     goals: Vec<Goal>,
 }
 
@@ -69,6 +70,7 @@ impl Report {
             recorded: Vec::new(),
             grown: Vec::new(),
             depths: Vec::new(),
+            planned: Vec::new(),
             goals: Vec::new(),
         }
     }
@@ -133,8 +135,10 @@ impl Report {
     }
 
     fn tail(&self) -> String {
-        let parts = [self.rows(), self.needs(), self.growth(), self.depth(), Some(goal::text(&self.goals))];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+        let growth = [self.growth(), self.depth(), self.plans()];
+        let parts =
+            [self.rows(), self.needs()].into_iter().chain(growth).chain([Some(goal::text(&self.goals))]);
+        parts.flatten().collect::<Vec<_>>().join("\n\n")
     }
 
     /// What everyone read and wrote.
@@ -204,6 +208,25 @@ impl Report {
         });
         let head = ["engine", "trades of the book", "time of page 1,000 (or the last) over that of page 1"];
         (!self.depths.is_empty()).then(|| table(head, rows))
+    }
+
+    fn plans(&self) -> Option<String> {
+        let rows = self.planned.iter().map(|planned| {
+            [
+                format!("{}, {}", planned.target, planned.read),
+                count(planned.trades.into()),
+                if planned.is_as_before { "same" } else { "CHANGED" }.to_owned(),
+            ]
+        });
+        let changed = self.planned.iter().filter(|planned| !planned.is_as_before);
+        let outlines: String = changed
+            .map(|planned| {
+                let trades = count(planned.trades.into());
+                format!("\n\n{}, {}, {trades} trades:\n{}", planned.target, planned.read, planned.outline)
+            })
+            .collect();
+        let head = ["plan", "trades of the book", "as on the next smaller book"];
+        (!self.planned.is_empty()).then(|| table(head, rows) + &outlines)
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) use by_hand::{BY_HAND, ByHand, open as by_hand};
 use external::External;
 use pgbench::Pgbench;
 use stepping::Stepping;
+pub(super) use tallybook::Planner;
 
 /// Those that the plan wants, Tallybook first.
 pub(super) async fn contestants(
@@ -54,16 +55,17 @@ pub(super) async fn contestants(
     Ok(all)
 }
 
-/// Tallybook, and Tallybook as it reads the first page whatever is asked.
+/// Tallybook, Tallybook as it reads the first page whatever is asked, and its plans.
 pub(super) async fn alone(
     url: &str,
     questions: &Arc<Questions>,
-) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>)> {
+) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>, Planner)> {
     let tallybook = tallybook::Tallybook::open(url).await?;
-    let first_page = tallybook.first_page();
+    let (first_page, planner) = (tallybook.first_page(), tallybook.planner());
     Ok((
         Entry::shared("Tallybook", tallybook, questions),
         Entry::shared("Tallybook, first page", first_page, questions),
+        planner,
     ))
 }
 

@@ -68,7 +68,7 @@ impl Report {
             let head = [
                 "PostgreSQL, for one operation",
                 "messages sent",
-                "of them Sync",
+                "of them Sync or Query",
                 "bytes sent",
                 "messages received",
                 "of them ReadyForQuery",
