@@ -24,7 +24,7 @@ use super::client::TransactionStatus;
 use super::error::convert;
 use super::row::values;
 use super::types::Columns;
-use exchange::Exchange;
+use exchange::{Exchange, commits_writes};
 pub(super) use exchange::check_and_sample;
 use request::Encoder;
 pub(super) use request::oid_of;
