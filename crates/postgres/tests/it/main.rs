@@ -1,0 +1,14 @@
+//! Faults between a client and a server, and what the client makes of them.
+//!
+//! The tests use nothing but the public surface of the crate, a real server, and relays and fake servers that put faults
+//! between.
+
+mod authentication;
+mod buffers;
+mod cut;
+mod fake_server;
+mod hostile;
+mod relay;
+mod rewriter;
+mod server;
+mod support;
