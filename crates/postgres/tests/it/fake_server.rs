@@ -28,6 +28,7 @@ pub(crate) struct FakeServer {
     port: u16,
     sent: Arc<AtomicU64>,
     connections: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -35,16 +36,16 @@ impl FakeServer {
     pub(crate) async fn start(script: Vec<Step>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (sent, connections) = <(Arc<AtomicU64>, Arc<AtomicU64>)>::default();
-        let (counted, count) = (Arc::clone(&sent), Arc::clone(&connections));
+        let [sent, connections, heard] = [(); 3].map(|()| Arc::<AtomicU64>::default());
+        let (counted, count, hears) = (Arc::clone(&sent), Arc::clone(&connections), Arc::clone(&heard));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, SeqCst);
-                let (script, sent) = (script.clone(), Arc::clone(&counted));
-                tokio::spawn(async move { play(client, &script, &sent).await });
+                let (script, sent, heard) = (script.clone(), Arc::clone(&counted), Arc::clone(&hears));
+                tokio::spawn(async move { play(client, &script, &sent, &heard).await });
             }
         });
-        Self { port, sent, connections, task }
+        Self { port, sent, connections, heard, task }
     }
 
     pub(crate) fn url(&self, parameters: &str) -> String {
@@ -60,6 +61,11 @@ impl FakeServer {
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(SeqCst)
     }
+
+    /// Returns how often it waited for a client and heard something.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(SeqCst)
+    }
 }
 
 impl Drop for FakeServer {
@@ -68,15 +74,21 @@ impl Drop for FakeServer {
     }
 }
 
-async fn play(mut client: TcpStream, script: &[Step], sent: &AtomicU64) -> std::io::Result<()> {
+async fn play(
+    mut client: TcpStream,
+    script: &[Step],
+    sent: &AtomicU64,
+    heard: &AtomicU64,
+) -> std::io::Result<()> {
     client.set_nodelay(true)?;
-    let mut heard = vec![0; 64 << 10];
+    let mut bytes = vec![0; 64 << 10];
     for step in script {
         match step {
             Step::Hear => {
-                if client.read(&mut heard).await? == 0 {
+                if client.read(&mut bytes).await? == 0 {
                     return Ok(());
                 }
+                heard.fetch_add(1, SeqCst);
             }
             Step::Say(bytes) => {
                 client.write_all(bytes).await?;
@@ -89,7 +101,7 @@ async fn play(mut client: TcpStream, script: &[Step], sent: &AtomicU64) -> std::
                     sent.fetch_add(many.len() as u64, SeqCst);
                 }
             }
-            Step::Stay => while client.read(&mut heard).await? > 0 {},
+            Step::Stay => while client.read(&mut bytes).await? > 0 {},
         }
     }
     Ok(())

@@ -5,10 +5,14 @@
 
 mod authentication;
 mod buffers;
+mod certificates;
+mod copy;
 mod cut;
 mod fake_server;
 mod hostile;
+mod poolers;
 mod relay;
 mod rewriter;
 mod server;
+mod sessions;
 mod support;
