@@ -102,7 +102,7 @@ impl Connection {
         match self.0 {}
     }
 
-    pub fn rows(&self) -> Rows {
+    pub fn rows(&mut self) -> Rows {
         match self.0 {}
     }
 
@@ -147,6 +147,10 @@ impl Connection {
     }
 
     pub fn is_read_only_by_default(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub fn has_snapshots_by_default(&self) -> bool {
         match self.0 {}
     }
 

@@ -169,7 +169,8 @@ fn of_url(url: &DatabaseUrl, configured: ConfiguredAs) -> Vec<NodeConfig> {
 /// Reduces the target to one server, with the doctor's connection options.
 fn single_server(target: &PostgresTarget, server: &Server) -> PostgresTarget {
     let mut target = target.only(server);
-    target.config.application_name("tallybook doctor").connect_timeout(CONNECT_LIMIT);
+    target.application_name = Some("tallybook doctor".to_owned());
+    target.tcp.connect_timeout = Some(CONNECT_LIMIT);
     target
 }
 
@@ -192,10 +193,7 @@ impl NodeConfig {
         let (Location::Postgres(own), Location::Postgres(other)) = (&self.location, &other.location) else {
             return true;
         };
-        let (own, other) = (&own.config, &other.config);
-        own.get_user() == other.get_user()
-            && own.get_password() == other.get_password()
-            && own.get_dbname() == other.get_dbname()
+        own.user == other.user && own.password == other.password && own.database == other.database
     }
 
     /// Returns the command that opens an SQL shell on it, without a password.
@@ -225,8 +223,8 @@ impl NodeConfig {
 
 /// Returns the options that `psql` and other libpq programs need for this target.
 pub(super) fn libpq(target: &PostgresTarget) -> String {
-    let user = target.config.get_user().map(|user| format!(" -U {}", shell(user))).unwrap_or_default();
-    let database = target.config.get_dbname().or(target.config.get_user());
+    let user = target.user.as_deref().map(|user| format!(" -U {}", shell(user))).unwrap_or_default();
+    let database = target.database.as_deref().or(target.user.as_deref());
     let database = database.map(|database| format!(" -d {}", shell(database))).unwrap_or_default();
     format!("{}{user}{database}", host_and_port(target))
 }

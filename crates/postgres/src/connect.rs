@@ -1,36 +1,32 @@
 //! Opening connections to PostgreSQL.
 
-use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use tallybook_sql::driver::Role;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::redact::name as shown_name;
 use tokio::sync::OnceCell;
-use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, SslNegotiation};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
 
 use super::Connection;
-use super::aborter::ConnectionAborter;
 use super::backends::Backends;
-use super::error::{Refusal, is_limit_exceeded, problem};
-use super::notices::Notices;
-use super::parameter_status::{DrivenConnection, ParameterStatus};
+use super::client::{self, ClientError, Tls};
+use super::connection::Destination;
+use super::error::{Refusal, problem, sql_state};
+use super::open_connections::OpenConnections;
+use super::plaintext_warning::PlaintextWarning;
 use super::pooler::Pooler;
-use super::size_limits::LimitedStream;
 use super::startup::Startup;
-use super::tls::{PlaintextWarning, Tls};
-use super::unix_socket::UnixSocket;
-use crate::config::{PostgresTarget, Server, TargetSessionAttrs};
+use crate::config::{PostgresTarget, Server, SslMode, TargetSessionAttrs};
 
 /// Session defaults.
 ///
-/// Transactions are read-only unless they say otherwise, so a single read needs no BEGIN. As start-up options, the
-/// defaults survive `RESET ALL` and `DISCARD ALL`.
-const OPTIONS: &str = "-c default_transaction_read_only=on -c timezone=UTC";
+/// Transactions are read-only and see one snapshot unless they say otherwise, so a batch of reads needs neither BEGIN nor
+/// COMMIT: the server takes everything up to the Sync as one transaction. As start-up options, the defaults survive
+/// `RESET ALL` and `DISCARD ALL`.
+const OPTIONS: &str = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read \
+     -c timezone=UTC";
 
 /// Session defaults of the migration runner.
 ///
@@ -44,7 +40,7 @@ const MIGRATE: &str = "-c timezone=UTC -c default_transaction_read_only=off -c l
 pub struct Connector(Arc<Inner>);
 
 struct Inner {
-    target: PostgresTarget,
+    target: Arc<PostgresTarget>,
     session: Startup,
     /// Start-up options of the migration runner.
     migrate: Startup,
@@ -57,7 +53,7 @@ struct Inner {
     /// TLS configuration. Its files are read with the first connection, and again until that succeeds.
     tls: OnceCell<Tls>,
     plaintext_warning: PlaintextWarning,
-    aborter: ConnectionAborter,
+    connections: OpenConnections,
     /// Number of requests answered on all connections.
     answers: Arc<AtomicU64>,
     backends: Backends,
@@ -73,11 +69,9 @@ impl Connector {
         let timeout = target.statement_timeout.as_ref();
         let timeout = timeout.map(|timeout| format!(" -c statement_timeout={timeout}")).unwrap_or_default();
         let session = Startup::new(own, &format!("{OPTIONS}{timeout}"));
-        if target.config.get_application_name().is_none() {
-            target.config.application_name("tallybook");
-        }
+        target.application_name.get_or_insert_with(|| "tallybook".to_owned());
         Self(Arc::new(Inner {
-            target,
+            target: Arc::new(target),
             session,
             migrate,
             refuses_options: AtomicBool::new(false),
@@ -85,7 +79,7 @@ impl Connector {
             described,
             tls: OnceCell::new(),
             plaintext_warning: PlaintextWarning::default(),
-            aborter: ConnectionAborter::default(),
+            connections: OpenConnections::default(),
             answers: Arc::default(),
             backends: Backends::default(),
         }))
@@ -103,7 +97,7 @@ impl Connector {
 
     /// Aborts all connections and all attempts to make one, because the server is considered dead, or not the primary.
     pub fn abort(&self) {
-        self.0.aborter.abort_all();
+        self.0.connections.abort_all();
     }
 
     /// Returns the number of requests answered so far, on all connections.
@@ -113,7 +107,7 @@ impl Connector {
 
     /// Returns the number of open connections.
     pub fn open(&self) -> usize {
-        self.0.aborter.open_count()
+        self.0.connections.count()
     }
 
     /// Returns whether all connections lead to one server.
@@ -124,13 +118,12 @@ impl Connector {
     /// Connects to the first server that answers and has the wanted role.
     pub async fn connect(&self, role: Role) -> Result<Connection> {
         let aborted = || Err(Error::connect(self.target(), "the server stopped responding meanwhile"));
-        self.0.aborter.until_aborted(self.connect_unguarded(role)).await.unwrap_or_else(aborted)
+        self.0.connections.until_aborted(self.connect_unguarded(role)).await.unwrap_or_else(aborted)
     }
 
     async fn connect_unguarded(&self, role: Role) -> Result<Connection> {
         let target = &self.0.target;
-        let tls =
-            self.0.tls.get_or_try_init(|| Tls::load(&target.ssl, target.config.get_ssl_negotiation())).await;
+        let tls = self.0.tls.get_or_try_init(|| Tls::load(&target.ssl)).await;
         let tls = tls.map_err(|problem| Error::connect(self.target(), problem))?;
         let passes: &[TargetSessionAttrs] = match target.target_session_attrs {
             TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
@@ -177,50 +170,34 @@ impl Inner {
         sends_options: bool,
     ) -> Result<Connection, Refusal> {
         let startup = if role == Role::Migrate { &self.migrate } else { &self.session };
-        let mut config = self.target.config.clone();
-        if sends_options {
-            config.options(startup.options());
-        }
-        set_address(&mut config, server);
-        match server.host {
-            // The kernel carries Unix sockets, so nobody can listen; libpq does not encrypt them either.
-            Host::Unix(_) => config.ssl_mode(SslMode::Disable),
-            Host::Tcp(_) => config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct),
-        };
-        let mut tls = tls.for_connection(self.target.ssl.mode);
-        let mut opened = self.open(&config, server, &tls).await;
+        let options = sends_options.then(|| startup.options());
+        let preferred = self.target.ssl.mode;
+        let mut opened = self.open(server, tls, preferred, options).await;
         let mut reason = "the server offers no TLS".to_owned();
-        if self.target.ssl.mode == SslMode::Prefer
-            && let Err(error) = &opened
-            && may_succeed_in_plaintext(error, &tls)
+        if preferred == SslMode::Prefer
+            && let Err(failure) = &opened
+            && may_succeed_in_plaintext(failure)
         {
-            reason = problem(error);
-            tls = tls.for_connection(SslMode::Disable);
-            opened = self.open(&config, server, &tls).await;
+            reason = problem(&failure.error);
+            opened = self.open(server, tls, SslMode::Disable, options).await;
         }
-        let mut connection = opened?;
-        let server_info =
-            connection.identify(startup).await.map_err(|error| match tls.stream_state().problem() {
-                Some(problem) => Refusal::new(problem.to_owned()),
-                None => error.into(),
-            })?;
+        let mut connection = opened.map_err(|failure| failure.error)?;
+        let server_info = connection.identify(startup).await?;
         check_session_attrs(server_info.identity.standby, target_session_attrs)?;
         // The migration runner executes each statement once.
         connection.prepares = role != Role::Migrate;
-        if connection.announced_pid().await != Some(server_info.identity.pid)
-            || !server_info.mismatches.is_empty()
-        {
-            let second = async || Some(self.open(&config, server, &tls.for_same_mode()).await.ok()?.client);
+        connection.has_snapshots = role != Role::Migrate && sends_options;
+        if connection.client.process() != server_info.identity.pid || !server_info.mismatches.is_empty() {
+            let mode = if connection.is_encrypted() { SslMode::Require } else { SslMode::Disable };
+            let second = async || Some(self.open(server, tls, mode, options).await.ok()?.client);
             let (keeps, target) = (&self.keeps_sessions, &self.described);
             let (pooler, identity) =
                 Pooler::verify(&connection.client, startup, &server_info, keeps, target, second).await?;
             connection.set_pooler(pooler, identity);
         }
-        connection.learn_enums(server_info.enums.as_deref()).await?;
         connection.backend = Some(self.backends.add(server_info.identity.pid));
-        connection.parameter_status.remember();
-        tls.stream_state().open();
-        if !connection.is_encrypted() && self.target.ssl.mode == SslMode::Prefer {
+        connection.client.wire().set_open();
+        if !connection.is_encrypted() && preferred == SslMode::Prefer {
             // Do not hide that `prefer` ended in plaintext.
             self.plaintext_warning.connected(server, &self.described, &reason);
         }
@@ -229,45 +206,16 @@ impl Inner {
 
     async fn open(
         &self,
-        config: &Config,
         server: &Server,
         tls: &Tls,
-    ) -> Result<Connection, tokio_postgres::Error> {
-        let (client, driven): (Client, Arc<Mutex<dyn DrivenConnection>>) =
-            if let Host::Unix(directory) = &server.host {
-                let socket =
-                    UnixSocket::connect(directory, server.port, config.get_connect_timeout().copied()).await;
-                let stream = LimitedStream::new(socket, tls.stream_state().clone());
-                let (client, connection) = config.connect_raw(stream, NoTls).await?;
-                (client, Arc::new(Mutex::new(connection)))
-            } else {
-                let (client, connection) = config.connect(tls.clone()).await?;
-                (client, Arc::new(Mutex::new(connection)))
-            };
-        let parameter_status = ParameterStatus::new(&driven);
-        let notices = Notices::default();
-        self.spawn_driver(notices.clone().drive(driven));
-        let answers = Arc::clone(&self.answers);
-        Ok(Connection::new(client, notices, parameter_status, server.clone(), tls.clone(), answers))
-    }
-
-    /// Drives a connection in its own task, which ends when the client is dropped or the server disconnects.
-    fn spawn_driver(&self, driven: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
-        let server = self.described.clone();
-        let task = tokio::spawn(async move {
-            let Err(error) = driven.await else { return };
-            match error.source().filter(|cause| is_limit_exceeded(*cause)) {
-                Some(cause) => {
-                    let reason = cause.to_string();
-                    tracing::warn!(target: "tallybook::pool", server, reason, "gave a connection up");
-                }
-                None => {
-                    let error = error.to_string();
-                    tracing::debug!(target: "tallybook::pool", error, "connection ended");
-                }
-            }
-        });
-        self.aborter.add(task.abort_handle());
+        mode: SslMode,
+        options: Option<&str>,
+    ) -> Result<Connection, client::Failure> {
+        let client = client::open(&self.target, server, tls, mode, options).await?;
+        self.connections.add(&client);
+        let (target, server, tls) = (Arc::clone(&self.target), server.clone(), tls.clone());
+        let destination = Destination { target, server, tls, mode };
+        Ok(Connection::new(client, destination, Arc::clone(&self.answers)))
     }
 
     fn connect_error(&self, refusals: Vec<(&Server, Refusal)>) -> Error {
@@ -287,13 +235,16 @@ impl Inner {
 
 /// Returns whether a plaintext connection may succeed instead: the handshake failed, or the server rejects this client
 /// on encrypted connections.
-fn may_succeed_in_plaintext(error: &tokio_postgres::Error, tls: &Tls) -> bool {
-    let turned_away = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
-    tls.has_failed() || (tls.is_done() && turned_away)
+fn may_succeed_in_plaintext(failure: &client::Failure) -> bool {
+    match &failure.error {
+        ClientError::Tls(_) => true,
+        error => {
+            failure.was_encrypted && error.code() == Some(sql_state::INVALID_AUTHORIZATION_SPECIFICATION)
+        }
+    }
 }
 
-/// Checks the role of a server. tokio-postgres would ask whether transactions are read-only, which Tallybook's own
-/// start-up options make them everywhere.
+/// Checks the role of a server.
 fn check_session_attrs(standby: bool, target_session_attrs: TargetSessionAttrs) -> Result<(), Refusal> {
     let problem = match (target_session_attrs, standby) {
         (TargetSessionAttrs::Primary, true) => "it is a standby, and target_session_attrs asks for a primary",
@@ -305,27 +256,15 @@ fn check_session_attrs(standby: bool, target_session_attrs: TargetSessionAttrs) 
 
 fn in_order(target: &PostgresTarget) -> Vec<&Server> {
     let mut servers: Vec<_> = target.servers.iter().collect();
-    if target.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+    if target.balances_load {
         let random = RandomState::new();
         servers.sort_by_cached_key(|server| random.hash_one(server.to_string()));
     }
     servers
 }
 
-fn set_address(config: &mut Config, server: &Server) {
-    match &server.host {
-        Host::Tcp(name) => config.host(name),
-        Host::Unix(path) => config.host_path(path),
-    };
-    if let Some(address) = server.address {
-        config.hostaddr(address);
-    }
-    config.port(server.port);
-}
-
 fn describe(target: &PostgresTarget) -> String {
     let hosts = target.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let user = target.config.get_user().map(|user| format!("{}@", shown_name(user))).unwrap_or_default();
-    let database = target.config.get_dbname().or(target.config.get_user()).unwrap_or_default();
-    format!("postgresql://{user}{hosts}/{}", shown_name(database))
+    let user = target.user.as_deref().map(|user| format!("{}@", shown_name(user))).unwrap_or_default();
+    format!("postgresql://{user}{hosts}/{}", shown_name(target.database()))
 }

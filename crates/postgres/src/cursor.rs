@@ -1,62 +1,48 @@
 //! Cursors: the rows of one statement, fetched while they are read.
 //!
-//! Memory is bounded twice. A FETCH returns [`FETCH_ROWS`] rows, and tokio-postgres reads no further from the socket while
-//! rows wait to be taken. So a stream that is dropped leaves at most one FETCH to be received and thrown away.
+//! Memory is bounded twice. An Execute of the portal returns [`FETCH_ROWS`] rows, and nothing is read from the socket while
+//! rows wait to be taken. So a stream that is dropped leaves at most one Execute to be received and thrown away.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use futures_util::{FutureExt, Stream};
+use postgres_protocol::message::frontend;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::{PAGE_BYTES, PAGE_ROWS, Page};
-use tallybook_sql::error::Result;
+use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::query::{All, take_row};
 use tallybook_sql::row::Row;
-use tokio_postgres::{Client, RowStream};
 
 use super::Connection;
-use super::error::convert;
-use super::param::Param;
-use super::pipeline::check_and_sample;
+use super::client::{Client, Flow, Message, Protocol, ServerError, tag};
+use super::error::{convert, server_error};
 use super::row::values;
+use super::types::Columns;
 
-/// Rows of one FETCH.
-const FETCH_ROWS: usize = 1_000;
-const FETCH: &str = "FETCH FORWARD 1000 FROM tallybook_rows";
-const CLOSE: &str = "CLOSE tallybook_rows";
-
-type Fetching = Pin<Box<dyn Future<Output = Result<RowStream, tokio_postgres::Error>> + Send>>;
+/// Name of the portal. A session has one at a time.
+pub(super) const PORTAL: &str = "tallybook_rows";
+/// Rows of one Execute.
+const FETCH_ROWS: i32 = 1_000;
 
 /// The rows of the open cursor. Dropping it closes the cursor.
 pub struct Rows {
-    client: Arc<Client>,
+    client: Client,
+    columns: Option<Columns>,
     state: State,
-    /// Rows of the current FETCH so far.
-    fetched: usize,
-    columns_known: bool,
     fetches: u64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The next FETCH is to be sent.
+    /// The next Execute is to be sent.
     Idle,
-    Fetching(Fetching),
-    Receiving(Pin<Box<RowStream>>),
+    Fetching,
     Closed,
 }
 
 impl Connection {
     /// Returns the rows of the cursor that a pipeline has opened.
-    pub fn rows(&self) -> Rows {
-        Rows {
-            client: Arc::clone(&self.client),
-            state: State::Idle,
-            fetched: 0,
-            columns_known: false,
-            fetches: 0,
-        }
+    pub fn rows(&mut self) -> Rows {
+        Rows { client: self.client.share(), columns: self.cursor.take(), state: State::Idle, fetches: 0 }
     }
 }
 
@@ -68,69 +54,86 @@ impl Rows {
 
     /// Returns the next rows, decoded by the query.
     pub fn poll_page<T: Row>(&mut self, context: &mut Context<'_>, query: &mut All<T>) -> Poll<Page<T>> {
+        let end = match self.poll_rows(context, query) {
+            Poll::Ready(Ok(false)) => None,
+            Poll::Ready(Ok(true)) => Some(Ok(())),
+            Poll::Ready(Err(error)) => {
+                let statement = query.query().request().statement.clone();
+                Some(Err(error.with_statement(statement.sql(Dialect::Postgres))))
+            }
+            Poll::Pending if query.waiting_rows() > 0 => None,
+            Poll::Pending => return Poll::Pending,
+        };
+        if end.is_some() {
+            self.close();
+        }
+        Poll::Ready(Page { rows: query.take_rows(), end })
+    }
+
+    /// Receives rows until a page is full. Returns true after the last one.
+    fn poll_rows<T: Row>(&mut self, context: &mut Context<'_>, query: &mut All<T>) -> Poll<Result<bool>> {
+        let Some(columns) = self.columns.clone() else {
+            return Poll::Ready(Err(Error::new(ErrorDetail::Lost)));
+        };
         let before = query.query().request().bytes;
         loop {
-            let step = self.poll_row(context, query);
-            let is_full =
-                query.waiting_rows() >= PAGE_ROWS || query.query().request().bytes - before >= PAGE_BYTES;
-            match step {
-                Poll::Ready(Ok(true)) if is_full => {
-                    return Poll::Ready(Page { rows: query.take_rows(), end: None });
+            match self.state {
+                State::Closed => return Poll::Ready(Ok(true)),
+                State::Idle => self.fetch()?,
+                State::Fetching => {}
+            }
+            let (mut failure, mut is_last, mut is_full) = (None, false, false);
+            let mut take = |message: Message<'_>| {
+                match message.tag {
+                    tag::ROW if failure.is_none() => {
+                        let row = values(message.body, &columns)?;
+                        failure = take_row(query.query(), &row, message.body.len() as u64).err();
+                        let bytes = query.query().request().bytes - before;
+                        is_full = query.waiting_rows() >= PAGE_ROWS || bytes >= PAGE_BYTES;
+                    }
+                    tag::COMMAND_COMPLETE | tag::EMPTY_QUERY => is_last = true,
+                    tag::ERROR => {
+                        let error = server_error(&ServerError::parse(message.body));
+                        failure.get_or_insert(error);
+                    }
+                    _ => {}
                 }
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(end) => {
-                    self.close();
-                    let sql = query.query().request().statement.clone();
-                    let end = end.map(drop).map_err(|error| error.with_statement(sql.sql(Dialect::Postgres)));
-                    return Poll::Ready(Page { rows: query.take_rows(), end: Some(end) });
-                }
-                Poll::Pending if query.waiting_rows() > 0 => {
-                    return Poll::Ready(Page { rows: query.take_rows(), end: None });
-                }
+                Ok(if is_full || failure.is_some() { Flow::Break } else { Flow::Continue })
+            };
+            let answered = self.client.poll_answers(context, &mut take);
+            if let Some(error) = failure {
+                return Poll::Ready(Err(error));
+            }
+            match answered {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(convert(error))),
+                Poll::Ready(Ok(())) if is_full => return Poll::Ready(Ok(false)),
+                Poll::Ready(Ok(())) if is_last => return Poll::Ready(Ok(true)),
+                Poll::Ready(Ok(())) => self.state = State::Idle,
             }
         }
     }
 
-    /// Receives a row. Returns false after the last one.
-    fn poll_row<T: Row>(&mut self, context: &mut Context<'_>, query: &mut All<T>) -> Poll<Result<bool>> {
-        loop {
-            self.state = match &mut self.state {
-                State::Closed => return Poll::Ready(Ok(false)),
-                State::Idle => {
-                    let client = Arc::clone(&self.client);
-                    self.fetches += 1;
-                    self.fetched = 0;
-                    let no_params: [(Param<'_>, _); 0] = [];
-                    State::Fetching(Box::pin(async move { client.query_typed_raw(FETCH, no_params).await }))
-                }
-                State::Fetching(fetching) => {
-                    State::Receiving(Box::pin(ready!(fetching.as_mut().poll(context)).map_err(convert)?))
-                }
-                State::Receiving(rows) => match ready!(rows.as_mut().poll_next(context)) {
-                    None if self.fetched < FETCH_ROWS => return Poll::Ready(Ok(false)),
-                    None => State::Idle,
-                    Some(row) => {
-                        let row = row.map_err(convert)?;
-                        self.fetched += 1;
-                        if !self.columns_known {
-                            check_and_sample(row.columns(), query.query())?;
-                            self.columns_known = true;
-                        }
-                        take_row(query.query(), &values(&row), row.raw_size_bytes() as u64)?;
-                        return Poll::Ready(Ok(true));
-                    }
-                },
-            };
-        }
+    /// Writes the request for the next rows.
+    fn fetch(&mut self) -> Result<()> {
+        let request =
+            self.client.request(Protocol::Extended, |output| frontend::execute(PORTAL, FETCH_ROWS, output));
+        request.map_err(convert)?;
+        self.state = State::Fetching;
+        self.fetches += 1;
+        Ok(())
     }
 
-    /// Sends the CLOSE of the cursor. Its answer comes before that of the next request; if the transaction has failed,
-    /// the cursor is gone with it.
+    /// Writes the Close of the portal. Its answer comes before that of the next request; if the transaction has failed,
+    /// the portal is gone with it.
     fn close(&mut self) {
-        if !matches!(self.state, State::Closed) {
-            self.state = State::Closed;
-            let _ = self.client.batch_execute(CLOSE).now_or_never();
+        if std::mem::replace(&mut self.state, State::Closed) == State::Closed {
+            return;
+        }
+        let mut wire = self.client.wire();
+        // The name has no zero byte.
+        if frontend::close(b'P', PORTAL, wire.output()).is_ok() {
+            wire.sync();
         }
     }
 }

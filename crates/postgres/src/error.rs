@@ -1,13 +1,9 @@
 //! Conversion of PostgreSQL's errors, and the reasons why a server can't be connected to.
 
-use std::error::Error as _;
-use std::io;
-
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, ErrorDetail, ErrorKind};
-use tokio_postgres::error::{DbError, Severity, SqlState};
 
-use super::tls;
+use super::client::{ClientError, ServerError, explain};
 use crate::condition::condition;
 
 /// The routine in which PostgreSQL finds that the columns of a prepared statement have changed.
@@ -19,47 +15,66 @@ const SYNTAX_OR_ACCESS: &str = "42";
 /// Class of the codes for a refused user or password.
 const INVALID_AUTHORIZATION: &str = "28";
 
-pub(super) fn convert(error: tokio_postgres::Error) -> Error {
-    if let Some(db) = error.as_db_error() {
-        if ends_connection(db) {
-            return Error::new(ErrorDetail::Lost).with_source(error);
-        }
-        let detail = ErrorDetail::Database {
-            dialect: Dialect::Postgres,
-            kind: kind(db),
-            code: db.code().code().to_owned(),
-            condition: condition(db.code().code()),
-            message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
-            constraint: constraint(db),
-            table: db.table().map(str::to_owned),
-            column: db.column().map(str::to_owned),
-        };
-        let row = copied_row(db);
-        let converted = Error::new(detail).with_source(error);
-        return match row {
-            Some(row) => converted.at_row(row),
-            None => converted,
-        };
+/// SQLSTATE codes that the driver knows.
+pub(crate) mod sql_state {
+    pub(crate) const AMBIGUOUS_FUNCTION: &str = "42725";
+    pub(crate) const AMBIGUOUS_PARAMETER: &str = "42P08";
+    pub(crate) const CHECK_VIOLATION: &str = "23514";
+    pub(crate) const DEADLOCK_DETECTED: &str = "40P01";
+    pub(crate) const EXCLUSION_VIOLATION: &str = "23P01";
+    pub(crate) const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    pub(crate) const FOREIGN_KEY_VIOLATION: &str = "23503";
+    pub(crate) const INDETERMINATE_DATATYPE: &str = "42P18";
+    pub(crate) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(crate) const INVALID_AUTHORIZATION_SPECIFICATION: &str = "28000";
+    pub(crate) const INVALID_CATALOG_NAME: &str = "3D000";
+    pub(crate) const INVALID_PASSWORD: &str = "28P01";
+    pub(crate) const INVALID_SQL_STATEMENT_NAME: &str = "26000";
+    pub(crate) const INVALID_TEXT_REPRESENTATION: &str = "22P02";
+    pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
+    pub(crate) const NOT_NULL_VIOLATION: &str = "23502";
+    pub(crate) const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
+    pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
+    pub(crate) const QUERY_CANCELED: &str = "57014";
+    pub(crate) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    pub(crate) const SERIALIZATION_FAILURE: &str = "40001";
+    pub(crate) const STRING_DATA_RIGHT_TRUNCATION: &str = "22001";
+    pub(crate) const UNDEFINED_PARAMETER: &str = "42P02";
+    pub(crate) const UNIQUE_VIOLATION: &str = "23505";
+}
+
+/// Converts a failure of the client.
+pub(super) fn convert(failure: ClientError) -> Error {
+    match &failure {
+        ClientError::Server(error) if !error.is_fatal() => server_error(error),
+        _ => Error::new(ErrorDetail::Lost).with_source(failure),
     }
-    if let Some(source) = std::error::Error::source(&error)
-        && !error.is_closed()
-        && !source.is::<std::io::Error>()
-    {
-        return Error::invalid_value("parameters", format!("{error}: {source}"));
+}
+
+/// Converts an error that the server reports about a request.
+pub(super) fn server_error(error: &ServerError) -> Error {
+    let detail = ErrorDetail::Database {
+        dialect: Dialect::Postgres,
+        kind: kind(error),
+        code: error.code().to_owned(),
+        condition: condition(error.code()),
+        message: error.message().to_owned(),
+        detail: error.detail().map(str::to_owned),
+        constraint: constraint(error),
+        table: error.table().map(str::to_owned),
+        column: error.column().map(str::to_owned),
+    };
+    let row = copied_row(error);
+    let converted = Error::new(detail).with_source(error.clone());
+    match row {
+        Some(row) => converted.at_row(row),
+        None => converted,
     }
-    let mismatch = !error.is_closed() && std::error::Error::source(&error).is_none();
-    if mismatch {
-        // A wrong number of parameters: nothing was sent.
-        return Error::invalid_value("parameters", error.to_string());
-    }
-    Error::new(ErrorDetail::Lost).with_source(error)
 }
 
 /// Returns the SQLSTATE with which a server refused a connection; `None` if it did not answer.
 pub fn refusal(error: &Error) -> Option<&str> {
-    let source = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?;
-    source.code().map(SqlState::code)
+    std::error::Error::source(error)?.downcast_ref::<ClientError>()?.code()
 }
 
 /// Returns whether a server refused a connection because of its user, its password or its database. Only a change of the
@@ -67,45 +82,39 @@ pub fn refusal(error: &Error) -> Option<&str> {
 pub fn is_login_refused(error: &Error) -> bool {
     refusal(error).is_some_and(|code| {
         code.starts_with(INVALID_AUTHORIZATION)
-            || code == SqlState::INVALID_CATALOG_NAME.code()
-            || code == SqlState::INSUFFICIENT_PRIVILEGE.code()
+            || code == sql_state::INVALID_CATALOG_NAME
+            || code == sql_state::INSUFFICIENT_PRIVILEGE
     })
 }
 
-/// Returns whether the server disconnects after this error: it shuts down, it crashed, or an administrator ended the
-/// connection.
-fn ends_connection(db: &DbError) -> bool {
-    matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
-}
-
-fn kind(db: &DbError) -> ErrorKind {
-    match *db.code() {
-        SqlState::UNIQUE_VIOLATION => ErrorKind::UniqueViolation,
-        SqlState::FOREIGN_KEY_VIOLATION => ErrorKind::ForeignKeyViolation,
-        SqlState::NOT_NULL_VIOLATION => ErrorKind::NotNullViolation,
-        SqlState::CHECK_VIOLATION => ErrorKind::CheckViolation,
-        SqlState::EXCLUSION_VIOLATION => ErrorKind::ExclusionViolation,
-        SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE => {
+fn kind(error: &ServerError) -> ErrorKind {
+    match error.code() {
+        sql_state::UNIQUE_VIOLATION => ErrorKind::UniqueViolation,
+        sql_state::FOREIGN_KEY_VIOLATION => ErrorKind::ForeignKeyViolation,
+        sql_state::NOT_NULL_VIOLATION => ErrorKind::NotNullViolation,
+        sql_state::CHECK_VIOLATION => ErrorKind::CheckViolation,
+        sql_state::EXCLUSION_VIOLATION => ErrorKind::ExclusionViolation,
+        sql_state::STRING_DATA_RIGHT_TRUNCATION | sql_state::NUMERIC_VALUE_OUT_OF_RANGE => {
             ErrorKind::InvalidValue
         }
-        SqlState::READ_ONLY_SQL_TRANSACTION => ErrorKind::ReadOnly,
-        SqlState::LOCK_NOT_AVAILABLE => ErrorKind::LockTimeout,
-        SqlState::T_R_SERIALIZATION_FAILURE => ErrorKind::SerializationFailure,
-        SqlState::T_R_DEADLOCK_DETECTED => ErrorKind::Deadlock,
-        SqlState::INVALID_SQL_STATEMENT_NAME => ErrorKind::StalePlan,
+        sql_state::READ_ONLY_SQL_TRANSACTION => ErrorKind::ReadOnly,
+        sql_state::LOCK_NOT_AVAILABLE => ErrorKind::LockTimeout,
+        sql_state::SERIALIZATION_FAILURE => ErrorKind::SerializationFailure,
+        sql_state::DEADLOCK_DETECTED => ErrorKind::Deadlock,
+        sql_state::INVALID_SQL_STATEMENT_NAME => ErrorKind::StalePlan,
         // The code is that of any unsupported feature, and the message is translated.
-        SqlState::FEATURE_NOT_SUPPORTED if db.routine() == Some(REVALIDATE) => ErrorKind::StalePlan,
+        sql_state::FEATURE_NOT_SUPPORTED if error.routine() == Some(REVALIDATE) => ErrorKind::StalePlan,
         // The message of a cancel request says so in English; any other text most likely means `statement_timeout`.
-        SqlState::QUERY_CANCELED if !db.message().contains("user request") => ErrorKind::StatementTimeout,
-        SqlState::INSUFFICIENT_PRIVILEGE => ErrorKind::PermissionDenied,
-        _ if db.code().code().starts_with(SYNTAX_OR_ACCESS) => ErrorKind::Syntax,
+        sql_state::QUERY_CANCELED if !error.message().contains("user request") => ErrorKind::StatementTimeout,
+        sql_state::INSUFFICIENT_PRIVILEGE => ErrorKind::PermissionDenied,
+        code if code.starts_with(SYNTAX_OR_ACCESS) => ErrorKind::Syntax,
         _ => ErrorKind::Other,
     }
 }
 
 /// Returns the violated constraint; for NOT NULL, the column.
-fn constraint(db: &DbError) -> Option<String> {
-    match (db.constraint(), db.table(), db.column()) {
+fn constraint(error: &ServerError) -> Option<String> {
+    match (error.constraint(), error.table(), error.column()) {
         (Some(name), ..) => Some(name.to_owned()),
         (None, Some(table), Some(column)) => Some(format!("{table}.{column}")),
         _ => None,
@@ -113,15 +122,15 @@ fn constraint(db: &DbError) -> Option<String> {
 }
 
 /// Returns the row of a failed COPY, from a context such as `COPY trades, line 3`.
-fn copied_row(db: &DbError) -> Option<usize> {
-    let (_, line) = db.where_()?.strip_prefix("COPY ")?.split_once(", line ")?;
+fn copied_row(error: &ServerError) -> Option<usize> {
+    let (_, line) = error.context()?.strip_prefix("COPY ")?.split_once(", line ")?;
     line.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The reason why a connection to one server failed.
 pub(super) struct Refusal {
     pub(super) problem: String,
-    pub(super) source: Option<tokio_postgres::Error>,
+    pub(super) source: Option<ClientError>,
 }
 
 impl Refusal {
@@ -132,37 +141,34 @@ impl Refusal {
     /// Returns whether something between client and server refused the start-up options: PgBouncer reports a protocol
     /// violation, others an unsupported feature.
     pub(super) fn may_concern_options(&self) -> bool {
-        let code = self.source.as_ref().and_then(tokio_postgres::Error::code);
-        matches!(code, Some(&SqlState::PROTOCOL_VIOLATION | &SqlState::FEATURE_NOT_SUPPORTED))
+        let code = self.source.as_ref().and_then(ClientError::code);
+        matches!(code, Some(sql_state::PROTOCOL_VIOLATION | sql_state::FEATURE_NOT_SUPPORTED))
     }
 }
 
-impl From<tokio_postgres::Error> for Refusal {
-    fn from(error: tokio_postgres::Error) -> Self {
+impl From<ClientError> for Refusal {
+    fn from(error: ClientError) -> Self {
         Self { problem: problem(&error), source: Some(error) }
     }
 }
 
 /// Returns the reason of a failure, and advice.
-pub(super) fn problem(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), error.source()) {
-        (Some(db), _) => match *db.code() {
-            SqlState::INVALID_PASSWORD => format!("{}; check the password in the URL", db.message()),
-            SqlState::INVALID_CATALOG_NAME => {
-                format!("{}; create it with `createdb`, or correct the URL", db.message())
+pub(super) fn problem(failure: &ClientError) -> String {
+    match failure {
+        ClientError::Server(error) => match error.code() {
+            sql_state::INVALID_PASSWORD => format!("{}; check the password in the URL", error.message()),
+            sql_state::INVALID_CATALOG_NAME => {
+                format!("{}; create it with `createdb`, or correct the URL", error.message())
             }
-            _ => db.message().to_owned(),
+            _ => error.message().to_owned(),
         },
-        (None, Some(cause)) => tls::explain(cause).unwrap_or_else(|| match cause.is::<io::Error>() {
-            true if is_limit_exceeded(cause) => cause.to_string(),
-            true => format!("{cause}; is a server running there?"),
-            false => cause.to_string(),
-        }),
-        (None, None) => error.to_string(),
+        ClientError::Connect(cause) | ClientError::Io(cause) => {
+            format!("{cause}; is a server running there?")
+        }
+        ClientError::Closed => format!("{failure}; is a server running there?"),
+        ClientError::Tls(cause) => explain(cause),
+        ClientError::Authentication(_) | ClientError::Protocol(_) | ClientError::Aborted => {
+            failure.to_string()
+        }
     }
-}
-
-/// Returns whether the server exceeded a limit of [`size_limits`](super::size_limits).
-pub(super) fn is_limit_exceeded(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }

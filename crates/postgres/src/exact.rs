@@ -6,18 +6,16 @@
 
 use std::sync::Arc;
 
+use super::Connection;
+use super::error::{convert, sql_state};
+use super::pipeline::oid_of;
+use postgres_types::{Oid, Type};
 use rust_decimal::Decimal;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::MAX_PREPARED_BYTES;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::Query;
 use tallybook_sql::value::{SqlType, Value, f64_from_decimal, would_change};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
-
-use super::Connection;
-use super::error::convert;
-use super::param::type_of;
 
 impl Connection {
     /// Refuses a decimal that a `double precision` column would round. One round trip the first time that a statement is
@@ -56,15 +54,17 @@ impl Connection {
 
     /// Returns the types that the server gives to the parameters, if it may choose those of decimals.
     async fn types_of_decimals(&self, sql: &str, values: &[Value]) -> Result<Arc<[Type]>> {
-        let types: Vec<_> = values
+        let types: Vec<Oid> = values
             .iter()
             .map(|value| match value.kind() {
-                SqlType::Decimal | SqlType::Numeric => Type::UNKNOWN,
-                kind => type_of(kind),
+                SqlType::Decimal | SqlType::Numeric => 0,
+                kind => oid_of(kind),
             })
             .collect();
-        match self.client.prepare_typed(sql, &types).await {
-            Ok(statement) => Ok(statement.params().into()),
+        match self.client.describe(sql, &types).await {
+            Ok(described) => {
+                Ok(described.parameters.into_iter().map(|oid| Type::from_oid(oid).unwrap_or(Type::UNKNOWN)).collect())
+            }
             Err(error) => Err(match (error.code(), values.iter().position(|value| rounded(value).is_some())) {
                 (Some(code), Some(index)) if is_undecided(code) => Error::invalid_value(
                     format!("${}", index + 1),
@@ -89,7 +89,7 @@ fn rounded(value: &Value) -> Option<Decimal> {
 }
 
 /// Returns whether the server could not choose the type of a parameter.
-fn is_undecided(code: &SqlState) -> bool {
-    [SqlState::AMBIGUOUS_FUNCTION, SqlState::AMBIGUOUS_PARAMETER, SqlState::INDETERMINATE_DATATYPE]
-        .contains(code)
+fn is_undecided(code: &str) -> bool {
+    [sql_state::AMBIGUOUS_FUNCTION, sql_state::AMBIGUOUS_PARAMETER, sql_state::INDETERMINATE_DATATYPE]
+        .contains(&code)
 }

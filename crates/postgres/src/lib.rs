@@ -1,4 +1,4 @@
-//! The PostgreSQL driver: connections, pipelines and bulk loads over tokio-postgres.
+//! The PostgreSQL driver: a client of its own, and connections, pipelines and bulk loads over it.
 //!
 //! The pool opens connections through a [`Connector`] and executes batches on them:
 //!
@@ -47,11 +47,8 @@
 //! server can't exhaust the memory or the CPU of its client. [`config`] parses URLs with libpq's parameters; no error quotes
 //! a URL.
 
-mod aborter;
 mod backends;
-mod cancel;
-mod cancel_key;
-mod certificates;
+mod client;
 mod condition;
 mod connect;
 mod connection;
@@ -59,19 +56,16 @@ mod cursor;
 mod error;
 mod exact;
 mod load;
-mod notices;
 mod numeric;
+mod open_connections;
 mod param;
-mod parameter_status;
 mod pipeline;
+mod plaintext_warning;
 mod pooler;
 mod row;
 mod server_info;
-mod size_limits;
 mod startup;
-mod tls;
-mod unix_socket;
-mod verifier;
+mod types;
 
 pub mod config;
 

@@ -1,18 +1,18 @@
 //! Bulk load by binary COPY.
 
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::future::try_join3;
-use futures_util::{Sink, SinkExt};
+use bytes::{BufMut, BytesMut};
+use postgres_protocol::message::frontend::{self, CopyData};
+use postgres_types::{IsNull, ToSql, Type};
 use tallybook_sql::driver::Loaded;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::value::Value;
-use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::Connection;
-use super::error::convert;
+use super::client::{Client, Flow, Message, Protocol, ServerError, tag};
+use super::error::{convert, server_error};
 use super::param::{Param, fits_column};
 
 /// Signature, flags and extension of the binary COPY format.
@@ -24,12 +24,38 @@ const CHUNK: usize = 64 * 1024;
 
 /// A running COPY. Dropping it before [`finish`](Self::finish) makes it fail on the server, and nothing is stored.
 pub struct Load {
-    /// Boxed as a trait object: the compiler can't prove tokio-postgres's own type `Send` in every task.
-    sink: Pin<Box<dyn Sink<Bytes, Error = tokio_postgres::Error> + Send>>,
+    client: Client,
     columns: Vec<(String, Type)>,
     buffer: BytesMut,
     rows: usize,
     busy: Duration,
+    /// True as long as the server waits for rows.
+    is_open: bool,
+}
+
+/// The answers of the server during a COPY.
+#[derive(Default)]
+struct Answers {
+    is_ready: bool,
+    rows: u64,
+    failure: Option<Error>,
+}
+
+impl Answers {
+    fn take(&mut self, message: Message<'_>) -> Flow {
+        match message.tag {
+            tag::COPY_IN => {
+                self.is_ready = true;
+                return Flow::Break;
+            }
+            tag::COMMAND_COMPLETE => self.rows = message.rows_affected(),
+            tag::ERROR => {
+                self.failure.get_or_insert(server_error(&ServerError::parse(message.body)));
+            }
+            _ => {}
+        }
+        Flow::Continue
+    }
 }
 
 impl Connection {
@@ -37,26 +63,29 @@ impl Connection {
     pub async fn load(&mut self, table: &str, columns: &[&str]) -> Result<Load> {
         let list = columns.join(", ");
         // Binary COPY converts nothing, so the types of the columns are read first.
-        let probe = format!("SELECT {list} FROM {table}");
+        let described =
+            self.client.describe(&format!("SELECT {list} FROM {table}"), &[]).await.map_err(convert)?;
+        let oids = described.columns.iter().map(|column| column.type_oid);
+        self.types.look_up(&self.client, oids).await.map_err(convert)?;
+        let types = self.types.columns(&described.columns).unwrap_or_default();
         let copy = format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)");
-        // If the server refuses COPY itself, tokio-postgres loses count of the answers, and the connection with it. So
-        // an INSERT is planned first: that finds a missing privilege, or a relation that can't be inserted into.
-        let insert = format!(
-            "EXPLAIN INSERT INTO {table} ({list}) VALUES ({})",
-            vec!["DEFAULT"; columns.len()].join(", ")
-        );
-        let client = &self.client;
-        let sent =
-            try_join3(client.prepare(&probe), client.prepare(&copy), client.batch_execute(&insert)).await;
-        let (probe, copy, ()) = sent.map_err(convert)?;
-        let types = probe.columns().iter().map(|column| column.type_().clone());
-        let sink = self.client.copy_in::<_, Bytes>(&copy).await.map_err(convert)?;
+        self.client.request(Protocol::Simple, |output| frontend::query(&copy, output)).map_err(convert)?;
+        let mut answers = Answers::default();
+        self.client.answers(|message| Ok(answers.take(message))).await.map_err(convert)?;
+        if let Some(error) = answers.failure {
+            return Err(error);
+        }
         Ok(Load {
-            sink: Box::pin(sink),
-            columns: columns.iter().map(|&name| name.to_owned()).zip(types).collect(),
+            client: self.client.share(),
+            columns: columns
+                .iter()
+                .map(|&name| name.to_owned())
+                .zip(types.iter().map(|column| column.ty.clone()))
+                .collect(),
             buffer: BytesMut::from(HEADER),
             rows: 0,
             busy: Duration::ZERO,
+            is_open: answers.is_ready,
         })
     }
 }
@@ -97,12 +126,19 @@ impl Load {
         Ok(())
     }
 
+    /// Sends the collected rows. Fails as soon as the server has refused one.
     async fn send(&mut self) -> Result<()> {
-        let chunk = self.buffer.split().freeze();
+        let chunk = CopyData::new(self.buffer.split()).map_err(|_| too_large())?;
+        chunk.write(self.client.wire().output());
         let start = Instant::now();
-        let sent = self.sink.send(chunk).await.map_err(convert);
+        let mut answers = Answers::default();
+        let sent = poll_fn(|context| {
+            self.client.wire().poll_written(context, &mut |message| Ok(answers.take(message)))
+        })
+        .await;
         self.busy += start.elapsed();
-        sent
+        self.is_open &= answers.failure.is_none() && sent.is_ok();
+        sent.map_err(convert).and(answers.failure.map_or(Ok(()), Err))
     }
 
     /// Sends the remaining rows and ends the COPY.
@@ -110,9 +146,29 @@ impl Load {
         self.buffer.put_i16(TRAILER);
         self.send().await?;
         let start = Instant::now();
-        self.sink.close().await.map_err(convert)?;
+        frontend::copy_done(self.client.wire().output());
+        self.is_open = false;
+        let mut answers = Answers::default();
+        self.client.answers(|message| Ok(answers.take(message))).await.map_err(convert)?;
+        if let Some(error) = answers.failure {
+            return Err(error);
+        }
         let busy = self.busy + start.elapsed();
-        // The three requests at the start share one round trip; then COPY begins and ends.
-        Ok(Loaded { rows: self.rows as u64, statements: 1, round_trips: 3, busy })
+        // The types of the columns, the begin of COPY, and its end.
+        Ok(Loaded { rows: answers.rows, statements: 1, round_trips: 3, busy })
+    }
+}
+
+fn too_large() -> Error {
+    Error::invalid_value("the row", "has more than 1 GiB")
+}
+
+/// Lets an unfinished COPY fail. The next request receives the answer.
+impl Drop for Load {
+    fn drop(&mut self) {
+        if self.is_open {
+            // The text has no zero byte.
+            let _ = frontend::copy_fail("the bulk load was not finished", self.client.wire().output());
+        }
     }
 }

@@ -5,16 +5,16 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use chrono::{Datelike, Timelike};
+use postgres_types::{Format, IsNull, Kind, ToSql, Type, to_sql_checked};
 use rust_decimal::Decimal;
 use tallybook_sql::value::{POSTGRES_EPOCH, SqlType, Value, f64_from_decimal, would_change};
-use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type, to_sql_checked};
 
 use super::numeric::put_numeric;
 
 /// Version of the binary format of `jsonb`.
 pub(super) const JSONB_VERSION: u8 = 1;
 
-/// A problem with a value, as tokio-postgres takes it.
+/// A problem with a value.
 type Problem = Box<dyn Error + Sync + Send>;
 
 /// Returns the type that a placeholder is declared with.
@@ -48,7 +48,7 @@ pub(super) fn is_declared_as(kind: SqlType, ty: &Type) -> bool {
     kind == SqlType::Enum || *ty == type_of(kind)
 }
 
-/// A value to bind. Its `Debug` form hides the value, because tokio-postgres logs parameters.
+/// A value to bind. Its `Debug` form hides the value.
 #[derive(Clone, Copy)]
 pub(super) struct Param<'a>(pub(super) &'a Value);
 

@@ -17,10 +17,9 @@ use std::time::Duration;
 use tallybook_sql::error::Error;
 use tallybook_sql::replication::Identity;
 use tokio::time::timeout;
-use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
-use super::error::Refusal;
+use super::client::Client;
+use super::error::{Refusal, sql_state};
 use super::server_info::{ServerInfo, backend, identify};
 use super::startup::{self, Startup};
 
@@ -53,7 +52,7 @@ impl Pooler {
         server_info: &ServerInfo,
         keeps: &Arc<AtomicBool>,
         target: &str,
-        second: impl AsyncFnOnce() -> Option<Arc<Client>>,
+        second: impl AsyncFnOnce() -> Option<Client>,
     ) -> Result<(Self, Identity), Refusal> {
         if !keeps.load(Ordering::Relaxed) {
             if is_shared(client, server_info.identity.pid, second).await {
@@ -61,7 +60,7 @@ impl Pooler {
             }
             keeps.store(true, Ordering::Relaxed);
         }
-        client.simple_query(&startup.set_sql()).await?;
+        client.simple(&startup.set_sql()).await?;
         let now = identify(client, startup).await?;
         if now.identity.pid != server_info.identity.pid {
             return Err(Refusal::new(NOT_KEPT.to_owned()));
@@ -81,14 +80,14 @@ impl Pooler {
         Self { fence, target: target.to_owned(), keeps: Arc::clone(keeps) }
     }
 
-    /// Returns a BEGIN with the fence in the same message.
-    pub(super) fn with_fence(&self, begin: &str) -> String {
-        format!("{begin}; {}", self.fence)
+    /// Returns the statement that follows a BEGIN, and fails if the session was moved.
+    pub(super) fn fence(&self) -> &str {
+        &self.fence
     }
 
     /// Explains a failed BEGIN, if the fence failed.
     pub(super) fn explain(&self, error: Error) -> Error {
-        if error.code() != Some(SqlState::INVALID_TEXT_REPRESENTATION.code()) {
+        if error.code() != Some(sql_state::INVALID_TEXT_REPRESENTATION) {
             return error;
         }
         self.keeps.store(false, Ordering::Relaxed);
@@ -98,13 +97,13 @@ impl Pooler {
 
 /// Returns whether two sessions were seen to share server connections. While the second is in a transaction, the first
 /// must still be on its backend and the second on another. A pooler that does not answer in time proves nothing.
-async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Arc<Client>>) -> bool {
+async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Client>) -> bool {
     let look = async {
         let Some(second) = second().await else { return false };
         let other = match backend(&second, "BEGIN; ").await {
             Ok(other) => other,
             // In statement mode there are no transactions.
-            Err(error) => return error.code() == Some(&SqlState::PROTOCOL_VIOLATION),
+            Err(error) => return error.code() == Some(sql_state::PROTOCOL_VIOLATION),
         };
         let own = backend(first, "").await.unwrap_or(process);
         other == process || own != process

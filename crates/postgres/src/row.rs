@@ -1,42 +1,35 @@
 //! Rows in PostgreSQL's binary format.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime};
+use postgres_types::Type;
 use smallvec::SmallVec;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::row::{ArrayRef, Column, ValueRef, check_names, is_named_on_postgres};
 use tallybook_sql::value::{POSTGRES_EPOCH, RANGE, SqlType};
-use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Column as PgColumn, Row};
 use uuid::Uuid;
 
+use super::client::{Malformed, Parts};
 use super::numeric::decimal_from_numeric;
 use super::param::{JSONB_VERSION, POSTGRES_DAY, fits_column, is_enum};
+use super::types::PgColumn;
 
 /// The values of a row. Most rows need no allocation.
 pub(super) type Values<'r> = SmallVec<[ValueRef<'r>; 24]>;
 
-/// Reads the values of a row whose columns [`check_columns`] has accepted.
-pub(super) fn values(row: &Row) -> Values<'_> {
-    let raw = |index| row.try_get::<_, Raw<'_>>(index).map_or(ValueRef::Null, |raw| raw.0);
-    (0..row.len()).map(raw).collect()
-}
-
-/// A value in its binary format, read by the type of its column.
-struct Raw<'r>(ValueRef<'r>);
-
-impl<'r> FromSql<'r> for Raw<'r> {
-    #[inline]
-    fn from_sql(ty: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(value(ty, bytes).unwrap_or_else(ValueRef::Unsupported)))
+/// Reads the values of a row, which lie in the read buffer, and whose columns [`check_columns`] has accepted.
+#[inline]
+pub(super) fn values<'r>(body: &'r [u8], columns: &[PgColumn]) -> Result<Values<'r>, Malformed> {
+    let mut parts = Parts(body);
+    parts.row_of(columns.len())?;
+    let mut values = Values::new();
+    for column in columns {
+        values.push(match parts.value()? {
+            None => ValueRef::Null,
+            Some(bytes) => value(&column.ty, bytes).unwrap_or_else(ValueRef::Unsupported),
+        });
     }
-
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(ValueRef::Null))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
+    parts.end()?;
+    Ok(values)
 }
 
 #[inline]
@@ -121,16 +114,15 @@ pub(super) fn check_columns(sql: &str, found: &[PgColumn], expected: &[Column]) 
             format!("{} columns where the struct has {}", found.len(), expected.len()),
         ));
     }
-    let is_named =
-        |place: usize, name: &str| found[place].table_oid().is_some() || is_named_on_postgres(sql, name);
-    check_names(expected, |place| found[place].name(), is_named)?;
+    let is_named = |place: usize, name: &str| found[place].is_of_table || is_named_on_postgres(sql, name);
+    check_names(expected, |place| found[place].name.as_str(), is_named)?;
     for (found, expected) in found.iter().zip(expected) {
-        if !reads(expected.sql_type, found.type_()) {
+        if !reads(expected.sql_type, &found.ty) {
             let name = format!("column `{}`", expected.name);
             return Err(Error::decode(
                 name,
                 expected.sql_type,
-                format!("type {} (column `{}`)", found.type_(), found.name()),
+                format!("type {} (column `{}`)", found.ty, found.name),
             ));
         }
     }

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::replication::{Identity, Observation};
 use tallybook_sql::replication::{end_of_log, parse_lsn};
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::client::{Client, ClientError, TextRow};
 use super::error::convert;
 use super::startup::{SettingMismatch, Startup};
+use super::types;
 
 /// SQL expression for the timeline of a standby.
 ///
@@ -42,17 +43,16 @@ const IDENTIFY: [&str; 2] = [
     "",
 ];
 
-/// The enum types of the database, as the columns of a SELECT.
-const ENUMS: &str = "(SELECT string_agg(format('NULL::%I.%I', nspname, typname), ', ') FROM pg_type t \
-    JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype = 'e' AND has_type_privilege(t.oid, 'USAGE') \
-    AND has_schema_privilege(n.oid, 'USAGE')) AS enums";
+/// The enum types of the database.
+static ENUMS: LazyLock<String> =
+    LazyLock::new(|| format!("(SELECT {} FROM pg_type t WHERE typtype = 'e') AS enums", types::LIST));
 
 /// The answers of the server to a new connection.
 pub(super) struct ServerInfo {
     pub(super) identity: Identity,
     /// Required settings that are not in effect.
     pub(super) mismatches: Vec<SettingMismatch>,
-    /// The enum types that this user may use, each as `NULL::type`, with commas between.
+    /// The enum types of the database, as lines.
     pub(super) enums: Option<String>,
 }
 
@@ -78,20 +78,16 @@ pub(super) async fn observe(client: &Client) -> Result<Observation> {
 }
 
 /// Asks a new connection for the server's identity, and for the settings in effect. One round trip.
-pub(super) async fn identify(
-    client: &Client,
-    startup: &Startup,
-) -> Result<ServerInfo, tokio_postgres::Error> {
+pub(super) async fn identify(client: &Client, startup: &Startup) -> Result<ServerInfo, ClientError> {
     let (current, expected) = (startup.current_columns(), startup.expected_sql());
     let query = |rest: &str| {
         format!(
-            "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid, {ENUMS}{current}{rest}; {expected}"
+            "SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid, {}{current}{rest}; {expected}",
+            *ENUMS
         )
     };
-    let rows = match rows(client, &query(IDENTIFY[0])).await {
-        Err(connect_error) if connect_error.as_db_error().is_some() => {
-            rows(client, &query(IDENTIFY[1])).await?
-        }
+    let rows = match client.simple(&query(IDENTIFY[0])).await {
+        Err(connect_error) if connect_error.server().is_some() => client.simple(&query(IDENTIFY[1])).await?,
         answer => answer?,
     };
     let mut rows = rows.into_iter();
@@ -109,27 +105,18 @@ pub(super) async fn identify(
 }
 
 /// Returns the process id of the backend, after executing `before`.
-pub(super) async fn backend(client: &Client, before: &str) -> Result<i64, tokio_postgres::Error> {
+pub(super) async fn backend(client: &Client, before: &str) -> Result<i64, ClientError> {
     let row = first_row(client, &format!("{before}SELECT pg_backend_pid() AS pid")).await?;
     Ok(number(&row, "pid").unwrap_or_default())
 }
 
 /// Returns the first row of a statement without parameters, by the simple protocol: as text, and without a statement
 /// name that a pooler would have to keep.
-async fn first_row(client: &Client, sql: &str) -> Result<Row, tokio_postgres::Error> {
-    Ok(Row(rows(client, sql).await?.into_iter().next()))
+async fn first_row(client: &Client, sql: &str) -> Result<Row, ClientError> {
+    Ok(Row(client.simple(sql).await?.into_iter().next()))
 }
 
-async fn rows(client: &Client, sql: &str) -> Result<Vec<SimpleQueryRow>, tokio_postgres::Error> {
-    let answers = client.simple_query(sql).await?.into_iter();
-    let rows = answers.filter_map(|answer| match answer {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    Ok(rows.collect())
-}
-
-struct Row(Option<SimpleQueryRow>);
+struct Row(Option<TextRow>);
 
 fn text<'r>(row: &'r Row, column: &str) -> Option<&'r str> {
     row.0.as_ref()?.get(column)

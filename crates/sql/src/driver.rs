@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorDetail, Result};
 use crate::query::Batch;
+use crate::replication::Position;
 
 /// Longest statement, in bytes, that a driver keeps prepared. A connection keeps up to 256 statements, and each takes
 /// several times its text.
@@ -29,12 +30,14 @@ pub struct Executed<B> {
     /// LSN up to which the replica had replayed the log before the batch ran, if
     /// [`TransactionFraming::asks_replayed`](crate::transaction::TransactionFraming::asks_replayed) was set.
     pub replayed: Option<u64>,
+    /// Log position after the commit, if the batch committed on PostgreSQL.
+    pub position: Option<Position>,
 }
 
 impl<B> Executed<B> {
     /// Returns an executed batch without a replay position.
     pub fn new(batch: Option<B>, outcome: Result<()>) -> Self {
-        Self { batch, outcome, replayed: None }
+        Self { batch, outcome, replayed: None, position: None }
     }
 
     /// Returns whether it failed on a stale prepared statement. The connection has dropped its prepared statements by

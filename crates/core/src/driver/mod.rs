@@ -15,7 +15,7 @@ use tallybook_sql::error::{Error, ErrorDetail, Result};
 use tallybook_sql::file_access::FileAccess;
 use tallybook_sql::query::{Batch, check, queries};
 use tallybook_sql::replication::{Identity, Observation, Position};
-use tallybook_sql::transaction::TransactionFraming;
+use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Value;
 
 use crate::settings::ConnectTarget;
@@ -198,9 +198,14 @@ impl Connection {
         let is_single_read = framing.read_only && framing.begin.is_none() && !continues;
         let alone = is_single_read && !self.is_guarded();
         let framing = if alone { TransactionFraming::snapshot(framing) } else { framing };
+        let leaves_state = self.leaves_state(&mut batch);
+        let framing = match leaves_state {
+            false if self.gives_snapshot(framing) => TransactionFraming { begin: None, end: None, ..framing },
+            _ => framing,
+        };
         self.in_flight = true;
         self.was_used = true;
-        self.may_have_state |= self.leaves_state(&mut batch);
+        self.may_have_state |= leaves_state;
         self.in_transaction |= framing.begin.is_some();
         let mut executed = match &mut self.link {
             Link::Sqlite(connection) => connection.execute(batch, framing, since).await,
@@ -219,6 +224,17 @@ impl Connection {
         match &self.link {
             Link::Sqlite(_) => true,
             Link::Postgres(connection) => !self.in_flight && connection.is_read_only_by_default(),
+        }
+    }
+
+    /// Returns whether the connection gives one snapshot to a batch of reads without BEGIN and COMMIT.
+    fn gives_snapshot(&self, framing: TransactionFraming) -> bool {
+        let is_whole = framing.begin == Some(Begin::Snapshot) && framing.end == Some(End::Commit);
+        match &self.link {
+            Link::Sqlite(_) => false,
+            Link::Postgres(connection) => {
+                is_whole && !self.in_flight && !self.may_have_state && connection.has_snapshots_by_default()
+            }
         }
     }
 

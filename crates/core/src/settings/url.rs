@@ -207,7 +207,7 @@ mod tests {
             let url = DatabaseUrl::parse("url", &format!("{scheme}://u:p@h:5433/d")).unwrap();
             let ConnectTarget::Postgres(target) = url.target() else { panic!("{scheme}") };
             assert_eq!(target.servers[0].port, 5433);
-            assert_eq!(target.config.get_dbname(), Some("d"));
+            assert_eq!(target.database(), "d");
         }
     }
 

@@ -85,7 +85,7 @@ fn refused(
 ) -> Finding {
     let variable = config.configured.variable();
     let psql = format!("psql {}", libpq(target));
-    let user = target.config.get_user().unwrap_or_default();
+    let user = target.user.as_deref().unwrap_or_default();
     match code {
         INVALID_PASSWORD => {
             found(message.to_owned()).run(format!("{psql}    # asks for the password")).advise(format!(
@@ -93,7 +93,7 @@ fn refused(
             ))
         }
         INVALID_CATALOG_NAME => {
-            let database = target.config.get_dbname().unwrap_or(user);
+            let database = target.database.as_deref().unwrap_or(user);
             found(message.to_owned())
                 .run(format!("psql {} -l    # which databases there are", libpq_without_database(target)))
                 .run(format!("createdb {}{}", host_and_port(target), name(database)))
@@ -121,7 +121,7 @@ fn refused(
             .advise("wait if it recovers: the end of the server's log says how far it is"),
         INSUFFICIENT_PRIVILEGE => found(message.to_owned()).sql(format!(
             "GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\";",
-            target.config.get_dbname().unwrap_or(user)
+            target.database.as_deref().unwrap_or(user)
         )),
         _ => found(format!("{message} [{code}]")).run(psql).sql(format!(
             "SELECT rolname, rolcanlogin, rolconnlimit, rolvaliduntil FROM pg_roles WHERE rolname = {};",
@@ -162,7 +162,7 @@ pub(crate) fn silent_after_connect(within: Duration) -> Finding {
 
 fn libpq_without_database(target: &PostgresTarget) -> String {
     let mut target = target.clone();
-    target.config.dbname("postgres");
+    target.database = Some("postgres".to_owned());
     libpq(&target)
 }
 

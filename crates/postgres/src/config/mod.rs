@@ -1,46 +1,26 @@
 //! PostgreSQL URLs, with the parameters of libpq.
 
+mod server;
 mod ssl;
+mod tcp;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 use tallybook_sql::redact::Problem;
-use tokio_postgres::Config;
-use tokio_postgres::config::Host;
 
+use server::Servers;
 use ssl::RawSslParams;
 
-pub use ssl::{Check, Identity, Roots, Ssl};
+pub use server::{Host, Server};
+pub use ssl::{ChannelBinding, Check, Identity, Roots, Ssl, SslMode, SslNegotiation};
+pub use tcp::TcpOptions;
 
 const UNKNOWN: &str = "one of its parameters is unknown; known are sslmode, sslrootcert, sslcert, sslkey, \
     target_session_attrs, statement_timeout, host, hostaddr, port, user, password, dbname, options, \
     application_name, connect_timeout, tcp_user_timeout, keepalives, keepalives_idle, keepalives_interval, \
     keepalives_count, channel_binding, sslnegotiation, load_balance_hosts, weight and zone";
-/// Parameters forwarded to tokio-postgres: libpq's name, and its own.
-const FORWARDED: [(&str, &str); 14] = [
-    ("user", "user"),
-    ("password", "password"),
-    ("dbname", "dbname"),
-    ("application_name", "application_name"),
-    ("connect_timeout", "connect_timeout"),
-    ("tcp_user_timeout", "tcp_user_timeout"),
-    ("keepalives", "keepalives"),
-    ("keepalives_idle", "keepalives_idle"),
-    ("keepalives_interval", "keepalives_interval"),
-    ("keepalives_count", "keepalives_retries"),
-    ("keepalives_retries", "keepalives_retries"),
-    ("channel_binding", "channel_binding"),
-    ("sslnegotiation", "sslnegotiation"),
-    ("load_balance_hosts", "load_balance_hosts"),
-];
-/// Keepalive and time-out settings that detect a dead connection within a minute, or within 15 seconds of sending
-/// something; the system's defaults take two hours. They do not detect a server or proxy that is alive but silent.
-const KEEPALIVES: &str = "keepalives_idle=30&keepalives_interval=10&keepalives_retries=3&tcp_user_timeout=60";
-/// Maximum number of hosts in a URL. The hosts and as many replicas have one bit each in a 64-bit word.
-const MAX_HOSTS: usize = 32;
 /// Signs of another program's parameter list, such as `;Pwd=…`. Inside a name they would be quoted in messages,
 /// including those of the server.
 const FOREIGN_SIGNS: [char; 5] = [';', '=', '{', '"', '\n'];
@@ -51,10 +31,22 @@ const UNITS: [&str; 7] = ["", "us", "ms", "s", "min", "h", "d"];
 /// The servers of a PostgreSQL database, and the options for connecting to them.
 #[derive(Clone, PartialEq)]
 pub struct PostgresTarget {
-    /// All options except hosts and encryption.
-    pub config: Config,
     /// At least one server.
     pub servers: Vec<Server>,
+    /// User; `None` stands for that of the operating system.
+    pub user: Option<String>,
+    /// Password of the user.
+    pub password: Option<Password>,
+    /// Database; `None` stands for the name of the user.
+    pub database: Option<String>,
+    /// Name that the server shows for its sessions.
+    pub application_name: Option<String>,
+    /// Options of TCP connections.
+    pub tcp: TcpOptions,
+    /// Binding of logins to the encrypted connection.
+    pub channel_binding: ChannelBinding,
+    /// True to try the servers in random order.
+    pub balances_load: bool,
     /// The role that a server must have.
     pub target_session_attrs: TargetSessionAttrs,
     /// Encryption and verification of the server.
@@ -69,47 +61,20 @@ pub struct PostgresTarget {
     pub zone: Option<String>,
 }
 
-/// A server to connect to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Server {
-    /// Host name, or directory of a Unix socket.
-    pub host: Host,
-    /// IP address, if the host name is not to be resolved.
-    pub address: Option<IpAddr>,
-    /// TCP port, or number of the Unix socket.
-    pub port: u16,
-}
+/// A password. Its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
 
-impl Server {
-    /// Returns the host, or the directory of the Unix socket, and the port.
-    pub fn address(&self) -> (String, u16) {
-        let host = match &self.host {
-            Host::Tcp(host) => host.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        };
-        (host, self.port)
-    }
-
-    /// Returns whether traffic to the server stays on this machine.
-    pub fn is_local(&self) -> bool {
-        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-        match (&self.host, self.address) {
-            (Host::Unix(_), _) => true,
-            (_, Some(address)) => is_loopback(address),
-            (Host::Tcp(name), None) => name == "localhost" || name.parse().is_ok_and(is_loopback),
-        }
+impl Password {
+    /// Returns the bytes to send.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
-/// Writes host and port, for messages.
-impl fmt::Display for Server {
+impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.port;
-        match &self.host {
-            Host::Tcp(name) if name.contains(':') => write!(f, "[{name}]:{port}"),
-            Host::Tcp(name) => write!(f, "{name}:{port}"),
-            Host::Unix(path) => write!(f, "{}:{port}", path.display()),
-        }
+        f.write_str("Password(_)")
     }
 }
 
@@ -129,21 +94,34 @@ pub enum TargetSessionAttrs {
 /// The parameters of a URL, grouped by their consumer.
 #[derive(Default)]
 struct Parameters {
+    servers: Servers,
+    user: Option<String>,
+    password: Option<Password>,
+    database: Option<String>,
+    application_name: Option<String>,
+    tcp: TcpOptions,
+    channel_binding: ChannelBinding,
+    balances_load: bool,
     ssl: RawSslParams,
     target_session_attrs: Option<String>,
     options: Option<String>,
     statement_timeout: Option<String>,
     weight: Option<String>,
     zone: Option<String>,
-    /// `name=value`, still percent-encoded.
-    servers: Vec<String>,
-    forwarded: Vec<String>,
 }
 
 impl PostgresTarget {
     /// Returns the name of the database, by default that of the user.
     pub fn database(&self) -> &str {
-        self.config.get_dbname().or(self.config.get_user()).unwrap_or_default()
+        self.database.as_deref().or(self.user.as_deref()).unwrap_or_default()
+    }
+
+    /// Returns the name of the user, by default that of the operating system's.
+    pub(crate) fn user_or_own(&self) -> Cow<'_, str> {
+        match &self.user {
+            Some(user) => Cow::Borrowed(user),
+            None => Cow::Owned(whoami::username().unwrap_or_default()),
+        }
     }
 
     /// Parses the part of a URL after `postgresql:`.
@@ -152,21 +130,37 @@ impl PostgresTarget {
         let (head, query) = rest.split_once('?').unwrap_or((rest, ""));
         // The last `@` ends the credentials, so that everything that could be a password is treated as one.
         let (credentials, place) = match head.rsplit_once('@') {
-            Some((credentials, place)) => (format!("{}@", plain(credentials)), place),
-            None => (String::new(), head),
+            Some((credentials, place)) => (Some(credentials), place),
+            None => (None, head),
         };
         let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
-        let parameters = Parameters::parse(query)?;
-        let servers = servers(hosts, &parameters.servers)?;
-        let config =
-            parse(&format!("{credentials}/{database}?{KEEPALIVES}&{}", parameters.forwarded.join("&")))?;
-        let names = [config.get_user(), config.get_dbname()].into_iter().flatten().map(str::to_owned);
+        let mut parameters = Parameters::default();
+        if let Some(credentials) = credentials {
+            let (user, password) = credentials
+                .split_once(':')
+                .map_or((credentials, None), |(user, password)| (user, Some(password)));
+            parameters.user = Some(decode(user)?);
+            parameters.password = password.map(self::password);
+        }
+        if !database.is_empty() {
+            parameters.database = Some(decode(database)?);
+        }
+        parameters.servers.read_hosts(hosts)?;
+        parameters.read(query)?;
+        let servers = parameters.servers.finish()?;
+        let names = [&parameters.user, &parameters.database].into_iter().flatten().cloned();
         if names.chain(servers.iter().map(ToString::to_string)).any(|name| name.contains(FOREIGN_SIGNS)) {
             return Err(INVALID_NAME.into());
         }
         Ok(Self {
-            config,
             servers,
+            user: parameters.user,
+            password: parameters.password,
+            database: parameters.database,
+            application_name: parameters.application_name,
+            tcp: parameters.tcp,
+            channel_binding: parameters.channel_binding,
+            balances_load: parameters.balances_load,
             target_session_attrs: TargetSessionAttrs::parse(parameters.target_session_attrs.as_deref())?,
             ssl: Ssl::parse(parameters.ssl)?,
             options: parameters.options,
@@ -175,9 +169,7 @@ impl PostgresTarget {
             zone: parameters.zone,
         })
     }
-}
 
-impl PostgresTarget {
     /// Returns the target with one of its servers only, of any role.
     pub fn only(&self, server: &Server) -> Self {
         Self { servers: vec![server.clone()], target_session_attrs: TargetSessionAttrs::Any, ..self.clone() }
@@ -185,16 +177,19 @@ impl PostgresTarget {
 }
 
 impl Parameters {
-    fn parse(query: &str) -> Result<Self, Problem> {
-        let mut parameters = Self::default();
+    fn read(&mut self, query: &str) -> Result<(), Problem> {
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or("one of its parameters has no value")?;
-            parameters.set(name, value)?;
+            self.set(name, value)?;
         }
-        Ok(parameters)
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        if name == "password" {
+            self.password = Some(password(value));
+            return Ok(());
+        }
         let text = decode(value)?;
         match name {
             // asyncpg's `ssl` is libpq's `sslmode`.
@@ -202,25 +197,29 @@ impl Parameters {
             "sslrootcert" => self.ssl.root = Some(text),
             "sslcert" => self.ssl.certificate = Some(text),
             "sslkey" => self.ssl.key = Some(text),
+            "sslnegotiation" => self.ssl.negotiation = SslNegotiation::parse(&text)?,
             "sslpassword" => return Err("encrypted keys are not read, so sslpassword has no use".into()),
+            "channel_binding" => self.channel_binding = ChannelBinding::parse(&text)?,
             "target_session_attrs" => self.target_session_attrs = Some(text),
+            "load_balance_hosts" => {
+                self.balances_load = match &*text {
+                    "disable" => false,
+                    "random" => true,
+                    _ => return Err("load_balance_hosts may be disable or random".into()),
+                }
+            }
             "options" => self.options = Some(text),
             "statement_timeout" => self.statement_timeout = Some(text),
             "weight" => self.weight = Some(text),
             "zone" => self.zone = Some(text),
-            "host" => self.servers.extend(list(value).map(|host| format!("host={host}"))),
-            "hostaddr" | "port" => self.servers.push(format!("{name}={value}")),
-            _ => self.forward(name, value)?,
+            "user" => self.user = Some(text),
+            "dbname" => self.database = Some(text),
+            "application_name" => self.application_name = Some(text),
+            "host" => self.servers.read_host_list(&text),
+            "hostaddr" => self.servers.read_addresses(&text)?,
+            "port" => self.servers.read_ports(&text)?,
+            _ => self.tcp.set(name, &text).ok_or(UNKNOWN)??,
         }
-        Ok(())
-    }
-
-    fn forward(&mut self, name: &str, value: &str) -> Result<(), Problem> {
-        let (known, forwarded) = FORWARDED.iter().find(|(known, _)| *known == name).ok_or(UNKNOWN)?;
-        let parameter = format!("{forwarded}={}", plain(value));
-        // Parsed separately, so that the message can name the parameter.
-        parse(&format!("/?{parameter}")).map_err(|_| format!("its parameter {known} does not parse"))?;
-        self.forwarded.push(parameter);
         Ok(())
     }
 }
@@ -241,53 +240,14 @@ impl TargetSessionAttrs {
     }
 }
 
-/// Pairs names, addresses and ports.
-fn servers(hosts: &str, parameters: &[String]) -> Result<Vec<Server>, Problem> {
-    let config = parse(&format!("{}/?{}", plain(hosts), plain(&parameters.join("&"))))?;
-    let (names, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
-    let count = names.len().max(addresses.len());
-    let fits = |length: usize| length == count || length == 0;
-    if count == 0 {
-        return Err("it names no host".into());
-    }
-    if count > MAX_HOSTS {
-        return Err(format!("it names {count} hosts, and at most {MAX_HOSTS} are taken").into());
-    }
-    if !fits(names.len()) || !fits(addresses.len()) || !(fits(ports.len()) || ports.len() == 1) {
-        return Err("it does not name as many ports or addresses as hosts".into());
-    }
-    Ok((0..count)
-        .filter_map(|index| {
-            let address = addresses.get(index).copied();
-            let name = || address.map(|address| Host::Tcp(address.to_string()));
-            Some(Server {
-                host: names.get(index).cloned().or_else(name)?,
-                address,
-                port: ports.get(index).or(ports.first()).copied().unwrap_or(5432),
-            })
-        })
-        .collect())
-}
-
-/// Parses a URL. The parser's own message is dropped: it can quote part of a password that was not percent-encoded.
-fn parse(url: &str) -> Result<Config, Problem> {
-    format!("postgresql://{url}").parse().map_err(|_| "it does not parse".into())
-}
-
-/// Encodes `@`, which ends the credentials for the parser wherever it stands.
-fn plain(part: &str) -> String {
-    part.replace('@', "%40")
-}
-
-/// Splits a list at its commas, some of which are percent-encoded.
-fn list(value: &str) -> impl Iterator<Item = String> {
-    let value = value.replace("%2C", ",").replace("%2c", ",");
-    value.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
-}
-
 fn decode(value: &str) -> Result<String, Problem> {
     let decoded = percent_decode_str(value).decode_utf8();
-    decoded.map(Cow::into_owned).map_err(|_| "one of its parameters is not UTF-8".into())
+    decoded.map(Cow::into_owned).map_err(|_| "one of its parts is not UTF-8".into())
+}
+
+/// Decodes a password, which need not be UTF-8.
+fn password(value: &str) -> Password {
+    Password(percent_decode_str(value).collect())
 }
 
 fn weight(text: &str) -> Result<u32, Problem> {
@@ -307,8 +267,6 @@ fn duration(text: String) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use tokio_postgres::config::SslMode;
 
     use super::*;
     use super::{Check, Roots};
@@ -341,6 +299,8 @@ mod tests {
             ("///d?host=one%2Ctwo&port=1", vec![tcp("one", 1), tcp("two", 1)]),
             ("//h/d?hostaddr=10.0.0.7", vec![Server { address, ..tcp("h", 5432) }]),
             ("///d?hostaddr=10.0.0.7", vec![Server { address, ..tcp("10.0.0.7", 5432) }]),
+            ("//h/d?port=7", vec![tcp("h", 7)]),
+            ("//one:1,two/d?port=7", vec![tcp("one", 1), tcp("two", 7)]),
         ] {
             assert_eq!(read(rest).servers, servers, "{rest}");
         }
@@ -357,17 +317,17 @@ mod tests {
     #[test]
     fn an_at_sign_belongs_to_the_password_or_to_a_parameter_and_never_to_a_host() {
         let target = read("//u:p@ss@h/d?application_name=a@b");
-        assert_eq!(target.config.get_password(), Some(&b"p@ss"[..]));
-        assert_eq!(target.config.get_application_name(), Some("a@b"));
+        assert_eq!(target.password, Some(Password(b"p@ss".into())));
+        assert_eq!(target.application_name.as_deref(), Some("a@b"));
         assert_eq!(target.servers, [tcp("h", 5432)]);
-        assert_eq!(read("//h/d?application_name=a@b").config.get_user(), None);
+        assert_eq!(read("//h/d?application_name=a@b").user, None);
     }
 
     #[test]
     fn a_dead_connection_is_noticed_within_a_minute_unless_the_url_says_otherwise() {
         let limits = |url: &str| {
-            let config = read(url).config;
-            (config.get_keepalives_idle(), config.get_tcp_user_timeout().copied())
+            let tcp = read(url).tcp;
+            (tcp.keepalives_idle, tcp.user_timeout)
         };
         let seconds = Duration::from_secs;
         assert_eq!(limits("//h/d"), (seconds(30), Some(seconds(60))));
@@ -382,9 +342,9 @@ mod tests {
         );
         assert_eq!(target.ssl.mode, SslMode::Require);
         assert_eq!(target.ssl.check, Check::Name(Roots::File("/etc/my ca.pem".into())));
-        assert_eq!(target.config.get_connect_timeout(), Some(&Duration::from_secs(7)));
-        assert!(!target.config.get_keepalives());
-        assert_eq!(target.config.get_keepalives_retries(), Some(3));
+        assert_eq!(target.tcp.connect_timeout, Some(Duration::from_secs(7)));
+        assert!(!target.tcp.keepalives);
+        assert_eq!(target.tcp.keepalives_count, 3);
         assert_eq!(target.options.as_deref(), Some("-c jit=off"));
         assert_eq!(target.target_session_attrs, TargetSessionAttrs::Primary);
         assert_eq!(target.statement_timeout.as_deref(), Some("5s"));

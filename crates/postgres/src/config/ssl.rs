@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use tallybook_sql::redact::Problem;
-use tokio_postgres::config::SslMode;
 
 const MODES: &str = "sslmode may be disable, allow, prefer, require, verify-ca or verify-full";
 const ROOT_MODES: &str =
@@ -11,11 +10,68 @@ const ROOT_MODES: &str =
 const SYSTEM_MODES: &str = "sslrootcert=system goes with sslmode=verify-full, as in libpq";
 const PAIR: &str = "sslcert and sslkey go together";
 
+/// The use of encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Connect in plaintext.
+    Disable,
+    /// Encrypt if the server can, else connect in plaintext.
+    Prefer,
+    /// Encrypt, or fail.
+    Require,
+}
+
+/// The beginning of encryption: libpq's `sslnegotiation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SslNegotiation {
+    /// The client asks the server first.
+    #[default]
+    Postgres,
+    /// The connection begins with the TLS handshake. Servers know it since PostgreSQL 17.
+    Direct,
+}
+
+/// The binding of a login to its encrypted connection: libpq's `channel_binding`. It detects somebody in between who
+/// forwards the login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Not used.
+    Disable,
+    /// Used if the server offers it.
+    #[default]
+    Prefer,
+    /// Used, or the login fails.
+    Require,
+}
+
+impl SslNegotiation {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "postgres" => Ok(Self::Postgres),
+            "direct" => Ok(Self::Direct),
+            _ => Err("sslnegotiation may be postgres or direct".into()),
+        }
+    }
+}
+
+impl ChannelBinding {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "disable" => Ok(Self::Disable),
+            "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            _ => Err("channel_binding may be disable, prefer or require".into()),
+        }
+    }
+}
+
 /// The encryption of a connection, and the verification of its server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ssl {
     /// Disabled, preferred or required.
     pub mode: SslMode,
+    /// The beginning of encryption.
+    pub negotiation: SslNegotiation,
     /// Verification of the server's certificate.
     pub check: Check,
     /// Client certificate.
@@ -55,6 +111,7 @@ pub struct Identity {
 #[derive(Default)]
 pub(super) struct RawSslParams {
     pub(super) mode: Option<String>,
+    pub(super) negotiation: SslNegotiation,
     pub(super) root: Option<String>,
     pub(super) certificate: Option<String>,
     pub(super) key: Option<String>,
@@ -62,7 +119,7 @@ pub(super) struct RawSslParams {
 
 impl Ssl {
     pub(super) fn parse(raw: RawSslParams) -> Result<Self, Problem> {
-        let RawSslParams { mode, root, certificate, key } = raw;
+        let RawSslParams { mode, negotiation, root, certificate, key } = raw;
         for path in [&root, &certificate, &key].into_iter().flatten() {
             refuse_content(path)?;
         }
@@ -74,7 +131,7 @@ impl Ssl {
             _ => return Err(PAIR.into()),
         };
         let (mode, check) = mode_and_check(mode.as_deref(), root.as_deref())?;
-        Ok(Self { mode, check, identity })
+        Ok(Self { mode, negotiation, check, identity })
     }
 }
 
