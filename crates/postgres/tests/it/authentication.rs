@@ -63,12 +63,13 @@ fn expected(login: Login, ssl_mode: &str, channel_binding: &str) -> Outcome {
 
 /// Returns the outcome that a message tells.
 fn told(message: &str) -> Option<Outcome> {
-    let has = |part: &str| message.to_lowercase().contains(part);
+    let message = message.to_lowercase().replace('_', " ");
+    let has = |part: &str| message.contains(part);
     if has("channel binding") {
         Some(Outcome::Unbound)
     } else if has("password authentication failed") {
         Some(Outcome::WrongPassword)
-    } else if has("no password supplied") || has("password missing") || has("password is missing") {
+    } else if has("no password supplied") || has("password missing") || has("asks for a password") {
         Some(Outcome::NoPassword)
     } else {
         None

@@ -89,37 +89,37 @@ refusals! {
         vec![Step::Hear, say(message(b'D', &[0, 0])), Step::Stay] => [];
     a_copy_before_authentication:
         vec![Step::Hear, say(message(b'W', &[0, 0, 0])), Step::Stay] => [];
-    kerberos: vec![Step::Hear, say(authentication(2, &[])), Step::Stay] => ["unsupported", "supported"];
-    gss: vec![Step::Hear, say(authentication(7, &[])), Step::Stay] => ["unsupported", "supported"];
-    sspi: vec![Step::Hear, say(authentication(9, &[])), Step::Stay] => ["unsupported", "supported"];
-    scm_credentials: vec![Step::Hear, say(authentication(6, &[])), Step::Stay] => ["unsupported", "supported"];
+    kerberos: vec![Step::Hear, say(authentication(2, &[])), Step::Stay] => ["supported", "asks for"];
+    gss: vec![Step::Hear, say(authentication(7, &[])), Step::Stay] => ["supported", "asks for"];
+    sspi: vec![Step::Hear, say(authentication(9, &[])), Step::Stay] => ["supported", "asks for"];
+    scm_credentials: vec![Step::Hear, say(authentication(6, &[])), Step::Stay] => ["supported", "asks for"];
     an_authentication_that_does_not_exist:
-        vec![Step::Hear, say(authentication(4_000_000_000, &[])), Step::Stay] => ["unknown", "unsupported", "supported"];
+        vec![Step::Hear, say(authentication(4_000_000_000, &[])), Step::Stay] => ["unknown", "supported", "asks for"];
     md5_without_a_whole_salt:
         vec![Step::Hear, say(authentication(5, &[1, 2])), Step::Stay] => [];
     sasl_without_a_mechanism:
-        vec![Step::Hear, say(authentication(10, &[0])), Step::Stay] => ["unsupported", "supported", "mechanism"];
+        vec![Step::Hear, say(authentication(10, &[0])), Step::Stay] => ["supported", "mechanism", "scram"];
     sasl_with_a_mechanism_that_is_unknown:
         vec![Step::Hear, say(authentication(10, b"SCRAM-SHA-512\0\0")), Step::Stay]
-            => ["unsupported", "supported", "mechanism"];
+            => ["supported", "mechanism", "scram"];
     sasl_whose_list_has_no_end:
-        vec![Step::Hear, say(authentication(10, b"SCRAM-SHA-256")), Step::Stay] => [];
+        vec![Step::Hear, say(authentication(10, b"SCRAM-SHA-256"))] => [];
     sasl_that_goes_on_before_it_began:
         vec![Step::Hear, say(authentication(11, b"r=abc,s=c2FsdA==,i=4096")), Step::Stay] => [];
     sasl_that_ends_before_it_began:
         vec![Step::Hear, say(authentication(12, b"v=abc=")), Step::Stay] => [];
     a_binding_to_a_channel_that_is_not_there:
         vec![Step::Hear, say(authentication(10, b"SCRAM-SHA-256-PLUS\0\0")), Step::Stay]
-            => ["unsupported", "supported", "mechanism", "channel binding"];
+            => ["supported", "mechanism", "channel binding", "scram"];
     an_error_without_fields: vec![Step::Hear, say(message(b'E', &[])), Step::Stay] => [];
     an_error_whose_fields_do_not_end:
         vec![Step::Hear, say(message(b'E', b"SFATAL\0C28000")), Step::Stay] => [];
     an_error_in_bytes_that_are_no_text:
         vec![Step::Hear, say(message(b'E', b"SFATAL\0VFATAL\0C28000\0M\xff\xfe\0\0")), Step::Stay] => [];
     a_parameter_without_a_value:
-        vec![Step::Hear, say([authentication(0, &[]), message(b'S', b"TimeZone")].concat()), Step::Stay] => [];
+        vec![Step::Hear, say([authentication(0, &[]), message(b'S', b"TimeZone")].concat())] => [];
     a_cancel_key_that_is_too_short:
-        vec![Step::Hear, say([authentication(0, &[]), message(b'K', &[1, 2, 3])].concat()), Step::Stay] => [];
+        vec![Step::Hear, say([authentication(0, &[]), message(b'K', &[1, 2, 3])].concat())] => [];
     a_second_authentication:
         vec![Step::Hear, say([authentication(0, &[]), authentication(3, &[])].concat()), Step::Stay] => [];
 }
@@ -277,10 +277,10 @@ async fn a_server_may_say_that_it_authenticated_nobody_and_the_client_that_it_wa
     // `channel_binding=require` is about who the server is: an authentication that proves nothing is not taken.
     let script = vec![Step::Hear, say(authentication(0, &[])), Step::Stay];
     let text = refusal_with(script, "sslmode=disable&channel_binding=require").await;
-    assert!(text.contains("channel binding"), "{text}");
+    assert!(text.replace('_', " ").contains("channel binding"), "{text}");
     let script = vec![Step::Hear, say(authentication(3, &[])), Step::Stay];
     let text = refusal_with(script, "sslmode=disable&channel_binding=require").await;
-    assert!(text.contains("channel binding"), "{text}");
+    assert!(text.replace('_', " ").contains("channel binding"), "{text}");
 }
 
 // What a server says in a session.
@@ -425,16 +425,16 @@ changes! {
     a_portal_that_is_suspended: b'C', Broken, |_| message(b's', &[]);
     an_answer_that_is_empty: b'C', Either, |_| message(b'I', &[]);
     a_copy_to_the_client: b'2', Broken, |found| [found.bytes(), message(b'H', &[0, 0, 0])].concat();
-    a_copy_from_the_client: b'2', Broken, |found| [found.bytes(), message(b'G', &[0, 0, 0])].concat();
+    a_copy_from_the_client: b'2', Either, |found| [found.bytes(), message(b'G', &[0, 0, 0])].concat();
     a_copy_both_ways: b'2', Broken, |found| [found.bytes(), message(b'W', &[0, 0, 0])].concat();
     an_authentication_in_a_session: b'2', Broken, |found| [found.bytes(), authentication(3, &[])].concat();
     an_authentication_that_succeeds_again: b'2', Either, |found| [found.bytes(), authentication(0, &[])].concat();
     a_cancel_key_in_a_session: b'2', Either, |found| [found.bytes(), message(b'K', &[0; 8])].concat();
     a_message_of_a_kind_that_does_not_exist: b'2', Broken, |found| [found.bytes(), message(b'?', b"what")].concat();
     a_message_of_kind_zero: b'2', Broken, |found| [found.bytes(), message(0, b"")].concat();
-    a_binding_that_is_confirmed_twice: b'2', Broken, |found| found.bytes().repeat(2);
+    a_binding_that_is_confirmed_twice: b'2', Either, |found| found.bytes().repeat(2);
     a_binding_that_is_not_confirmed: b'2', Either, |_| Vec::new();
-    a_setting_without_a_value: b'2', Broken, |found| [found.bytes(), message(b'S', b"TimeZone")].concat();
+    a_setting_without_a_value: b'2', Either, |found| [found.bytes(), message(b'S', b"TimeZone")].concat();
     a_setting_between_two_messages: b'2', Harmless, |found| [found.bytes(), message(b'S', b"a\0b\0")].concat();
     a_notice_between_two_messages:
         b'2', Harmless, |found| [found.bytes(), message(b'N', b"SNOTICE\0C00000\0Mhello\0\0")].concat();
@@ -443,7 +443,7 @@ changes! {
     a_notification_between_two_messages:
         b'2', Harmless, |found| [found.bytes(), message(b'A', b"\0\0\0\x01channel\0payload\0")].concat();
     a_notification_that_does_not_end:
-        b'2', Broken, |found| [found.bytes(), message(b'A', b"\0\0\0\x01channel")].concat();
+        b'2', Either, |found| [found.bytes(), message(b'A', b"\0\0\0\x01channel")].concat();
     an_error_without_fields_in_a_session: b'2', Broken, |_| message(b'E', &[]);
     two_ready_for_query: b'Z', Either, |found| found.bytes().repeat(2);
     a_ready_for_query_of_an_unknown_state: b'Z', Either, |_| message(b'Z', b"?");
@@ -455,7 +455,14 @@ changes! {
     no_columns: b'T', Broken, |_| message(b'T', &[0, 0]);
 }
 
-/// Rows of a first answer come again as an answer that nobody asked for.
+/// Lets the runtime see what has arrived.
+async fn noticed() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// It has arrived before the next statement is sent.
 #[tokio::test]
 async fn an_answer_that_nobody_asked_for_is_taken_for_no_other() {
     for answer in [
@@ -469,6 +476,7 @@ async fn an_answer_that_nobody_asked_for_is_taken_for_no_other() {
     ] {
         let (rewriter, mut connection) = session().await;
         rewriter.inject(&answer.concat()).await;
+        noticed().await;
         let outcome = ask_pairs(&mut connection).await;
         match &outcome {
             Ok(pairs) => assert_eq!(*pairs, expected_pairs(), "{answer:?}"),
