@@ -261,16 +261,19 @@ impl Stage {
         panic!("{work:?} is never done");
     }
 
-    /// Drops the work at every poll, with every size of pieces, until it was dropped often enough.
+    /// Drops the work at every poll: once with every size of pieces, and then with the larger ones, which are faster, until
+    /// it was dropped often enough.
     async fn drop_often(&mut self, works: &[Work], drops: usize) {
+        let mut pieces = &PIECES[..];
         while self.drops < drops {
-            for piece in PIECES {
+            for &piece in pieces {
                 self.relay.deliver(piece);
                 for &work in works {
                     self.drop_after_every_poll(work).await;
                 }
-                self.check_sessions().await;
             }
+            self.check_sessions().await;
+            pieces = &PIECES[2..];
         }
         self.check_rows().await;
     }

@@ -510,6 +510,44 @@ async fn an_answer_that_never_ends_is_given_up_when_its_caller_gives_up() {
     }
 }
 
+/// Memory is taken for what has come, not for what is announced.
+#[tokio::test]
+async fn rows_that_are_announced_and_never_come_take_no_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["hostile::announce_rows", "--exact", "--ignored", "--nocapture"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+}
+
+#[tokio::test]
+#[ignore = "a program for the test above, which runs it in a process of its own"]
+async fn announce_rows() {
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(session().await);
+    }
+    let before = resident();
+    for (rewriter, connection) in &mut sessions {
+        // 255 MiB, which a row may have, and a part of it.
+        rewriter.rewrite(|_| with_length(b'D', 255 << 20, &[0; 1 << 20]));
+        let answer = tokio::time::timeout(Duration::from_millis(50), ask_pairs(connection)).await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    let taken = resident() - before;
+    assert!(taken < 128 << 20, "it took {taken} bytes");
+}
+
+/// Returns the memory of this process, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux reports it");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
 #[tokio::test]
 async fn the_rows_of_a_statement_that_wants_none_are_not_kept() {
     let (rewriter, mut connection) = session().await;

@@ -1,7 +1,7 @@
 //! Faults between a client and a server, and what the client makes of them.
 //!
-//! The tests use nothing but the public surface of the crate, a real server, and relays and fake servers that put faults
-//! between.
+//! The tests use nothing but the public surface of the crate, real servers, and relays and fake servers that put faults
+//! between. `psql` says how libpq behaves.
 
 mod authentication;
 mod buffers;

@@ -84,11 +84,6 @@ impl Relay {
         self.shared.limits[direction as usize].store(bytes, SeqCst);
     }
 
-    /// Lets all bytes of new connections pass.
-    pub(crate) fn cut_nothing(&self) {
-        self.shared.limits.iter().for_each(|limit| limit.store(u64::MAX, SeqCst));
-    }
-
     /// Returns the number of bytes that were delivered on the last connection.
     pub(crate) fn delivered(&self, direction: Direction) -> u64 {
         self.shared.delivered[direction as usize].load(SeqCst)

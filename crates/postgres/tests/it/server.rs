@@ -69,12 +69,7 @@ impl Server {
         self.authority.certificate_path()
     }
 
-    /// Returns the URL of a user who needs no password, in plaintext.
-    pub(crate) fn trusted(&self) -> String {
-        self.trusted_at(self.port())
-    }
-
-    /// Returns that URL through something that listens on another port.
+    /// Returns the URL of a user who needs no password, in plaintext, through what listens on a port.
     pub(crate) fn trusted_at(&self, port: u16) -> String {
         format!("postgresql://trusted@127.0.0.1:{port}/postgres?sslmode=disable")
     }
