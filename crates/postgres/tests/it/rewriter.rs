@@ -31,6 +31,11 @@ pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     with_length(tag, body.len() as u32 + 4, body)
 }
 
+/// Returns an AuthenticationRequest of a type.
+pub(crate) fn authentication(kind: u32, rest: &[u8]) -> Vec<u8> {
+    message(b'R', &[&kind.to_be_bytes()[..], rest].concat())
+}
+
 /// Returns a message with a length that need not be true.
 pub(crate) fn with_length(tag: u8, length: u32, body: &[u8]) -> Vec<u8> {
     [&[tag], &length.to_be_bytes()[..], body].concat()
