@@ -78,7 +78,7 @@ impl Types {
 }
 
 /// SQL expression for rows `t` of `pg_type`: a line for each with number, kind and name.
-pub(super) const LIST: &str = "string_agg(t.oid::text || ' ' || t.typtype::text || ' ' || t.typname, E'\\n')";
+pub(super) const LIST: &str = "string_agg(format('%s %s %s', t.oid, t.typtype, t.typname), E'\\n')";
 
 #[cfg(test)]
 mod tests {

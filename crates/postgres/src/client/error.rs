@@ -71,8 +71,7 @@ impl fmt::Display for ClientError {
 impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Server(error) => Some(&**error),
-            Self::Connect(error) | Self::Tls(error) | Self::Io(error) => Some(error),
+            Self::Connect(error) | Self::Tls(error) | Self::Io(error) => error.get_ref().map(|cause| cause as _),
             _ => None,
         }
     }

@@ -483,3 +483,6 @@ impl Drop for Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

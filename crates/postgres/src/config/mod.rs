@@ -364,7 +364,7 @@ mod tests {
             ("//h/d?statement_timeout=Secret", "statement_timeout is milliseconds"),
             ("//h/d?statement_timeout=5s%20-c%20role%3DSecret", "statement_timeout is milliseconds"),
             ("//h/d?statement_timeout=", "statement_timeout is milliseconds"),
-            ("//one,two,three/d?port=1", "as many ports"),
+            ("//one,two,three/d?port=1,2", "as many ports"),
             ("//u:Secret@/d", "it names no host"),
             ("u:Secret@h/d", "two slashes"),
         ] {
