@@ -71,7 +71,9 @@ impl fmt::Display for ClientError {
 impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Connect(error) | Self::Tls(error) | Self::Io(error) => error.get_ref().map(|cause| cause as _),
+            Self::Connect(error) | Self::Tls(error) | Self::Io(error) => {
+                error.get_ref().map(|cause| cause as _)
+            }
             _ => None,
         }
     }

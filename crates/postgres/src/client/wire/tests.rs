@@ -247,7 +247,11 @@ fn both_sides_write_more_than_their_sockets_hold() {
         assert!(received.len() == 1 && received[0] == text);
         assert_eq!(other.await.unwrap(), BYTES + 5);
         wire.make_room();
-        assert_eq!((wire.input.len(), wire.output.capacity() <= KEPT), (INPUT, true), "the memory is returned");
+        assert_eq!(
+            (wire.input.len(), wire.output.capacity() <= KEPT),
+            (INPUT, true),
+            "the memory is returned"
+        );
     });
 }
 

@@ -102,7 +102,7 @@ async fn types_that_nobody_knows_are_a_clear_error_and_the_connection_goes_on() 
                 let answer = run(&mut connection, all::<(i64,)>(sql.clone(), params![])).await;
                 match answer {
                     Err(error) => {
-                        assert!(error.is_decode() && error.to_string().contains("odd"), "{value}: {error:?}")
+                        assert!(error.is_decode() && error.to_string().contains("odd"), "{value}: {error:?}");
                     }
                     Ok(found) => assert!(rows == 0 && found.is_empty(), "{value}: {found:?}"),
                 }
@@ -123,6 +123,23 @@ async fn a_domain_is_read_as_the_type_below_it() {
     assert_eq!(run(&mut connection, query).await.unwrap(), ("x".to_owned(), 5));
     let error = run(&mut connection, one::<(i64,)>("SELECT $1::small", params![50])).await.unwrap_err();
     assert_eq!(error.code(), Some("23514"), "{error:?}");
+    goes_on(&mut connection).await;
+}
+
+/// Types of extensions have other numbers in each database.
+#[tokio::test]
+async fn a_type_of_an_extension_is_read_where_it_is_cast_to_text() {
+    let (_database, admin, mut connection) = stage("extensions").await;
+    admin.batch_execute("CREATE EXTENSION citext; CREATE TABLE words (word citext)").await.unwrap();
+    write(&mut connection, execute("INSERT INTO words VALUES ($1::text::citext)", params!["Word"]))
+        .await
+        .unwrap();
+    let cast = all::<(String,)>("SELECT word::text FROM words WHERE word = 'WORD'", params![]);
+    assert_eq!(run(&mut connection, cast).await.unwrap(), [("Word".to_owned(),)]);
+    match run(&mut connection, all::<(String,)>("SELECT word FROM words", params![])).await {
+        Ok(words) => assert_eq!(words, [("Word".to_owned(),)]),
+        Err(error) => assert!(error.is_decode() && error.to_string().contains("citext"), "{error:?}"),
+    }
     goes_on(&mut connection).await;
 }
 
