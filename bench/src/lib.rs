@@ -9,6 +9,8 @@ mod json;
 mod machine;
 pub mod monitor;
 pub mod pool;
+mod processor_time;
+mod proxy;
 pub mod routing;
 mod runtime;
 mod table;

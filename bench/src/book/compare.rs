@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::contestant::Contestant;
+use super::backends::Backends;
+use super::contestant::{Contestant, Turn};
+use super::cost::Cost;
 use super::ledger::{Ledger, Written};
 use super::options::Plan;
 use super::recording::Turns;
@@ -34,6 +36,8 @@ pub(super) struct Score {
     pub(super) speed: Tally,
     /// Tallybook's operations per second over this peer's, round by round.
     pub(super) ratio: Tally,
+    /// The processor time of an operation. `None` if nobody measured it.
+    pub(super) cost: Option<Cost>,
 }
 
 /// All peers in one case.
@@ -54,6 +58,8 @@ pub(super) struct Allocated {
     pub(super) per_row: f64,
     /// Texts per row that the peer's types own.
     pub(super) texts_per_row: f64,
+    /// Allocations of a whole answer, on average.
+    pub(super) per_answer: f64,
     /// The bytes of an answer, on average.
     pub(super) answer_bytes: f64,
     /// The most bytes that were there at once while one was read, on average; the answer is in it.
@@ -116,8 +122,13 @@ pub(super) async fn check_turns(case: Case, ledger: &mut Ledger, expected: &Writ
 }
 
 /// Lets everyone work in turns; who begins changes from round to round.
-pub(super) async fn measure(case: Case, plan: &Plan, all: &[Arc<dyn Contestant>]) -> Result<Comparison> {
-    measure_around(case, plan, all, None).await
+pub(super) async fn measure(
+    case: Case,
+    plan: &Plan,
+    all: &[Arc<dyn Contestant>],
+    backends: Option<&Backends>,
+) -> Result<Comparison> {
+    measure_around(case, plan, all, backends, None).await
 }
 
 /// As [`measure`], where fills are recorded.
@@ -125,44 +136,71 @@ pub(super) async fn measure_recording(
     case: Case,
     plan: &Plan,
     all: &[Arc<dyn Contestant>],
+    backends: Option<&Backends>,
     turns: &mut Turns<'_>,
 ) -> Result<Comparison> {
-    measure_around(case, plan, all, Some(turns)).await
+    measure_around(case, plan, all, backends, Some(turns)).await
 }
 
 async fn measure_around(
     case: Case,
     plan: &Plan,
     all: &[Arc<dyn Contestant>],
-    mut turns: Option<&mut Turns<'_>>,
+    backends: Option<&Backends>,
+    mut recorded: Option<&mut Turns<'_>>,
 ) -> Result<Comparison> {
     let all: Vec<_> = all.iter().filter(|contestant| contestant.does(case.work)).collect();
     let slice = if case.work == Work::Distant { plan.slice.max(DISTANT_SLICE) } else { plan.slice };
-    let mut speeds = vec![Vec::new(); all.len()];
+    let mut turns = vec![Vec::new(); all.len()];
     // A first round warms everyone up and does not count.
     for round in 0..=plan.rounds as usize {
         for turn in 0..all.len() {
             let index = (round + turn) % all.len();
             let name = all[index].name();
-            if let Some(turns) = &turns {
-                turns.begin().await?;
+            if let Some(recorded) = &recorded {
+                recorded.begin().await?;
             }
-            let speed = all[index].slice(case.work, case.tasks, slice).await;
-            let speed = speed.with_context(|| format!("{name}, {case}"))?;
-            if let Some(turns) = &mut turns {
-                turns.end(name).await.with_context(|| format!("{name}, {case}"))?;
+            let turn = watched(&**all[index], case, slice, backends).await;
+            let turn = turn.with_context(|| format!("{name}, {case}"))?;
+            if let Some(recorded) = &mut recorded {
+                recorded.end(name).await.with_context(|| format!("{name}, {case}"))?;
             }
             if round > 0 {
-                speeds[index].push(speed);
+                turns[index].push(turn);
             }
         }
     }
-    let scores = all.iter().zip(&speeds).map(|(contestant, own)| Score {
+    let speeds = |turns: &[Turn]| turns.iter().map(Turn::speed).collect::<Vec<_>>();
+    let tallybook = speeds(&turns[0]);
+    let scores = all.iter().zip(&turns).map(|(contestant, own)| Score {
         peer: contestant.name(),
-        speed: Tally::of(own.iter().copied()),
-        ratio: Tally::of_ratio(&speeds[0], own),
+        speed: Tally::of(speeds(own)),
+        ratio: Tally::of_ratio(&tallybook, &speeds(own)),
+        cost: Some(Cost::of(&turns[0], own)),
     });
     Ok(Comparison { case, scores: scores.collect() })
+}
+
+/// A turn, and the processor time of the backends in it.
+async fn watched(
+    contestant: &dyn Contestant,
+    case: Case,
+    slice: Duration,
+    backends: Option<&Backends>,
+) -> Result<Turn> {
+    let Some(backends) = backends else {
+        let mut turn = contestant.slice(case.work, case.tasks, slice).await?;
+        match case.target {
+            Target::Sqlite => turn.server = Some(Duration::ZERO),
+            // The network runs in this process too, so that neither side's time can be told.
+            Target::Postgres => turn.client = None,
+        }
+        return Ok(turn);
+    };
+    let before = backends.read().await?;
+    let turn = contestant.slice(case.work, case.tasks, slice).await?;
+    let server = backends.read().await?.since(&before);
+    Ok(Turn { server: turn.server.or(server), ..turn })
 }
 
 /// Counts what each peer allocates for a read.
@@ -182,6 +220,7 @@ pub(super) async fn allocated(
                 peer: contestant.name(),
                 per_row: needs.per_row,
                 texts_per_row: sum.texts as f64 / sum.rows as f64,
+                per_answer: needs.per_answer,
                 answer_bytes: needs.answer as f64 / questions as f64,
                 peak_bytes: needs.peak as f64 / questions as f64,
             });

@@ -14,6 +14,7 @@ use super::checksum::{Checksum, Loaded};
 use super::questions::Questions;
 use super::work::{Question, Work};
 use crate::allocations::Count;
+use crate::processor_time;
 
 /// Turns before allocations are counted: statements are prepared then, and pools filled.
 const WARM_UP: usize = 20;
@@ -25,10 +26,35 @@ const COUNTED: usize = 50;
 pub(super) struct Needs {
     /// Allocations per row.
     pub(super) per_row: f64,
+    /// Allocations per answer.
+    pub(super) per_answer: f64,
     /// The bytes of the answers.
     pub(super) answer: i64,
     /// The bytes that were there at once, at most, while the answers were read; they are in it.
     pub(super) peak: i64,
+}
+
+/// One peer's turn in a round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) operations: f64,
+    pub(super) time: Duration,
+    /// Processor time of the client: of this process, or of the peer's own. `None` if it can't be told from other work.
+    pub(super) client: Option<Duration>,
+    /// Processor time of the server, where only the peer can tell: its connections end with the turn.
+    pub(super) server: Option<Duration>,
+}
+
+impl Turn {
+    /// Operations per second.
+    pub(super) fn speed(&self) -> f64 {
+        self.operations / self.time.as_secs_f64()
+    }
+
+    /// Microseconds an operation.
+    pub(super) fn each(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.operations
+    }
 }
 
 /// The end of a trial.
@@ -60,8 +86,8 @@ pub(super) trait Contestant: Send + Sync {
     /// Does all questions of a work once: the sum over the answers, or `None` from one that builds no rows.
     fn check(&self, work: Work) -> Trial<Option<Checksum>>;
 
-    /// So many tasks work for about so long; the operations per second.
-    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64>;
+    /// So many tasks work for about so long.
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<Turn>;
 
     /// What a read needs of the allocator, where that can be counted.
     fn needs(&self, work: Work) -> Trial<Option<Needs>> {
@@ -103,7 +129,7 @@ impl<P: Peer> Contestant for Entry<P> {
         })
     }
 
-    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<Turn> {
         let (peer, questions) = (Arc::clone(&self.peer), Arc::clone(&self.questions));
         on_worker(async move {
             let barrier = Arc::new(Barrier::new(tasks + 1));
@@ -113,12 +139,13 @@ impl<P: Peer> Contestant for Entry<P> {
                 all.spawn(take_turns(peer, questions, work, task, time, Arc::clone(&barrier)));
             }
             barrier.wait().await;
-            let start = Instant::now();
+            let (start, before) = (Instant::now(), processor_time::of_process()?);
             let mut turns = 0;
             while let Some(taken) = all.join_next().await {
                 turns += taken??;
             }
-            Ok(f64::from(turns) / start.elapsed().as_secs_f64())
+            let (time, client) = (start.elapsed(), Some(processor_time::of_process()? - before));
+            Ok(Turn { operations: f64::from(turns), time, client, server: None })
         })
     }
 
@@ -138,7 +165,8 @@ impl<P: Peer> Contestant for Entry<P> {
             for question in all().take(COUNTED) {
                 black_box(peer.ask(question).await?);
             }
-            let per_row = count.so_far().made as f64 / rows as f64;
+            let made = count.so_far().made as f64;
+            let (per_row, per_answer) = (made / rows as f64, made / COUNTED as f64);
             drop(count);
             let (mut answer, mut peak) = (0, 0);
             for question in questions.of(work) {
@@ -146,7 +174,7 @@ impl<P: Peer> Contestant for Entry<P> {
                 answer += held;
                 peak += highest;
             }
-            Ok(Some(Needs { per_row, answer, peak }))
+            Ok(Some(Needs { per_row, per_answer, answer, peak }))
         })
     }
 }

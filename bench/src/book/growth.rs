@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::contestant::Contestant;
 use super::options::{Plan, Size};
-use super::peers;
+use super::peers::{self, Planner};
 use super::questions::Questions;
 use super::stage::Stage;
 use super::target::Target;
@@ -59,12 +59,28 @@ pub(super) struct Depth {
     pub(super) ratio: Tally,
 }
 
+/// The plan of a read on one book.
+#[derive(Debug, Serialize)]
+pub(super) struct Planned {
+    pub(super) target: Target,
+    pub(super) read: &'static str,
+    pub(super) trades: u32,
+    /// A step a line.
+    pub(super) outline: String,
+    /// True if it is the plan on the next smaller book.
+    pub(super) is_as_before: bool,
+}
+
+/// What was measured on the books of an engine.
+pub(super) type Growth = (Vec<Grown>, Vec<Depth>, Vec<Planned>);
+
 /// A book that is read.
 struct Book {
     trades: u32,
     questions: Arc<Questions>,
     tallybook: Arc<dyn Contestant>,
     first_page: Arc<dyn Contestant>,
+    planner: Planner,
 }
 
 /// Makes the books of an engine, one of each size.
@@ -73,14 +89,15 @@ pub(super) fn stages(target: Target, program: &Path, plan: &Plan) -> Result<Vec<
 }
 
 /// Reads the books of an engine.
-pub(super) fn measure(target: Target, stages: &[Stage], plan: &Plan) -> Result<(Vec<Grown>, Vec<Depth>)> {
+pub(super) fn measure(target: Target, stages: &[Stage], plan: &Plan) -> Result<Growth> {
     // The connections end with the runtime, before the servers do.
     runtime()?.block_on(async {
         let mut books = Vec::new();
         for (stage, size) in stages.iter().zip(&plan.growth) {
             books.push(Book::open(stage, size.trades).await?);
         }
-        read(target, plan, &books).await
+        let (grown, depths) = read(target, plan, &books).await?;
+        Ok((grown, depths, plans(target, &books).await?))
     })
 }
 
@@ -128,6 +145,21 @@ async fn read(target: Target, plan: &Plan, books: &[Book]) -> Result<(Vec<Grown>
     Ok((grown, books.iter().zip(first).zip(deep).map(depth).collect()))
 }
 
+/// The plan of each read on each book.
+async fn plans(target: Target, books: &[Book]) -> Result<Vec<Planned>> {
+    let mut all: Vec<Planned> = Vec::new();
+    for work in READS.iter().filter_map(|read| if let Read::Of(work) = read { Some(*work) } else { None }) {
+        let mut before: Option<String> = None;
+        for book in books {
+            let outline = book.planner.outline(&book.questions.of(work)[0]).await?;
+            let is_as_before = before.is_none_or(|before| before == outline);
+            before = Some(outline.clone());
+            all.push(Planned { target, read: work.title(), trades: book.trades, outline, is_as_before });
+        }
+    }
+    Ok(all)
+}
+
 impl Read {
     fn title(self) -> &'static str {
         match self {
@@ -148,8 +180,8 @@ impl Read {
 impl Book {
     async fn open(stage: &Stage, trades: u32) -> Result<Self> {
         let questions = Arc::new(Questions::find(stage.url(), Vec::new()).await?);
-        let (tallybook, first_page) = peers::alone(stage.url(), &questions).await?;
-        Ok(Self { trades, questions, tallybook, first_page })
+        let (tallybook, first_page, planner) = peers::alone(stage.url(), &questions).await?;
+        Ok(Self { trades, questions, tallybook, first_page, planner })
     }
 
     fn reader(&self, read: Read) -> &Arc<dyn Contestant> {
@@ -158,7 +190,7 @@ impl Book {
 
     /// Microseconds of a read.
     async fn time(&self, read: Read, plan: &Plan) -> Result<f64> {
-        Ok(1e6 / self.reader(read).slice(read.work(), 1, plan.slice).await?)
+        Ok(1e6 / self.reader(read).slice(read.work(), 1, plan.slice).await?.speed())
     }
 
     /// Rows of an answer, on average.

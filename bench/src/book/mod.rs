@@ -1,9 +1,11 @@
 //! The book: its reads and writes on Tallybook and on its peers, side by side.
 
+mod backends;
 mod by_hand;
 mod checksum;
 mod compare;
 mod contestant;
+mod cost;
 mod goal;
 mod growth;
 mod ledger;
@@ -12,6 +14,7 @@ mod network;
 mod options;
 mod orders;
 mod peers;
+mod promise;
 mod questions;
 mod recording;
 mod refold;
@@ -22,6 +25,7 @@ mod server;
 mod sql;
 mod stage;
 mod target;
+pub mod wire;
 mod work;
 mod written;
 
@@ -31,6 +35,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::runtime::runtime;
+use backends::Backends;
 use compare::{Case, Comparison};
 use ledger::Ledger;
 pub use options::Options;
@@ -90,9 +95,10 @@ fn compare_with_peers(target: Target, program: &Path, report: &mut Report) -> Re
 
 fn measure_growth(target: Target, program: &Path, report: &mut Report) -> Result<()> {
     let stages = growth::stages(target, program, &report.plan)?;
-    let (grown, depths) = growth::measure(target, &stages, &report.plan)?;
+    let (grown, depths, planned) = growth::measure(target, &stages, &report.plan)?;
     report.grown.extend(grown);
     report.depths.extend(depths);
+    report.planned.extend(planned);
     stages.iter().try_for_each(|stage| report.look(stage))
 }
 
@@ -101,6 +107,11 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
     let orders = if records { Some(Orders::place(stage.url()).await?) } else { None };
     let mut ledger = Ledger::open(stage.url()).await?;
     let fills = orders.as_ref().map_or_else(Vec::new, Orders::fills);
+    let backends = match target {
+        Target::Postgres => Some(Backends::watch(stage.url()).await?),
+        Target::Sqlite => None,
+    };
+    let backends = backends.as_ref();
     let questions = Arc::new(Questions::find(stage.url(), fills).await?);
     let near = peers::contestants(target, stage, &report.plan, &questions).await?;
     for work in report.plan.works.clone() {
@@ -111,7 +122,8 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
             if let Some(server) = stage.server() {
                 let all = peers::distant(server, &report.plan, &questions).await?;
                 compare::check(target, work, &all).await?;
-                report.add(compare::measure(Case { target, work, tasks: 1 }, &report.plan, &all).await?);
+                report
+                    .add(compare::measure(Case { target, work, tasks: 1 }, &report.plan, &all, None).await?);
             }
             continue;
         }
@@ -126,7 +138,7 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
             let expected = compare::check_written(target, &mut ledger, count, &near).await?;
             for tasks in report.plan.tasks.clone() {
                 let case = Case { target, work, tasks };
-                report.add(compare::measure(case, &report.plan, &near).await?);
+                report.add(compare::measure(case, &report.plan, &near, backends).await?);
                 let trades = compare::check_turns(case, &mut ledger, &expected).await?;
                 report.written.push((case, trades));
             }
@@ -136,13 +148,15 @@ async fn measure(target: Target, stage: &Stage, report: &mut Report) -> Result<(
             recording::check(target, orders, &near).await?;
             for tasks in report.plan.tasks.clone() {
                 let (case, mut turns) = (Case { target, work, tasks }, Turns::of(orders));
-                report.add(compare::measure_recording(case, &report.plan, &near, &mut turns).await?);
+                report
+                    .add(compare::measure_recording(case, &report.plan, &near, backends, &mut turns).await?);
                 report.recorded.push((case, turns.fills));
             }
             continue;
         }
         for tasks in report.plan.tasks.clone() {
-            report.add(compare::measure(Case { target, work, tasks }, &report.plan, &near).await?);
+            let case = Case { target, work, tasks };
+            report.add(compare::measure(case, &report.plan, &near, backends).await?);
         }
     }
     Ok(())

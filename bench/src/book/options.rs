@@ -32,6 +32,9 @@ pub struct Options {
     /// --quick without the last.
     #[arg(long, conflicts_with_all = ["work", "peer", "tasks"])]
     growth: bool,
+    /// With --growth: books of so many trades instead, the smallest first; may be given several times.
+    #[arg(long, value_name = "TRADES", requires = "growth", value_parser = clap::value_parser!(u32).range(10_000..))]
+    size: Vec<u32>,
     /// Only with so many tasks, instead of 1 and 16; may be given several times.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     tasks: Vec<u16>,
@@ -72,7 +75,8 @@ Examples:
   cargo run --release --bin book -- --work relations --tasks 16 --peer pgbench --json book.json
   cargo run --release --bin book -- --work record               fills, beside the same changes by hand
   cargo run --release --bin book -- --work load                 bulk load beside the databases' shells
-  cargo run --release --bin book -- --growth                    how the cost grows with the book";
+  cargo run --release --bin book -- --growth                    how the cost grows with the book
+  cargo run --release --bin book -- --growth --size 10000 --size 10000000";
 
 /// The size of a book.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -130,7 +134,7 @@ impl Options {
             } else {
                 self.tasks.iter().copied().map(usize::from).collect()
             },
-            growth: self.growth().iter().copied().map(Size::of).collect(),
+            growth: self.growth().into_iter().map(Size::of).collect(),
             peers: self.peer.iter().map(|peer| peer.to_lowercase()).collect(),
             python: self.python.clone(),
         }
@@ -138,11 +142,12 @@ impl Options {
 }
 
 impl Options {
-    fn growth(&self) -> &'static [u32] {
+    fn growth(&self) -> Vec<u32> {
         match (self.growth, self.quick) {
-            (false, _) => &[],
-            (true, true) => &GROWTH[..2],
-            (true, false) => &GROWTH,
+            (false, _) => Vec::new(),
+            (true, _) if !self.size.is_empty() => self.size.clone(),
+            (true, true) => GROWTH[..2].into(),
+            (true, false) => GROWTH.into(),
         }
     }
 }

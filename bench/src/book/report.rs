@@ -8,8 +8,9 @@ use serde::Serialize;
 use tallybook_charts::{Page, Ratio, RatioChart, RatioGroup};
 
 use super::compare::{Allocated, Case, Comparison, Score};
+use super::cost::Share;
 use super::goal::goals;
-use super::growth::{Depth, Grown};
+use super::growth::{Depth, Grown, Planned};
 use super::options::{Options, Plan, Size};
 use super::stage::Stage;
 use super::target::Target;
@@ -52,6 +53,7 @@ pub(super) struct Report {
     pub(super) recorded: Vec<(Case, usize)>,
     pub(super) grown: Vec<Grown>,
     pub(super) depths: Vec<Depth>,
+    pub(super) planned: Vec<Planned>,
     goals: Vec<Goal>,
 }
 
@@ -68,6 +70,7 @@ impl Report {
             recorded: Vec::new(),
             grown: Vec::new(),
             depths: Vec::new(),
+            planned: Vec::new(),
             goals: Vec::new(),
         }
     }
@@ -118,7 +121,9 @@ impl Report {
                 text,
                 "{portfolios} portfolios, {trades} trades, {loaded} of them in a bulk load; {rounds} rounds, {slice:?} \
                  for each peer in a round; medians (quartiles). The ratio is Tallybook's operations per second over the \
-                 peer's in the same round: above 1, Tallybook is faster. The operation of a bulk load is a row."
+                 peer's in the same round: above 1, Tallybook is faster. The operation of a bulk load is a row. \
+                 Processor time is in microseconds an operation, and its ratio is Tallybook's over the peer's: below 1, \
+                 Tallybook needs less. The server's is that of its backends."
             )
         } else {
             writeln!(
@@ -130,8 +135,10 @@ impl Report {
     }
 
     fn tail(&self) -> String {
-        let parts = [self.rows(), self.needs(), self.growth(), self.depth(), Some(goal::text(&self.goals))];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+        let growth = [self.growth(), self.depth(), self.plans()];
+        let parts =
+            [self.rows(), self.needs()].into_iter().chain(growth).chain([Some(goal::text(&self.goals))]);
+        parts.flatten().collect::<Vec<_>>().join("\n\n")
     }
 
     /// What everyone read and wrote.
@@ -158,6 +165,7 @@ impl Report {
                 format!("{}, {}, {}", count.target, count.work.title(), count.peer),
                 format!("{:.2}", count.per_row),
                 format!("{:.2}", count.texts_per_row),
+                format!("{:.1}", count.per_answer),
                 format!("{:.1}", count.answer_bytes / KIB),
                 format!("{:.1}", count.peak_bytes / KIB),
                 format!("{:.2}", count.peak_bytes / count.answer_bytes),
@@ -167,6 +175,7 @@ impl Report {
             "read",
             "allocations per row",
             "texts owned per row",
+            "allocations per answer",
             "answer, KiB",
             "peak, KiB",
             "peak over answer",
@@ -200,6 +209,25 @@ impl Report {
         let head = ["engine", "trades of the book", "time of page 1,000 (or the last) over that of page 1"];
         (!self.depths.is_empty()).then(|| table(head, rows))
     }
+
+    fn plans(&self) -> Option<String> {
+        let rows = self.planned.iter().map(|planned| {
+            [
+                format!("{}, {}", planned.target, planned.read),
+                count(planned.trades.into()),
+                if planned.is_as_before { "same" } else { "CHANGED" }.to_owned(),
+            ]
+        });
+        let changed = self.planned.iter().filter(|planned| !planned.is_as_before);
+        let outlines: String = changed
+            .map(|planned| {
+                let trades = count(planned.trades.into());
+                format!("\n\n{}, {}, {trades} trades:\n{}", planned.target, planned.read, planned.outline)
+            })
+            .collect();
+        let head = ["plan", "trades of the book", "as on the next smaller book"];
+        (!self.planned.is_empty()).then(|| table(head, rows) + &outlines)
+    }
 }
 
 fn section(comparison: &Comparison) -> String {
@@ -211,7 +239,26 @@ fn section(comparison: &Comparison) -> String {
             quartiles(&score.ratio, |ratio| format!("{ratio:.2}")),
         ]
     });
-    format!("{}\n\n{}\n", comparison.case, table(["peer", "operations/s", "µs each", "ratio"], rows))
+    let speeds = table(["peer", "operations/s", "µs each", "ratio"], rows);
+    let rows = comparison.scores.iter().map(|score| {
+        let [client, server, both] =
+            score.cost.map_or([None; 3], |cost| [cost.client, cost.server, cost.both]);
+        [score.peer.to_owned(), time(client), against(client), time(server), time(both), against(both)]
+    });
+    let head = ["processor time of", "client, µs", "ratio", "server, µs", "client + server, µs", "ratio"];
+    format!("{}\n\n{speeds}\n\n{}\n", comparison.case, table(head, rows))
+}
+
+fn time(share: Option<Share>) -> String {
+    share.map_or_else(not_measured, |share| quartiles(&share.time, |time| format!("{time:.1}")))
+}
+
+fn against(share: Option<Share>) -> String {
+    share.map_or_else(not_measured, |share| quartiles(&share.ratio, |ratio| format!("{ratio:.2}")))
+}
+
+fn not_measured() -> String {
+    "not measured".to_owned()
 }
 
 /// The ratios as a page with a chart.

@@ -7,7 +7,6 @@ mod goal;
 mod memory;
 mod mode;
 mod options;
-mod processor;
 mod report;
 mod single;
 mod slice;

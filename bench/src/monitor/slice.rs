@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::case::Case;
 use super::mode::Mode;
-use super::processor;
 use super::work::{Keys, Work};
+use crate::processor_time;
 
 /// When tasks stop.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +34,11 @@ pub(super) struct Slice {
 
 /// Lets the tasks of a case work, and takes the time.
 pub(super) async fn timed(case: Case, mode: Mode, database: &Database, until: Until) -> Result<Slice> {
-    let before = processor::time()?;
+    let before = processor_time::of_process()?;
     let start = Instant::now();
     let turns = run(case, mode, database, until).await?;
     let elapsed = start.elapsed().as_nanos() as f64;
-    let processor = (processor::time()? - before) as f64;
+    let processor = (processor_time::of_process()? - before).as_nanos() as f64;
     let statements = f64::from(turns) * f64::from(case.work.statements());
     Ok(Slice { elapsed: elapsed / statements, processor: processor / statements })
 }

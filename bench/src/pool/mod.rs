@@ -9,7 +9,6 @@ mod oversubscription;
 mod peer;
 mod peers;
 mod profile;
-mod proxy;
 mod report;
 mod traffic;
 mod waiters;

@@ -6,7 +6,7 @@ use tallybook_testkit::Cluster;
 
 use super::options::Plan;
 use super::peers;
-use super::proxy::Proxy;
+use crate::proxy::Proxy;
 
 /// What went over the wire for so many check-outs without a statement.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ pub(super) async fn measure(server: &Cluster, plan: &Plan) -> Result<Vec<Traffic
         // Short enough for the first check-out to be still a hot one.
         let before = proxy.settled().await?;
         contestant.repeat(plan.counted_checkouts).await?;
-        let bytes = proxy.settled().await? - before;
+        let bytes = (proxy.settled().await? - before).bytes();
         traffic.push(Traffic { pool: contestant.name(), checkouts: plan.counted_checkouts, bytes });
     }
     Ok(traffic)

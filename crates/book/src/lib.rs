@@ -101,7 +101,7 @@ pub use portfolios::{
     PortfolioWithTrades, Portfolios,
 };
 pub use positions::{NewPosition, Position, PositionChanges, Positions};
-pub use record::{Fill, RecordError, Recorded, Reversal};
+pub use record::{Fill, RecordError, Recorded, Reversal, record_fills};
 pub use revisions::{ALEMBIC, REVISIONS, migrator, upgrade};
 pub use rows::check_rows;
 pub use tables::{

@@ -17,7 +17,7 @@ use crate::foreign_key::read_foreign_keys;
 use crate::metrics::Metric;
 use crate::observe::{Log, Observer, Opened, Recorder};
 use crate::pool::{Pool, PoolMetrics, PoolStatus};
-use crate::routing::{NodeConnection, NodeStatus, ReadConsistency, Router};
+use crate::routing::{NodeStatus, ReadConsistency, Router};
 use crate::session::{CommitToken, Committed, ReadSession, WriteSession, inside_write, refuse_nested_write};
 use crate::settings::Settings;
 
@@ -170,7 +170,7 @@ impl Database {
     /// rolls back.
     ///
     /// BEGIN travels with the first batch, so a transaction of one batch takes two round trips: the batch and
-    /// COMMIT.
+    /// COMMIT. With [`run_last`](WriteSession::run_last) it takes one.
     ///
     /// Pass the session down to everything that writes inside `work`. A second write to the same database
     /// from inside `work`, through `write` or [`begin`](Self::begin), would be an independent transaction and
@@ -180,7 +180,8 @@ impl Database {
     /// # Errors
     /// The error of `work`, or the reason why the transaction could not begin or commit.
     /// [`Error::is_nested_write`] inside another write; [`Error::is_transaction_ended`] if something else
-    /// ended the transaction first.
+    /// ended the transaction first; [`Error::is_committed`] or [`Error::is_commit_unknown`] if `work` fails after
+    /// [`run_last`](WriteSession::run_last).
     #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> impl Future<Output = Result<Committed<T>, E>>
     where
@@ -214,8 +215,11 @@ impl Database {
             let mut session = session.await?.in_closure();
             match inside_write(self.address(), call.at(), work(&mut session)).await {
                 Ok(value) => Ok(Committed::new(value, session.commit_called(call).await?)),
+                // It says that the transaction is committed.
+                Err(error) if session.has_refused_after_commit() => Err(error),
                 Err(error) => match session.roll_back().await {
-                    Err(ended) if ended.is_transaction_ended() => Err(ended.into()),
+                    Err(ended) if ended.is_transaction_ended() || ended.is_committed() => Err(ended.into()),
+                    Err(unknown) if unknown.is_commit_unknown() => Err(unknown.into()),
                     // The server rolls back by itself if this fails, and the error of `work` is the one that
                     // matters.
                     _ => Err(error),
@@ -246,15 +250,27 @@ impl Database {
     /// As [`begin`](Self::begin).
     #[track_caller]
     pub fn begin_with(&self, isolation: IsolationLevel) -> impl Future<Output = Result<WriteSession>> + Send {
-        let caller = Location::caller();
+        let session = self.begin_called(Location::caller());
+        async move { session.await.map(|session| session.with_isolation(isolation)) }
+    }
+
+    /// Begins a write transaction for the line `caller`.
+    pub(crate) async fn begin_called(&self, caller: &'static Location<'static>) -> Result<WriteSession> {
+        refuse_nested_write(self.address(), Some(caller))?;
         let inner = &self.0;
-        async move {
-            refuse_nested_write(self.address(), Some(caller))?;
-            let connection = inner.router.write(caller, inner.router.acquire_deadline()).await?;
-            let recorder = inner.recorder(&connection, caller);
-            let session = WriteSession::new(connection, Arc::clone(&inner.router), caller, recorder);
-            Ok(session.with_isolation(isolation))
-        }
+        let connection = inner.router.write(caller, inner.router.acquire_deadline()).await?;
+        let recorder = inner.recorder(caller, connection.waited());
+        Ok(WriteSession::new(connection, Arc::clone(&inner.router), caller, recorder))
+    }
+
+    /// Returns the router.
+    pub(crate) fn router(&self) -> &Arc<Router> {
+        &self.0.router
+    }
+
+    /// Returns the recorder of a whole transaction, which waits for its connection after it is sent.
+    pub(crate) fn recorder(&self, at: &'static Location<'static>) -> Option<Box<dyn Recorder>> {
+        self.0.recorder(at, Duration::ZERO)
     }
 
     /// Returns the SQL dialect of the database.
@@ -325,6 +341,11 @@ impl Database {
         refuse_nested_write(self.address(), None)
     }
 
+    /// Refuses a write inside another one of the same task.
+    pub(crate) fn refuse_nested_write_at(&self, caller: &'static Location<'static>) -> Result<()> {
+        refuse_nested_write(self.address(), Some(caller))
+    }
+
     /// Returns the identity of this database within the process.
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
@@ -375,17 +396,13 @@ impl Inner {
         caller: &'static Location<'static>,
     ) -> Result<ReadSession> {
         let (connection, route) = self.router.read(consistency, caller).await?;
-        let recorder = self.recorder(&connection, caller);
+        let recorder = self.recorder(caller, connection.waited());
         Ok(ReadSession::new(connection, route, caller, recorder))
     }
 
     /// Asks the observer for the recorder of a new session.
-    fn recorder(
-        &self,
-        connection: &NodeConnection,
-        at: &'static Location<'static>,
-    ) -> Option<Box<dyn Recorder>> {
-        self.observer.opened(Opened { at, waited: connection.waited() })
+    fn recorder(&self, at: &'static Location<'static>, waited: Duration) -> Option<Box<dyn Recorder>> {
+        self.observer.opened(Opened { at, waited })
     }
 }
 

@@ -59,8 +59,8 @@ impl From<Key> for ForeignKey {
 /// # Errors
 /// The error that the database reports.
 pub async fn read_foreign_keys(connection: &mut Connection) -> Result<Vec<ForeignKey>> {
-    let found = connection
+    let mut found = connection
         .execute(foreign_keys(), TransactionFraming { read_only: true, ..TransactionFraming::default() })
         .await?;
-    Ok(Batch::finish(found)?.into_iter().map(ForeignKey::from).collect())
+    Ok(found.finish()?.into_iter().map(ForeignKey::from).collect())
 }

@@ -60,6 +60,7 @@ pub mod seconds;
 pub mod session;
 pub mod settings;
 pub mod waiting;
+mod whole_write;
 
 #[cfg(feature = "postgres")]
 use tallybook_postgres as postgres;

@@ -110,7 +110,7 @@ impl Connection {
         match self.0 {}
     }
 
-    pub async fn clean(&mut self, _in_transaction: bool) -> Result<()> {
+    pub async fn clean(&mut self) -> Result<()> {
         match self.0 {}
     }
 

@@ -3,12 +3,15 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tallybook_sql::driver::{Executed, Loaded, Page, Role};
 use tallybook_sql::error::Result;
 use tallybook_sql::file_access::{FileAccess, SqliteLocation};
+use tallybook_sql::grouped_transaction::GroupedTransaction;
 use tallybook_sql::query::{All, Batch};
 use tallybook_sql::row::Row;
 use tallybook_sql::transaction::TransactionFraming;
@@ -22,6 +25,13 @@ macro_rules! never {
 }
 
 never!(Connector, Connection, Load, PendingFlush);
+
+pub type Members = Vec<Box<dyn GroupedTransaction>>;
+
+pub struct UnflushedGroup {
+    pub(crate) members: Members,
+    pub(crate) flush: PendingFlush,
+}
 
 /// A process that has a file open.
 pub struct Process {
@@ -80,6 +90,24 @@ impl Connection {
         _framing: TransactionFraming,
         _since: Option<Instant>,
     ) -> Executed<B> {
+        match self.0 {}
+    }
+
+    pub async fn execute_last<B: Batch>(
+        &mut self,
+        _batch: B,
+        _framing: TransactionFraming,
+        _since: Option<Instant>,
+        _waiting: &Arc<AtomicUsize>,
+    ) -> (Executed<B>, Option<PendingFlush>) {
+        match self.0 {}
+    }
+
+    pub async fn execute_group(
+        &mut self,
+        _members: Members,
+        _waiting: &Arc<AtomicUsize>,
+    ) -> Option<UnflushedGroup> {
         match self.0 {}
     }
 

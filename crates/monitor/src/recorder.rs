@@ -308,6 +308,10 @@ impl Recorder for SessionRecorder {
         self.reset(queries);
     }
 
+    fn waited(&mut self, waited: Duration) {
+        self.pool_wait = waited;
+    }
+
     fn sent_text(&mut self, sql: &str, call: CallSite) {
         self.pipeline.push((self.monitor().statement_registry.find(sql), call));
         self.sent_at = Instant::now();

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::backends::Backend;
 use super::client::{Client, ClientError, Tls, TransactionStatus, cancel};
 use super::error::convert;
-use super::pipeline::{StatementCache, Step};
+use super::pipeline::{Sampler, StatementCache, Step};
 use super::pooler::Pooler;
 use super::server_info::{self, ServerInfo, identify};
 use super::startup::Startup;
@@ -36,6 +36,7 @@ pub struct Connection {
     pub(super) statements: StatementCache,
     /// The parts of the pipeline that is under way.
     pub(super) steps: Vec<Step>,
+    pub(super) sampler: Sampler,
     pub(super) types: Types,
     /// Columns of the open cursor; `None` if their types are not known yet.
     pub(super) cursor: Option<Columns>,
@@ -87,6 +88,7 @@ impl Connection {
             client,
             statements: StatementCache::new(),
             steps: Vec::new(),
+            sampler: Sampler::default(),
             types: Types::default(),
             cursor: None,
             decimal_types: LruCache::new(MAX_DECIMAL_TYPES),
@@ -221,16 +223,15 @@ impl Connection {
     /// round trip if nothing was abandoned.
     ///
     /// Answers arrive in the order of requests: once the last request is answered, nothing is left of earlier ones.
-    pub async fn clean(&mut self, in_transaction: bool) -> Result<()> {
+    pub async fn clean(&mut self) -> Result<()> {
         if self.client.settled_status() == Some(TransactionStatus::Idle) {
             return Ok(());
         }
         let Destination { target, server, tls, mode } = &self.destination;
         let client = &self.client;
         let last = async move {
-            if !in_transaction {
-                client.settle().await?;
-            }
+            // Before another request: the abandoned one may begin a COPY, which is refused first.
+            client.settle().await?;
             match client.settled_status() {
                 Some(TransactionStatus::Idle) => Ok(()),
                 _ => client.simple("ROLLBACK").await.map(drop),

@@ -28,6 +28,8 @@ pub struct Rows {
     client: Client,
     columns: Option<Columns>,
     state: State,
+    /// True once the server has reported the end of the rows.
+    is_last: bool,
     fetches: u64,
 }
 
@@ -42,7 +44,13 @@ enum State {
 impl Connection {
     /// Returns the rows of the cursor that a pipeline has opened.
     pub fn rows(&mut self) -> Rows {
-        Rows { client: self.client.share(), columns: self.cursor.take(), state: State::Idle, fetches: 0 }
+        Rows {
+            client: self.client.share(),
+            columns: self.cursor.take(),
+            state: State::Idle,
+            is_last: false,
+            fetches: 0,
+        }
     }
 }
 
@@ -82,7 +90,8 @@ impl Rows {
                 State::Idle => self.fetch()?,
                 State::Fetching => {}
             }
-            let (mut failure, mut is_last, mut is_full) = (None, false, false);
+            let (mut failure, mut is_full) = (None, false);
+            let is_last = &mut self.is_last;
             let mut take = |message: Message<'_>| {
                 match message.tag {
                     tag::ROW if failure.is_none() => {
@@ -91,7 +100,7 @@ impl Rows {
                         let bytes = query.query().request().bytes - before;
                         is_full = query.waiting_rows() >= PAGE_ROWS || bytes >= PAGE_BYTES;
                     }
-                    tag::COMMAND_COMPLETE | tag::EMPTY_QUERY => is_last = true,
+                    tag::COMMAND_COMPLETE | tag::EMPTY_QUERY => *is_last = true,
                     tag::ERROR => {
                         let error = server_error(&ServerError::parse(message.body));
                         failure.get_or_insert(error);
@@ -108,7 +117,7 @@ impl Rows {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(convert(error))),
                 Poll::Ready(Ok(())) if is_full => return Poll::Ready(Ok(false)),
-                Poll::Ready(Ok(())) if is_last => return Poll::Ready(Ok(true)),
+                Poll::Ready(Ok(())) if self.is_last => return Poll::Ready(Ok(true)),
                 Poll::Ready(Ok(())) => self.state = State::Idle,
             }
         }

@@ -123,7 +123,8 @@ fn constraint(error: &ServerError) -> Option<String> {
 
 /// Returns the row of a failed COPY, from a context such as `COPY trades, line 3`.
 fn copied_row(error: &ServerError) -> Option<usize> {
-    let (_, line) = error.context()?.strip_prefix("COPY ")?.split_once(", line ")?;
+    let copy = error.context()?.lines().find_map(|line| line.strip_prefix("COPY "))?;
+    let (_, line) = copy.split_once(", line ")?;
     line.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
@@ -163,10 +164,10 @@ pub(super) fn problem(failure: &ClientError) -> String {
             _ => error.message().to_owned(),
         },
         ClientError::Connect(cause) | ClientError::Io(cause) => {
-            format!("{cause}; is a server running there?")
+            explain(cause).unwrap_or_else(|| format!("{cause}; is a server running there?"))
         }
         ClientError::Closed => format!("{failure}; is a server running there?"),
-        ClientError::Tls(cause) => explain(cause),
+        ClientError::Tls(cause) => explain(cause).unwrap_or_else(|| cause.to_string()),
         ClientError::Authentication(_) | ClientError::Protocol(_) | ClientError::Aborted => {
             failure.to_string()
         }

@@ -155,7 +155,7 @@ impl ChangeRequest {
                 return Ok((earlier, true));
             }
             let Made(answer) = change.make(session).await?;
-            journal::add(session, &write, &answer).await?;
+            journal::commit_with(session, &write, &answer).await?;
             Ok((answer, false))
         });
         committed.await

@@ -173,6 +173,13 @@ const fn control_in(sql: &[u8], dialect: Dialect) -> Option<TransactionControl> 
     None
 }
 
+/// Returns whether it is a COPY whose rows travel over the connection, in a sub-protocol of their own.
+pub(crate) fn is_copy_over_connection(sql: &str) -> bool {
+    let sql = sql.as_bytes();
+    is_word(sql, first_word(sql, 0, Dialect::Postgres), b"COPY")
+        && (mentions_word(sql, b"STDIN") || mentions_word(sql, b"STDOUT"))
+}
+
 /// Returns the offset of the first word from `at` on, after white space, parentheses, empty statements and comments.
 const fn first_word(sql: &[u8], mut at: usize, dialect: Dialect) -> usize {
     loop {

@@ -30,14 +30,16 @@ pub struct Executed<B> {
     /// LSN up to which the replica had replayed the log before the batch ran, if
     /// [`TransactionFraming::asks_replayed`](crate::transaction::TransactionFraming::asks_replayed) was set.
     pub replayed: Option<u64>,
-    /// Log position after the commit, if the batch committed on PostgreSQL.
+    /// Position of the commit, if the pipeline committed and its position is known. `None` on SQLite.
     pub position: Option<Position>,
+    /// True if all statements succeeded, and the error is that of the end of the transaction.
+    pub failed_at_end: bool,
 }
 
 impl<B> Executed<B> {
-    /// Returns an executed batch without a replay position.
+    /// Returns an executed batch without positions.
     pub fn new(batch: Option<B>, outcome: Result<()>) -> Self {
-        Self { batch, outcome, replayed: None, position: None }
+        Self { batch, outcome, replayed: None, position: None, failed_at_end: false }
     }
 
     /// Returns whether it failed on a stale prepared statement. The connection has dropped its prepared statements by
@@ -47,12 +49,12 @@ impl<B> Executed<B> {
     }
 
     /// Returns the output of the batch, or its error.
-    pub fn finish(self) -> Result<B::Output>
+    pub fn finish(mut self) -> Result<B::Output>
     where
         B: Batch,
     {
         self.outcome?;
-        self.batch.ok_or_else(|| Error::new(ErrorDetail::Lost))?.finish()
+        self.batch.as_mut().ok_or_else(|| Error::new(ErrorDetail::Lost))?.finish()
     }
 }
 

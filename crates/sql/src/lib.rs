@@ -64,6 +64,7 @@ pub mod escaped;
 pub mod file_access;
 pub mod fingerprint;
 #[doc(hidden)]
+pub mod grouped_transaction;
 pub mod lock;
 pub mod query;
 pub mod redact;

@@ -50,19 +50,19 @@ pub struct Execute {
 /// ```
 #[track_caller]
 pub fn all<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> All<T> {
-    All(Fetch::new(statement, params, true))
+    All(Fetch::new(statement, params, RowCount::Any))
 }
 
 /// Returns a query for at most one row, as an `Option<T>`. Running it fails if there are several rows.
 #[track_caller]
 pub fn optional<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> Optional<T> {
-    Optional(Fetch::new(statement, params, false))
+    Optional(Fetch::new(statement, params, RowCount::AtMostOne))
 }
 
 /// Returns a query for exactly one row, as a `T`. Running it fails if there is no row or there are several.
 #[track_caller]
 pub fn one<T: Row>(statement: impl Into<Statement>, params: impl Into<Params>) -> One<T> {
-    One(Fetch::new(statement, params, false))
+    One(Fetch::new(statement, params, RowCount::One))
 }
 
 /// Returns a query that executes a statement and returns the number of affected rows. Read sessions do not accept it.
@@ -123,6 +123,8 @@ pub trait Query: Send {
     fn row(&mut self, row: RowRef<'_>) -> Result<()>;
     /// Stores the number of affected rows.
     fn touched(&mut self, rows: u64);
+    /// Returns the error of a result with too few or too many rows, after the query has run.
+    fn check_rows(&self) -> Result<()>;
     /// Discards the results of an interrupted execution, before the next one.
     fn reset(&mut self);
 }
@@ -139,9 +141,9 @@ pub trait Batch: Send + 'static {
     #[doc(hidden)]
     fn queries<'a>(&'a mut self, into: &mut Queries<'a>);
 
-    /// Returns the results, after all queries have run.
+    /// Takes the results, after all queries have run. The queries keep their statements and statistics.
     #[doc(hidden)]
-    fn finish(self) -> Result<Self::Output>;
+    fn finish(&mut self) -> Result<Self::Output>;
 
     /// Sets the source line that the queries are attributed to, in place of the line that built them; see [`CallSite`].
     #[must_use]
@@ -170,14 +172,24 @@ struct Fetch<T> {
     request: Box<Request>,
     rows: Vec<T>,
     is_many: bool,
+    expected: RowCount,
     /// Rows that a stream has taken out of `rows`.
     taken: usize,
 }
 
+/// The number of rows that a query accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RowCount {
+    Any,
+    AtMostOne,
+    One,
+}
+
 impl<T: Row> Fetch<T> {
     #[track_caller]
-    fn new(statement: impl Into<Statement>, params: impl Into<Params>, is_many: bool) -> Self {
-        Self { request: Box::new(Request::new(statement, params)), rows: Vec::new(), is_many, taken: 0 }
+    fn new(statement: impl Into<Statement>, params: impl Into<Params>, expected: RowCount) -> Self {
+        let request = Box::new(Request::new(statement, params));
+        Self { request, rows: Vec::new(), is_many: expected == RowCount::Any, expected, taken: 0 }
     }
 
     fn push(&mut self, row: RowRef<'_>) -> Result<()> {
@@ -190,11 +202,18 @@ impl<T: Row> Fetch<T> {
         Ok(())
     }
 
-    fn at_most_one(mut self, expected: &'static str) -> Result<Option<T>> {
+    fn check_rows(&self) -> Result<()> {
         let found = self.rows.len();
-        if found > 1 {
-            return Err(Error::new(ErrorDetail::RowCount { expected, found }));
-        }
+        let (expected, fits) = match self.expected {
+            RowCount::Any => return Ok(()),
+            RowCount::AtMostOne => ("at most one row", found <= 1),
+            RowCount::One => ("one row", found == 1),
+        };
+        if fits { Ok(()) } else { Err(Error::new(ErrorDetail::RowCount { expected, found })) }
+    }
+
+    fn only(&mut self) -> Result<Option<T>> {
+        self.check_rows()?;
         Ok(self.rows.pop())
     }
 }
@@ -231,7 +250,8 @@ impl<T: Row> All<T> {
         let params = Ok(request.values().to_vec());
         let mut other = Request::unsent(request.statement.clone(), params, request.call_site);
         other.key_sample = request.key_sample.take();
-        Self(Fetch { request: Box::new(other), rows: Vec::new(), is_many: true, taken: 0 })
+        let request = Box::new(other);
+        Self(Fetch { request, rows: Vec::new(), is_many: true, expected: RowCount::Any, taken: 0 })
     }
 }
 
@@ -254,6 +274,10 @@ impl<T: Row> Query for Fetch<T> {
 
     fn touched(&mut self, _rows: u64) {
         self.request.rows = (self.taken + self.rows.len()) as u64;
+    }
+
+    fn check_rows(&self) -> Result<()> {
+        Fetch::check_rows(self)
     }
 
     fn reset(&mut self) {
@@ -285,6 +309,10 @@ impl Query for Execute {
         self.request.rows = rows;
     }
 
+    fn check_rows(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn reset(&mut self) {
         self.affected = 0;
         self.request.reset();
@@ -298,7 +326,7 @@ impl Batch for Execute {
         into.push(self);
     }
 
-    fn finish(self) -> Result<u64> {
+    fn finish(&mut self) -> Result<u64> {
         Ok(self.affected)
     }
 }
@@ -312,8 +340,8 @@ macro_rules! fetch_batch {
                 into.push(&mut self.0);
             }
 
-            fn finish(self) -> Result<$output> {
-                let $fetch = self.0;
+            fn finish(&mut self) -> Result<$output> {
+                let $fetch = &mut self.0;
                 $finish
             }
         }
@@ -323,9 +351,9 @@ macro_rules! fetch_batch {
 }
 
 fetch_batch! {
-    All => Vec<T>, |fetch| Ok(fetch.rows);
-    Optional => Option<T>, |fetch| fetch.at_most_one("at most one row");
-    One => T, |fetch| fetch.at_most_one("one row")?
+    All => Vec<T>, |fetch| Ok(std::mem::take(&mut fetch.rows));
+    Optional => Option<T>, |fetch| fetch.only();
+    One => T, |fetch| fetch.only()?
         .ok_or_else(|| Error::new(ErrorDetail::RowCount { expected: "one row", found: 0 }));
 }
 
@@ -338,8 +366,8 @@ impl<B: Batch> Batch for Vec<B> {
         }
     }
 
-    fn finish(self) -> Result<Self::Output> {
-        self.into_iter().map(B::finish).collect()
+    fn finish(&mut self) -> Result<Self::Output> {
+        self.iter_mut().map(B::finish).collect()
     }
 }
 
@@ -354,8 +382,8 @@ impl<B: Batch> Batch for Option<B> {
         }
     }
 
-    fn finish(self) -> Result<Self::Output> {
-        self.map(B::finish).transpose()
+    fn finish(&mut self) -> Result<Self::Output> {
+        self.as_mut().map(B::finish).transpose()
     }
 }
 
@@ -366,7 +394,7 @@ impl Batch for () {
 
     fn queries<'a>(&'a mut self, _into: &mut Queries<'a>) {}
 
-    fn finish(self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         Ok(())
     }
 }
@@ -382,7 +410,7 @@ macro_rules! tuple_batch {
                 $(self.$index.queries(into);)+
             }
 
-            fn finish(self) -> Result<Self::Output> {
+            fn finish(&mut self) -> Result<Self::Output> {
                 Ok(($(self.$index.finish()?,)+))
             }
         }
@@ -421,6 +449,13 @@ pub fn take_row(query: &mut dyn Query, values: &[ValueRef<'_>], size: u64) -> Re
 /// Discards the results of an execution, before the batch is sent again.
 pub fn reset<B: Batch>(batch: &mut B) {
     queries(batch).into_iter().for_each(Query::reset);
+}
+
+/// Returns the error of the first result with too few or too many rows.
+pub fn check_rows(queries: &[&mut dyn Query]) -> Result<()> {
+    let mut positions = queries.iter().enumerate();
+    positions
+        .try_for_each(|(position, query)| query.check_rows().map_err(|error| error.at_position(position)))
 }
 
 /// Returns the error of the first invalid parameter, before anything is sent.

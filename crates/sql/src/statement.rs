@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::cast::ForeignCast;
-use crate::classify::{TransactionControl, is_insert, is_read, leaves_state, transaction_control};
+use crate::classify::{
+    TransactionControl, is_copy_over_connection, is_insert, is_read, leaves_state, transaction_control,
+};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 
@@ -139,6 +141,12 @@ impl Statement {
     #[doc(hidden)]
     pub fn transaction_control(&self, dialect: Dialect) -> Option<TransactionControl> {
         self.text(dialect).control
+    }
+
+    /// Returns whether it is a COPY of PostgreSQL whose rows travel over the connection.
+    #[doc(hidden)]
+    pub fn is_copy_over_connection(&self) -> bool {
+        is_copy_over_connection(self.sql(Dialect::Postgres))
     }
 
     /// Returns whether the text for `dialect` may leave state on its connection that outlasts its transaction.

@@ -17,6 +17,7 @@ use super::checked_results::CheckedResults;
 use super::checkpoint::leave_checkpoints;
 use super::error::convert;
 use super::file::DatabaseFile;
+use super::group::DeferredKeys;
 use super::inline_budget::{InlineBudget, SlowBatches};
 use super::journal_mode::{enable_wal, left_wal_mode};
 use super::wal::{PendingFlush, Wal};
@@ -36,6 +37,8 @@ pub struct Connection {
     pub(super) slow_batches: SlowBatches,
     /// Shared with the pipelines on the connection's thread.
     pub(super) checked: Arc<CheckedResults>,
+    /// What is known of the schema, shared like `checked`.
+    pub(super) deferred_keys: Arc<DeferredKeys>,
     interrupt: InterruptHandle,
     join: JoinHandle<()>,
     /// `None` for a database in memory.
@@ -55,6 +58,15 @@ pub struct Connection {
 pub(super) struct Durability {
     file: Option<Arc<DatabaseFile>>,
     log: Option<Wal>,
+}
+
+/// The flush of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// The commit is durable.
+    Done,
+    /// Another thread flushes it, so that the connection can be used again at once.
+    Due,
 }
 
 /// The parts of a new connection that its thread returns.
@@ -103,6 +115,7 @@ impl Connection {
             authorizer,
             slow_batches,
             checked: Arc::default(),
+            deferred_keys: Arc::default(),
             interrupt,
             join,
             busy_timeout,
@@ -192,6 +205,14 @@ impl Connection {
         }
     }
 
+    /// Starts the flush of a commit, if it is due.
+    pub(super) fn flush_of(&self, flush: Flush) -> Option<PendingFlush> {
+        match flush {
+            Flush::Done => None,
+            Flush::Due => self.log.as_ref().map(Wal::written),
+        }
+    }
+
     /// Executes a text of several statements. Inside a transaction, it must not end it.
     pub async fn script(&mut self, sql: &str) -> Result<()> {
         self.check_file(Instant::now())?;
@@ -240,6 +261,11 @@ impl Connection {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn database_file(&self) -> Option<&DatabaseFile> {
+        self.file.as_deref()
+    }
+
     /// Returns the handle of its thread. A clone outlives a borrow of the connection.
     pub(super) fn thread(&self) -> &WorkerHandle {
         &self.thread
@@ -247,14 +273,32 @@ impl Connection {
 }
 
 impl Durability {
-    /// Makes the transaction of a pipeline durable, if it has committed, before the pipeline is answered.
-    pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
+    /// Flushes a commit on this thread, which saves a hop. If other writers wait for the connection, they go first, and the
+    /// flush remains due.
+    pub(super) fn flush(&self, has_waiting: bool) -> Result<Flush> {
+        if has_waiting && self.can_wait() {
+            return Ok(Flush::Due);
+        }
+        self.settle_commit().map(|()| Flush::Done)
+    }
+
+    /// Returns whether a commit is flushed apart from it.
+    pub(super) fn can_wait(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Makes a commit durable, on this thread.
+    pub(super) fn settle_commit(&self) -> Result<()> {
         match (&self.log, &self.file) {
-            _ if !sqlite.is_autocommit() => Ok(()),
             (Some(log), _) => log.sync_now(),
             (None, Some(file)) => file.check_commit(),
             (None, None) => Ok(()),
         }
+    }
+
+    /// Makes the transaction of a pipeline durable, if it has committed, before the pipeline is answered.
+    pub(super) fn settle(&self, sqlite: &Sqlite) -> Result<()> {
+        if sqlite.is_autocommit() { self.settle_commit() } else { Ok(()) }
     }
 }
 
@@ -310,9 +354,18 @@ impl WorkerHandle {
         &self,
         work: impl FnOnce(&mut Sqlite) -> T + Send + 'static,
     ) -> Result<PendingResult<T>> {
+        self.start_abandonable(|sqlite, _| work(sqlite))
+    }
+
+    /// Queues `work`, which can ask whether nobody waits for its result any more.
+    pub(super) fn start_abandonable<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sqlite, &dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<PendingResult<T>> {
         let (reply, answer) = oneshot::channel();
         let work: Job = Box::new(move |sqlite| {
-            let _ = reply.send(work(sqlite));
+            let result = work(sqlite, &|| reply.is_closed());
+            let _ = reply.send(result);
         });
         self.0.send(work).map_err(|_| Error::new(ErrorDetail::Lost))?;
         Ok(PendingResult(answer))
@@ -449,7 +502,7 @@ mod tests {
             connection.script("PRAGMA journal_mode = DELETE").await.unwrap();
             assert!(!log.exists());
             let flushes = one::<(i64,)>("PRAGMA synchronous", params![]);
-            let flushes = run(&mut connection, flushes, TransactionFraming::default()).await;
+            let mut flushes = run(&mut connection, flushes, TransactionFraming::default()).await;
             assert_eq!(flushes.finish().unwrap(), (2,), "SQLite flushes this journal itself");
             // The next write enables WAL mode again.
             run(&mut connection, execute("INSERT INTO notes VALUES (1)", params![]), framing).await;

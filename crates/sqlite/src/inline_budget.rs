@@ -111,6 +111,21 @@ impl InlineBudget {
         running > 0 && running == self.streams.dropped.load(Ordering::Relaxed)
     }
 
+    /// Interrupts the statements of `run` that run at `deadline`, and those that begin later.
+    pub(super) fn limited<T>(&self, deadline: Instant, run: impl FnOnce() -> T) -> T {
+        self.has_interrupted.store(false, Ordering::Relaxed);
+        let deadline = deadline.saturating_duration_since(self.origin).as_nanos() as u64;
+        self.deadline.store(deadline.max(1), Ordering::Relaxed);
+        let outcome = run();
+        self.deadline.store(0, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Returns whether it interrupted a statement since it was last set.
+    pub(super) fn has_interrupted(&self) -> bool {
+        self.has_interrupted.load(Ordering::Relaxed)
+    }
+
     /// Starts the budget at `since`, or now, and disables waiting for locks.
     pub(super) fn start<'a>(
         &'a self,
@@ -135,7 +150,7 @@ pub(super) struct RunningBudget<'a> {
 impl RunningBudget<'_> {
     /// Returns whether it interrupted a statement.
     pub(super) fn has_interrupted(&self) -> bool {
-        self.inline_budget.has_interrupted.load(Ordering::Relaxed)
+        self.inline_budget.has_interrupted()
     }
 
     /// Returns whether the time is used up.

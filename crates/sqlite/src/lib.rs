@@ -58,8 +58,10 @@ mod connection;
 mod error;
 mod file;
 mod functions;
+mod group;
 mod inline_budget;
 mod journal_mode;
+mod last_batch;
 mod load;
 mod lock_holders;
 mod pipeline;
@@ -74,6 +76,7 @@ pub use tallybook_sql::file_access as config;
 
 pub use connect::Connector;
 pub use connection::Connection;
+pub use group::{Members, UnflushedGroup};
 pub use load::Load;
 pub use lock_holders::{Process, lock_holders, log_readers};
 pub use scratch::{Scratch, ScratchStop, ScratchWork};

@@ -122,7 +122,7 @@ fn is_insert(queries: &mut [&mut dyn Query], framing: TransactionFraming) -> boo
 }
 
 /// Runs the statements and their transaction control, within the inline budget if there is one.
-fn run_all(
+pub(super) fn run_all(
     sqlite: &Sqlite,
     checked: &CheckedResults,
     queries: &mut [&mut dyn Query],
@@ -165,7 +165,7 @@ fn run_all(
     outcome
 }
 
-fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
+pub(super) fn control(sqlite: &Sqlite, sql: &str) -> Result<()> {
     sqlite.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(convert)
 }
 

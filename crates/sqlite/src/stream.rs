@@ -118,5 +118,9 @@ impl<T: Row> Query for SendingQuery<T> {
 
     fn touched(&mut self, _rows: u64) {}
 
+    fn check_rows(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn reset(&mut self) {}
 }

@@ -184,7 +184,7 @@ pub(super) fn rewrite(file: &File) -> io::Result<()> {
 }
 
 /// A written commit that may not be durable yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct PendingFlush {
     commit: u64,

@@ -3,11 +3,16 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use tallybook_core::Row;
+use tallybook_core::{Batch, CallSite, One, Row, Value, one};
 
 use crate::changes::Changes;
 use crate::id::{Id, Key};
 use crate::statements::Statements;
+
+/// Encodes a new row, and names the table in the error.
+pub(crate) fn encode_new<T: Table>(new: &T::New) -> tallybook_core::Result<Vec<Value>> {
+    new.encode().map_err(|error| error.in_table(T::NAME))
+}
 
 /// A table, described by the struct that holds one of its rows.
 ///
@@ -130,6 +135,21 @@ pub trait Table: Row + Clone + Sync {
     fn updated_at(&self) -> Option<DateTime<Utc>>;
     /// Returns the statements of the table, each built at its first use.
     fn statements() -> &'static Statements;
+
+    /// Returns the query that creates a row and returns it as stored, for a batch: with
+    /// [`run_last`](tallybook_core::WriteSession::run_last) or
+    /// [`write_batch`](tallybook_core::Database::write_batch) it commits in the same round trip.
+    #[track_caller]
+    fn insert(new: &Self::New) -> One<Self> {
+        one(&*Self::statements().insert, encode_new::<Self>(new))
+    }
+
+    /// Returns the queries that create rows, in the given order; see [`insert`](Self::insert).
+    #[track_caller]
+    fn insert_many(new: &[Self::New]) -> Vec<One<Self>> {
+        let call = CallSite::here();
+        new.iter().map(|new| Self::insert(new).called(call)).collect()
+    }
 }
 
 /// A table whose rows may be changed and deleted: each one except those with `#[table(append_only)]`.

@@ -52,6 +52,7 @@ fn scores(ways: &[Way], all: &[Vec<Took>], rows: f64) -> Vec<Score> {
         peer,
         speed: Tally::of(own.iter().copied()),
         ratio: Tally::of_ratio(&first, &own),
+        cost: None,
     };
     let mut scores = Vec::new();
     for (way, took) in ways.iter().zip(all) {

@@ -13,7 +13,7 @@ use serde_json::{Value, from_value, json};
 use tokio::task::spawn_blocking;
 
 use crate::book::checksum::Checksum;
-use crate::book::contestant::{Contestant, Trial};
+use crate::book::contestant::{Contestant, Trial, Turn};
 use crate::book::questions::Questions;
 use crate::book::work::Work;
 
@@ -98,15 +98,23 @@ impl Contestant for External {
         self.ask(json!({ "do": "check", "work": work.place() }))
     }
 
-    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<Turn> {
         let seconds = time.as_secs_f64();
-        let speed = self
-            .ask::<Speed>(json!({ "do": "slice", "work": work.place(), "tasks": tasks, "seconds": seconds }));
-        Box::pin(async { Ok(speed.await?.speed) })
+        let own = self
+            .ask::<Own>(json!({ "do": "slice", "work": work.place(), "tasks": tasks, "seconds": seconds }));
+        Box::pin(async {
+            let Own { turns, seconds, processor } = own.await?;
+            let (time, client) =
+                (Duration::try_from_secs_f64(seconds)?, Duration::try_from_secs_f64(processor)?);
+            Ok(Turn { operations: turns, time, client: Some(client), server: None })
+        })
     }
 }
 
+/// What the process measured of its own turn.
 #[derive(serde::Deserialize)]
-struct Speed {
-    speed: f64,
+struct Own {
+    turns: f64,
+    seconds: f64,
+    processor: f64,
 }

@@ -1,5 +1,6 @@
 //! Who is compared, each as its users would write it.
 
+mod by_hand;
 mod deadpool;
 mod diesel;
 mod entities;
@@ -27,9 +28,11 @@ use super::questions::Questions;
 use super::server::Server;
 use super::stage::Stage;
 use super::target::Target;
+pub(super) use by_hand::{BY_HAND, ByHand, open as by_hand};
 use external::External;
 use pgbench::Pgbench;
 use stepping::Stepping;
+pub(super) use tallybook::Planner;
 
 /// Those that the plan wants, Tallybook first.
 pub(super) async fn contestants(
@@ -52,16 +55,17 @@ pub(super) async fn contestants(
     Ok(all)
 }
 
-/// Tallybook, and Tallybook as it reads the first page whatever is asked.
+/// Tallybook, Tallybook as it reads the first page whatever is asked, and its plans.
 pub(super) async fn alone(
     url: &str,
     questions: &Arc<Questions>,
-) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>)> {
+) -> Result<(Arc<dyn Contestant>, Arc<dyn Contestant>, Planner)> {
     let tallybook = tallybook::Tallybook::open(url).await?;
-    let first_page = tallybook.first_page();
+    let (first_page, planner) = (tallybook.first_page(), tallybook.planner());
     Ok((
         Entry::shared("Tallybook", tallybook, questions),
         Entry::shared("Tallybook, first page", first_page, questions),
+        planner,
     ))
 }
 
@@ -117,9 +121,9 @@ pub(super) async fn distant(
 
 async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
-        Entry::shared("tokio-postgres + deadpool", deadpool::Deadpool::open(url)?, questions),
-        Entry::shared("tokio-postgres, pipelined", pipelined::Pipelined::open(url)?, questions),
+        by_hand(ByHand::Tallybook, url, questions).await?,
+        by_hand(ByHand::Deadpool, url, questions).await?,
+        by_hand(ByHand::Pipelined, url, questions).await?,
         Entry::shared("sqlx", sqlx::Postgres::open(url).await?, questions),
         Entry::shared("diesel-async", diesel::Postgres::open(url)?, questions),
         Entry::shared("sea-orm", sea_orm::SeaOrm::postgres(url).await?, questions),
@@ -128,8 +132,8 @@ async fn postgres(url: &str, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn C
 
 async fn sqlite(url: &str, file: &Path, questions: &Arc<Questions>) -> Result<Vec<Arc<dyn Contestant>>> {
     Ok(vec![
-        Entry::shared("Tallybook", tallybook::Tallybook::open(url).await?, questions),
-        Entry::shared("rusqlite", rusqlite::Rusqlite::open(file)?, questions),
+        by_hand(ByHand::Tallybook, url, questions).await?,
+        by_hand(ByHand::Rusqlite, url, questions).await?,
         Entry::shared("sqlx", sqlx::Sqlite::open(file).await?, questions),
         Entry::shared("diesel-async", diesel::Sqlite::open(file)?, questions),
         Entry::shared("sea-orm", sea_orm::SeaOrm::sqlite(file).await?, questions),

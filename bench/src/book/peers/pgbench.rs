@@ -2,6 +2,7 @@
 //! another, or all of a question in a pipeline.
 
 use std::fmt::Write as _;
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,12 +11,13 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::task::spawn_blocking;
 
 use crate::book::checksum::Checksum;
-use crate::book::contestant::{Contestant, Trial};
+use crate::book::contestant::{Contestant, Trial, Turn};
 use crate::book::questions::Questions;
 use crate::book::server::Server;
 use crate::book::sql;
 use crate::book::work::{NEWEST, PAGE, Question, Work};
 use crate::connections::CONNECTIONS;
+use crate::processor_time;
 
 pub(super) struct Pgbench {
     server: Arc<Server>,
@@ -50,7 +52,7 @@ impl Contestant for Pgbench {
         Box::pin(async { Ok(None) })
     }
 
-    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<Turn> {
         let clients = tasks.min(CONNECTIONS);
         let (server, speed) = (Arc::clone(&self.server), Arc::clone(&self.speed));
         let script = script(self.questions.of(work), self.is_pipelined);
@@ -59,17 +61,42 @@ impl Contestant for Pgbench {
                 // The first slice finds out how many transactions fill the time.
                 let known = speed.load(Ordering::Relaxed) as f64 / 1e3;
                 let own = known / clients as f64 * time.as_secs_f64();
-                let measured = run(&server, &script?, clients, own.ceil().max(100.0) as u64)?;
-                speed.store((measured * 1e3) as u64, Ordering::Relaxed);
-                Ok(measured)
+                let turn = run(&server, &script?, clients, own.ceil().max(100.0) as u64)?;
+                speed.store((turn.speed() * 1e3) as u64, Ordering::Relaxed);
+                Ok(turn)
             })
             .await?
         })
     }
 }
 
-/// Transactions per second, without the time that connecting takes.
-fn run(server: &Server, script: &str, clients: usize, transactions: u64) -> Result<f64> {
+/// What a script says of its backend's processor time, after its first transaction began and before its last ends.
+const BEGAN: &str = "backend began at ";
+const ENDED: &str = "backend ended at ";
+
+/// So many transactions of each client, without what it costs to start and to connect.
+fn run(server: &Server, script: &str, clients: usize, transactions: u64) -> Result<Turn> {
+    let idle = processor_time_of(|| execute(server, "\\set idle 1\n", clients, 1))?.1;
+    let script = format!("\\set count :count + 1\n{}{script}{}", report("1", BEGAN), report(":last", ENDED));
+    let (output, client) = processor_time_of(|| execute(server, &script, clients, transactions))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let speed = text.lines().find_map(|line| line.strip_prefix("tps = "));
+    let speed = speed.and_then(|rest| rest.split_whitespace().next()).context("pgbench named no speed")?;
+    let operations = (transactions * clients as u64) as f64;
+    let time = Duration::try_from_secs_f64(operations / speed.parse::<f64>()?)?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let server = backends(&told, ENDED, clients)?.checked_sub(backends(&told, BEGAN, clients)?);
+    Ok(Turn { operations, time, client: Some(client.saturating_sub(idle)), server })
+}
+
+/// The processor time of a child that runs to its end.
+fn processor_time_of<T>(child: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let before = processor_time::of_children()?;
+    let result = child()?;
+    Ok((result, processor_time::of_children()? - before))
+}
+
+fn execute(server: &Server, script: &str, clients: usize, transactions: u64) -> Result<Output> {
     let file = std::env::temp_dir().join(format!("tallybook-bench-{}.sql", std::process::id()));
     std::fs::write(&file, script)?;
     let output = server
@@ -77,17 +104,31 @@ fn run(server: &Server, script: &str, clients: usize, transactions: u64) -> Resu
         .args(["--no-vacuum", "--protocol=prepared"])
         .args(["--jobs", if clients > 1 { "2" } else { "1" }, "--client", &clients.to_string()])
         .args(["--transactions", &transactions.to_string()])
+        .args(["--define", "count=0", "--define", &format!("last={transactions}")])
         .arg("--file")
         .arg(&file)
         .arg("postgres")
         .output();
     std::fs::remove_file(&file)?;
     let output = output.context("cannot run pgbench")?;
-    let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
-    let speed = text.lines().find_map(|line| line.strip_prefix("tps = "));
-    let speed = speed.and_then(|rest| rest.split_whitespace().next()).context("pgbench named no speed")?;
-    Ok(speed.parse()?)
+    Ok(output)
+}
+
+/// Lets a backend say its processor time in one transaction of each client: it is gone when pgbench has ended.
+fn report(transaction: &str, text: &str) -> String {
+    format!(
+        "\\if :count = {transaction}\n\
+         DO $$BEGIN RAISE WARNING '{text}%', pg_read_file('/proc/self/schedstat'); END$$;\n\\endif\n"
+    )
+}
+
+/// The sum of what the backends of all clients said.
+fn backends(told: &str, text: &str, clients: usize) -> Result<Duration> {
+    let times = told.lines().filter_map(|line| line.split_once(text)).map(|(_, rest)| rest);
+    let times: Vec<Duration> = times.filter_map(processor_time::from_schedstat).collect();
+    ensure!(times.len() == clients, "{} of {clients} backends told their processor time", times.len());
+    Ok(times.iter().sum())
 }
 
 /// Draws a question and asks it.

@@ -13,11 +13,12 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::rusqlite::{connect, list, text};
 use crate::book::checksum::Checksum;
-use crate::book::contestant::{Contestant, Trial};
+use crate::book::contestant::{Contestant, Trial, Turn};
 use crate::book::questions::Questions;
 use crate::book::sql;
 use crate::book::work::{NEWEST, PAGE, Question, Work};
 use crate::connections::CONNECTIONS;
+use crate::processor_time;
 
 pub(super) struct Stepping {
     file: PathBuf,
@@ -43,7 +44,7 @@ impl Contestant for Stepping {
         Box::pin(async { Ok(None) })
     }
 
-    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<f64> {
+    fn slice(&self, work: Work, tasks: usize, time: Duration) -> Trial<Turn> {
         let (file, questions) = (self.file.clone(), Arc::clone(&self.questions));
         Box::pin(async move {
             let mut threads = JoinSet::new();
@@ -53,23 +54,28 @@ impl Contestant for Stepping {
                     spawn_blocking(move || step(&file, &questions, work, task, time)).await?
                 });
             }
-            let mut speed = 0.0;
+            let (mut operations, mut speed, mut client) = (0.0, 0.0, Duration::ZERO);
             while let Some(own) = threads.join_next().await {
-                speed += own??;
+                let own = own??;
+                operations += own.operations;
+                speed += own.speed();
+                client += own.client.unwrap_or_default();
             }
-            Ok(speed)
+            // The threads begin one after another, when their connections are warm.
+            let time = Duration::try_from_secs_f64(operations / speed)?;
+            Ok(Turn { operations, time, client: Some(client), server: None })
         })
     }
 }
 
-/// One thread's operations per second, with a warm connection.
-fn step(file: &Path, questions: &Questions, work: Work, skip: usize, time: Duration) -> Result<f64> {
+/// One thread's turn, with a warm connection.
+fn step(file: &Path, questions: &Questions, work: Work, skip: usize, time: Duration) -> Result<Turn> {
     let connection = connect(file)?;
     let questions = questions.of(work);
     for question in questions {
         read(&connection, question)?;
     }
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor_time::of_thread()?);
     let mut turns = 0;
     for question in questions.iter().cycle().skip(skip) {
         read(&connection, question)?;
@@ -78,7 +84,8 @@ fn step(file: &Path, questions: &Questions, work: Work, skip: usize, time: Durat
             break;
         }
     }
-    Ok(f64::from(turns) / start.elapsed().as_secs_f64())
+    let (time, client) = (start.elapsed(), Some(processor_time::of_thread()? - before));
+    Ok(Turn { operations: f64::from(turns), time, client, server: None })
 }
 
 /// As rusqlite by hand asks, in one transaction.

@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
-use tallybook::Database;
 use tallybook::book::{
     Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, Fill, FillMark, NewExecution,
     NewTrade, OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios,
     Position, PositionId, PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus,
     TradeWithExecutions, Trades, TradingSession, TradingSessionId,
 };
+use tallybook::{Database, Explainer, Session};
 
 use crate::book::by_hand::Identifiers;
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
@@ -37,6 +37,11 @@ impl Tallybook {
     /// On the same connections.
     pub(super) fn first_page(&self) -> FirstPage {
         FirstPage(self.database.clone())
+    }
+
+    /// On the same connections.
+    pub(super) fn planner(&self) -> Planner {
+        Planner(self.database.clone())
     }
 
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
@@ -80,36 +85,53 @@ impl Peer for Tallybook {
             return self.record(fill).await;
         }
         let mut session = self.database.read().await?;
-        let session = &mut session;
-        Ok(match question {
-            Question::Relations(id) => Answer::Relations(
-                Portfolios::new(session)
-                    .get_with_all_relations(PortfolioId::new((*id).into()))
-                    .await?
-                    .context("none")?,
-            ),
-            Question::Executions(id) => Answer::Executions(
-                Trades::new(session)
-                    .get_by_portfolio_with_executions(PortfolioId::new((*id).into()), NEWEST as u32)
-                    .await?,
-            ),
-            Question::Position(id, symbol) => Answer::Positions(
-                Positions::new(session).get_by_symbol(PortfolioId::new((*id).into()), symbol).await?,
-            ),
-            Question::Session(id) => Answer::Trades(
-                Trades::new(session).get_by_session(TradingSessionId::new((*id).into())).await?,
-            ),
-            Question::Portfolios(ids) => {
-                let ids: Vec<_> = ids.iter().map(|id| PortfolioId::new((*id).into())).collect();
-                Answer::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
-            }
-            Question::Page(time, id) => {
-                let cursor = format!("trades.{}.{id}", time.and_utc().timestamp_micros());
-                let cursor: Cursor<_> = cursor.parse()?;
-                Answer::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
-            }
-            Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
-        })
+        read(&mut session, question).await
+    }
+}
+
+/// Asks a question that only reads.
+async fn read(session: &mut impl Session, question: &Question) -> Result<Loads> {
+    Ok(match question {
+        Question::Relations(id) => Answer::Relations(
+            Portfolios::new(session)
+                .get_with_all_relations(PortfolioId::new((*id).into()))
+                .await?
+                .context("none")?,
+        ),
+        Question::Executions(id) => Answer::Executions(
+            Trades::new(session)
+                .get_by_portfolio_with_executions(PortfolioId::new((*id).into()), NEWEST as u32)
+                .await?,
+        ),
+        Question::Position(id, symbol) => Answer::Positions(
+            Positions::new(session).get_by_symbol(PortfolioId::new((*id).into()), symbol).await?,
+        ),
+        Question::Session(id) => {
+            Answer::Trades(Trades::new(session).get_by_session(TradingSessionId::new((*id).into())).await?)
+        }
+        Question::Portfolios(ids) => {
+            let ids: Vec<_> = ids.iter().map(|id| PortfolioId::new((*id).into())).collect();
+            Answer::Portfolios(Portfolios::new(session).get_many_with_positions(&ids).await?)
+        }
+        Question::Page(time, id) => {
+            let cursor = format!("trades.{}.{id}", time.and_utc().timestamp_micros());
+            let cursor: Cursor<_> = cursor.parse()?;
+            Answer::Trades(Trades::new(session).get_page(Some(&cursor), PAGE as u32).await?.rows)
+        }
+        Question::Write(_) | Question::Record(_) => bail!("a write is no read"),
+    })
+}
+
+/// Asks for the plans of what Tallybook reads.
+pub(in crate::book) struct Planner(Database);
+
+impl Planner {
+    /// The plan of a question's statements, a step a line, without values.
+    pub(in crate::book) async fn outline(&self, question: &Question) -> Result<String> {
+        let mut session = self.0.read().await?;
+        let mut explainer = Explainer::new(&mut session);
+        read(&mut explainer, question).await?;
+        Ok(explainer.plan().outline.clone())
     }
 }
 

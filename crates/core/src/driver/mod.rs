@@ -7,6 +7,8 @@ mod tests;
 pub(crate) use rows::Rows;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use tallybook_sql::dialect::Dialect;
@@ -216,6 +218,57 @@ impl Connection {
         // A failed batch may have left its transaction open.
         self.in_transaction &= !alone && (framing.end.is_none() || executed.outcome.is_err());
         executed
+    }
+
+    /// Executes the last batch of a write transaction, which commits, and times each statement from `since` on if that
+    /// is given. On SQLite `waiting` is the number of writers that wait for the connection. Returns the commit if there
+    /// was no failure.
+    ///
+    /// If the future is dropped, it is not known whether the transaction is committed.
+    pub async fn execute_last<B: Batch>(
+        &mut self,
+        mut batch: B,
+        framing: TransactionFraming,
+        since: Option<Instant>,
+        waiting: &Arc<AtomicUsize>,
+    ) -> (Executed<B>, Option<Commit>) {
+        if let Err(refused) = check(&mut batch) {
+            return (Executed::new(Some(batch), Err(refused)), None);
+        }
+        let framing = TransactionFraming { end: Some(End::Commit), ..framing };
+        self.in_flight = true;
+        self.was_used = true;
+        self.may_have_state |= self.leaves_state(&mut batch);
+        self.in_transaction = true;
+        let (mut executed, sync) = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_last(batch, framing, since, waiting).await,
+            Link::Postgres(connection) => (connection.execute(batch, framing, since).await, None),
+        };
+        self.in_flight = false;
+        executed.outcome = self.judged(executed.outcome, true);
+        // A failed batch may have left its transaction open.
+        self.in_transaction = executed.outcome.as_ref().is_err_and(|error| !error.is_committed());
+        let position = executed.position;
+        let commit = (!self.in_transaction).then_some(Commit { position, sync });
+        (executed, commit)
+    }
+
+    /// Runs and commits the transactions of several callers of an SQLite database, and tells each how it ended. Those that
+    /// are returned are still to be flushed, while the connection is free. Must be awaited to its end. On PostgreSQL
+    /// nobody forms groups.
+    pub(crate) async fn execute_group(
+        &mut self,
+        members: sqlite::Members,
+        waiting: &Arc<AtomicUsize>,
+    ) -> Option<sqlite::UnflushedGroup> {
+        self.in_flight = true;
+        self.was_used = true;
+        let unflushed = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_group(members, waiting).await,
+            Link::Postgres(_) => None,
+        };
+        self.in_flight = false;
+        unflushed
     }
 
     /// Returns whether the server refuses writes of a statement sent outside a read-only transaction.
@@ -430,7 +483,7 @@ impl Connection {
     pub async fn clean(&mut self) -> Result<()> {
         let cleaned = match &mut self.link {
             Link::Sqlite(connection) => connection.clean().await,
-            Link::Postgres(connection) => connection.clean(self.in_transaction).await,
+            Link::Postgres(connection) => connection.clean().await,
         };
         cleaned.map_err(|error| self.located(error))?;
         self.in_flight = false;

@@ -53,6 +53,8 @@ pub trait Recorder: Send {
     fn sent(&mut self, queries: &mut [&mut dyn Query]) -> (Option<Instant>, Span);
     /// Called with the answers. `queries` is empty if the batch was lost with its connection.
     fn answered(&mut self, queries: &mut [&mut dyn Query], error: Option<&Error>);
+    /// Called before the answers of a batch that waited for its connection after it was sent.
+    fn waited(&mut self, _waited: Duration) {}
     /// Called before a statement that is not a [`Query`] is sent.
     fn sent_text(&mut self, sql: &str, call: CallSite);
     /// Called when such a statement ends.

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The pool was full of idle connections.
+    /// It was idle beyond the size of the pool, and not needed for a second.
     Overflow,
     /// It was older than `DB_POOL_RECYCLE`.
     Recycled,

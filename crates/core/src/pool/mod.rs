@@ -5,14 +5,15 @@
 //! takes an idle connection or opens one, so a released connection reaches the caller that has waited
 //! longest.
 //!
-//! A connection that a session left clean is kept; any other is cleaned in the background or closed. Idle
-//! connections are pinged before use if they rested for a while or if another one was lost meanwhile.
+//! A connection that a session left clean is kept; any other is cleaned in the background or closed. Those
+//! beyond the size of the pool linger for a second and are closed if nobody needs them. Idle connections are pinged before use if they rested for a while or if another one was lost meanwhile.
 
 mod acquire;
 mod acquire_deadline;
 mod close_reason;
 mod core;
 mod leak;
+mod linger;
 mod log_size;
 mod pooled_connection;
 mod release;

@@ -12,8 +12,8 @@ use super::slots::OpenConnection;
 use crate::observe::Event;
 
 impl Shared {
-    /// Takes a connection back. A clean one without session state is kept or closed at once. Any other is
-    /// cleaned in the background and counts as in use until then.
+    /// Takes a connection back. A clean one without session state is idle at once. Any other is cleaned in the
+    /// background and counts as in use until then.
     pub(super) fn release(
         self: Arc<Self>,
         mut opened: OpenConnection,
@@ -49,25 +49,23 @@ impl Shared {
         });
     }
 
-    fn return_to_idle(&self, mut opened: OpenConnection, slot: usize, now: Instant) {
-        let must_close = self.close_reason(&opened);
+    fn return_to_idle(self: &Arc<Self>, mut opened: OpenConnection, slot: usize, now: Instant) {
+        if let Some(reason) = self.close_reason(&opened) {
+            self.slots().end(slot);
+            self.discard(opened, reason);
+            return;
+        }
+        opened.connection.mark_unused();
         let mut slots = self.slots();
         slots.end(slot);
-        let reason = match must_close {
-            None if slots.idle_len() < self.settings.size => {
-                opened.connection.mark_unused();
-                slots.push(opened, now);
-                drop(slots);
-                if self.connecting.load(Ordering::Acquire) > 0 {
-                    self.returned.notify_one();
-                }
-                return;
-            }
-            None => CloseReason::Overflow,
-            Some(reason) => reason,
-        };
+        let lingers = slots.push_used(opened, now, self.settings.size);
         drop(slots);
-        self.discard(opened, reason);
+        if lingers {
+            self.close_lingering();
+        }
+        if self.connecting.load(Ordering::Acquire) > 0 {
+            self.returned.notify_one();
+        }
     }
 
     /// Returns why a connection must be closed, or `None` if it can be reused.

@@ -1,5 +1,6 @@
 //! The connections of a pool: idle and in use.
 
+use std::mem;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,16 @@ use slab::Slab;
 use tallybook_sql::replication::Identity;
 
 use super::ConnectionHolder;
+use super::linger::expired;
 use crate::driver::Connection;
 
 /// Idle connections and the registry of those in use.
 #[derive(Default)]
 pub(super) struct Slots {
+    /// The most recently used last.
     idle: Vec<Idle>,
+    /// True while a task closes what lingers.
+    has_closer: bool,
     in_use: Slab<InUse>,
     /// True if the most recent connection is encrypted.
     pub(super) encrypted: Option<bool>,
@@ -53,8 +58,27 @@ impl Slots {
         self.idle.push(Idle { opened, since: now });
     }
 
+    /// Adds a connection that was just used. Returns whether it lingers beyond the size and nothing would close it:
+    /// the caller starts a task for that.
+    pub(super) fn push_used(&mut self, opened: OpenConnection, now: Instant, size: usize) -> bool {
+        self.push(opened, now);
+        self.idle.len() > size && !mem::replace(&mut self.has_closer, true)
+    }
+
+    /// Takes what has lingered long enough, and returns when to look again. Without such a time the task ends.
+    pub(super) fn take_lingering(
+        &mut self,
+        size: usize,
+        now: Instant,
+    ) -> (Vec<OpenConnection>, Option<Instant>) {
+        let since: Vec<_> = self.idle.iter().map(|idle| idle.since).collect();
+        let (count, next) = expired(&since, size, now);
+        self.has_closer = next.is_some();
+        (self.idle.drain(..count).map(|idle| idle.opened).collect(), next)
+    }
+
     pub(super) fn take_idle(&mut self) -> Vec<OpenConnection> {
-        std::mem::take(&mut self.idle).into_iter().map(|idle| idle.opened).collect()
+        mem::take(&mut self.idle).into_iter().map(|idle| idle.opened).collect()
     }
 
     pub(super) fn idle_len(&self) -> usize {

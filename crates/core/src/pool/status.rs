@@ -72,7 +72,7 @@ pub struct PoolTotals {
 pub struct PoolMetrics {
     /// The snapshot.
     pub status: PoolStatus,
-    /// Idle connections that the pool keeps at most.
+    /// Idle connections that the pool keeps; those beyond are closed after a second.
     pub kept: usize,
     /// Time that callers waited, in nanoseconds.
     pub wait: Counted,

@@ -27,6 +27,7 @@ mod status;
 mod tests;
 mod topology;
 mod watch;
+mod write_queue;
 
 pub(crate) use node_connection::NodeConnection;
 pub(crate) use read_consistency::ReadConsistency;

@@ -1,7 +1,8 @@
 //! The router: all nodes, and the ways to get a connection.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -18,10 +19,11 @@ use super::primary_fallback::FallbackBudget;
 use super::read_consistency::ReadConsistency;
 use super::status::{NodeRole, NodeState, NodeStatus};
 use super::topology::topology;
+use super::write_queue::WriteQueue;
 use crate::driver::{Connection, Connector};
 use crate::metrics::Metric;
 use crate::observe::Log;
-use crate::pool::{AcquireBudget, AcquireDeadline, Pool};
+use crate::pool::{AcquireBudget, AcquireDeadline, Pool, Waiting};
 use crate::settings::{ReplicaSettings, Settings};
 
 /// Pause between two checks of a failed node.
@@ -36,6 +38,9 @@ pub(crate) struct Router {
     /// Time that callers wait for a primary.
     timeout: Duration,
     fallback: FallbackBudget,
+    /// Callers that wait for a connection to the primary.
+    waiting_writers: Arc<AtomicUsize>,
+    write_queue: WriteQueue,
     closed: AtomicBool,
 }
 
@@ -52,6 +57,8 @@ impl Router {
             replica: settings.replica.clone(),
             timeout: settings.pool.timeout,
             fallback: FallbackBudget::new(settings.replica.fallback),
+            waiting_writers: Arc::default(),
+            write_queue: WriteQueue::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -72,6 +79,7 @@ impl Router {
         caller: &'static Location<'static>,
         deadline: AcquireDeadline,
     ) -> Result<NodeConnection> {
+        let _waiting = Waiting::new(&self.waiting_writers);
         if let [only] = &*self.nodes {
             return only.acquire_writer(0, caller, deadline).await;
         }
@@ -86,6 +94,16 @@ impl Router {
                 connection => return connection,
             }
         }
+    }
+
+    /// Returns the transactions of callers that wait to share one.
+    pub(crate) fn write_queue(&self) -> &WriteQueue {
+        &self.write_queue
+    }
+
+    /// Returns the number of callers that wait for a connection to the primary.
+    pub(crate) fn waiting_writers(&self) -> &Arc<AtomicUsize> {
+        &self.waiting_writers
     }
 
     /// Acquires a connection to a replica, or returns `None` if it turns out to be unusable.

@@ -1,6 +1,8 @@
 //! Sending, counting and recording a batch, for both kinds of session.
 
 use std::ops::AsyncFnOnce;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use tallybook_sql::call_site::CallSite;
@@ -13,6 +15,7 @@ use tallybook_sql::statement::Statement;
 use tallybook_sql::transaction::TransactionFraming;
 use tracing::{Instrument, Span};
 
+use crate::driver::Commit;
 use crate::observe::{Outcome, Recorder};
 use crate::routing::NodeConnection;
 use crate::session::Counts;
@@ -62,6 +65,52 @@ impl SessionConnection {
         }
         drop(answered);
         executed
+    }
+
+    /// Sends the last batch of a write transaction, which commits, and receives its answers. Returns the commit's position
+    /// too, or the failure to make it durable. `waiting` is the number of writers that wait for a connection.
+    pub(super) async fn execute_last<B: Batch>(
+        &mut self,
+        mut batch: B,
+        framing: TransactionFraming,
+        waiting: &Arc<AtomicUsize>,
+        call: CallSite,
+    ) -> (Executed<B>, Result<Option<Position>>) {
+        self.counts.round_trips += 1;
+        let mut sent = queries(&mut batch);
+        self.counts.statements += sent.len() as u64;
+        let mut in_flight = InFlight(self.recorder.as_deref_mut());
+        let (since, span) = in_flight.sent(&mut sent);
+        drop(sent);
+        let execution = self.pooled.execute_last(batch, framing, since, waiting);
+        let (mut executed, commit) = execution.instrument(span).await;
+        // The next writer may begin, so that one flush serves both; see `commit`.
+        if commit.as_ref().is_some_and(Commit::is_pending) && !self.pooled.has_session_state() {
+            self.pooled.release();
+        }
+        let mut answered = executed.batch.as_mut().map(queries).unwrap_or_default();
+        let timings = answered.iter_mut().filter_map(|query| query.request().timing);
+        let ran: Duration = timings.map(|timing| timing.total()).sum();
+        let error = executed.outcome.as_ref().err();
+        in_flight.answered(&mut answered, error.filter(|_| !executed.failed_at_end));
+        if error.is_none() {
+            self.counts.rows += answered.iter_mut().map(|query| query.request().rows).sum::<u64>();
+        }
+        drop(answered);
+        drop(in_flight);
+        let mut position = Ok(None);
+        if commit.is_some() || executed.failed_at_end {
+            let mut in_flight = InFlight(self.recorder.as_deref_mut());
+            in_flight.sent_text("COMMIT", call);
+            if let Some(commit) = commit {
+                position = commit.wait().await;
+            }
+            let busy = since.map(|since| since.elapsed().saturating_sub(ran));
+            let error = executed.outcome.as_ref().err().or(position.as_ref().err());
+            in_flight.answered_text(Outcome { busy, rows: 0, error });
+            self.is_durable = error.is_none();
+        }
+        (executed, position)
     }
 
     /// Records the end of a stream, of which the caller took `rows`.
@@ -139,7 +188,7 @@ impl Drop for SessionConnection {
 }
 
 /// Refuses a statement that would begin or end a transaction without the session's knowledge.
-pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
+pub(crate) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<()> {
     match statement.transaction_control(dialect) {
         Some(control) => {
             Err(Error::new(ErrorDetail::TransactionControl(control)).with_statement(statement.sql(dialect)))
@@ -149,29 +198,35 @@ pub(super) fn refuse_control(statement: &Statement, dialect: Dialect) -> Result<
 }
 
 /// A request without an answer yet. Dropping it records that it was abandoned.
-struct InFlight<'a>(Option<&'a mut (dyn Recorder + 'static)>);
+pub(crate) struct InFlight<'a>(pub(crate) Option<&'a mut (dyn Recorder + 'static)>);
 
 impl InFlight<'_> {
-    fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
+    pub(crate) fn sent(&mut self, queries: &mut Queries<'_>) -> (Option<Instant>, Span) {
         match &mut self.0 {
             Some(recorder) => recorder.sent(queries),
             None => (None, Span::none()),
         }
     }
 
-    fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
+    pub(crate) fn answered(&mut self, queries: &mut Queries<'_>, error: Option<&Error>) {
         if let Some(recorder) = self.0.take() {
             recorder.answered(queries, error);
         }
     }
 
-    fn sent_text(&mut self, sql: &str, call: CallSite) {
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        if let Some(recorder) = &mut self.0 {
+            recorder.waited(waited);
+        }
+    }
+
+    pub(crate) fn sent_text(&mut self, sql: &str, call: CallSite) {
         if let Some(recorder) = &mut self.0 {
             recorder.sent_text(sql, call);
         }
     }
 
-    fn answered_text(&mut self, outcome: Outcome<'_>) {
+    pub(crate) fn answered_text(&mut self, outcome: Outcome<'_>) {
         if let Some(recorder) = self.0.take() {
             recorder.answered_text(outcome);
         }

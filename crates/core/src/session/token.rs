@@ -167,6 +167,11 @@ impl<T> Committed<T> {
         self.value
     }
 
+    /// Changes the result, and keeps the token.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Committed<U> {
+        Committed { value: change(self.value), token: self.token }
+    }
+
     /// Returns a reference to the result of the transaction.
     pub fn value(&self) -> &T {
         &self.value

@@ -33,14 +33,14 @@ pub struct WriteSession {
     pub(super) state: State,
     isolation: IsolationLevel,
     pub(super) savepoints: Savepoints,
-    router: Arc<Router>,
+    pub(super) router: Arc<Router>,
     caller: &'static Location<'static>,
     /// It ran a statement that is not a read.
     has_written: bool,
     /// It belongs to a closure, whose result decides about the commit.
     is_in_closure: bool,
     /// Commit or rollback was requested.
-    end_requested: bool,
+    pub(super) end_requested: bool,
     /// Number of times it began on another connection.
     reconnects: u32,
 }
@@ -58,6 +58,13 @@ pub(super) enum State {
     Failed(String),
     /// Something other than the session ended the transaction.
     Ended,
+    /// Its last batch committed it. `refused` is true if the caller was told so by the error of that batch.
+    Committed {
+        token: CommitToken,
+        refused: bool,
+    },
+    /// Its last batch was sent, and it was not seen that it committed.
+    CommitUnknown,
 }
 
 /// The savepoints of a session.
@@ -114,8 +121,17 @@ impl WriteSession {
     /// begins or ends a transaction ([`Error::is_transaction_control`]). A decimal parameter that a double would round
     /// is refused later, by the connection, which knows the type that the statement needs.
     pub async fn run<B: Batch>(&mut self, mut batch: B) -> Result<B::Output> {
-        check(&mut batch)?;
-        let mut sent = queries(&mut batch);
+        if self.inspect(&mut batch)? {
+            return batch.finish();
+        }
+        let mut batch = self.execute(batch, false).await?;
+        self.finish_statement(batch.finish())
+    }
+
+    /// Refuses a batch that must not be sent, and notes that one writes. Returns whether it is empty.
+    pub(super) fn inspect(&mut self, batch: &mut impl Batch) -> Result<bool> {
+        check(batch)?;
+        let mut sent = queries(batch);
         let dialect = self.connection.pooled.dialect();
         let mut only_reads = true;
         for query in &mut sent {
@@ -123,14 +139,8 @@ impl WriteSession {
             refuse_control(statement, dialect)?;
             only_reads &= statement.is_read(dialect);
         }
-        let is_empty = sent.is_empty();
-        drop(sent);
-        if is_empty {
-            return batch.finish();
-        }
         self.has_written |= !only_reads;
-        let batch = self.execute(batch, false).await?;
-        self.finish_statement(batch.finish())
+        Ok(sent.is_empty())
     }
 
     /// Runs a query and returns its rows one by one. Memory stays bounded, however many there are.
@@ -191,7 +201,7 @@ impl WriteSession {
 
     /// Returns whether a transaction that failed in its first batch may begin again on another connection:
     /// its server is lost or not a primary. Nothing was committed, and the caller has seen nothing.
-    fn can_begin_elsewhere<B>(&self, executed: &Executed<B>) -> bool {
+    pub(super) fn can_begin_elsewhere<B>(&self, executed: &Executed<B>) -> bool {
         let failed = executed.outcome.as_ref().err();
         let is_of_server = failed.is_some_and(|error| error.is_read_only() || error.is_connection_lost());
         is_of_server
@@ -201,7 +211,7 @@ impl WriteSession {
     }
 
     /// Begins again on the same connection, whose prepared statements are gone, or on another one.
-    async fn begin_retry<B: Batch>(
+    pub(super) async fn begin_retry<B: Batch>(
         &mut self,
         executed: Executed<B>,
         budget: &mut AcquireBudget,
@@ -217,7 +227,7 @@ impl WriteSession {
     }
 
     /// Acquires a connection to the current primary, after the failed server has been probed.
-    async fn begin_elsewhere<B: Batch>(
+    pub(super) async fn begin_elsewhere<B: Batch>(
         &mut self,
         executed: Executed<B>,
         budget: &mut AcquireBudget,
@@ -290,17 +300,21 @@ impl WriteSession {
 
     pub(crate) async fn commit_called(mut self, call: CallSite) -> Result<CommitToken> {
         self.end_requested = true;
+        if let State::Committed { token, .. } = self.state {
+            return Ok(token);
+        }
+        self.commit_now(call).await
+    }
+
+    /// Sends COMMIT, unless nothing was run. If that fails, dropping the session rolls back.
+    pub(super) async fn commit_now(&mut self, call: CallSite) -> Result<CommitToken> {
         self.roll_back_dropped_savepoint().await?;
         self.check_state()?;
         if matches!(self.state, State::NotBegun) {
             return Ok(CommitToken::nothing_written());
         }
         let node = self.connection.pooled.node();
-        if !self.router.is_primary(node) {
-            let node = self.router.name(node).to_owned();
-            // Dropping the session rolls back.
-            return Err(Error::new(ErrorDetail::Superseded { node }));
-        }
+        self.check_primary()?;
         let committed = self.connection.commit(call).await;
         match &committed {
             Ok(position) => self.router.record_commit(node, *position),
@@ -310,19 +324,41 @@ impl WriteSession {
         committed.map(CommitToken::at)
     }
 
+    /// Fails if another server became the primary.
+    pub(super) fn check_primary(&self) -> Result<()> {
+        let node = self.connection.pooled.node();
+        if self.router.is_primary(node) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorDetail::Superseded { node: self.router.name(node).to_owned() }))
+    }
+
+    /// Returns whether the caller was told that its transaction is committed although its last batch failed.
+    pub(crate) fn has_refused_after_commit(&self) -> bool {
+        matches!(self.state, State::Committed { refused: true, .. })
+    }
+
     /// Rolls back now. Dropping the session does the same in the background.
     ///
     /// # Errors
     /// If the connection was lost, in which case the server rolls back. [`Error::is_transaction_ended`] if
-    /// the transaction was already over, so that parts of it may be committed.
+    /// the transaction was already over, so that parts of it may be committed. After [`run_last`](Self::run_last),
+    /// [`Error::is_committed`] or [`Error::is_commit_unknown`].
     pub async fn roll_back(mut self) -> Result<()> {
+        self.roll_back_now().await
+    }
+
+    pub(crate) async fn roll_back_now(&mut self) -> Result<()> {
         self.end_requested = true;
+        if matches!(self.state, State::Committed { .. } | State::CommitUnknown) {
+            return self.check_state();
+        }
         let connection = &mut self.connection.pooled;
         match &self.state {
             _ if connection.is_released() => Ok(()),
             State::Open => connection.roll_back().await,
             State::Ended => connection.clean().await.and(Err(Error::new(ErrorDetail::TransactionEnded))),
-            State::NotBegun | State::Pending | State::Failed(_) => connection.clean().await,
+            _ => connection.clean().await,
         }
     }
 
@@ -348,6 +384,8 @@ impl WriteSession {
         let earlier = match &self.state {
             State::NotBegun | State::Open => return Ok(()),
             State::Ended => return Err(Error::new(ErrorDetail::TransactionEnded)),
+            State::Committed { .. } => return Err(Error::new(ErrorDetail::Committed)),
+            State::CommitUnknown => return Err(Error::new(ErrorDetail::LastBatchUnknown)),
             State::Pending => "it was abandoned before its end".to_owned(),
             State::Failed(earlier) => earlier.clone(),
         };

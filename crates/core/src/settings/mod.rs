@@ -53,7 +53,7 @@ pub struct Settings {
 pub struct PoolSettings {
     /// `DB_POOL_SIZE`: connections kept open. Default 5.
     pub size: usize,
-    /// `DB_MAX_OVERFLOW`: additional connections on demand, closed when released. Default 10.
+    /// `DB_MAX_OVERFLOW`: additional connections on demand, closed once idle for a second. Default 10.
     pub max_overflow: usize,
     /// `DB_POOL_TIMEOUT`: maximum wait for a connection. Default 30 s.
     pub timeout: Duration,

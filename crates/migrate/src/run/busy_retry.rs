@@ -41,7 +41,7 @@ pub(crate) async fn execute<B: Batch>(
                 sleep(PAUSE).await;
             }
             (Err(error), _) => return Err(error),
-            (Ok(()), Some(batch)) => return batch.finish(),
+            (Ok(()), Some(mut batch)) => return batch.finish(),
             (Ok(()), None) => return Err(Error::new(ErrorDetail::Lost)),
         }
     }

@@ -111,7 +111,7 @@ impl<'a> Authentication<'a> {
                 self.is_bound = true;
                 (SCRAM_SHA_256_PLUS, sasl::ChannelBinding::tls_server_end_point(end_point))
             }
-            _ if !offers(SCRAM_SHA_256) => return Err(refused("no SCRAM-SHA-256")),
+            _ if !offers(SCRAM_SHA_256) => return Err(refused("SASL without SCRAM-SHA-256")),
             // The server finds out if somebody removed its offer.
             Some(_) => (SCRAM_SHA_256, sasl::ChannelBinding::unrequested()),
             None => (SCRAM_SHA_256, sasl::ChannelBinding::unsupported()),

@@ -14,6 +14,9 @@ use super::error::{ClientError, ServerError};
 use super::message::{ColumnDescription, Message, Parts, parameter_types, row_description, tag};
 use super::wire::{Flow, Protocol, TransactionStatus, Wire};
 
+const SYNTAX_ERROR: &str = "42601";
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
+
 /// A connection with an open session.
 pub(crate) struct Client {
     /// Locked for the length of a poll, never while anything waits.
@@ -130,6 +133,11 @@ impl Client {
                 tag::ROW => rows.push(text_row(message.body, &columns)?),
                 tag::ERROR => failure = failure.take().or(Some(ServerError::parse(message.body))),
                 tag::COPY_IN => return Ok(Flow::RefuseCopy),
+                tag::COPY_OUT => {
+                    let error =
+                        ServerError::own(FEATURE_NOT_SUPPORTED, "COPY … TO STDOUT has no reader here");
+                    failure = failure.take().or(Some(error));
+                }
                 _ => {}
             }
             Ok(Flow::Continue)
@@ -201,7 +209,7 @@ impl WeakClient {
 
 /// The protocol ends texts with a zero byte, so none can have one inside.
 pub(crate) fn zero_in_text() -> ClientError {
-    ClientError::Server(Box::new(ServerError::syntax("the statement has a zero byte")))
+    ClientError::Server(Box::new(ServerError::own(SYNTAX_ERROR, "the statement has a zero byte")))
 }
 
 fn text_row(body: &[u8], columns: &[ColumnDescription]) -> Result<TextRow, String> {

@@ -102,9 +102,9 @@ impl ServerError {
         Self { fields }
     }
 
-    /// Returns an error that the server would report, for a request that can't be sent.
-    pub(super) fn syntax(message: &str) -> Self {
-        let fields = [(b'V', "ERROR"), (b'C', "42601"), (b'M', message)];
+    /// Returns an error as the server would report it, for a request that the client refuses.
+    pub(super) fn own(code: &str, message: &str) -> Self {
+        let fields = [(b'V', "ERROR"), (b'C', code), (b'M', message)];
         Self { fields: fields.map(|(field, text)| (field, text.to_owned())).into() }
     }
 

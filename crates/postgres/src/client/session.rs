@@ -117,7 +117,7 @@ async fn log_in(
             }
         }
     }
-    wire.set_open();
+    wire.set_logged_in();
     Ok(Client::new(wire, key))
 }
 

@@ -66,8 +66,13 @@ impl Tls {
                 let answer = stream.read_u8().await.map_err(ClientError::Connect)?;
                 match (answer, mode) {
                     (b'S', _) => {}
-                    (_, SslMode::Prefer) => return Ok(Stream::Tcp(stream)),
-                    _ => return Err(ClientError::Tls(io::Error::other(NOT_OFFERED))),
+                    (b'N', SslMode::Prefer) => return Ok(Stream::Tcp(stream)),
+                    // An error: a server that does not know the request.
+                    (b'N' | b'E', _) => return Err(ClientError::Tls(io::Error::other(NOT_OFFERED))),
+                    _ => {
+                        let problem = "the server answers the request for TLS with neither yes nor no";
+                        return Err(ClientError::Protocol(problem.to_owned()));
+                    }
                 }
             }
         }
@@ -92,18 +97,18 @@ pub(super) fn server_end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Explains a failed handshake.
-pub(crate) fn explain(failure: &io::Error) -> String {
+/// Explains a failure of TLS: of the handshake, or of a server that refuses the client's certificate later. `None` for
+/// another failure.
+pub(crate) fn explain(failure: &io::Error) -> Option<String> {
     if failure.to_string() == NOT_OFFERED {
-        return format!("the {NOT_OFFERED}, and sslmode asks for it");
+        return Some(format!("the {NOT_OFFERED}, and sslmode asks for it"));
     }
-    match failure.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+    Some(match failure.get_ref()?.downcast_ref::<rustls::Error>()? {
         // `BadSignature` if the authority only has the same name as a trusted one.
-        Some(rustls::Error::InvalidCertificate(
+        rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        )) => "the server's certificate is not of an authority that is trusted; name yours by sslrootcert"
+        ) => "the server's certificate is not of an authority that is trusted; name yours by sslrootcert"
             .to_owned(),
-        Some(error) => format!("TLS: {error}"),
-        None => failure.to_string(),
-    }
+        error => format!("TLS: {error}"),
+    })
 }

@@ -84,7 +84,8 @@ pub(crate) struct Wire {
     status: TransactionStatus,
     parameters: ParameterStatus,
     had_no_transaction: bool,
-    /// True once the server has logged the client in and identified itself.
+    is_logged_in: bool,
+    /// True once the server has identified itself too.
     is_open: bool,
     /// Bytes received before that.
     received: usize,
@@ -112,6 +113,7 @@ impl Wire {
             status: TransactionStatus::Idle,
             parameters: ParameterStatus::default(),
             had_no_transaction: false,
+            is_logged_in: false,
             is_open: false,
             received: 0,
             failure: None,
@@ -178,6 +180,11 @@ impl Wire {
         self.parameters.have_changed()
     }
 
+    /// Ends the login: an error no longer ends the connection.
+    pub(super) fn set_logged_in(&mut self) {
+        self.is_logged_in = true;
+    }
+
     /// Marks the session as open: its settings now are those at the start.
     pub(crate) fn set_open(&mut self) {
         self.is_open = true;
@@ -223,7 +230,7 @@ impl Wire {
 
     /// Takes what an idle server has sent: reports of settings, notices, its farewell. Anything else breaks the protocol.
     fn check_idle(&mut self) {
-        if !self.owed.is_empty() || self.failure.is_some() || !self.is_open {
+        if !self.owed.is_empty() || self.failure.is_some() || !self.is_logged_in {
             return;
         }
         let mut context = Context::from_waker(Waker::noop());
@@ -426,7 +433,12 @@ impl Wire {
             tag::NOTIFICATION => return Ok(Flow::Continue),
             tag::ERROR => {
                 let error = ServerError::parse(body);
-                if error.is_fatal() || !self.is_open {
+                if error.code().is_empty() {
+                    return Err(ClientError::Protocol(
+                        "the server reports an error without a code".to_owned(),
+                    ));
+                }
+                if error.is_fatal() || !self.is_logged_in {
                     return Err(ClientError::Server(Box::new(error)));
                 }
             }
@@ -477,7 +489,7 @@ impl Wire {
 /// Says goodbye to the server if that does not take waiting.
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.failure.is_none() && self.owed.is_empty() && self.is_open {
+        if self.failure.is_none() && self.owed.is_empty() && self.is_logged_in {
             frontend::terminate(self.output());
             let _ = self.poll_write(&mut Context::from_waker(Waker::noop()));
         }

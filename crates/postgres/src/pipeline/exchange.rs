@@ -34,10 +34,13 @@ pub(super) struct Exchange<'a, 'q> {
     /// End of the previous query, or the start of the batch.
     last: Option<Instant>,
     outcome: Result<()>,
+    /// True between the BindComplete of the current step and its end: only then it has rows.
+    is_bound: bool,
     is_first_row: bool,
     /// Failure to decode a row of the current query. The server goes on meanwhile.
     decoding: Result<()>,
     has_begin_failed: bool,
+    has_failed_at_end: bool,
     has_dropped_statements: bool,
     has_ended: bool,
     replayed: Option<u64>,
@@ -59,9 +62,11 @@ impl<'a, 'q> Exchange<'a, 'q> {
             watch: Stopwatch::new(since.is_some()),
             last: since,
             outcome: Ok(()),
+            is_bound: false,
             is_first_row: true,
             decoding: Ok(()),
             has_begin_failed: false,
+            has_failed_at_end: false,
             has_dropped_statements: false,
             has_ended: false,
             replayed: None,
@@ -75,9 +80,12 @@ impl<'a, 'q> Exchange<'a, 'q> {
             return Err("the server sends an answer that nobody asked for".to_owned());
         };
         match (message.tag, kind) {
-            (tag::ROW, StepKind::Query(place)) => self.take_row(place, message.body)?,
-            (tag::ROW, StepKind::Control(control, _)) => self.take_control_row(control, message.body)?,
-            (tag::BIND_COMPLETE | tag::CLOSE_COMPLETE, _) => {}
+            (tag::ROW, StepKind::Query(place)) if self.is_bound => self.take_row(place, message.body)?,
+            (tag::ROW, StepKind::Control(control, _)) if self.is_bound => {
+                self.take_control_row(control, message.body)?;
+            }
+            (tag::BIND_COMPLETE, _) => self.is_bound = true,
+            (tag::CLOSE_COMPLETE, _) => {}
             (tag::PARSE_COMPLETE, _) => self.steps[self.current].is_parsed = true,
             (tag::ROW_DESCRIPTION, StepKind::Query(place) | StepKind::Cursor(place)) => {
                 self.take_columns(place, row_description(message.body)?);
@@ -87,9 +95,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
             }
             (tag::ERROR, _) => self.fail(&ServerError::parse(message.body)),
             (tag::READY, StepKind::Sync) => self.current += 1,
-            (tag::COMMAND_COMPLETE | tag::EMPTY_QUERY, kind) if kind != StepKind::Sync => {
-                self.end_step(message)
-            }
+            (tag::COMMAND_COMPLETE | tag::EMPTY_QUERY, _) if self.is_bound => self.end_step(message),
             (tag::COPY_IN, _) => return Ok(Flow::RefuseCopy),
             (tag::COPY_OUT, StepKind::Query(_)) => {
                 let problem = "COPY … TO STDOUT is not supported; a stream returns the rows of a SELECT";
@@ -177,6 +183,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
 
     /// Ends the current step, which succeeded.
     fn end_step(&mut self, message: Message<'_>) {
+        self.is_bound = false;
         let kind = self.steps[self.current].kind;
         match kind {
             StepKind::Query(place) => {
@@ -190,6 +197,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
                 self.has_ended = message.is_command(command);
                 // The server answers ROLLBACK to the COMMIT of a transaction that has failed.
                 if !self.has_ended {
+                    self.has_failed_at_end = self.outcome.is_ok();
                     self.first(Err(Error::new(ErrorDetail::TransactionEnded)));
                 }
                 self.current += 1;
@@ -203,6 +211,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
         self.last = timing.map(|(_, now)| now).or(self.last);
         self.watch = Stopwatch::new(self.last.is_some());
         self.is_first_row = true;
+        self.is_bound = false;
         let step = &mut self.steps[self.current];
         let decoding = std::mem::replace(&mut self.decoding, Ok(()));
         let query = &mut *self.queries[place];
@@ -228,10 +237,13 @@ impl<'a, 'q> Exchange<'a, 'q> {
             kind => {
                 self.has_begin_failed |=
                     matches!(kind, StepKind::Control(Control::Begin, _) | StepKind::Fence);
+                self.has_failed_at_end |=
+                    matches!(kind, StepKind::Control(Control::End, _)) && self.outcome.is_ok();
                 Err(server_error(error))
             }
         };
         self.first(error);
+        self.is_bound = false;
         self.decoding = Ok(());
         while self.steps.get(self.current).is_some_and(|step| step.kind != StepKind::Sync) {
             self.current += 1;
@@ -269,8 +281,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
         if let Err(failure) = received
             && !self.has_ended
         {
-            let may_be_committed =
-                self.outcome.is_ok() && framing.end == Some(End::Commit) && !framing.read_only;
+            let may_be_committed = self.outcome.is_ok() && commits_writes(framing);
             let mut error = convert(failure);
             if may_be_committed && matches!(error.detail(), ErrorDetail::Lost) {
                 error = Error::new(ErrorDetail::CommitUnknown).with_source(error);
@@ -292,7 +303,16 @@ impl<'a, 'q> Exchange<'a, 'q> {
                 self.outcome = self.outcome.map_err(Error::into_refused_write);
             }
         }
-        PipelineResult { outcome: self.outcome, replayed: self.replayed, position: self.position }
+        if self.has_ended && commits_writes(framing) {
+            // A row that does not decode: its transaction is committed all the same.
+            self.outcome = self.outcome.map_err(Error::after_commit);
+        }
+        PipelineResult {
+            outcome: self.outcome,
+            replayed: self.replayed,
+            position: self.position,
+            has_failed_at_end: self.has_failed_at_end,
+        }
     }
 }
 
@@ -307,6 +327,11 @@ fn with_count(error: Error, sql: &str, given: usize) -> Error {
         true => Error::parameter_count(given, used).with_source(error),
         false => error,
     }
+}
+
+/// Returns whether a pipeline commits a transaction that may have written.
+pub(super) fn commits_writes(framing: TransactionFraming) -> bool {
+    framing.end == Some(End::Commit) && !framing.read_only && framing.begin.is_none_or(Begin::is_write)
 }
 
 /// Checks the columns of a result, and finds those to sample.

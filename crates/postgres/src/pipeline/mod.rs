@@ -7,6 +7,7 @@ mod exchange;
 mod request;
 mod statement;
 mod step;
+mod times;
 
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use super::client::TransactionStatus;
 use super::error::convert;
 use super::row::values;
 use super::types::Columns;
-use exchange::Exchange;
+use exchange::{Exchange, commits_writes};
 pub(super) use exchange::check_and_sample;
 use request::Encoder;
 pub(super) use request::oid_of;
@@ -31,6 +32,7 @@ pub(super) use statement::StatementCache;
 use statement::{Prepared, types_of};
 pub(super) use step::Step;
 use step::{DecodedLater, Form, StepKind};
+pub(super) use times::Sampler;
 
 /// The result of a pipeline, besides the rows.
 #[derive(Debug)]
@@ -39,11 +41,13 @@ pub(super) struct PipelineResult {
     pub(super) replayed: Option<u64>,
     /// LSN and timeline after the commit.
     pub(super) position: Option<(u64, u32)>,
+    /// True if all statements succeeded, and the error is that of the end of the transaction.
+    pub(super) has_failed_at_end: bool,
 }
 
 impl From<Error> for PipelineResult {
     fn from(error: Error) -> Self {
-        Self { outcome: Err(error), replayed: None, position: None }
+        Self { outcome: Err(error), replayed: None, position: None, has_failed_at_end: false }
     }
 }
 
@@ -59,10 +63,15 @@ impl Connection {
         framing: TransactionFraming,
         since: Option<Instant>,
     ) -> Executed<B> {
-        let PipelineResult { outcome, replayed, position } =
-            self.run(&mut queries(&mut batch), framing, since).await;
-        self.moved |= outcome.as_ref().is_err_and(Error::is_connect);
-        Executed { batch: Some(batch), outcome, replayed, position: position.map(|at| self.position(at)) }
+        let result = self.run(&mut queries(&mut batch), framing, since).await;
+        self.moved |= result.outcome.as_ref().is_err_and(Error::is_connect);
+        Executed {
+            batch: Some(batch),
+            outcome: result.outcome,
+            replayed: result.replayed,
+            position: result.position.map(|at| self.position(at)),
+            failed_at_end: result.has_failed_at_end,
+        }
     }
 
     pub(super) fn position(&self, (lsn, timeline): (u64, u32)) -> Position {
@@ -79,7 +88,9 @@ impl Connection {
         if let Err(error) = self.check_decimals(queries).await {
             return error.into();
         }
-        if let Err(error) = self.send(queries, framing) {
+        let is_timed_batch = since.is_some() && queries.len() > 1;
+        let is_measured = is_timed_batch && self.sampler.measures(queries, &mut self.statements);
+        if let Err(error) = self.send(queries, framing, is_measured) {
             return error.into();
         }
         let mut exchange = Exchange::new(&mut self.steps, &self.types, queries, since);
@@ -88,9 +99,19 @@ impl Connection {
         let mut result = exchange.finish(received, framing, self.pooler.as_ref());
         if result.outcome.is_ok() && self.steps.iter().any(|step| step.later.is_some()) {
             // Boxed: it is rare, and would enlarge the future of every pipeline.
-            result.outcome = Box::pin(self.decode_later(queries)).await;
+            let decoded = Box::pin(self.decode_later(queries)).await;
+            result.outcome = match commits_writes(framing) {
+                true => decoded.map_err(Error::after_commit),
+                false => decoded,
+            };
+        }
+        if is_timed_batch && !is_measured && result.outcome.is_ok() {
+            self.sampler.divide(queries, &self.steps);
         }
         self.keep_statements(queries);
+        if is_measured && result.outcome.is_ok() {
+            self.sampler.learn(queries, &mut self.statements);
+        }
         if has_dropped_statements || result.outcome.as_ref().is_err_and(Error::is_stale_plan) {
             self.statements.forget();
             self.decimal_types.clear();
@@ -102,7 +123,12 @@ impl Connection {
     }
 
     /// Writes the requests of a pipeline into the output. After an error nothing of them is left there.
-    fn send(&mut self, queries: &mut [&mut dyn Query], framing: TransactionFraming) -> Result<()> {
+    fn send(
+        &mut self,
+        queries: &mut [&mut dyn Query],
+        framing: TransactionFraming,
+        is_measured: bool,
+    ) -> Result<()> {
         // Statements of an abandoned pipeline, of which nobody knows whether the server has them.
         for step in self.steps.drain(..) {
             if let Form::Preparing(name) = step.form {
@@ -117,6 +143,7 @@ impl Connection {
             statements: &mut self.statements,
             steps: &mut self.steps,
             prepares: self.prepares,
+            flushes: is_measured,
         };
         let encoded = encoder.pipeline(queries, framing, self.pooler.as_ref());
         match encoded {
@@ -142,15 +169,14 @@ impl Connection {
             }
             match (step.kind, step.columns) {
                 (StepKind::Query(place), Some(columns)) => {
-                    let fits = queries[place].columns();
                     let request = queries[place].request();
                     let parameters = types_of(request.values());
                     let sql = request.statement.sql(Dialect::Postgres);
-                    self.statements.keep(sql.into(), Prepared { name, parameters, columns, fits });
+                    self.statements.keep(sql.into(), Prepared::new(name, parameters, columns));
                 }
                 (StepKind::Control(_, sql), _) => {
                     let (parameters, columns) = (types_of(&[]), Columns::default());
-                    self.statements.keep(sql.into(), Prepared { name, parameters, columns, fits: None });
+                    self.statements.keep(sql.into(), Prepared::new(name, parameters, columns));
                 }
                 _ => self.statements.close(name),
             }
@@ -202,4 +228,8 @@ fn decode(later: &DecodedLater, columns: &Columns, query: &mut dyn Query) -> Res
     }
     query.touched(later.affected);
     Ok(())
+}
+
+fn sql_of<'q>(query: &'q mut dyn Query) -> &'q str {
+    query.request().statement.sql(Dialect::Postgres)
 }

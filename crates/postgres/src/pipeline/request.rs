@@ -8,9 +8,10 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::MAX_PREPARED_BYTES;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::Query;
-use tallybook_sql::transaction::{End, TransactionFraming};
+use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::{SqlType, Value};
 
+use super::exchange::commits_writes;
 use super::statement::StatementCache;
 use super::step::{Control, Form, Step, StepKind};
 use crate::client::{Wire, zero_in_text};
@@ -32,6 +33,8 @@ pub(super) struct Encoder<'c> {
     pub(super) steps: &'c mut Vec<Step>,
     /// False where statement names may belong to other programs.
     pub(super) prepares: bool,
+    /// True to have the answer to each statement sent at once, so that its time is known.
+    pub(super) flushes: bool,
 }
 
 impl Encoder<'_> {
@@ -64,10 +67,13 @@ impl Encoder<'_> {
                 let statement = &queries[place].request().statement;
                 return Err(error.with_statement(statement.sql(Dialect::Postgres)).at_position(place));
             }
+            if self.flushes {
+                frontend::flush(self.wire.output());
+            }
         }
         if let Some(end) = framing.end {
             self.control(Control::End, end.sql())?;
-            if end == End::Commit && !framing.read_only {
+            if commits_writes(framing) {
                 self.control(Control::Position, POSITION)?;
             }
         }
@@ -128,11 +134,16 @@ impl Encoder<'_> {
             }
             bind(self.wire, "", &prepared.name, values)?;
             execute(self.wire)?;
-            let columns = Some(prepared.columns.clone());
-            self.steps.push(Step { columns, ..Step::new(kind, Form::Prepared) });
+            let (columns, expected) = (Some(prepared.columns.clone()), prepared.expected);
+            self.steps.push(Step { columns, expected, ..Step::new(kind, Form::Prepared) });
             return Ok(());
         }
 
+        if request.statement.is_copy_over_connection() {
+            // The server would take what follows for rows.
+            let problem = "a COPY is no statement of a batch; a bulk load writes rows, a stream reads them";
+            return Err(Error::invalid_value("the statement", problem));
+        }
         check_count(sql, values.len())?;
         let form = if !self.prepares || sql.len() > MAX_PREPARED_BYTES {
             Form::Unnamed

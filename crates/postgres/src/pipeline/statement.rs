@@ -1,6 +1,7 @@
 //! The statements that are prepared on a connection.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use lru::LruCache;
 use postgres_types::Type;
@@ -24,9 +25,15 @@ pub(super) struct Prepared {
     pub(super) columns: Columns,
     /// Columns of the struct that its result was last checked against.
     pub(super) fits: Option<&'static [Column]>,
+    /// How long it took when it was measured.
+    pub(super) expected: Duration,
 }
 
 impl Prepared {
+    pub(super) fn new(name: Box<str>, parameters: ParameterTypes, columns: Columns) -> Self {
+        Self { name, parameters, columns, fits: None, expected: Duration::ZERO }
+    }
+
     /// Returns whether it was prepared for parameters of the types of these values.
     pub(super) fn takes(&self, values: &[Value]) -> bool {
         self.parameters.len() == values.len()
@@ -98,7 +105,7 @@ mod tests {
 
     fn prepared(cache: &mut StatementCache) -> Prepared {
         let name = cache.new_name();
-        Prepared { name, parameters: ParameterTypes::new(), columns: Columns::default(), fits: None }
+        Prepared::new(name, ParameterTypes::new(), Columns::default())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The parts of a pipeline, each with an answer of its own.
 
+use std::time::Duration;
+
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::query::Query;
 
@@ -14,6 +16,8 @@ pub(crate) struct Step {
     pub(super) is_parsed: bool,
     pub(super) columns: Option<Columns>,
     pub(super) later: Option<Box<DecodedLater>>,
+    /// How long the statement took when it was measured last.
+    pub(super) expected: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,7 @@ impl DecodedLater {
 
 impl Step {
     pub(super) fn new(kind: StepKind, form: Form) -> Self {
-        Self { kind, form, is_parsed: false, columns: None, later: None }
+        Self { kind, form, is_parsed: false, columns: None, later: None, expected: Duration::ZERO }
     }
 
     /// Returns the name that the step gives a statement with this text.

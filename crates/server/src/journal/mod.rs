@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tallybook::tables::{Filter, Repository};
+use tallybook::tables::{Filter, Repository, Table};
 use tallybook::{Database, Session, WriteSession, execute, now, optional, params};
 
 pub use entry::Entry;
@@ -106,8 +106,8 @@ pub(crate) struct Write<'a> {
     pub(crate) key: Option<&'a Key>,
 }
 
-/// Writes the row of a write and of its answer.
-pub(crate) async fn add(
+/// Writes the row of a write and of its answer, as the last statement of the transaction: it commits.
+pub(crate) async fn commit_with(
     session: &mut WriteSession,
     write: &Write<'_>,
     answer: &Answer,
@@ -124,7 +124,7 @@ pub(crate) async fn add(
         answer: write.key.map(|_| String::from_utf8_lossy(&answer.body).into_owned()),
         created_at: now(),
     };
-    Repository::<_, Entry>::new(session).create(&entry).await?;
+    session.run_last(Entry::insert(&entry)).await?;
     Ok(())
 }
 

@@ -79,6 +79,12 @@ pub enum ErrorDetail {
     TransactionControl(TransactionControl),
     /// The transaction ended before its session ended it.
     TransactionEnded,
+    /// The transaction was committed by its last batch.
+    Committed,
+    /// The last batch of a transaction was dropped while it ran, or failed in a way that leaves its commit open.
+    LastBatchUnknown,
+    /// The last batch of a transaction was to run inside a savepoint.
+    LastInSavepoint,
     /// A session was opened inside a write of the same task. The source lines of both, where known.
     NestedWrite { inner: Option<&'static Location<'static>>, outer: &'static Location<'static> },
     /// An earlier statement of the transaction failed.
@@ -128,6 +134,7 @@ impl ErrorDetail {
             ErrorDetail::Closed => ErrorKind::Closed,
             ErrorDetail::Lost => ErrorKind::ConnectionLost,
             ErrorDetail::CommitUnknown
+            | ErrorDetail::LastBatchUnknown
             | ErrorDetail::FileGone {
                 transaction: GoneTransaction::WithTheFile | GoneTransaction::Unknown,
                 ..
@@ -136,7 +143,10 @@ impl ErrorDetail {
             ErrorDetail::Decode { .. } => ErrorKind::Decode,
             ErrorDetail::Value { .. } => ErrorKind::InvalidValue,
             ErrorDetail::WriteInRead | ErrorDetail::WriteInStream => ErrorKind::ReadOnly,
-            ErrorDetail::TransactionControl(_) => ErrorKind::TransactionControl,
+            ErrorDetail::TransactionControl(_) | ErrorDetail::LastInSavepoint => {
+                ErrorKind::TransactionControl
+            }
+            ErrorDetail::Committed => ErrorKind::Committed,
             ErrorDetail::TransactionEnded => ErrorKind::TransactionEnded,
             ErrorDetail::NestedWrite { .. } => ErrorKind::NestedWrite,
             ErrorDetail::TransactionFailed { .. } | ErrorDetail::SnapshotEnded { .. } => {
@@ -194,6 +204,17 @@ impl fmt::Display for ErrorDetail {
             ErrorDetail::TransactionEnded => f.write_str(
                 "the transaction was over before its session ended it, so what it wrote may be kept in part; look for \
                  its rows before writing again",
+            ),
+            ErrorDetail::Committed => f.write_str(
+                "the transaction was committed by its last batch (run_last), so nothing can be added to it or undone",
+            ),
+            ErrorDetail::LastBatchUnknown => f.write_str(
+                "the end of the transaction's last batch (run_last) was not seen: the transaction may or may not have \
+                 happened; look for its rows on the primary (Database::read_primary) before writing again",
+            ),
+            ErrorDetail::LastInSavepoint => f.write_str(
+                "a savepoint is open, and the last batch of a transaction (run_last) would commit it, so this was not \
+                 sent; release the savepoint first",
             ),
             ErrorDetail::NestedWrite { inner, outer } => {
                 f.write_str("a write was begun")?;

@@ -73,6 +73,8 @@ pub enum ErrorKind {
     TransactionFailed,
     /// The transaction ended before its session ended it. Parts of it may be committed.
     TransactionEnded,
+    /// The transaction is committed already, so nothing can be added to it or undone.
+    Committed,
     /// A write was begun inside another write of the same task.
     NestedWrite,
     /// No server accepts writes.

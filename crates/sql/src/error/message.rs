@@ -28,7 +28,7 @@ impl Error {
             }
             detail => self.with_server_address(detail.to_string()),
         };
-        format!("{}{message}", self.row_prefix(None))
+        format!("{}{message}{}", self.row_prefix(None), self.commit_suffix())
     }
 
     /// Returns the message of one of Tallybook's own statements about the schema, without the statement and without
@@ -66,7 +66,13 @@ impl Error {
                 Ok(())
             }
             (None, detail) => write!(escaping, "{detail}"),
-        }
+        }?;
+        escaping.write_str(self.commit_suffix())
+    }
+
+    /// Returns the end of a message about a transaction that is committed although a call failed.
+    fn commit_suffix(&self) -> &'static str {
+        if self.0.is_committed { "; the transaction is committed all the same" } else { "" }
     }
 
     /// Returns the row in a result or a bulk load, as the start of a message.

@@ -44,6 +44,8 @@ struct Inner {
     /// Index in its batch of the statement that failed, counted from 0.
     position: Option<usize>,
     statement: Option<String>,
+    /// The transaction of the statement is committed.
+    is_committed: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -61,6 +63,7 @@ impl Error {
             server: None,
             position: None,
             statement: None,
+            is_committed: false,
             source: None,
         }))
     }
@@ -76,6 +79,13 @@ impl Error {
     #[doc(hidden)]
     pub fn with_statement(mut self, sql: &str) -> Self {
         self.0.statement.get_or_insert_with(|| one_line(sql));
+        self
+    }
+
+    /// Says that the transaction is committed all the same.
+    #[doc(hidden)]
+    pub fn after_commit(mut self) -> Self {
+        self.0.is_committed = true;
         self
     }
 
@@ -419,6 +429,14 @@ impl Error {
         self.kind() == ErrorKind::TransactionEnded
     }
 
+    /// Returns whether the transaction is committed although the call failed.
+    ///
+    /// That is so if the results of its last batch (`WriteSession::run_last`) were refused after the commit, and for
+    /// whatever is asked of its session after that batch. Do not write again.
+    pub fn is_committed(&self) -> bool {
+        self.0.is_committed || self.kind() == ErrorKind::Committed
+    }
+
     /// Returns whether a write was begun inside the closure of another
     /// `Database::write`, by the same task on the same database.
     ///
@@ -483,21 +501,22 @@ impl Error {
     /// full queue, a lost connection, a serialization failure, a deadlock, a locked file, a failover, or a table that
     /// was altered under a prepared statement.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.kind(),
-            ErrorKind::PoolTimeout
-                | ErrorKind::QueueFull
-                | ErrorKind::ConnectionLost
-                | ErrorKind::NoPrimary
-                | ErrorKind::Superseded
-                | ErrorKind::FallbackRefused
-                | ErrorKind::Locked
-                | ErrorKind::LockTimeout
-                | ErrorKind::SerializationFailure
-                | ErrorKind::Deadlock
-                | ErrorKind::StalePlan
-                | ErrorKind::StatementTimeout
-        )
+        !self.0.is_committed
+            && matches!(
+                self.kind(),
+                ErrorKind::PoolTimeout
+                    | ErrorKind::QueueFull
+                    | ErrorKind::ConnectionLost
+                    | ErrorKind::NoPrimary
+                    | ErrorKind::Superseded
+                    | ErrorKind::FallbackRefused
+                    | ErrorKind::Locked
+                    | ErrorKind::LockTimeout
+                    | ErrorKind::SerializationFailure
+                    | ErrorKind::Deadlock
+                    | ErrorKind::StalePlan
+                    | ErrorKind::StatementTimeout
+            )
     }
 }
 

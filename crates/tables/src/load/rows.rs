@@ -43,7 +43,7 @@ impl<T: Table> Batch for Rows<T> {
         }
     }
 
-    fn finish(self) -> tallybook_core::Result<ReadRows<T>> {
+    fn finish(&mut self) -> tallybook_core::Result<ReadRows<T>> {
         Ok(match self {
             Self::Whole(all) => ReadRows::Whole(all.finish()?),
             Self::Newest(all) => ReadRows::Newest(all.finish()?),

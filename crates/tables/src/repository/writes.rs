@@ -2,21 +2,16 @@
 
 use std::future::Future;
 
-use tallybook_core::{Batch, Row, Value, WriteSession, now, one, optional, params};
+use tallybook_core::{Batch, Value, WriteSession, now, one, optional, params};
 
 use super::{Delete, IdOf, Increment, Repository, Update};
 use crate::changes::{Assignments, Changes};
 use crate::error::{Error, Result};
 use crate::sql;
-use crate::table::{ColumnSet, Editable, Table, TableColumn};
+use crate::table::{ColumnSet, Editable, Table, TableColumn, encode_new};
 
 /// Maximum number of rows created in one round trip.
 const ROWS_PER_BATCH: usize = 1_000;
-
-/// Encodes a new row, and names the table in the error.
-fn row<T: Table>(new: &T::New) -> tallybook_core::Result<Vec<Value>> {
-    new.encode().map_err(|error| error.in_table(T::NAME))
-}
 
 impl<T: Table> Repository<'_, WriteSession, T> {
     /// Creates a row and returns it as stored. One statement.
@@ -28,7 +23,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     pub fn create(&mut self, new: &T::New) -> impl Future<Output = Result<T>> + Send {
         let statements = T::statements();
         let call = self.call_site_or(|| statements.create_many::<T>());
-        let query = one(&*statements.insert, row::<T>(new)).called(call);
+        let query = one(&*statements.insert, encode_new::<T>(new)).called(call);
         async move { Ok(self.session.run(query).await?) }
     }
 
@@ -40,7 +35,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
     pub fn create_many(&mut self, new: &[T::New]) -> impl Future<Output = Result<Vec<T>>> + Send {
         let call = self.call_site();
         async move {
-            let values = new.iter().map(row::<T>).collect::<Result<Vec<_>, _>>()?;
+            let values = new.iter().map(encode_new::<T>).collect::<Result<Vec<_>, _>>()?;
             let mut created = Vec::with_capacity(new.len());
             let mut values = values.into_iter().peekable();
             while values.peek().is_some() {
@@ -83,7 +78,7 @@ impl<T: Table> Repository<'_, WriteSession, T> {
         let names = unique.names();
         let statement =
             T::statements().upserts.get(names.join(", ").as_str(), || sql::upsert::<T>(&names).into());
-        let values = row::<T>(new).map(|mut values| {
+        let values = encode_new::<T>(new).map(|mut values| {
             if T::TOUCH {
                 values.push(Value::Timestamp(now()));
             }

@@ -91,6 +91,33 @@ impl Program {
         futures_util::future::join_all(entries).await.into_iter().sum()
     }
 
+    /// Writes one whole transaction for each row, of many tasks, which share transactions, and of sessions in between.
+    async fn whole_at_once(&self, tasks: i64, each: i64) -> usize {
+        let entries = (0..tasks).map(async |task| {
+            let mut refused = 0;
+            for number in 0..each {
+                let number = 1_000 * (task + 1) + number;
+                let written = match task {
+                    0 => self.try_entry(number, 10).await,
+                    _ => self.try_whole_entry(number).await,
+                };
+                if let Err(error) = written {
+                    assert!(error.is_commit_unknown(), "{error}");
+                    refused += 1;
+                }
+            }
+            refused
+        });
+        futures_util::future::join_all(entries).await.into_iter().sum()
+    }
+
+    async fn try_whole_entry(&self, number: i64) -> Result<()> {
+        let insert = move || execute("INSERT INTO entries (part_of) VALUES ($1)", params![number]);
+        self.db.write_batch_then(insert(), move |_| Ok::<_, tallybook::Error>((insert(), ()))).await?;
+        self.acknowledge(&format!("SELECT count(*) = {PARTS} FROM entries WHERE part_of = {number}"));
+        Ok(())
+    }
+
     async fn upgrade(&self, target: Target) -> Result<()> {
         Migrator::new(&self.db, REVISIONS).upgrade(&target).await.map(drop)
     }
@@ -119,6 +146,19 @@ async fn program() {
         "several at once" => {
             program.make_flushes_slow();
             assert_eq!(program.several_at_once(6, 6).await, 0);
+        }
+        "whole at once" => {
+            program.make_flushes_slow();
+            assert_eq!(program.whole_at_once(8, 6).await, 0);
+        }
+        "whole, and a flush that fails" => {
+            program.entry(1).await;
+            // A reader stays open, so that the log is not checkpointed when the writer is replaced.
+            crate::support::read::<(i64,)>(&program.db, "SELECT id FROM entries").await;
+            program.make_flushes_slow();
+            program.let_a_flush_fail();
+            assert!(program.whole_at_once(4, 8).await >= 1);
+            program.try_whole_entry(9).await.unwrap();
         }
         "bulk loads" => {
             for load in 0..3 {
@@ -291,6 +331,18 @@ fn commits_that_share_a_flush_outlast_a_power_failure() {
     // How many commits share one flush depends on the machine; the log's own tests prove that they do.
     assert!(flushes <= 35, "{flushes} flushes behind the first of 36 commits");
     watched.check_all(60);
+}
+
+#[test]
+fn whole_transactions_that_share_a_commit_outlast_a_power_failure() {
+    let watched = Watched::new("whole at once");
+    assert_eq!(watched.promises.len(), 48);
+    watched.check_all(60);
+}
+
+#[test]
+fn whole_transactions_go_on_after_a_flush_that_failed_and_outlast_a_power_failure() {
+    Watched::new("whole, and a flush that fails").check_all(60);
 }
 
 #[test]

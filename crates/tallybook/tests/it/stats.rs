@@ -5,7 +5,7 @@ use std::time::Duration;
 use tallybook::{AcquireStep, CloseReason, Database, PoolStatus};
 use tallybook_testkit::{Mode, Proxy, postgres};
 
-use crate::support::{open_with, read, try_read};
+use crate::support::{eventually, open_with, read, try_read};
 
 fn readers(db: &Database) -> PoolStatus {
     db.pools().pop().unwrap()
@@ -32,6 +32,7 @@ tallybook_testkit::both_dialects! {
         drop(kept);
         assert_eq!((readers(&db).in_use, readers(&db).idle, readers(&db).overflow), (1, 1, 1));
         drop(over);
+        eventually("one of them lingers and is closed", async || readers(&db).idle == 1).await;
         let status = readers(&db);
         assert_eq!((status.in_use, status.idle, status.overflow, status.waiting), (0, 1, 0, 0));
         let after = status.totals;

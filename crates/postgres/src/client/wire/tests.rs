@@ -21,6 +21,7 @@ fn runtime() -> Runtime {
 fn pair() -> (Wire, UnixStream) {
     let (client, server) = UnixStream::pair().unwrap();
     let mut wire = Wire::new(Stream::Unix(client), "test:5432".to_owned());
+    wire.set_logged_in();
     wire.set_open();
     (wire, server)
 }

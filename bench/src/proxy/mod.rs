@@ -1,8 +1,10 @@
-//! A proxy on loopback that counts what goes through it.
+//! A proxy on loopback to a PostgreSQL server, which counts the bytes and messages that pass.
+
+mod messages;
+mod passed;
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,24 +13,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use messages::Messages;
+pub(crate) use passed::{Direction, Passed};
+
 /// How long nothing may go through before the line counts as quiet.
 const QUIET: Duration = Duration::from_millis(100);
 const PATIENCE: u32 = 100;
 
 /// It ends when it is dropped; connections through it end when their sides do.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
-    bytes: Arc<AtomicU64>,
+    passed: Arc<Mutex<Passed>>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// To a port of this machine.
-    pub(super) async fn to(server: u16) -> Result<Self> {
+    /// To a port of this machine. Connections must not ask for TLS: its messages can't be told apart.
+    pub(crate) async fn to(server: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let bytes = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&bytes);
+        let passed = Arc::<Mutex<Passed>>::default();
+        let counted = Arc::clone(&passed);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let counted = Arc::clone(&counted);
@@ -38,25 +43,29 @@ impl Proxy {
                 });
             }
         });
-        Ok(Self { port, bytes, accepting })
+        Ok(Self { port, passed, accepting })
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Waits until nothing goes through; the bytes of both directions so far.
-    pub(super) async fn settled(&self) -> Result<u64> {
-        let mut before = self.bytes.load(Ordering::Relaxed);
+    /// Waits until nothing passes; returns all that passed so far.
+    pub(crate) async fn settled(&self) -> Result<Passed> {
+        let mut before = self.passed();
         for _ in 0..PATIENCE {
             sleep(QUIET).await;
-            let now = self.bytes.load(Ordering::Relaxed);
+            let now = self.passed();
             if now == before {
                 return Ok(now);
             }
             before = now;
         }
         bail!("the connections never came to rest")
+    }
+
+    fn passed(&self) -> Passed {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -66,28 +75,34 @@ impl Drop for Proxy {
     }
 }
 
-async fn join(client: TcpStream, server: u16, bytes: Arc<AtomicU64>) -> Result<()> {
+async fn join(client: TcpStream, server: u16, passed: Arc<Mutex<Passed>>) -> Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::try_join!(pass(from_client, to_server, &bytes), pass(from_server, to_client, &bytes))?;
+    tokio::try_join!(
+        pass(from_client, to_server, Direction::ToServer, &passed),
+        pass(from_server, to_client, Direction::ToClient, &passed)
+    )?;
     Ok(())
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    bytes: &AtomicU64,
+    direction: Direction,
+    passed: &Mutex<Passed>,
 ) -> Result<()> {
+    let mut messages = Messages::of(direction);
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
         if length == 0 {
             return Ok(to.shutdown().await?);
         }
-        bytes.fetch_add(length as u64, Ordering::Relaxed);
+        let kinds = messages.begun_in(&buffer[..length]);
+        passed.lock().unwrap_or_else(PoisonError::into_inner).add(direction, length, &kinds);
         to.write_all(&buffer[..length]).await?;
     }
 }
