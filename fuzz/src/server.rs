@@ -108,7 +108,7 @@ async fn work(connection: &mut Connection) {
     let _ = connection.script("SELECT 1; SELECT 2").await;
     let _ = connection.observe().await;
     let _ = connection.reset().await;
-    let _ = connection.clean(true).await;
+    let _ = connection.clean().await;
     let _ = connection.ping().await;
     let _ = (connection.is_closed(), connection.has_changed_settings());
 }

@@ -86,7 +86,7 @@ async fn a_pipeline_that_is_dropped_while_both_directions_are_full_leaves_nothin
         () = half => {}
     }
     // What is under way may take longer than the client waits for it; then the connection is given up.
-    if connection.clean(true).await.is_err() || connection.is_closed() {
+    if connection.clean().await.is_err() || connection.is_closed() {
         assert!(connection.is_closed());
         return;
     }

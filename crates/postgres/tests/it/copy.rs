@@ -250,7 +250,7 @@ async fn a_backend_that_ends_during_a_load_is_a_lost_connection() {
     assert_eq!(ask(&admin, kill).await, "1");
     let error = within("ending a load", load.finish()).await.unwrap_err();
     assert!(error.is_connection_lost(), "{error:?}");
-    let _ = within("cleaning", connection.clean(true)).await;
+    let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
     assert_eq!(ask(&admin, "SELECT count(*) FROM entries").await, "0");
 }

@@ -56,7 +56,7 @@ async fn everything_works(connection: &mut Connection, admin: &tokio_postgres::C
     let error =
         run(connection, execute("INSERT INTO notes VALUES (9, 'nine')", params![])).await.unwrap_err();
     assert!(error.is_read_only(), "{error:?}");
-    within("cleaning", connection.clean(true)).await.unwrap();
+    within("cleaning", connection.clean()).await.unwrap();
     let zone = one::<(String,)>("SELECT current_setting('timezone')", params![]);
     assert_eq!(run(connection, zone).await.unwrap().0, "UTC");
 
@@ -160,7 +160,7 @@ async fn a_backend_that_ends_behind_the_pooler_is_a_lost_connection() {
     assert_eq!(ask(&admin, kill).await, "1");
     let error = run(&mut connection, one::<(i64,)>("SELECT $1", params![1])).await.unwrap_err();
     assert!(error.is_connection_lost(), "{error:?}");
-    let _ = within("cleaning", connection.clean(false)).await;
+    let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn goes_on(connection: &mut Connection) {
 
 /// Rolls back what a failed statement left, and checks that the connection goes on.
 pub(crate) async fn recovers(connection: &mut Connection) {
-    within("cleaning", connection.clean(true)).await.unwrap_or_else(|error| panic!("not cleaned: {error:?}"));
+    within("cleaning", connection.clean()).await.unwrap_or_else(|error| panic!("not cleaned: {error:?}"));
     goes_on(connection).await;
 }
 

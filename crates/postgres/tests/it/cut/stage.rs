@@ -80,7 +80,7 @@ impl Stage {
             None => false,
         };
         self.drops += 1;
-        let cleaned = within("cleaning", self.connection.clean(work != Work::Single)).await;
+        let cleaned = within("cleaning", self.connection.clean()).await;
         if cleaned.is_err() || self.connection.is_closed() {
             assert!(self.connection.is_closed(), "{work:?} after {polls} polls: {cleaned:?}, and it is open");
             self.closed += 1;

@@ -76,7 +76,7 @@ impl Work {
                 if error.code() != Some("22012") {
                     return Err(error);
                 }
-                connection.clean(true).await?;
+                connection.clean().await?;
             }
             Work::Load => {
                 connection.execute((), writing(None), None).await.finish()?;
@@ -112,7 +112,7 @@ impl Work {
                 end?;
                 drop(rows);
                 assert!(taken == expected(3), "{taken:?}");
-                connection.clean(true).await?;
+                connection.clean().await?;
             }
             Work::Commit => {
                 connection
@@ -142,8 +142,8 @@ impl Work {
             }
             Work::Clean => {
                 connection.execute(insert("drops"), writing(None), None).await.finish()?;
-                connection.clean(true).await?;
-                connection.clean(false).await?;
+                connection.clean().await?;
+                connection.clean().await?;
             }
         }
         Ok(())

@@ -50,7 +50,7 @@ async fn ask_new(connection: &mut Connection) -> Result<Pairs, Error> {
 
 /// The connection is closed, or the next statement answers its own question.
 pub(super) async fn never_wrong(connection: &mut Connection, what: &str, end: End) {
-    let cleaned = within("cleaning", connection.clean(false)).await;
+    let cleaned = within("cleaning", connection.clean()).await;
     if connection.is_closed() {
         assert!(end != End::Harmless, "{what}: it is closed: {cleaned:?}");
         return;

@@ -21,7 +21,7 @@ async fn a_backend_that_is_terminated_while_idle_is_a_lost_connection() {
     terminate(&admin, pid).await;
     let error = notes(&mut connection).await.unwrap_err();
     assert!(error.is_connection_lost() && !error.is_commit_unknown(), "{error:?}");
-    let _ = within("cleaning", connection.clean(false)).await;
+    let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
 }
 
@@ -39,7 +39,7 @@ async fn a_backend_that_is_terminated_while_busy_is_a_lost_connection() {
     let (outcome, ()) = tokio::join!(sleep, kill);
     let error = outcome.unwrap_err();
     assert!(error.is_connection_lost(), "{error:?}");
-    let _ = within("cleaning", connection.clean(false)).await;
+    let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
 }
 
@@ -51,7 +51,7 @@ async fn a_backend_that_is_terminated_in_a_transaction_rolls_it_back() {
     terminate(&admin, pid).await;
     let error = within("committing", connection.commit()).await.unwrap_err();
     assert!(error.is_connection_lost() || error.is_commit_unknown(), "{error:?}");
-    let _ = within("cleaning", connection.clean(true)).await;
+    let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
     assert_eq!(ask(&admin, "SELECT count(*) FROM notes").await, "1");
 }
@@ -85,7 +85,7 @@ async fn a_server_that_restarts_is_a_lost_connection_and_takes_new_ones() {
     let error = within("committing", open.commit()).await.unwrap_err();
     assert!(error.is_connection_lost() || error.is_commit_unknown(), "{error:?}");
     for connection in [&mut idle, &mut open] {
-        let _ = within("cleaning", connection.clean(true)).await;
+        let _ = within("cleaning", connection.clean()).await;
         assert!(connection.is_closed());
     }
     let mut again = connect(&url).await;
@@ -139,7 +139,7 @@ async fn a_statement_that_waits_for_a_lock_can_be_dropped() {
         outcome = notes(&mut connection) => panic!("it did not wait: {outcome:?}"),
         () = eventually("it waits", async || ask(&admin, waiting).await == "1") => {}
     }
-    within("cleaning", connection.clean(false)).await.unwrap();
+    within("cleaning", connection.clean()).await.unwrap();
     assert!(connection.was_cancelled() && connection.is_closed(), "a cancel request may still arrive");
     eventually("it waits no longer", async || ask(&admin, waiting).await == "0").await;
     holder.batch_execute("ROLLBACK").await.unwrap();

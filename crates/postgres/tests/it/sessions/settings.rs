@@ -39,7 +39,7 @@ async fn another_encoding_is_an_error_or_read_right_and_never_garbled() {
         Ok((text,)) => assert_eq!(text, "caf\u{e9}"),
         Err(error) => assert!(error.is_decode() || error.is_connection_lost(), "{error:?}"),
     }
-    let _ = within("cleaning", connection.clean(false)).await;
+    let _ = within("cleaning", connection.clean()).await;
     if !connection.is_closed() {
         connection.reset().await.unwrap();
         let text = one::<(String,)>("SELECT 'caf' || chr(233)", params![]);

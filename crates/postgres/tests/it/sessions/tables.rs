@@ -123,7 +123,7 @@ async fn deallocated_statements_in_a_pipeline_are_stale_once() {
     connection.script("DEALLOCATE ALL").await.unwrap();
     let error = read(&mut connection, batch()).await.unwrap_err();
     assert!(error.is_stale_plan(), "{error:?}");
-    within("cleaning", connection.clean(true)).await.unwrap();
+    within("cleaning", connection.clean()).await.unwrap();
     assert_eq!(read(&mut connection, batch()).await.unwrap(), (one_note(), (1,)));
 }
 
