@@ -11,6 +11,8 @@
 mod csv_files;
 #[path = "../../crates/migrate/src/steps/tokens.rs"]
 mod script;
+#[path = "server.rs"]
+mod postgres_server;
 
 use tallybook::book::{Cursor, Execution, Portfolio, Position, Table, Trade};
 use tallybook::tables::{Aggregate, Include};
@@ -35,8 +37,8 @@ macro_rules! targets {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] =
-    targets![urls, csv, cursors, includes, tokens, scripts, fingerprints, reports];
+pub const TARGETS: [Target; 9] =
+    targets![urls, csv, cursors, includes, tokens, scripts, fingerprints, reports, server];
 
 /// What it shows of a URL is a URL that shows the same; what it says of none is one line.
 fn urls(data: &[u8]) {
@@ -118,6 +120,11 @@ struct PortfolioView {
     positions: Option<Vec<Position>>,
     #[many]
     trades: Option<Vec<TradeView>>,
+}
+
+/// A client neither panics nor hangs, whatever a server sends.
+fn server(data: &[u8]) {
+    postgres_server::serve(data);
 }
 
 /// What it says of an unknown path is one short line.

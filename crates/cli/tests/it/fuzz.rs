@@ -103,4 +103,5 @@ fuzzed! {
     an_sql_file_of_anybody_is_cut_into_its_statements: "scripts",
     a_statement_of_anybody_has_a_bounded_fingerprint: "fingerprints",
     a_report_of_anybody_is_read_or_refused: "reports",
+    a_server_of_anybody_is_believed_or_refused: "server",
 }
