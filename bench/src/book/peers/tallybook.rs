@@ -46,12 +46,11 @@ impl Tallybook {
 
     async fn write(&self, portfolio: PortfolioId) -> Result<Loads> {
         let trade = new_trade(portfolio)?;
-        let written = self.database.write(async |session| -> tallybook::book::Result<_> {
-            let trade = Trades::new(session).create(&trade).await?;
-            let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
-            Executions::new(session).create_many(&executions).await?;
-            Ok(())
-        });
+        let written =
+            self.database.write_batch_then(Trade::insert(&trade), |trade| -> tallybook::Result<_> {
+                let executions: Vec<_> = (0..written::PARTS).map(|_| new_execution(&trade)).collect();
+                Ok((Execution::insert_many(&executions), ()))
+            });
         written.await?;
         Ok(Answer::Written)
     }

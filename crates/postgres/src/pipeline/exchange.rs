@@ -148,11 +148,14 @@ impl<'a, 'q> Exchange<'a, 'q> {
             let source = &earlier[source];
             step.columns.clone_from(&source.columns);
             step.later = source.later.as_ref().map(|later| DecodedLater::boxed(later.columns.clone()));
-        } else if step.form != Form::Prepared {
-            return;
-        }
-        if let Some(columns) = &step.columns {
-            self.decoding = check_and_sample(columns, self.queries[place]);
+            if let Some(columns) = &step.columns {
+                self.decoding = check_and_sample(columns, self.queries[place]);
+            }
+        } else if step.form == Form::Prepared
+            && let Some(columns) = &step.columns
+        {
+            // Its columns were checked before it was sent.
+            sample(columns, self.queries[place]);
         }
     }
 
@@ -333,8 +336,14 @@ pub(super) fn commits_writes(framing: TransactionFraming) -> bool {
 pub(crate) fn check_and_sample(found: &[PgColumn], query: &mut dyn Query) -> Result<()> {
     let Some(expected) = query.columns() else { return Ok(()) };
     check_columns(query.request().statement.sql(Dialect::Postgres), found, expected)?;
+    sample(found, query);
+    Ok(())
+}
+
+/// Finds the columns whose values are sampled.
+fn sample(found: &[PgColumn], query: &mut dyn Query) {
+    let Some(expected) = query.columns() else { return };
     if let Some(sample) = &mut query.request().key_sample {
         sample.know(expected, |index| found[index].name.as_str());
     }
-    Ok(())
 }
