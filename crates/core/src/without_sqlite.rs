@@ -113,7 +113,7 @@ impl Connection {
         match self.0 {}
     }
 
-    pub async fn commit(&mut self) -> Result<Option<PendingFlush>> {
+    pub async fn commit(&mut self, _waiting: &Arc<AtomicUsize>) -> Result<Option<PendingFlush>> {
         match self.0 {}
     }
 

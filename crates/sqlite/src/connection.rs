@@ -1,5 +1,6 @@
 //! A connection to SQLite and its thread.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -190,19 +191,17 @@ impl Connection {
     }
 
     /// Commits. The next transaction may begin at once; this one is durable when the returned [`PendingFlush`] has completed.
-    /// Without one it is durable already.
-    pub async fn commit(&mut self) -> Result<Option<PendingFlush>> {
-        let commit = |sqlite: &mut Sqlite| {
+    /// Without one it is durable already: if no writer of `waiting` waits for the connection, the flush is done in the same
+    /// hop.
+    pub async fn commit(&mut self, waiting: &Arc<AtomicUsize>) -> Result<Option<PendingFlush>> {
+        let (durability, waiting) = (self.durability(), Arc::clone(waiting));
+        let commit = move |sqlite: &mut Sqlite| {
             check_transaction(sqlite)?;
-            sqlite.execute_batch("COMMIT").map_err(convert)
+            sqlite.execute_batch("COMMIT").map_err(convert)?;
+            durability.flush(waiting.load(Ordering::Relaxed) > 0)
         };
-        self.thread.call(commit).await??;
-        match (&self.log, &self.file) {
-            (Some(log), _) => Ok(Some(log.written())),
-            // SQLite has flushed it.
-            (None, Some(file)) => file.check_commit().map(|()| None),
-            (None, None) => Ok(None),
-        }
+        let flush = self.thread.call(commit).await??;
+        Ok(self.flush_of(flush))
     }
 
     /// Starts the flush of a commit, if it is due.
@@ -386,6 +385,8 @@ impl<T> PendingResult<T> {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
     use std::time::Instant;
 
     use tallybook_sql::driver::Role;
@@ -425,6 +426,11 @@ mod tests {
         (connection, before)
     }
 
+    /// A writer that waits, so that a flush is left to the caller.
+    fn waiting() -> Arc<AtomicUsize> {
+        Arc::new(AtomicUsize::new(1))
+    }
+
     /// Returns whether the check after the commit found the file elsewhere.
     fn is_of_a_commit(error: &Error) -> bool {
         matches!(error.detail(), ErrorDetail::FileGone { transaction: GoneTransaction::WithTheFile, .. })
@@ -456,7 +462,7 @@ mod tests {
         let framing = TransactionFraming { begin: Some(Begin::Write), ..TransactionFraming::default() };
         connection.execute(execute(insert, params![]), framing, Some(before)).await.outcome.unwrap();
         fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
-        let committed = connection.commit().await.unwrap();
+        let committed = connection.commit(&waiting()).await.unwrap();
         let flush = committed.expect("its flush was asked for");
         assert!(flush.wait().await.is_err_and(|error| is_of_a_commit(&error)));
     }
@@ -471,7 +477,7 @@ mod tests {
         // A flush fails on another connection; this one must not assume that its own would succeed.
         connection.file.as_ref().unwrap().flush_failed();
         assert!(!connection.is_closed(), "nobody has tried to flush here");
-        let committed = connection.commit().await.unwrap();
+        let committed = connection.commit(&waiting()).await.unwrap();
         let is_used_up = connection.sqlite.upgrade().unwrap().lock().unwrap().is_autocommit();
         assert!(is_used_up, "it can be given back before the flush");
         assert!(

@@ -3,6 +3,8 @@
 //! The pool opens connections through a [`Connector`] and executes batches on them:
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use tallybook_sql::driver::Role;
 //! use tallybook_sql::transaction::{Begin, TransactionFraming};
 //! use tallybook_sql::{execute, one, params};
@@ -18,7 +20,7 @@
 //! let write = TransactionFraming { begin: Some(Begin::Write), ..TransactionFraming::default() };
 //! let insert = execute("INSERT INTO notes (title) VALUES ($1)", params!["first"]);
 //! assert_eq!(connection.execute(insert, write, None).await.finish()?, 1);
-//! connection.commit().await?;
+//! connection.commit(&Arc::default()).await?;
 //!
 //! let read = TransactionFraming { read_only: true, ..TransactionFraming::default() };
 //! let count = one::<(i64,)>("SELECT count(*) FROM notes", params![]);

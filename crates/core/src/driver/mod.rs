@@ -330,11 +330,14 @@ impl Connection {
         self.judged(position, false)
     }
 
-    /// Commits. On PostgreSQL the log position is queried in the same round trip.
-    pub async fn commit(&mut self) -> Result<Commit> {
+    /// Commits. On PostgreSQL the log position is queried in the same round trip; on SQLite `waiting` is the number of
+    /// writers that wait for the connection.
+    pub async fn commit(&mut self, waiting: &Arc<AtomicUsize>) -> Result<Commit> {
         self.in_flight = true;
         let result = match &mut self.link {
-            Link::Sqlite(connection) => connection.commit().await.map(|sync| Commit { position: None, sync }),
+            Link::Sqlite(connection) => {
+                connection.commit(waiting).await.map(|sync| Commit { position: None, sync })
+            }
             Link::Postgres(connection) => {
                 connection.commit().await.map(|position| Commit { position, sync: None })
             }

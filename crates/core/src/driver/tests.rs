@@ -1,6 +1,8 @@
 //! Statements that end a transaction themselves. Sessions refuse to send them; the connection is the second
 //! line of defence.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::Role;
@@ -62,7 +64,7 @@ both_dialects! {
         connection.clean().await.unwrap();
         assert!(connection.is_clean());
         run(&mut connection, &[INSERT], BEGINS).await.unwrap();
-        let _ = connection.commit().now_or_never();
+        let _ = connection.commit(&Arc::default()).now_or_never();
         connection.clean().await.unwrap();
         assert!(connection.is_clean());
         run(&mut connection, &["DELETE FROM notes"], BEGINS).await.unwrap();
@@ -90,7 +92,7 @@ both_dialects! {
         let mut connection = with_notes(url).await;
         run(&mut connection, &[INSERT], BEGINS).await.unwrap();
         connection.script("COMMIT").await.unwrap_or_else(|error| assert!(error.is_transaction_ended()));
-        assert!(connection.commit().await.is_err_and(|error| error.is_transaction_ended()));
+        assert!(connection.commit(&Arc::default()).await.is_err_and(|error| error.is_transaction_ended()));
         connection.clean().await.unwrap();
         assert!(is_kept(&mut connection).await);
     }

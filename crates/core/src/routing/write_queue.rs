@@ -43,6 +43,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Returns whether nobody has taken the transaction.
+    pub(crate) fn is_waiting(&self) -> bool {
+        lock(&self.queue.waiting).iter().any(|(number, _)| *number == self.number)
+    }
+
     /// Withdraws the transaction. Returns false if somebody has taken it.
     pub(crate) fn leave(&self) -> bool {
         let mut waiting = lock(&self.queue.waiting);

@@ -138,11 +138,15 @@ impl SessionConnection {
     }
 
     /// Commits; see [`WriteSession::commit`](super::WriteSession::commit).
-    pub(super) async fn commit(&mut self, call: CallSite) -> Result<Option<Position>> {
+    pub(super) async fn commit(
+        &mut self,
+        waiting: &Arc<AtomicUsize>,
+        call: CallSite,
+    ) -> Result<Option<Position>> {
         self.counts.round_trips += 1;
         let mut in_flight = InFlight(self.recorder.as_deref_mut());
         in_flight.sent_text("COMMIT", call);
-        let result = match self.pooled.commit().await {
+        let result = match self.pooled.commit(waiting).await {
             Ok(commit) => {
                 // The next writer may begin, so that one flush serves both. A connection that will be closed
                 // stays in use until the flush, because SQLite deletes the log with the last connection.

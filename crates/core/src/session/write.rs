@@ -315,7 +315,7 @@ impl WriteSession {
         }
         let node = self.connection.pooled.node();
         self.check_primary()?;
-        let committed = self.connection.commit(call).await;
+        let committed = self.connection.commit(self.router.waiting_writers(), call).await;
         match &committed {
             Ok(position) => self.router.record_commit(node, *position),
             Err(error) if error.is_commit_unknown() => self.router.report_failure(node, error),

@@ -193,19 +193,22 @@ impl Database {
         let router = self.router();
         let place = router.write_queue().join(transaction);
         let deadline = router.acquire_deadline();
-        let acquired = tokio::select! {
-            biased;
-            ended = &mut answer => return ended.map_err(|_| Error::new(ErrorDetail::Lost)),
-            acquired = router.write(caller, deadline) => acquired,
-        };
-        match acquired {
-            Ok(connection) => {
-                // Those who are about to join have their turn first.
-                yield_now().await;
-                self.lead(connection).await;
+        // Those before it may fill a group by themselves.
+        while place.is_waiting() {
+            let acquired = tokio::select! {
+                biased;
+                ended = &mut answer => return ended.map_err(|_| Error::new(ErrorDetail::Lost)),
+                acquired = router.write(caller, deadline) => acquired,
+            };
+            match acquired {
+                Ok(connection) => {
+                    // Those who are about to join have their turn first.
+                    yield_now().await;
+                    self.lead(connection).await;
+                }
+                Err(error) if place.leave() => return Err(error),
+                Err(_) => {}
             }
-            Err(error) if place.leave() => return Err(error),
-            Err(_) => {}
         }
         answer.await.map_err(|_| Error::new(ErrorDetail::Lost))
     }
@@ -252,6 +255,9 @@ impl Record {
             Some(_) => return,
             None => None,
         };
+        if ended.parts.began.is_none() {
+            return;
+        }
         let mut ran: Duration = total(&mut queries(&mut ended.parts.first));
         if let Some(second) = &mut ended.parts.second {
             let mut sent = queries(second);

@@ -215,6 +215,24 @@ async fn a_whole_transaction_that_waits_too_long_is_withdrawn() {
     assert_eq!(read::<(i64,)>(&db, "SELECT id FROM notes ORDER BY id").await, [(1,), (3,)]);
 }
 
+/// More than a group takes.
+#[tokio::test]
+async fn everyone_in_a_long_queue_has_a_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = with_notes(&format!("sqlite:///{}", directory.path().join("long.db").display())).await;
+    let held = db.begin().await.unwrap();
+    let mut writers: Vec<_> =
+        (1..=150_i64).map(|id| Box::pin(db.write_batch(insert(id, &format!("note {id}"))))).collect();
+    for writer in &mut writers {
+        assert!(polled(1, writer).await.is_none(), "it waits");
+    }
+    drop(held);
+    for writer in futures_util::future::join_all(writers).await {
+        assert_eq!(writer.unwrap().into_value(), 1);
+    }
+    assert_eq!(count_notes(&db).await, 150);
+}
+
 #[tokio::test]
 async fn the_whole_transactions_that_wait_for_one_writer_share_a_commit() {
     let directory = tempfile::tempdir().unwrap();
