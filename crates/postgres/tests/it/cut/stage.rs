@@ -126,7 +126,7 @@ impl Stage {
                 }
             }
             self.check_sessions().await;
-            pieces = &PIECES[2..];
+            pieces = &PIECES[3..];
         }
         self.check_rows().await;
     }
