@@ -11,7 +11,7 @@ use std::time::Instant;
 use tallybook_sql::driver::{Executed, Loaded, Page, Role};
 use tallybook_sql::error::Result;
 use tallybook_sql::file_access::{FileAccess, SqliteLocation};
-use tallybook_sql::grouped_transaction::GroupedTransaction;
+use tallybook_sql::grouped_transaction::{GroupedTransaction, TransactionEnd};
 use tallybook_sql::query::{All, Batch};
 use tallybook_sql::row::Row;
 use tallybook_sql::transaction::TransactionFraming;
@@ -28,9 +28,11 @@ never!(Connector, Connection, Load, PendingFlush);
 
 pub type Members = Vec<Box<dyn GroupedTransaction>>;
 
-pub struct UnflushedGroup {
-    pub(crate) members: Members,
-    pub(crate) flush: PendingFlush,
+#[derive(Default)]
+pub struct ExecutedGroup {
+    pub(crate) ended: Vec<(Box<dyn GroupedTransaction>, TransactionEnd)>,
+    pub(crate) unflushed: Members,
+    pub(crate) flush: Option<PendingFlush>,
 }
 
 /// A process that has a file open.
@@ -103,11 +105,7 @@ impl Connection {
         match self.0 {}
     }
 
-    pub async fn execute_group(
-        &mut self,
-        _members: Members,
-        _waiting: &Arc<AtomicUsize>,
-    ) -> Option<UnflushedGroup> {
+    pub async fn execute_group(&mut self, _members: Members, _waiting: &Arc<AtomicUsize>) -> ExecutedGroup {
         match self.0 {}
     }
 

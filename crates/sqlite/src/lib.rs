@@ -76,7 +76,7 @@ pub use tallybook_sql::file_access as config;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use group::{Members, UnflushedGroup};
+pub use group::{ExecutedGroup, Members};
 pub use load::Load;
 pub use lock_holders::{Process, lock_holders, log_readers};
 pub use scratch::{Scratch, ScratchStop, ScratchWork};

@@ -253,22 +253,21 @@ impl Connection {
         (executed, commit)
     }
 
-    /// Runs and commits the transactions of several callers of an SQLite database, and tells each how it ended. Those that
-    /// are returned are still to be flushed, while the connection is free. Must be awaited to its end. On PostgreSQL
-    /// nobody forms groups.
+    /// Runs and commits the transactions of several callers of an SQLite database; on PostgreSQL nobody forms groups. Must
+    /// be awaited to its end.
     pub(crate) async fn execute_group(
         &mut self,
         members: sqlite::Members,
         waiting: &Arc<AtomicUsize>,
-    ) -> Option<sqlite::UnflushedGroup> {
+    ) -> sqlite::ExecutedGroup {
         self.in_flight = true;
         self.was_used = true;
-        let unflushed = match &mut self.link {
+        let group = match &mut self.link {
             Link::Sqlite(connection) => connection.execute_group(members, waiting).await,
-            Link::Postgres(_) => None,
+            Link::Postgres(_) => sqlite::ExecutedGroup::default(),
         };
         self.in_flight = false;
-        unflushed
+        group
     }
 
     /// Returns whether the server refuses writes of a statement sent outside a read-only transaction.

@@ -218,13 +218,18 @@ impl Database {
             return;
         }
         let group = async move {
-            let Some(unflushed) = connection.execute_group(members, router.waiting_writers()).await else {
-                return;
-            };
-            // The next writers begin while these are flushed.
-            connection.release();
-            for member in unflushed.members {
-                let flushed = unflushed.flush.clone().wait().await;
+            let group = connection.execute_group(members, router.waiting_writers()).await;
+            // The next writers begin before the callers are told, and while the rest is flushed. A connection that will be
+            // closed stays in use until the flush, because SQLite deletes the log with the last connection.
+            if group.flush.is_none() || !connection.has_session_state() {
+                connection.release();
+            }
+            for (member, end) in group.ended {
+                member.end(end);
+            }
+            let Some(flush) = group.flush else { return };
+            for member in group.unflushed {
+                let flushed = flush.clone().wait().await;
                 member.end(flushed.map_or_else(TransactionEnd::Failed, |()| TransactionEnd::Committed));
             }
         };

@@ -12,7 +12,7 @@ use tallybook_sql::lock::lock;
 
 use super::error::{ClientError, ServerError};
 use super::message::{ColumnDescription, Message, Parts, parameter_types, row_description, tag};
-use super::wire::{Flow, Protocol, TransactionStatus, Wire};
+use super::wire::{Flow, TransactionStatus, Wire};
 
 const SYNTAX_ERROR: &str = "42601";
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
@@ -23,6 +23,15 @@ pub(crate) struct Client {
     wire: Arc<Mutex<Wire>>,
     key: CancelKey,
     is_encrypted: bool,
+}
+
+/// The protocol of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// A Query message.
+    Simple,
+    /// Messages that a Sync ends.
+    Extended,
 }
 
 /// The identity of a session in a cancel request.
@@ -117,7 +126,7 @@ impl Client {
             return Err(zero_in_text());
         }
         match protocol {
-            Protocol::Simple => wire.owe(Protocol::Simple),
+            Protocol::Simple => wire.owe(),
             Protocol::Extended => wire.sync(),
         }
         Ok(())

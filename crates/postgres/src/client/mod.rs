@@ -17,9 +17,9 @@ mod verifier;
 mod wire;
 
 pub(crate) use cancel::cancel;
-pub(crate) use client::{Client, TextRow, WeakClient, zero_in_text};
+pub(crate) use client::{Client, Protocol, TextRow, WeakClient, zero_in_text};
 pub(crate) use error::{ClientError, ServerError};
 pub(crate) use message::{ColumnDescription, Malformed, Message, Parts, row_description, tag};
 pub(crate) use session::{Failure, open};
 pub(crate) use tls::{Tls, explain};
-pub(crate) use wire::{Flow, Protocol, TransactionStatus, Wire};
+pub(crate) use wire::{Flow, TransactionStatus, Wire};

@@ -12,7 +12,7 @@ use super::error::ClientError;
 use super::message::tag;
 use super::stream::{Stream, timed_out};
 use super::tls::{Tls, server_end_point};
-use super::wire::{Flow, Protocol, Wire};
+use super::wire::{Flow, Wire};
 use crate::config::{Host, PostgresTarget, Server, SslMode};
 
 /// A failed attempt to open a session.
@@ -89,7 +89,7 @@ async fn log_in(
     let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
     frontend::startup_message(parameters, wire.output())
         .map_err(|_| ClientError::Authentication("a name or an option has a zero byte".to_owned()))?;
-    wire.owe(Protocol::Simple);
+    wire.owe();
 
     let (mut key, mut is_logged_in) = (CancelKey::default(), false);
     loop {

@@ -4,7 +4,6 @@
 //! so dropping a future at any point leaves a connection that knows how many answers it is owed. They are read and thrown
 //! away before the next request's own.
 
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -29,15 +28,6 @@ const KEPT: usize = 64 << 10;
 const NO_ACTIVE_TRANSACTION: &str = "25P01";
 /// Sent to a server that waits for the data of a COPY.
 const NO_COPY: &str = "COPY as a statement is not supported; rows are loaded by a bulk load";
-
-/// The protocol of a request whose ReadyForQuery is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// A Query message.
-    Simple,
-    /// Messages that a Sync ends.
-    Extended,
-}
 
 /// The decision of an exchange about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +67,8 @@ pub(crate) struct Wire {
     input: Vec<u8>,
     /// Bytes of `input` that are read and not taken yet.
     unread: Range<usize>,
-    /// Requests whose ReadyForQuery has not come, in their order.
-    owed: VecDeque<Protocol>,
+    /// Number of requests whose ReadyForQuery has not come.
+    owed: usize,
     /// Those of them whose answers nobody waits for: the first ones.
     abandoned: usize,
     status: TransactionStatus,
@@ -108,7 +98,7 @@ impl Wire {
             write_failure: None,
             input: vec![0; INPUT],
             unread: 0..0,
-            owed: VecDeque::new(),
+            owed: 0,
             abandoned: 0,
             status: TransactionStatus::Idle,
             parameters: ParameterStatus::default(),
@@ -124,7 +114,7 @@ impl Wire {
     /// Begins an exchange: what is owed from before belongs to nobody. Fails if the connection is lost.
     pub(crate) fn begin(&mut self) -> Result<(), ClientError> {
         self.check_idle();
-        self.abandoned = self.owed.len();
+        self.abandoned = self.owed;
         self.had_no_transaction = false;
         match &self.failure {
             Some(failure) => Err(failure.again()),
@@ -139,25 +129,25 @@ impl Wire {
     }
 
     /// Expects the answer to a request, which must be in the output before anything is awaited.
-    pub(crate) fn owe(&mut self, protocol: Protocol) {
-        self.owed.push_back(protocol);
+    pub(crate) fn owe(&mut self) {
+        self.owed += 1;
     }
 
     /// Ends the requests so far with a Sync.
     pub(crate) fn sync(&mut self) {
         frontend::sync(self.output());
-        self.owe(Protocol::Extended);
+        self.owe();
     }
 
     /// Takes requests back, of which nothing was written: those behind the first `length` bytes of the output.
     pub(crate) fn take_back(&mut self, length: usize, owed: usize) {
         self.output.truncate(length);
-        self.owed.truncate(owed);
+        self.owed = owed;
     }
 
     /// Returns the number of answers that are owed.
     pub(crate) fn owed(&self) -> usize {
-        self.owed.len()
+        self.owed
     }
 
     /// Returns the server's transaction. Current if nothing is owed.
@@ -230,7 +220,7 @@ impl Wire {
 
     /// Takes what an idle server has sent: reports of settings, notices, its farewell. Anything else breaks the protocol.
     fn check_idle(&mut self) {
-        if !self.owed.is_empty() || self.failure.is_some() || !self.is_logged_in {
+        if self.owed > 0 || self.failure.is_some() || !self.is_logged_in {
             return;
         }
         let mut context = Context::from_waker(Waker::noop());
@@ -285,7 +275,7 @@ impl Wire {
                 // The server may have said why before it hung up.
                 self.write_failure = Some(error);
             }
-            if self.take_messages(take)? == Flow::Break || self.owed.is_empty() {
+            if self.take_messages(take)? == Flow::Break || self.owed == 0 {
                 return Poll::Ready(Ok(()));
             }
             if std::mem::take(&mut self.has_refused_copy) {
@@ -398,7 +388,7 @@ impl Wire {
             let body = self.unread.start + HEADER..self.unread.start + 1 + length;
             self.unread.start = body.end;
             match self.take_message(tag, body, take) {
-                Ok(Flow::Continue) if tag == tag::READY && self.owed.is_empty() => {
+                Ok(Flow::Continue) if tag == tag::READY && self.owed == 0 => {
                     // What follows was not asked for; the next request finds it.
                     return Ok(Flow::Continue);
                 }
@@ -443,9 +433,10 @@ impl Wire {
                 }
             }
             tag::READY => {
-                if self.owed.pop_front().is_none() {
+                if self.owed == 0 {
                     return Err(ClientError::Protocol("the server is ready without being asked".to_owned()));
                 }
+                self.owed -= 1;
                 self.status = match body {
                     b"I" => TransactionStatus::Idle,
                     b"T" => TransactionStatus::Open,
@@ -472,24 +463,18 @@ impl Wire {
         take(Message { tag, body }).map_err(ClientError::Protocol)
     }
 
-    /// Lets a COPY fail that waits for data. The server has ignored the Sync behind the statement meanwhile, so it needs
-    /// another.
+    /// Lets a COPY fail that waits for data: one of a script, since a pipeline refuses it by its text.
     fn refuse_copy(&mut self) {
-        let protocol = self.owed.front().copied();
         self.has_refused_copy = true;
-        let output = self.output();
         // The text has no zero byte.
-        let _ = frontend::copy_fail(NO_COPY, output);
-        if protocol == Some(Protocol::Extended) {
-            frontend::sync(output);
-        }
+        let _ = frontend::copy_fail(NO_COPY, self.output());
     }
 }
 
 /// Says goodbye to the server if that does not take waiting.
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.failure.is_none() && self.owed.is_empty() && self.is_logged_in {
+        if self.failure.is_none() && self.owed == 0 && self.is_logged_in {
             frontend::terminate(self.output());
             let _ = self.poll_write(&mut Context::from_waker(Waker::noop()));
         }

@@ -96,12 +96,6 @@ impl<'a, 'q> Exchange<'a, 'q> {
             (tag::ERROR, _) => self.fail(&ServerError::parse(message.body)),
             (tag::READY, StepKind::Sync) => self.current += 1,
             (tag::COMMAND_COMPLETE | tag::EMPTY_QUERY, _) if self.is_bound => self.end_step(message),
-            (tag::COPY_IN, _) => return Ok(Flow::RefuseCopy),
-            (tag::COPY_OUT, StepKind::Query(_)) => {
-                let problem = "COPY … TO STDOUT is not supported; a stream returns the rows of a SELECT";
-                self.decoding = Err(Error::invalid_value("the statement", problem));
-            }
-            (tag::COPY_DATA | tag::COPY_DONE, StepKind::Query(_)) => {}
             (other, _) => {
                 return Err(format!(
                     "the server sends a message of type {} out of turn",

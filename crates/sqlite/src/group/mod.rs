@@ -42,24 +42,23 @@ const UNDO: &str = "ROLLBACK TO SAVEPOINT tallybook_member";
 /// Members of a group.
 pub type Members = Vec<Box<dyn GroupedTransaction>>;
 
-/// The members of a group that are committed but not answered yet, and the flush to wait for.
-pub struct UnflushedGroup {
-    /// The members.
-    pub members: Members,
+/// A group that ran. Those of its members who had to wait for nothing more are told already.
+#[derive(Default)]
+pub struct ExecutedGroup {
+    /// Members to be told how they ended.
+    pub ended: Vec<(Box<dyn GroupedTransaction>, TransactionEnd)>,
+    /// Members that are committed, and end with the flush.
+    pub unflushed: Members,
     /// Their flush.
-    pub flush: PendingFlush,
+    pub flush: Option<PendingFlush>,
 }
 
 impl Connection {
-    /// Runs and commits the transactions of several callers, in one hop, and tells each of them how it ended.
+    /// Runs and commits the transactions of several callers, in one hop.
     ///
-    /// `waiting` is the number of writers that wait for the connection: if there are any, those that are committed are
-    /// returned instead, so that the connection can be used again while they are flushed. Must be awaited to its end.
-    pub async fn execute_group(
-        &mut self,
-        members: Members,
-        waiting: &Arc<AtomicUsize>,
-    ) -> Option<UnflushedGroup> {
+    /// `waiting` is the number of writers that wait for the connection: if there are any, the flush is left to the caller,
+    /// so that the connection can be used meanwhile. Must be awaited to its end.
+    pub async fn execute_group(&mut self, members: Members, waiting: &Arc<AtomicUsize>) -> ExecutedGroup {
         let mut prepared = Members::new();
         for member in members {
             match self.prepare_group().await {
@@ -75,9 +74,10 @@ impl Connection {
             waiting: Arc::clone(waiting),
         };
         // If the thread is gone, the members are dropped, which their callers see.
-        let (members, flush) = self.thread().call(move |sqlite| group.run(sqlite, prepared)).await.ok()?;
-        let flush = self.flush_of(flush)?;
-        Some(UnflushedGroup { members, flush })
+        let ran = self.thread().call(move |sqlite| group.run(sqlite, prepared)).await;
+        let (mut group, flush) = ran.unwrap_or((ExecutedGroup::default(), Flush::Done));
+        group.flush = self.flush_of(flush);
+        group
     }
 
     async fn prepare_group(&mut self) -> Result<()> {
@@ -110,46 +110,35 @@ enum Ran {
 }
 
 impl Group {
-    /// Runs the members. Returns those that are committed and wait for the flush, if that is due.
-    fn run(&self, sqlite: &mut Sqlite, members: Members) -> (Members, Flush) {
-        let (kept, alone) = match members.len() {
+    fn run(&self, sqlite: &mut Sqlite, members: Members) -> (ExecutedGroup, Flush) {
+        let (mut kept, alone) = match members.len() {
             0 | 1 => (Members::new(), members),
             _ => self.run_together(sqlite, members),
         };
-        if alone.is_empty() {
-            return self.flush(kept);
-        }
-        // Those who are committed do not wait for the ones that run alone.
-        self.flush_now(kept);
-        let (mut last, mut flush) = (Members::new(), Flush::Done);
         for member in alone {
-            self.flush_now(last);
-            (last, flush) = self.flush(self.run_alone(sqlite, member).into_iter().collect());
+            // Those who are committed do not wait for the ones that run alone.
+            for (member, end) in self.flushed(kept) {
+                member.end(end);
+            }
+            kept = self.run_alone(sqlite, member).into_iter().collect();
         }
-        (last, flush)
+        let has_waiting = self.durability.can_wait() && self.waiting.load(Ordering::Relaxed) > 0;
+        if has_waiting && !kept.is_empty() {
+            return (ExecutedGroup { unflushed: kept, ..ExecutedGroup::default() }, Flush::Due);
+        }
+        (ExecutedGroup { ended: self.flushed(kept), ..ExecutedGroup::default() }, Flush::Done)
     }
 
-    /// Flushes a commit and answers its members, unless other writers wait: then it returns them.
-    fn flush(&self, members: Members) -> (Members, Flush) {
-        if self.durability.can_wait() && self.waiting.load(Ordering::Relaxed) > 0 && !members.is_empty() {
-            return (members, Flush::Due);
-        }
-        self.flush_now(members);
-        (Members::new(), Flush::Done)
-    }
-
-    /// Flushes a commit and answers its members.
-    fn flush_now(&self, members: Members) {
+    /// Flushes the commit of these members, and returns them with their ends.
+    fn flushed(&self, members: Members) -> Vec<(Box<dyn GroupedTransaction>, TransactionEnd)> {
         let mut is_flushed = false;
-        for member in members {
+        let end = |member| {
             // An error belongs to one caller, so the next one asks again.
             let flushed = if is_flushed { Ok(()) } else { self.durability.settle_commit() };
             is_flushed = flushed.is_ok();
-            member.end(match flushed {
-                Ok(()) => TransactionEnd::Committed,
-                Err(error) => TransactionEnd::Failed(error),
-            });
-        }
+            (member, flushed.map_or_else(TransactionEnd::Failed, |()| TransactionEnd::Committed))
+        };
+        members.into_iter().map(end).collect()
     }
 
     /// Runs the members in one transaction. Returns those that are committed, and those that must run alone.

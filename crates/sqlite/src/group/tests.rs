@@ -16,7 +16,7 @@ use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use super::Members;
 use crate::config::{FileAccess, OpenMode, SqliteLocation};
 use crate::connect::Connector;
-use crate::{Connection, UnflushedGroup};
+use crate::{Connection, ExecutedGroup};
 
 const SCHEMA: &str = "CREATE TABLE parents (id integer PRIMARY KEY, note text); \
     CREATE TABLE children (id integer PRIMARY KEY, parent integer REFERENCES parents); \
@@ -167,11 +167,14 @@ async fn run_group(
     connection: &mut Connection,
     work: &[Work],
     waiting: usize,
-) -> (Vec<Caller>, Option<UnflushedGroup>) {
+) -> (Vec<Caller>, ExecutedGroup) {
     let runs = Arc::new(AtomicUsize::new(0));
     let (members, callers): (Members, Vec<_>) = work.iter().map(|work| member(work, &runs)).unzip();
-    let unflushed = connection.execute_group(members, &Arc::new(AtomicUsize::new(waiting))).await;
-    (callers, unflushed)
+    let mut group = connection.execute_group(members, &Arc::new(AtomicUsize::new(waiting))).await;
+    for (member, end) in group.ended.drain(..) {
+        member.end(end);
+    }
+    (callers, group)
 }
 
 /// Runs the work of a caller as a pipeline that begins and ends its transaction.
@@ -233,8 +236,8 @@ fn works() -> impl Strategy<Value = Vec<Work>> {
 async fn compare(work: &[Work], schema: &str) -> Result<(), TestCaseError> {
     let directory = tempfile::tempdir().unwrap();
     let mut together = open(&directory.path().join("together.db"), schema).await;
-    let (mut callers, unflushed) = run_group(&mut together, work, 0).await;
-    prop_assert!(unflushed.is_none());
+    let (mut callers, group) = run_group(&mut together, work, 0).await;
+    prop_assert!(group.unflushed.is_empty());
     callers.sort_by_key(|caller| caller.last_run.load(Ordering::Relaxed));
     let mut apart = open(&directory.path().join("apart.db"), schema).await;
     for caller in &callers {
@@ -363,14 +366,13 @@ async fn nobody_is_told_before_the_flush() {
     let directory = tempfile::tempdir().unwrap();
     let mut connection = open(&directory.path().join("flush.db"), SCHEMA).await;
     let work: Vec<_> = (10..14).map(|id| Work::Statements(vec![parent(id)])).collect();
-    let (callers, unflushed) = run_group(&mut connection, &work, 1).await;
+    let (callers, group) = run_group(&mut connection, &work, 1).await;
     assert!(
         callers.iter().all(|caller| caller.seen().is_none()),
         "another writer waits, so the flush is due"
     );
-    let unflushed = unflushed.unwrap();
-    assert_eq!(unflushed.members.len(), 4);
-    unflushed.flush.wait().await.unwrap();
+    assert_eq!(group.unflushed.len(), 4);
+    group.flush.unwrap().wait().await.unwrap();
 }
 
 #[tokio::test]
@@ -396,7 +398,7 @@ async fn the_members_of_a_group_whose_thread_is_gone_are_dropped() {
     while !connection.is_closed() {
         tokio::task::yield_now().await;
     }
-    let (callers, unflushed) = run_group(&mut connection, &[Work::Statements(vec![parent(9)])], 0).await;
-    assert!(unflushed.is_none());
+    let (callers, group) = run_group(&mut connection, &[Work::Statements(vec![parent(9)])], 0).await;
+    assert!(group.unflushed.is_empty());
     assert!(callers[0].seen().is_none() && Arc::strong_count(&callers[0].seen) == 1);
 }
