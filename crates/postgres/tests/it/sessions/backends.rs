@@ -6,6 +6,7 @@ use tokio::task::{block_in_place, spawn_blocking};
 use tokio_postgres::Client;
 
 use super::notes::{notes, pid, stage};
+use crate::server::Server;
 use crate::support::{
     ask, begin, connect, eventually, goes_on, peer, read, recovers, run, try_connect, within,
 };
@@ -23,6 +24,22 @@ async fn a_backend_that_is_terminated_while_idle_is_a_lost_connection() {
     assert!(error.is_connection_lost() && !error.is_commit_unknown(), "{error:?}");
     let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
+}
+
+/// A pool asks before it lends a connection, and no round trip is made for it.
+#[tokio::test]
+async fn a_backend_that_is_terminated_while_idle_is_noticed_without_a_request() {
+    let server = Server::shared().await;
+    let admin = peer(&server.cluster.url("postgres")).await;
+    for ssl_mode in ["disable", "require"] {
+        let url = server.trusted_at(server.port()).replace("sslmode=disable", &format!("sslmode={ssl_mode}"));
+        let mut connection = connect(&url).await;
+        assert_eq!(connection.is_encrypted(), ssl_mode == "require");
+        let pid = pid(&mut connection).await;
+        assert!(!connection.is_closed());
+        terminate(&admin, pid).await;
+        eventually("it is closed", async || connection.is_closed()).await;
+    }
 }
 
 #[tokio::test]
