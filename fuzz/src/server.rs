@@ -84,7 +84,12 @@ impl Drop for Stage {
 
 /// All that a session does. Each step may fail.
 async fn work(connection: &mut Connection) {
-    let pairs = || all::<(i64, Option<String>)>("SELECT n, 'number ' || n FROM generate_series(1::bigint, $1) AS n", params![3]);
+    let pairs = || {
+        all::<(i64, Option<String>)>(
+            "SELECT n, 'number ' || n FROM generate_series(1::bigint, $1) AS n",
+            params![3],
+        )
+    };
     for framing in [TransactionFraming::default(), TransactionFraming::default().snapshot()] {
         let batch = (pairs(), one::<(i64,)>("SELECT $1", params![5]), execute("SELECT 1", params![]));
         let _ = connection.execute(pairs(), framing, None).await.finish();

@@ -9,10 +9,10 @@
 
 #[path = "../../crates/cli/src/csv/mod.rs"]
 mod csv_files;
-#[path = "../../crates/migrate/src/steps/tokens.rs"]
-mod script;
 #[path = "server.rs"]
 mod postgres_server;
+#[path = "../../crates/migrate/src/steps/tokens.rs"]
+mod script;
 
 use tallybook::book::{Cursor, Execution, Portfolio, Position, Table, Trade};
 use tallybook::tables::{Aggregate, Include};

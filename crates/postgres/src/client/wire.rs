@@ -212,10 +212,9 @@ impl Wire {
         if let ClientError::Protocol(reason) = &failure {
             tracing::warn!(target: "tallybook::pool", server = self.server, reason, "gave a connection up");
         }
-        let again = failure.again();
-        self.failure = Some(failure);
+        self.failure = Some(failure.again());
         self.stream = None;
-        again
+        failure
     }
 
     /// Takes what an idle server has sent: reports of settings, notices, its farewell. Anything else breaks the protocol.

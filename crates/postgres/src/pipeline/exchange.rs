@@ -178,6 +178,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
     /// Ends the current step, which succeeded.
     fn end_step(&mut self, message: Message<'_>) {
         self.is_bound = false;
+        self.steps[self.current].has_succeeded = true;
         let kind = self.steps[self.current].kind;
         match kind {
             StepKind::Query(place) => {

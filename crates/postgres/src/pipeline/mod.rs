@@ -168,7 +168,8 @@ impl Connection {
                 continue;
             }
             match (step.kind, step.columns) {
-                (StepKind::Query(place), Some(columns)) => {
+                // One that failed may be no statement for its struct.
+                (StepKind::Query(place), Some(columns)) if step.has_succeeded => {
                     let request = queries[place].request();
                     let parameters = types_of(request.values());
                     let sql = request.statement.sql(Dialect::Postgres);

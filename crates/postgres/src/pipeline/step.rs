@@ -14,6 +14,8 @@ pub(crate) struct Step {
     pub(super) form: Form,
     /// True once the server has prepared the statement.
     pub(super) is_parsed: bool,
+    /// True once it was executed without an error of the server.
+    pub(super) has_succeeded: bool,
     pub(super) columns: Option<Columns>,
     pub(super) later: Option<Box<DecodedLater>>,
     /// How long the statement took when it was measured last.
@@ -73,7 +75,15 @@ impl DecodedLater {
 
 impl Step {
     pub(super) fn new(kind: StepKind, form: Form) -> Self {
-        Self { kind, form, is_parsed: false, columns: None, later: None, expected: Duration::ZERO }
+        Self {
+            kind,
+            form,
+            is_parsed: false,
+            has_succeeded: false,
+            columns: None,
+            later: None,
+            expected: Duration::ZERO,
+        }
     }
 
     /// Returns the name that the step gives a statement with this text.
