@@ -12,9 +12,15 @@ const MEBIBYTE: usize = 1 << 20;
 const SMALL: u32 = 4096;
 
 async fn over_small_buffers() -> (Relay, Connection) {
+    over_small_buffers_with("disable").await
+}
+
+async fn over_small_buffers_with(ssl_mode: &str) -> (Relay, Connection) {
     let server = Server::shared().await;
     let relay = Relay::with_buffers(server.port(), SMALL).await;
-    let connection = connect(&server.trusted_at(relay.port())).await;
+    let url = server.trusted_at(relay.port()).replace("sslmode=disable", &format!("sslmode={ssl_mode}"));
+    let connection = connect(&url).await;
+    assert_eq!(connection.is_encrypted(), ssl_mode != "disable");
     (relay, connection)
 }
 
@@ -38,6 +44,16 @@ async fn a_large_parameter_comes_back_as_it_was_sent() {
 async fn a_pipeline_of_large_parameters_and_large_answers_does_not_stop() {
     let (_relay, mut connection) = over_small_buffers().await;
     let sent: Vec<_> = (0..16).map(|seed| pattern(4 * MEBIBYTE, seed)).collect();
+    let batch: Vec<_> = sent.iter().map(|bytes| one::<(Vec<u8>,)>("SELECT $1", params![bytes])).collect();
+    let back = read(&mut connection, batch).await.unwrap();
+    assert!(back.iter().map(|(bytes,)| bytes).eq(&sent), "some came back otherwise");
+    goes_on(&mut connection).await;
+}
+
+#[tokio::test]
+async fn a_pipeline_of_large_parameters_and_large_answers_does_not_stop_over_tls() {
+    let (_relay, mut connection) = over_small_buffers_with("require").await;
+    let sent: Vec<_> = (0..8).map(|seed| pattern(MEBIBYTE, seed)).collect();
     let batch: Vec<_> = sent.iter().map(|bytes| one::<(Vec<u8>,)>("SELECT $1", params![bytes])).collect();
     let back = read(&mut connection, batch).await.unwrap();
     assert!(back.iter().map(|(bytes,)| bytes).eq(&sent), "some came back otherwise");

@@ -135,7 +135,7 @@ async fn statements_and_settings_of_an_earlier_session_are_not_met() {
         let settings = format!("default_pool_size = 1\nignore_startup_parameters = options\n{reset}");
         let (database, pooler) = behind("pooler_reused", &settings).await;
         let url = pooler.url(database.url());
-        for round in 0..5 {
+        for round in 0..2 {
             let mut connection = connect(&url).await;
             for _ in 0..2 {
                 let query = all::<(i64, String)>("SELECT id, title FROM notes WHERE id = $1", params![1]);

@@ -15,7 +15,7 @@ use tallybook_sql::{Error, all, one, params};
 use tokio_postgres::NoTls;
 
 /// Guard against a hang: no test depends on it.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn target(url: &str) -> PostgresTarget {
     let rest = url.strip_prefix("postgresql:").expect("a URL of PostgreSQL");

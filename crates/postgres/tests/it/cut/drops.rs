@@ -3,7 +3,7 @@
 use tallybook_postgres::Connector;
 use tallybook_sql::driver::Role;
 
-use super::stage::Stage;
+use super::stage::{PIECES, Stage};
 use super::work::{ALL, Work};
 use crate::support::{polled, target};
 
@@ -13,7 +13,7 @@ const LONG_DROPS: usize = 1_000_000;
 
 async fn drops(name: &str, works: &[Work]) {
     let mut stage = Stage::new(name).await;
-    stage.drop_often(works, works.len() * DROPS / ALL.len()).await;
+    stage.drop_often(works, works.len() * DROPS / ALL.len(), &PIECES).await;
     // A cancel request is for statements that take long; none does.
     assert!(stage.closed * 20 < stage.drops, "{} of {} connections were closed", stage.closed, stage.drops);
 }
@@ -58,6 +58,14 @@ async fn cleaning_itself_can_be_dropped_at_every_poll() {
     drops("cleaning", &[Work::Clean, Work::Reset, Work::Observe]).await;
 }
 
+/// The witness says that no transaction is open.
+#[tokio::test]
+async fn futures_dropped_at_every_poll_owe_nothing_over_tls() {
+    let mut stage = Stage::over_tls("tls").await;
+    stage.drop_often(&[Work::Batch, Work::Write, Work::Load, Work::Cursor], 1, &PIECES[2..]).await;
+    assert!(stage.drops > 100, "{} drops", stage.drops);
+}
+
 mod long {
     use super::*;
 
@@ -66,7 +74,7 @@ mod long {
     async fn a_million_futures_are_dropped_and_nothing_is_owed() {
         tallybook_testkit::takes_at_most(std::time::Duration::from_secs(18_000));
         let mut stage = Stage::new("million").await;
-        stage.drop_often(&ALL, LONG_DROPS).await;
+        stage.drop_often(&ALL, LONG_DROPS, &PIECES).await;
         assert!(stage.drops >= LONG_DROPS);
     }
 }

@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::support::{ask, eventually, peer, polled, run, target, within};
 
 /// Bytes delivered at a time.
-const PIECES: [usize; 5] = [1, 2, 7, 64, usize::MAX];
+pub(super) const PIECES: [usize; 5] = [1, 2, 7, 64, usize::MAX];
 
 /// A connection through a relay, and a witness that sees it on the server.
 pub(super) struct Stage {
@@ -36,6 +36,15 @@ fn number() -> i64 {
 
 impl Stage {
     pub(super) async fn new(name: &str) -> Self {
+        Self::with(name, "disable").await
+    }
+
+    /// As [`new`](Self::new), with TLS: what is in one record comes at once, whatever the pieces.
+    pub(super) async fn over_tls(name: &str) -> Self {
+        Self::with(name, "require").await
+    }
+
+    async fn with(name: &str, ssl_mode: &str) -> Self {
         let server = Server::shared().await;
         let name = format!("{name}_{}", number());
         peer(&server.cluster.url("postgres"))
@@ -51,7 +60,8 @@ impl Stage {
             .unwrap();
         let relay = Relay::start(server.port()).await;
         let options = format!("application_name={name}&options=-csearch_path%3D{name}");
-        let url = format!("{}&{options}", server.trusted_at(relay.port()));
+        let url = server.trusted_at(relay.port()).replace("sslmode=disable", &format!("sslmode={ssl_mode}"));
+        let url = format!("{url}&{options}");
         let connector = Connector::new(&target(&url));
         let connection = connector.connect(Role::Read).await.unwrap();
         let witness = peer(&server.cluster.url("postgres")).await;
@@ -99,9 +109,11 @@ impl Stage {
             (number, format!("of {number}")),
             "{what}"
         );
-        // The end of an answer may come behind its rows.
-        let what = format!("{what}: the server waits for a request, and has no transaction");
-        eventually(&what, async || self.relay.status() == Some('I')).await;
+        if !self.connection.is_encrypted() {
+            // The end of an answer may come behind its rows.
+            let what = format!("{what}: the server waits for a request, and has no transaction");
+            eventually(&what, async || self.relay.status() == Some('I')).await;
+        }
     }
 
     /// Drops the work after 0, 1, 2, … polls, until it is done.
@@ -114,10 +126,9 @@ impl Stage {
         panic!("{work:?} is never done");
     }
 
-    /// Drops the work at every poll: once with every size of pieces, and then with the larger ones, which are faster, until
+    /// Drops the work at every poll: once with each size of pieces, and then with the larger ones, which are faster, until
     /// it was dropped often enough.
-    pub(super) async fn drop_often(&mut self, works: &[Work], drops: usize) {
-        let mut pieces = &PIECES[..];
+    pub(super) async fn drop_often(&mut self, works: &[Work], drops: usize, mut pieces: &[usize]) {
         while self.drops < drops {
             for &piece in pieces {
                 self.relay.deliver(piece);
@@ -126,7 +137,7 @@ impl Stage {
                 }
             }
             self.check_sessions().await;
-            pieces = &PIECES[2..];
+            pieces = &PIECES[3..];
         }
         self.check_rows().await;
     }

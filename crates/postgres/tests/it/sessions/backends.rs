@@ -1,13 +1,16 @@
 //! Backends and servers that end, and statements that somebody ends.
 
+use tallybook_postgres::Connector;
+use tallybook_sql::driver::Role;
 use tallybook_sql::{all, execute, one, params};
 use tallybook_testkit::Cluster;
 use tokio::task::{block_in_place, spawn_blocking};
 use tokio_postgres::Client;
 
 use super::notes::{notes, pid, stage};
+use crate::server::Server;
 use crate::support::{
-    ask, begin, connect, eventually, goes_on, peer, read, recovers, run, try_connect, within,
+    ask, begin, connect, eventually, goes_on, peer, read, recovers, run, target, try_connect, within,
 };
 
 async fn terminate(admin: &Client, pid: i64) {
@@ -23,6 +26,22 @@ async fn a_backend_that_is_terminated_while_idle_is_a_lost_connection() {
     assert!(error.is_connection_lost() && !error.is_commit_unknown(), "{error:?}");
     let _ = within("cleaning", connection.clean()).await;
     assert!(connection.is_closed());
+}
+
+/// A pool asks before it lends a connection, and no round trip is made for it.
+#[tokio::test]
+async fn a_backend_that_is_terminated_while_idle_is_noticed_without_a_request() {
+    let server = Server::shared().await;
+    let admin = peer(&server.cluster.url("postgres")).await;
+    for ssl_mode in ["disable", "require"] {
+        let url = server.trusted_at(server.port()).replace("sslmode=disable", &format!("sslmode={ssl_mode}"));
+        let mut connection = connect(&url).await;
+        assert_eq!(connection.is_encrypted(), ssl_mode == "require");
+        let pid = pid(&mut connection).await;
+        assert!(!connection.is_closed());
+        terminate(&admin, pid).await;
+        eventually("it is closed", async || connection.is_closed()).await;
+    }
 }
 
 #[tokio::test]
@@ -143,4 +162,29 @@ async fn a_statement_that_waits_for_a_lock_can_be_dropped() {
     assert!(connection.was_cancelled() && connection.is_closed(), "a cancel request may still arrive");
     eventually("it waits no longer", async || ask(&admin, waiting).await == "0").await;
     holder.batch_execute("ROLLBACK").await.unwrap();
+}
+
+/// As a watchdog does with a server that hangs.
+#[tokio::test]
+async fn a_connection_that_is_aborted_fails_its_statement_and_others_can_be_made() {
+    let (database, admin, _) = stage("aborted").await;
+    let connector = Connector::new(&target(database.url()));
+    let mut connection = connector.connect(Role::Read).await.unwrap();
+    assert_eq!((connector.open(), connector.backends().len()), (1, 1));
+    let pid = pid(&mut connection).await;
+    assert_eq!(connector.backends(), [pid]);
+    let sleep = run(&mut connection, one::<(i32,)>("SELECT 1 FROM pg_sleep(300)", params![]));
+    let abort = async {
+        let asleep =
+            format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'");
+        eventually("it sleeps", async || ask(&admin, &asleep).await == "1").await;
+        connector.abort();
+    };
+    let (outcome, ()) = tokio::join!(sleep, abort);
+    let error = outcome.unwrap_err();
+    assert!(error.is_connection_lost(), "{error:?}");
+    assert!(connection.is_closed());
+    eventually("it is counted no more", async || connector.open() == 0).await;
+    goes_on(&mut connector.connect(Role::Read).await.unwrap()).await;
+    terminate(&admin, pid).await;
 }

@@ -66,3 +66,13 @@ async fn a_role_and_settings_that_a_session_leaves_are_reset() {
     );
     assert_eq!(run(&mut connection, left).await.unwrap(), (0,));
 }
+
+#[tokio::test]
+async fn a_notice_of_a_function_does_not_pass_for_one_of_the_commit_behind_it() {
+    let (_database, _admin, mut connection) = stage("notice_commit").await;
+    let raise =
+        "DO $$ BEGIN RAISE WARNING 'there is no transaction in progress' USING ERRCODE = '25P01'; END $$";
+    let batch = (execute("INSERT INTO notes VALUES (2, 'two')", params![]), execute(raise, params![]));
+    write(&mut connection, batch).await.unwrap();
+    assert_eq!(notes(&mut connection).await.unwrap().len(), 2);
+}

@@ -1,6 +1,7 @@
 //! Tables that change, and prepared statements that somebody drops.
 
 use tallybook_postgres::Connection;
+use tallybook_sql::value::Value;
 use tallybook_sql::{Error, all, execute, one, params};
 use tallybook_testkit::Database;
 
@@ -143,4 +144,37 @@ async fn three_hundred_texts_and_their_errors_do_not_fill_a_server() {
     assert!(count <= 260, "{count} statements are prepared");
     assert_eq!(ask(&admin, &format!("SELECT state FROM pg_stat_activity WHERE pid = {pid}")).await, "idle");
     within("a ping", connection.ping()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_text_with_a_zero_byte_is_refused_and_nothing_is_sent_of_its_batch() {
+    let (_database, _admin, mut connection) = stage("zero_byte").await;
+    let zero = || one::<(i64,)>("SELECT 1::bigint -- \0 and more", params![]);
+    for _ in 0..2 {
+        assert!(!run(&mut connection, zero()).await.unwrap_err().is_connection_lost());
+        goes_on(&mut connection).await;
+        let insert = execute("INSERT INTO notes VALUES (2, 'two')", params![]);
+        assert!(!write(&mut connection, (insert, zero())).await.unwrap_err().is_connection_lost());
+        recovers(&mut connection).await;
+        assert!(!connection.script("SELECT 1 -- \0").await.unwrap_err().is_connection_lost());
+        goes_on(&mut connection).await;
+    }
+    assert_eq!(notes(&mut connection).await.unwrap(), one_note());
+}
+
+/// Their number has 16 bits in the protocol, and no sign.
+#[tokio::test]
+async fn as_many_parameters_as_the_protocol_takes_and_one_more() {
+    let (_database, _admin, mut connection) = stage("parameters").await;
+    let counted = |count: usize| {
+        let places: Vec<_> = (1..=count).map(|place| format!("${place}")).collect();
+        let values = vec![Value::Int(1); count];
+        one::<(i64,)>(format!("SELECT cardinality(ARRAY[{}])::bigint", places.join(", ")), values)
+    };
+    for count in [32_768, 65_535] {
+        assert_eq!(run(&mut connection, counted(count)).await.unwrap(), (count as i64,));
+    }
+    let error = run(&mut connection, counted(65_536)).await.unwrap_err();
+    assert!(!error.is_connection_lost(), "{error:?}");
+    recovers(&mut connection).await;
 }
