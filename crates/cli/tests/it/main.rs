@@ -22,6 +22,7 @@ mod killed;
 mod lost_primary;
 mod migrate;
 mod opening;
+mod partitioning;
 mod privileges;
 mod record;
 mod report;

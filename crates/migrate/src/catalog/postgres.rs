@@ -51,8 +51,9 @@ macro_rules! indexes {
     ($condition:literal) => {
         concat!(
             "SELECT c.relname::text, t.relname::text, coalesce(k.columns, ''), i.indisunique, \
-               pg_get_indexdef(i.indexrelid) = format('CREATE %sINDEX %I ON %I.%I USING btree (%s)', \
-                 CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname, n.nspname, t.relname, k.quoted), \
+               pg_get_indexdef(i.indexrelid) = format('CREATE %sINDEX %I ON %s%I.%I USING btree (%s)', \
+                 CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname, CASE WHEN t.relkind = 'p' THEN 'ONLY ' END, \
+                 n.nspname, t.relname, k.quoted), \
                i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), \
                EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid AND contype IN ('p', 'u')) \
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \

@@ -11,6 +11,7 @@ use crate::compare::difference::{
 use crate::compare::expected::{Expected, ExpectedTable};
 use crate::compare::expressions;
 use crate::compare::index_match;
+use crate::steps::column::Column;
 use crate::steps::step::{Action, Step};
 
 /// Compares a database with the steps that it `has`. Objects that `later` steps would make may exist already, and
@@ -50,6 +51,7 @@ pub(crate) async fn differences(
                 expressions::differences(connection, table.name, columns, checks, validated, found).await?,
             );
         }
+        excuse_keys_to_partitioned_tables(connection, table, &mut all).await?;
         if let Some(found) = &found {
             differences.extend(later.already_applied(table, found, &all));
             differences.extend(later.misplaced_indexes(connection, found).await?);
@@ -57,6 +59,24 @@ pub(crate) async fn differences(
         differences.extend(all.into_iter().filter_map(|one| later.judge(one)));
     }
     Ok(differences)
+}
+
+/// A foreign key can't refer to the identifier of a partitioned table, which is not unique by itself: that it is missing
+/// does not block.
+async fn excuse_keys_to_partitioned_tables(
+    connection: &mut Connection,
+    table: &ExpectedTable,
+    differences: &mut [Difference],
+) -> Result<()> {
+    for difference in differences.iter_mut().filter(|one| one.found == NOTHING) {
+        let is_of = |column: &&Column| difference.part.strip_prefix("key of ") == Some(column.name);
+        let Some(key) = table.columns.iter().find(is_of).and_then(|column| column.key) else { continue };
+        if catalog::table(connection, key.table).await?.is_some_and(|to| to.is_partitioned) {
+            difference.severity = DifferenceKind::Benign;
+            difference.found = format!("{NOTHING}: {} is partitioned", key.table);
+        }
+    }
+    Ok(())
 }
 
 /// The later steps that concern one table.

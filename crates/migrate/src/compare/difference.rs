@@ -129,7 +129,13 @@ pub(crate) fn column(table: &str, wanted: &Column, found: &ActualTable, dialect:
         differs(DifferenceKind::Blocking, null(wanted.is_null), null(there.is_null));
     }
     if wanted.is_primary_key() && !is_primary {
-        differs(DifferenceKind::Blocking, "primary key", "none");
+        // A unique constraint of a partitioned table must contain the columns that partition it.
+        if found.is_partitioned && found.primary.iter().any(|column| column == wanted.name) {
+            let there = format!("primary key ({}) of a partitioned table", found.primary.join(", "));
+            differs(DifferenceKind::Benign, "primary key", &there);
+        } else {
+            differs(DifferenceKind::Blocking, "primary key", "none");
+        }
     }
     if wanted.ty == Type::Id && dialect == Dialect::Postgres && !there.has_default {
         differs(DifferenceKind::Blocking, "a default that counts up", "no default");
