@@ -32,6 +32,7 @@ pub(crate) mod sql_state {
     pub(crate) const INVALID_SQL_STATEMENT_NAME: &str = "26000";
     pub(crate) const INVALID_TEXT_REPRESENTATION: &str = "22P02";
     pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
+    pub(crate) const NO_ACTIVE_TRANSACTION: &str = "25P01";
     pub(crate) const NOT_NULL_VIOLATION: &str = "23502";
     pub(crate) const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
     pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";

@@ -58,7 +58,7 @@ impl<'a> Authentication<'a> {
             (10, Scram::NotBegun) => self.begin_scram(data, out)?,
             (11, Scram::Begun(_)) => self.prove(data, out).await?,
             (12, Scram::Proved(_)) => self.verify(data)?,
-            (7 | 8 | 9, _) => return Err(refused("GSSAPI or SSPI, which Tallybook does not have")),
+            (7..=9, _) => return Err(refused("GSSAPI or SSPI, which Tallybook does not have")),
             (2 | 6, _) => return Err(refused("a method that PostgreSQL has given up")),
             (other @ (3 | 5 | 10..=12), _) => {
                 return Err(refused(&format!("a step out of its order ({other})")));

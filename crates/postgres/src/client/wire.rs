@@ -24,8 +24,6 @@ const HEADER: usize = 5;
 const INPUT: usize = 16 << 10;
 /// Size up to which a buffer that was needed once is kept.
 const KEPT: usize = 64 << 10;
-/// Notice that there was no transaction to end.
-const NO_ACTIVE_TRANSACTION: &str = "25P01";
 /// Sent to a server that waits for the data of a COPY.
 const NO_COPY: &str = "COPY as a statement is not supported; rows are loaded by a bulk load";
 
@@ -73,7 +71,6 @@ pub(crate) struct Wire {
     abandoned: usize,
     status: TransactionStatus,
     parameters: ParameterStatus,
-    had_no_transaction: bool,
     is_logged_in: bool,
     /// True once the server has identified itself too.
     is_open: bool,
@@ -102,7 +99,6 @@ impl Wire {
             abandoned: 0,
             status: TransactionStatus::Idle,
             parameters: ParameterStatus::default(),
-            had_no_transaction: false,
             is_logged_in: false,
             is_open: false,
             received: 0,
@@ -115,7 +111,6 @@ impl Wire {
     pub(crate) fn begin(&mut self) -> Result<(), ClientError> {
         self.check_idle();
         self.abandoned = self.owed;
-        self.had_no_transaction = false;
         match &self.failure {
             Some(failure) => Err(failure.again()),
             None => Ok(()),
@@ -153,11 +148,6 @@ impl Wire {
     /// Returns the server's transaction. Current if nothing is owed.
     pub(crate) fn status(&self) -> TransactionStatus {
         self.status
-    }
-
-    /// Returns whether the server reported, in this exchange, that there was no transaction to end.
-    pub(crate) fn had_no_transaction(&self) -> bool {
-        self.had_no_transaction
     }
 
     /// Returns whether transactions are known to be read-only unless they say otherwise.
@@ -413,11 +403,12 @@ impl Wire {
             }
             tag::NOTICE => {
                 let notice = ServerError::parse(body);
-                self.had_no_transaction |= notice.code() == NO_ACTIVE_TRANSACTION;
                 // The text is not logged: it may quote values, since a function may raise any text.
                 let (severity, code) = (notice.severity(), notice.code());
                 tracing::debug!(target: "tallybook::pool", severity, code, "the server gave notice");
-                return Ok(Flow::Continue);
+                if self.owed == 0 || !self.is_open {
+                    return Ok(Flow::Continue);
+                }
             }
             tag::NOTIFICATION => return Ok(Flow::Continue),
             tag::ERROR => {

@@ -40,6 +40,8 @@ pub(super) struct Exchange<'a, 'q> {
     /// Failure to decode a row of the current query. The server goes on meanwhile.
     decoding: Result<()>,
     has_begin_failed: bool,
+    /// True if the server reported that there was no transaction to end.
+    had_no_transaction: bool,
     has_failed_at_end: bool,
     has_dropped_statements: bool,
     has_ended: bool,
@@ -66,6 +68,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
             is_first_row: true,
             decoding: Ok(()),
             has_begin_failed: false,
+            had_no_transaction: false,
             has_failed_at_end: false,
             has_dropped_statements: false,
             has_ended: false,
@@ -86,6 +89,12 @@ impl<'a, 'q> Exchange<'a, 'q> {
             }
             (tag::BIND_COMPLETE, _) => self.is_bound = true,
             (tag::CLOSE_COMPLETE, _) => {}
+            // Only behind the COMMIT or ROLLBACK itself: a function may give any notice.
+            (tag::NOTICE, StepKind::Control(Control::End, _)) if self.is_bound => {
+                self.had_no_transaction |=
+                    ServerError::parse(message.body).code() == sql_state::NO_ACTIVE_TRANSACTION;
+            }
+            (tag::NOTICE, _) => {}
             (tag::PARSE_COMPLETE, _) => self.steps[self.current].is_parsed = true,
             (tag::ROW_DESCRIPTION, StepKind::Query(place) | StepKind::Cursor(place)) => {
                 self.take_columns(place, row_description(message.body)?);
@@ -301,7 +310,9 @@ impl<'a, 'q> Exchange<'a, 'q> {
                 self.outcome = self.outcome.map_err(Error::into_refused_write);
             }
         }
-        if self.has_ended && commits_writes(framing) {
+        if self.had_no_transaction {
+            self.first(Err(Error::new(ErrorDetail::TransactionEnded)));
+        } else if self.has_ended && commits_writes(framing) {
             // A row that does not decode: its transaction is committed all the same.
             self.outcome = self.outcome.map_err(Error::after_commit);
         }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::Executed;
-use tallybook_sql::error::{Error, ErrorDetail, Result};
+use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::{Batch, Query, queries, take_row};
 use tallybook_sql::replication::{Position, end_of_log};
 use tallybook_sql::transaction::TransactionFraming;
@@ -116,8 +116,8 @@ impl Connection {
             self.statements.forget();
             self.decimal_types.clear();
         }
-        if framing.end.is_some() {
-            result.outcome = self.end_transaction(result.outcome).await;
+        if framing.end.is_some() && result.outcome.as_ref().is_err_and(|error| error.code().is_some()) {
+            self.roll_back_failed().await;
         }
         result
     }
@@ -204,19 +204,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Checks that a transaction has ended, and ends it if an error left it open.
-    async fn end_transaction(&mut self, outcome: Result<()>) -> Result<()> {
-        let (had_none, status) = {
-            let wire = self.client.wire();
-            (wire.had_no_transaction(), wire.status())
-        };
-        if status != TransactionStatus::Idle && outcome.as_ref().is_err_and(|error| error.code().is_some()) {
+    /// Ends a transaction that an error left open, although it should have ended.
+    async fn roll_back_failed(&mut self) {
+        let status = self.client.wire().status();
+        if status != TransactionStatus::Idle {
             // Its own failure is that of the connection, which the next request meets too.
             let _ = self.client.simple("ROLLBACK").await;
-        }
-        match had_none {
-            true => outcome.and(Err(Error::new(ErrorDetail::TransactionEnded))),
-            false => outcome,
         }
     }
 }
@@ -231,6 +224,6 @@ fn decode(later: &DecodedLater, columns: &Columns, query: &mut dyn Query) -> Res
     Ok(())
 }
 
-fn sql_of<'q>(query: &'q mut dyn Query) -> &'q str {
+fn sql_of(query: &mut dyn Query) -> &str {
     query.request().statement.sql(Dialect::Postgres)
 }
