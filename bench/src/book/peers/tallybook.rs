@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
 use tallybook::book::{
-    Action, Cursor, Execution, ExecutionId, ExecutionType, Executions, Fill, FillMark, NewExecution,
-    NewTrade, OrderType, Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios,
-    Position, PositionId, PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus,
-    TradeWithExecutions, Trades, TradingSession, TradingSessionId,
+    Action, Cursor, Execution, ExecutionId, ExecutionType, Fill, FillMark, NewExecution, NewTrade, OrderType,
+    Portfolio, PortfolioId, PortfolioWithPositions, PortfolioWithRelations, Portfolios, Position, PositionId,
+    PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions,
+    Trades, TradingSession, TradingSessionId,
 };
-use tallybook::{Database, Explainer, Session};
+use tallybook::{Database, Explainer, Session, Table};
 
 use crate::book::by_hand::Identifiers;
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
