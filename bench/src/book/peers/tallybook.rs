@@ -8,7 +8,8 @@ use tallybook::book::{
     PositionType, Positions, SessionStatus, SessionType, Trade, TradeId, TradeStatus, TradeWithExecutions,
     Trades, TradingSession, TradingSessionId,
 };
-use tallybook::{Database, Explainer, Session, Table};
+use tallybook::tables::Table;
+use tallybook::{Database, Explainer, Session};
 
 use crate::book::by_hand::Identifiers;
 use crate::book::checksum::{Checksum, Loaded, Summed, loaded};
