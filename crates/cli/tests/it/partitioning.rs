@@ -62,7 +62,12 @@ async fn a_book_lives_on_trades_by_month_whose_oldest_month_is_detached_exported
     );
 
     // Programs go on: reads and writes of all kinds, and every figure still follows from its executions.
-    tallybook("migrate check").ok();
+    let differences = tallybook("migrate check").ok();
+    assert_eq!(
+        differences,
+        "benign: trades, column id: expected primary key, found primary key (id, created_at) of a partitioned table\n\
+         benign: executions, key of trade_id: expected REFERENCES trades (id), found nothing: trades is partitioned\n"
+    );
     let load = tallybook("bench load --tasks 4 --seconds 1 --writes 50 --json").json();
     assert_eq!(load["errors"], 0, "{load}");
     tallybook("check book").ok();
@@ -82,7 +87,9 @@ async fn a_book_lives_on_trades_by_month_whose_oldest_month_is_detached_exported
     assert_eq!(count(&client, "trades").await, rest - month);
     program.run(&format!("export trades month.csv --database {archive}")).ok();
     assert_eq!(program.read("month.csv").lines().count() as i64, month + 1);
-    assert!(tallybook("check book").fails(1).is_empty(), "executions without their trades are reported");
+    let unbalanced = tallybook("check book");
+    assert_eq!(unbalanced.code, 3, "{}", unbalanced.err);
+    assert!(unbalanced.out.contains("orphan_execution"), "{}", unbalanced.out);
 
     run(&client, &block("ATTACH PARTITION")).await;
     assert_eq!(count(&client, "trades").await, rest);
