@@ -193,6 +193,7 @@ pub(crate) mod config {
         pub target_session_attrs: TargetSessionAttrs,
         pub weight: u32,
         pub zone: Option<String>,
+        pub statement_cache_size: usize,
     }
 
     #[derive(Clone, PartialEq)]

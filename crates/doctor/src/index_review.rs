@@ -81,7 +81,7 @@ async fn examine(config: &NodeConfig) -> Result<(NodeReport, Vec<RedundantIndex>
         Location::Postgres(target) => postgres::connector(target),
         Location::Sqlite(location) => sqlite::connector(location),
     };
-    let connecting = timeout(CONNECT_LIMIT, connector.connect(Role::Read)).await;
+    let connecting = timeout(CONNECT_LIMIT, connector.connect(Role::Inspect)).await;
     let connection =
         connecting.map_err(|_| Error::connect(&config.name, "it does not answer".to_owned()))??;
     let mut report = NodeReport::new(config);

@@ -16,7 +16,7 @@ use super::connection::Destination;
 use super::error::{Refusal, problem, sql_state};
 use super::open_connections::OpenConnections;
 use super::plaintext_warning::PlaintextWarning;
-use super::pooler::Pooler;
+use super::pooler::{KnownMode, Pooler};
 use super::startup::Startup;
 use crate::config::{PostgresTarget, Server, SslMode, TargetSessionAttrs};
 
@@ -46,8 +46,7 @@ struct Inner {
     migrate: Startup,
     /// True once a pooler has refused start-up options.
     refuses_options: AtomicBool,
-    /// True once a pooler was seen to keep one server connection for each session.
-    keeps_sessions: Arc<AtomicBool>,
+    pool_mode: Arc<KnownMode>,
     /// Target in messages: user, hosts, ports and database.
     described: String,
     /// TLS configuration. Its files are read with the first connection, and again until that succeeds.
@@ -75,7 +74,7 @@ impl Connector {
             session,
             migrate,
             refuses_options: AtomicBool::new(false),
-            keeps_sessions: Arc::default(),
+            pool_mode: Arc::default(),
             described,
             tls: OnceCell::new(),
             plaintext_warning: PlaintextWarning::default(),
@@ -185,17 +184,22 @@ impl Inner {
         let server_info = connection.identify(startup).await?;
         check_session_attrs(server_info.identity.standby, target_session_attrs)?;
         // The migration runner executes each statement once.
-        connection.prepares = role != Role::Migrate;
+        connection.prepares &= role != Role::Migrate;
         connection.has_snapshots = role != Role::Migrate && sends_options;
         if connection.client.process() != server_info.identity.pid || !server_info.mismatches.is_empty() {
             let mode = if connection.is_encrypted() { SslMode::Require } else { SslMode::Disable };
             let second = async || Some(self.open(server, tls, mode, options).await.ok()?.client);
-            let (keeps, target) = (&self.keeps_sessions, &self.described);
-            let (pooler, identity) =
-                Pooler::verify(&connection.client, startup, &server_info, keeps, target, second).await?;
-            connection.set_pooler(pooler, identity);
+            let (mode, target) = (&self.pool_mode, &self.described);
+            let pooler =
+                Pooler::detect(&connection.client, startup, &server_info, mode, target, second).await?;
+            if matches!(role, Role::Migrate | Role::Inspect) {
+                pooler.require_session()?;
+            }
+            connection.set_pooler(pooler);
         }
-        connection.backend = Some(self.backends.add(server_info.identity.pid));
+        if connection.pooler.as_ref().is_none_or(Pooler::keeps_sessions) {
+            connection.backend = Some(self.backends.add(server_info.identity.pid));
+        }
         connection.client.wire().set_open();
         if !connection.is_encrypted() && preferred == SslMode::Prefer {
             // Do not hide that `prefer` ended in plaintext.

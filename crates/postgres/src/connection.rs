@@ -42,7 +42,7 @@ pub struct Connection {
     pub(super) cursor: Option<Columns>,
     /// The parameters' types of statements that were given decimals that a double would round.
     pub(super) decimal_types: LruCache<String, Arc<[Type]>>,
-    /// False behind a pooler, where statement names may belong to other programs.
+    /// False without a statement cache, and behind a pooler, where statement names may belong to other programs.
     pub(super) prepares: bool,
     /// True if the start-up options made every transaction one snapshot.
     pub(super) has_snapshots: bool,
@@ -86,13 +86,13 @@ impl Connection {
         let address = destination.server.to_string().into();
         Self {
             client,
-            statements: StatementCache::new(),
+            statements: StatementCache::new(destination.target.statement_cache_size),
             steps: Vec::new(),
             sampler: Sampler::default(),
             types: Types::default(),
             cursor: None,
             decimal_types: LruCache::new(MAX_DECIMAL_TYPES),
-            prepares: true,
+            prepares: destination.target.statement_cache_size > 0,
             has_snapshots: false,
             cancelled: false,
             pooler: None,
@@ -113,10 +113,9 @@ impl Connection {
         Ok(server_info)
     }
 
-    /// Makes it a connection through a pooler, to the server of this identity.
-    pub(super) fn set_pooler(&mut self, pooler: Pooler, identity: Identity) {
+    /// Makes it a connection through a pooler.
+    pub(super) fn set_pooler(&mut self, pooler: Pooler) {
         self.pooler = Some(pooler);
-        self.identity = identity;
         // A pooler that does not reset server connections leaves the statement names of other sessions on them.
         self.prepares = false;
     }

@@ -28,7 +28,7 @@
 //! # Pipelines
 //!
 //! [`Connection::execute`] sends a batch in one round trip: BEGIN, the statements, COMMIT. A statement that is not prepared
-//! yet is executed unnamed and prepared in the same round trip. Each connection keeps 256 prepared statements.
+//! yet is executed unnamed and prepared in the same round trip. Each connection keeps up to 256 prepared statements.
 //!
 //! # Cancellation
 //!
@@ -38,8 +38,8 @@
 //! # Read-only by default
 //!
 //! Start-up options make every transaction read-only unless it says otherwise. They are read back after connecting. Behind
-//! a pooler that drops them they are set by statement, if the pooler keeps one server connection for each session;
-//! otherwise connecting fails.
+//! a pooler that drops them they are set by statement: once, if the pooler keeps one server connection for each session,
+//! otherwise in each transaction.
 //!
 //! # Untrusted servers
 //!

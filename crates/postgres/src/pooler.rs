@@ -1,112 +1,195 @@
 //! Poolers between client and server.
 //!
 //! A pooler gives clients cancel keys of its own, so the process id in the key is not that of the backend. By default,
-//! PgBouncer and others also drop the start-up options.
+//! PgBouncer and others also drop the start-up options. No statement is prepared under a name behind one.
 //!
-//! - In session mode, each session keeps its server connection. The settings are then set after connecting, and
-//!   verified.
-//! - In any other mode, sessions are refused: their settings and prepared statements would leak into other sessions.
+//! - In session mode, each session keeps its server connection. The settings are set after connecting, and verified.
+//!   No probe can prove session mode, so each transaction begins with a fence: a statement that fails on any other server
+//!   connection.
+//! - In transaction mode, each transaction sets the settings for itself. Statements that leave more behind are refused, and
+//!   so are the programs that need a session.
+//! - In statement mode there are no transactions, and connecting fails.
 //!
-//! The mode is probed when connecting. No probe can prove session mode, so each transaction begins with a fence: a
-//! statement that fails on any other server connection.
+//! The mode is probed by the first connection.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tallybook_sql::error::Error;
-use tallybook_sql::replication::Identity;
+use tallybook_sql::dialect::Dialect;
+use tallybook_sql::error::{Error, Result};
+use tallybook_sql::lock::lock;
+use tallybook_sql::statement::Statement;
 use tokio::time::timeout;
 
-use super::client::Client;
+use super::client::{Client, ClientError};
 use super::error::{Refusal, sql_state};
 use super::server_info::{ServerInfo, backend, identify};
 use super::startup::{self, Startup};
 
 /// Time limit for a second session, for which the pooler may have no server connection.
 const LIMIT: Duration = Duration::from_secs(1);
+/// Rounds of the probe. Another client may take or return server connections at the same time, so that one round sees
+/// nothing.
+const ROUNDS: usize = 3;
 
-pub(super) const NOT_KEPT: &str = "a pooler in between gives each transaction another connection of the server, where \
-     settings and prepared statements are those of other programs; set `pool_mode = session` for this database in \
-     pgbouncer.ini (or what your pooler calls it), or connect to the server directly";
+const NO_SESSION: &str = "a pooler in between gives each transaction another connection of the server, and this needs one of \
+     its own; set `pool_mode = session` for this database in pgbouncer.ini (or what your pooler calls it), or connect to \
+     the server directly";
+
+const NO_TRANSACTION: &str = "a pooler in between gives each statement another connection of the server, so there are no \
+     transactions; set `pool_mode = session` or `transaction` for this database in pgbouncer.ini (or what your pooler calls \
+     it), or connect to the server directly";
+
+const MOVED: &str = "a pooler in between has moved the session to another connection of the server, and nothing ran; from \
+     now on each transaction brings its own settings, so try again";
+
+const LEAVES_STATE: &str = "it leaves a setting, a lock, a temporary table or the like to other programs, because a pooler in \
+     between gives each transaction another connection of the server; use what ends with the transaction (SET LOCAL, \
+     pg_advisory_xact_lock), set `pool_mode = session` for this database in pgbouncer.ini, or connect to the server directly";
 
 const DIRECTLY: &str = "a pooler in between changes them; connect to the server directly";
 
+/// How long a client keeps a connection of the server: PgBouncer's `pool_mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PoolMode {
+    Session,
+    Transaction,
+}
+
+/// The mode that was found, shared by all connections.
+#[derive(Default)]
+pub(super) struct KnownMode(Mutex<Option<PoolMode>>);
+
 /// The pooler that a connection goes through.
 pub(super) struct Pooler {
-    /// Statement that fails unless the expected backend runs it. Returns no rows.
-    fence: String,
+    mode: PoolMode,
+    /// Statement without rows that follows each BEGIN.
+    begin_sql: String,
     /// Target in messages.
     target: String,
-    /// True once sessions were seen to keep their server connections; shared by all connections.
-    keeps: Arc<AtomicBool>,
+    known: Arc<KnownMode>,
 }
 
 impl Pooler {
-    /// Verifies that a pooler keeps a server connection for the session of `client`, for which it may open a second
-    /// session, and applies the settings that the start-up options did not. Returns it, and the identity of the server
-    /// behind it.
-    pub(super) async fn verify(
+    /// Finds the mode of the pooler that the session of `client` goes through, for which it may open a second session. In
+    /// session mode, applies the settings that the start-up options did not.
+    pub(super) async fn detect(
         client: &Client,
         startup: &Startup,
         server_info: &ServerInfo,
-        keeps: &Arc<AtomicBool>,
+        known: &Arc<KnownMode>,
         target: &str,
         second: impl AsyncFnOnce() -> Option<Client>,
-    ) -> Result<(Self, Identity), Refusal> {
-        if !keeps.load(Ordering::Relaxed) {
-            if is_shared(client, server_info.identity.pid, second).await {
-                return Err(Refusal::new(NOT_KEPT.to_owned()));
-            }
-            keeps.store(true, Ordering::Relaxed);
+    ) -> Result<Self, Refusal> {
+        let process = server_info.identity.pid;
+        let found = *lock(&known.0);
+        let mut mode = match found {
+            Some(mode) => mode,
+            None => probe(client, process, second).await?,
+        };
+        let fence = fence(process);
+        if mode == PoolMode::Session && !set_session(client, startup, &fence).await? {
+            mode = PoolMode::Transaction;
         }
-        client.simple(&startup.set_sql()).await?;
-        let now = identify(client, startup).await?;
-        if now.identity.pid != server_info.identity.pid {
-            return Err(Refusal::new(NOT_KEPT.to_owned()));
-        }
-        if !now.mismatches.is_empty() {
-            let mismatches = startup::describe(&now.mismatches);
-            return Err(Refusal::new(format!("settings do not take effect: {mismatches}; {DIRECTLY}")));
-        }
-        Ok((Self::new(now.identity.pid, target, keeps), now.identity))
+        *lock(&known.0) = Some(mode);
+        let begin_sql = match mode {
+            PoolMode::Session => fence,
+            PoolMode::Transaction => startup.set_local_sql(),
+        };
+        Ok(Self { mode, begin_sql, target: target.to_owned(), known: Arc::clone(known) })
     }
 
-    fn new(backend: i64, target: &str, keeps: &Arc<AtomicBool>) -> Self {
-        let fence = format!(
-            "SELECT WHERE CASE WHEN pg_backend_pid() = {backend} THEN false \
-             ELSE ('process ' || pg_backend_pid() || ' instead of {backend}')::boolean END"
-        );
-        Self { fence, target: target.to_owned(), keeps: Arc::clone(keeps) }
+    /// Returns whether each session keeps its connection of the server.
+    pub(super) fn keeps_sessions(&self) -> bool {
+        self.mode == PoolMode::Session
     }
 
-    /// Returns the statement that follows a BEGIN, and fails if the session was moved.
-    pub(super) fn fence(&self) -> &str {
-        &self.fence
+    /// Refuses a pooler that does not keep sessions.
+    pub(super) fn require_session(&self) -> Result<(), Refusal> {
+        match self.mode {
+            PoolMode::Session => Ok(()),
+            PoolMode::Transaction => Err(Refusal::new(NO_SESSION.to_owned())),
+        }
+    }
+
+    /// Refuses a statement that would leave something to the next client of the server's connection.
+    pub(super) fn check(&self, statement: &Statement) -> Result<()> {
+        match self.mode == PoolMode::Transaction && statement.leaves_state(Dialect::Postgres) {
+            true => Err(Error::invalid_value("the statement", LEAVES_STATE)),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the statement that follows a BEGIN: it sets the settings, or fails if the session was moved.
+    pub(super) fn begin_sql(&self) -> &str {
+        &self.begin_sql
     }
 
     /// Explains a failed BEGIN, if the fence failed.
     pub(super) fn explain(&self, error: Error) -> Error {
-        if error.code() != Some(sql_state::INVALID_TEXT_REPRESENTATION) {
+        if self.mode == PoolMode::Transaction || error.code() != Some(sql_state::INVALID_TEXT_REPRESENTATION)
+        {
             return error;
         }
-        self.keeps.store(false, Ordering::Relaxed);
-        Error::connect(&self.target, NOT_KEPT).with_source(error)
+        *lock(&self.known.0) = Some(PoolMode::Transaction);
+        Error::connect(&self.target, MOVED).with_source(error)
     }
 }
 
-/// Returns whether two sessions were seen to share server connections. While the second is in a transaction, the first
-/// must still be on its backend and the second on another. A pooler that does not answer in time proves nothing.
-async fn is_shared(first: &Client, process: i64, second: impl AsyncFnOnce() -> Option<Client>) -> bool {
+/// Returns a statement without rows that fails on any other backend.
+fn fence(process: i64) -> String {
+    format!(
+        "SELECT WHERE CASE WHEN pg_backend_pid() = {process} THEN false \
+         ELSE ('process ' || pg_backend_pid() || ' instead of {process}')::boolean END"
+    )
+}
+
+/// Sets the settings of a session, and verifies them. Returns false if it has been moved, and then nothing is set.
+async fn set_session(client: &Client, startup: &Startup, fence: &str) -> Result<bool, Refusal> {
+    // One message is one transaction.
+    match client.simple(&format!("{fence}; {}", startup.set_sql())).await {
+        Err(error) if error.code() == Some(sql_state::INVALID_TEXT_REPRESENTATION) => return Ok(false),
+        set => drop(set?),
+    }
+    let now = identify(client, startup).await?;
+    if now.mismatches.is_empty() {
+        return Ok(true);
+    }
+    let mismatches = startup::describe(&now.mismatches);
+    Err(Refusal::new(format!("settings do not take effect: {mismatches}; {DIRECTLY}")))
+}
+
+/// Finds the mode. While a second session is in a transaction, the first must still be on its backend, and the second on
+/// another. A pooler that does not answer in time proves nothing.
+async fn probe(
+    first: &Client,
+    process: i64,
+    second: impl AsyncFnOnce() -> Option<Client>,
+) -> Result<PoolMode, Refusal> {
     let look = async {
-        let Some(second) = second().await else { return false };
-        let other = match backend(&second, "BEGIN; ").await {
-            Ok(other) => other,
-            // In statement mode there are no transactions.
-            Err(error) => return error.code() == Some(sql_state::PROTOCOL_VIOLATION),
-        };
-        let own = backend(first, "").await.unwrap_or(process);
-        other == process || own != process
+        let Some(second) = second().await else { return Ok(PoolMode::Session) };
+        for _ in 0..ROUNDS {
+            let other = match backend(&second, "BEGIN; ").await {
+                Ok(other) => other,
+                Err(error) if has_no_transactions(&error) => {
+                    return Err(Refusal::new(NO_TRANSACTION.to_owned()));
+                }
+                Err(_) => return Ok(PoolMode::Session),
+            };
+            let own = backend(first, "").await.unwrap_or(process);
+            if other == process || own != process {
+                return Ok(PoolMode::Transaction);
+            }
+            if second.simple("COMMIT").await.is_err() {
+                break;
+            }
+        }
+        Ok(PoolMode::Session)
     };
-    timeout(LIMIT, look).await.unwrap_or(false)
+    timeout(LIMIT, look).await.unwrap_or(Ok(PoolMode::Session))
+}
+
+/// Returns whether this is PgBouncer's refusal of a transaction in statement mode.
+fn has_no_transactions(error: &ClientError) -> bool {
+    error.code() == Some(sql_state::PROTOCOL_VIOLATION)
 }

@@ -65,6 +65,15 @@ impl Startup {
         )
     }
 
+    /// Returns a statement without rows that sets them for the present transaction.
+    pub(super) fn set_local_sql(&self) -> String {
+        let set = |(name, value): &(String, String)| {
+            format!("set_config({}, {}, true)", literal(name), literal(value))
+        };
+        // No setting is null.
+        format!("SELECT WHERE ({}) IS NULL", self.required.iter().map(set).collect::<Vec<_>>().join(" || "))
+    }
+
     fn columns(&self, column: impl Fn(&str, &str) -> String) -> Vec<String> {
         let required = self.required.iter().enumerate();
         required

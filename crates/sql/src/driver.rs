@@ -6,11 +6,13 @@ use crate::error::{Error, ErrorDetail, Result};
 use crate::query::Batch;
 use crate::replication::Position;
 
-/// Longest statement, in bytes, that a driver keeps prepared. A connection keeps up to 256 statements, and each takes
+/// Longest statement, in bytes, that a driver keeps prepared. A connection keeps many statements, and each takes
 /// several times its text.
 pub const MAX_PREPARED_BYTES: usize = 32 << 10;
+/// Default number of statements kept prepared on a PostgreSQL connection.
+pub const STATEMENT_CACHE_SIZE: usize = 256;
 
-/// The use of a connection. SQLite opens readers and writers differently; PostgreSQL ignores the difference.
+/// The use of a connection. SQLite opens readers and writers differently, which PostgreSQL does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Read sessions.
@@ -19,6 +21,8 @@ pub enum Role {
     Write,
     /// The migration runner: writes outside of transactions too, and ignores the time-outs of the session.
     Migrate,
+    /// Programs that look at a server, and keep settings and temporary tables from one statement to the next.
+    Inspect,
 }
 
 /// A batch after its execution, successful or not.

@@ -33,7 +33,7 @@ impl SessionAuthorizer {
         let authorizer = Self::default();
         let left = Arc::clone(&authorizer.0);
         match role {
-            Role::Read => sqlite.authorizer(Some(|context: AuthContext<'_>| {
+            Role::Read | Role::Inspect => sqlite.authorizer(Some(|context: AuthContext<'_>| {
                 match changes_session(&context.action) {
                     true => Authorization::Deny,
                     false => Authorization::Allow,

@@ -194,7 +194,7 @@ impl Connector {
         sqlite.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         set_stable_plans(sqlite, true)?;
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
-        if role == Role::Read || self.is_read_only() {
+        if matches!(role, Role::Read | Role::Inspect) || self.is_read_only() {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
             sqlite.pragma_update(None, "mmap_size", MMAP_BYTES)?;
         }

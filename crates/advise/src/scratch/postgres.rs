@@ -39,7 +39,7 @@ impl PostgresScratch {
     ) -> Result<(Self, Vec<CopiedTable>)> {
         // A connection of its own: the pool's would be reset, and temporary tables with them.
         let connector = Connector::new(db.settings().database_url.target(), FileAccess::to_look());
-        let mut scratch = Self { connection: connector.connect(Role::Write).await?, deadline };
+        let mut scratch = Self { connection: connector.connect(Role::Inspect).await?, deadline };
         let lock_timeout = LOCK_TIMEOUT.as_millis();
         scratch
             .script(&format!("SET default_transaction_read_only = off; SET lock_timeout = {lock_timeout}; SET application_name = 'tallybook advise'"))

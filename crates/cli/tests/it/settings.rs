@@ -13,7 +13,7 @@ use crate::guarantees::exists;
 use crate::support::{Program, Run};
 
 /// Each setting, and the test that it does what it says.
-const PROOFS: [(&str, &str); 27] = [
+const PROOFS: [(&str, &str); 28] = [
     ("DATABASE_URL", "cli::opening::a_mistyped_path_is_an_error_that_names_it_and_no_file_is_made"),
     ("DATABASE_ECHO", "tallybook::log::an_echo_is_the_text_alone_and_query_logging_adds_its_times"),
     ("DB_POOL_SIZE", "tallybook::pool::size_and_overflow_limit_what_is_lent_and_size_what_is_kept"),
@@ -23,6 +23,10 @@ const PROOFS: [(&str, &str); 27] = [
     ("DB_POOL_PRE_PING", "tallybook::pool::a_connection_that_fell_silent_is_found_by_the_ping_and_replaced"),
     ("DB_ECHO_POOL", "tallybook::log::statements_and_connections_are_logged_but_no_parameters"),
     ("DB_POOL_MAX_WAITING", "tallybook::queue::a_full_queue_refuses_at_once"),
+    (
+        "DB_STATEMENT_CACHE_SIZE",
+        "tallybook::pooler::without_a_statement_cache_nothing_is_prepared_on_the_server",
+    ),
     (
         "DB_POOL_LEAK_THRESHOLD",
         "tallybook::variables::db_pool_leak_threshold_is_when_a_held_session_is_warned_of",

@@ -21,7 +21,7 @@ use super::topology::PlannedNode;
 use crate::driver::Connector;
 use crate::observe::Log;
 use crate::pool::{AcquireDeadline, Pool, PooledConnection};
-use crate::settings::{PoolSettings, Settings};
+use crate::settings::{ConnectTarget, PoolSettings, Settings};
 
 pub(super) struct Node {
     pub(super) name: String,
@@ -53,7 +53,10 @@ impl Node {
         epoch: Instant,
         is_alone: bool,
     ) -> Self {
-        let PlannedNode { name, target, is_candidate, weight, zone } = planned;
+        let PlannedNode { name, mut target, is_candidate, weight, zone } = planned;
+        if let ConnectTarget::Postgres(target) = &mut target {
+            target.statement_cache_size = settings.statement_cache_size;
+        }
         let connector = Connector::new(&target, settings.file_access());
         let pool = |name: &str, role, pool_settings| {
             Pool::new(name, connector.clone(), role, pool_settings, log.clone()).watch_leaks()

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use tallybook_sql::driver::STATEMENT_CACHE_SIZE;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::file_access::{BUSY_TIMEOUT, OpenMode};
 
@@ -22,6 +23,7 @@ const MAX_WAITING: usize = 1_000_000;
 /// A day, in seconds: longer waits are typing errors.
 pub(super) const MAX_WAIT: f64 = 86_400.0;
 
+pub(super) const STATEMENT_CACHE_SIZES: RangeInclusive<usize> = 0..=10_000;
 pub(super) const STATEMENTS: RangeInclusive<usize> = 10..=100_000;
 pub(super) const THRESHOLDS: RangeInclusive<usize> = 2..=1_000_000;
 const PARAMETERS: [(&str, LoggedParameters); 3] =
@@ -38,6 +40,9 @@ pub(super) fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Settin
         log: log(&variable)?,
         monitor: monitor(&variable)?,
         replica: replica(&variable)?,
+        statement_cache_size: variable("DB_STATEMENT_CACHE_SIZE")
+            .count(*STATEMENT_CACHE_SIZES.start(), *STATEMENT_CACHE_SIZES.end())?
+            .unwrap_or(STATEMENT_CACHE_SIZE),
         open_mode: OpenMode::default(),
         busy_timeout: BUSY_TIMEOUT,
     })

@@ -9,6 +9,7 @@ mod url;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tallybook_sql::driver::STATEMENT_CACHE_SIZE;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::file_access::{BUSY_TIMEOUT, FileAccess, OpenMode};
 
@@ -40,6 +41,9 @@ pub struct Settings {
     pub monitor: MonitorSettings,
     /// Read replicas.
     pub replica: ReplicaSettings,
+    /// `DB_STATEMENT_CACHE_SIZE`: statements kept prepared on each PostgreSQL connection. 0 prepares none under a
+    /// name, for poolers that pass the names on and that Tallybook does not recognise. Default 256.
+    pub statement_cache_size: usize,
     /// The permitted operations on an SQLite file. Set by programs; there is no variable.
     pub open_mode: OpenMode,
     /// Time that a statement waits for a lock of another process on an SQLite file. Default 5 s. Set by
@@ -184,6 +188,7 @@ impl Settings {
             log: LogSettings::default(),
             monitor: MonitorSettings::default(),
             replica: ReplicaSettings::default(),
+            statement_cache_size: STATEMENT_CACHE_SIZE,
             open_mode: OpenMode::default(),
             busy_timeout: BUSY_TIMEOUT,
         })
@@ -251,6 +256,7 @@ impl Settings {
         for (name, count, bounds) in [
             ("monitor.statements", statements, env::STATEMENTS),
             ("monitor.threshold", threshold, env::THRESHOLDS),
+            ("statement_cache_size", self.statement_cache_size, env::STATEMENT_CACHE_SIZES),
         ] {
             if !bounds.contains(&count) {
                 let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());

@@ -71,7 +71,7 @@ pub(super) async fn check(
     report: &mut NodeReport,
 ) {
     let connector = connector(target);
-    let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Read)).await {
+    let connection = match timeout(ANSWER_LIMIT, connector.connect(driver::Role::Inspect)).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return report.failure = Some(failure::evaluate(config, target, &error)),
         Err(_) => return report.failure = Some(failure::silent_server(target)),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+use tallybook_sql::driver::STATEMENT_CACHE_SIZE;
 use tallybook_sql::redact::Problem;
 
 use server::Servers;
@@ -55,6 +56,8 @@ pub struct PostgresTarget {
     pub options: Option<String>,
     /// `statement_timeout` in PostgreSQL's syntax, for example `5s`.
     pub statement_timeout: Option<String>,
+    /// Statements kept prepared on each connection; 0 prepares none.
+    pub statement_cache_size: usize,
     /// Relative share of reads for a replica, 1 to 1000.
     pub weight: u32,
     /// Availability zone of the server, if the URL names one.
@@ -165,6 +168,7 @@ impl PostgresTarget {
             ssl: Ssl::parse(parameters.ssl)?,
             options: parameters.options,
             statement_timeout: parameters.statement_timeout.map(duration).transpose()?,
+            statement_cache_size: STATEMENT_CACHE_SIZE,
             weight: parameters.weight.map_or(Ok(1), |text| weight(&text))?,
             zone: parameters.zone,
         })

@@ -243,7 +243,7 @@ impl<'a, 'q> Exchange<'a, 'q> {
             StepKind::Query(place) | StepKind::Cursor(place) => Err(self.query_error(place, error)),
             kind => {
                 self.has_begin_failed |=
-                    matches!(kind, StepKind::Control(Control::Begin, _) | StepKind::Fence);
+                    matches!(kind, StepKind::Control(Control::Begin, _) | StepKind::Pooler);
                 self.has_failed_at_end |=
                     matches!(kind, StepKind::Control(Control::End, _)) && self.outcome.is_ok();
                 Err(server_error(error))

@@ -22,6 +22,7 @@ use tallybook_sql::value::SqlType;
 use super::Connection;
 use super::client::TransactionStatus;
 use super::error::convert;
+use super::pooler::Pooler;
 use super::row::values;
 use super::types::Columns;
 pub(super) use exchange::check_and_sample;
@@ -88,6 +89,7 @@ impl Connection {
         if let Err(error) = self.check_decimals(queries).await {
             return error.into();
         }
+        let framing = self.guarded(framing);
         let is_timed_batch = since.is_some() && queries.len() > 1;
         let is_measured = is_timed_batch && self.sampler.measures(queries, &mut self.statements);
         if let Err(error) = self.send(queries, framing, is_measured) {
@@ -122,6 +124,18 @@ impl Connection {
         result
     }
 
+    /// Returns the framing, with a read-only transaction around statements that would have none and run on a connection of
+    /// the server that does not have the settings of this session.
+    fn guarded(&self, framing: TransactionFraming) -> TransactionFraming {
+        let has_transaction = framing.begin.is_some()
+            || framing.continues
+            || self.client.wire().status() != TransactionStatus::Idle;
+        match has_transaction || self.pooler.as_ref().is_none_or(Pooler::keeps_sessions) {
+            true => framing,
+            false => framing.snapshot(),
+        }
+    }
+
     /// Writes the requests of a pipeline into the output. After an error nothing of them is left there.
     fn send(
         &mut self,
@@ -144,8 +158,9 @@ impl Connection {
             steps: &mut self.steps,
             prepares: self.prepares,
             flushes: is_measured,
+            pooler: self.pooler.as_ref(),
         };
-        let encoded = encoder.pipeline(queries, framing, self.pooler.as_ref());
+        let encoded = encoder.pipeline(queries, framing);
         match encoded {
             Ok(()) => self.statements.closed(),
             Err(_) => {

@@ -35,6 +35,7 @@ pub(super) struct Encoder<'c> {
     pub(super) prepares: bool,
     /// True to have the answer to each statement sent at once, so that its time is known.
     pub(super) flushes: bool,
+    pub(super) pooler: Option<&'c Pooler>,
 }
 
 impl Encoder<'_> {
@@ -42,7 +43,6 @@ impl Encoder<'_> {
         &mut self,
         queries: &mut [&mut dyn Query],
         framing: TransactionFraming,
-        pooler: Option<&Pooler>,
     ) -> Result<()> {
         for name in self.statements.closing() {
             frontend::close(b'S', name, self.wire.output()).map_err(|_| convert(zero_in_text()))?;
@@ -54,8 +54,8 @@ impl Encoder<'_> {
         }
         if let Some(begin) = framing.begin {
             self.control(Control::Begin, begin.sql(Dialect::Postgres))?;
-            if let Some(pooler) = pooler {
-                self.unnamed(StepKind::Fence, pooler.fence())?;
+            if let Some(pooler) = self.pooler {
+                self.unnamed(StepKind::Pooler, pooler.begin_sql())?;
             }
         }
         for place in 0..queries.len() {
@@ -139,6 +139,9 @@ impl Encoder<'_> {
             return Ok(());
         }
 
+        if let Some(pooler) = self.pooler {
+            pooler.check(&request.statement)?;
+        }
         if request.statement.is_copy_over_connection() {
             // The server would take what follows for rows.
             let problem = "a COPY is no statement of a batch; a bulk load writes rows, a stream reads them";

@@ -12,9 +12,6 @@ use tallybook_sql::value::Value;
 use crate::param::{is_declared_as, type_of};
 use crate::types::Columns;
 
-/// Statements kept prepared on a connection.
-const MAX_PREPARED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
 /// The declared types of a statement's parameters.
 pub(super) type ParameterTypes = SmallVec<[Type; 8]>;
 
@@ -55,8 +52,10 @@ pub(crate) struct StatementCache {
 }
 
 impl StatementCache {
-    pub(crate) fn new() -> Self {
-        Self { prepared: LruCache::new(MAX_PREPARED), closing: Vec::new(), named: 0 }
+    /// Returns a cache of at most `size` statements, or of one at a time.
+    pub(crate) fn new(size: usize) -> Self {
+        let size = NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
+        Self { prepared: LruCache::new(size), closing: Vec::new(), named: 0 }
     }
 
     pub(super) fn get(&mut self, sql: &str) -> Option<&mut Prepared> {
@@ -110,8 +109,8 @@ mod tests {
 
     #[test]
     fn the_statement_that_was_used_least_recently_is_closed() {
-        let mut cache = StatementCache::new();
-        for number in 0..MAX_PREPARED.get() {
+        let mut cache = StatementCache::new(3);
+        for number in 0..3 {
             let statement = prepared(&mut cache);
             cache.keep(number.to_string().into(), statement);
         }
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_prepared_again_closes_the_former() {
-        let mut cache = StatementCache::new();
+        let mut cache = StatementCache::new(3);
         for _ in 0..2 {
             let statement = prepared(&mut cache);
             cache.keep("SELECT 1".into(), statement);

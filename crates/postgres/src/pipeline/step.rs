@@ -26,8 +26,8 @@ pub(crate) struct Step {
 pub(super) enum StepKind {
     /// A statement of the driver's own.
     Control(Control, &'static str),
-    /// The proof that a pooler has not moved the session.
-    Fence,
+    /// The statement that a pooler needs after a BEGIN.
+    Pooler,
     /// The query at this place of the batch.
     Query(usize),
     /// A cursor over the query at this place.

@@ -88,45 +88,164 @@ async fn sessions_work_where_startup_parameters_are_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn transaction_pooling_is_refused_with_what_to_change() {
-    for settings in [TRANSACTION, "pool_mode = transaction", "pool_mode = statement"] {
+async fn sessions_work_where_each_transaction_has_another_server_connection() {
+    for settings in [TRANSACTION, "pool_mode = transaction"] {
         let (server, pooler) = through_pgbouncer("transaction_pooling", settings).await;
-        let error = refused(&pooler.url(server.url())).await;
-        assert!(error.is_connect() && !error.is_retryable(), "{error}");
-        let text = error.to_string();
-        assert!(text.contains(&format!("127.0.0.1:{}", pooler.port())), "{text}");
-        assert!(text.contains("set `pool_mode = session`") && text.contains("pgbouncer.ini"), "{text}");
-        assert!(text.contains("or connect to the server directly"), "{text}");
+        works_as_directly(&pooler.url(server.url())).await;
     }
+}
+
+/// Two connections of the server for twenty tasks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_share_server_connections_in_transaction_mode_and_mix_nothing_up() {
+    let settings = format!("{TRANSACTION}\ndefault_pool_size = 2");
+    let (server, pooler) = through_pgbouncer("transactions_mixed", &settings).await;
+    let db = open_with(&pooler.url(server.url()), |settings| settings.pool.size = 10).await;
+    let tasks = (0..20).map(|task: i64| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            for note in task * 10..task * 10 + 10 {
+                let insert = execute("INSERT INTO notes VALUES ($1, 'note ' || $1)", params![note]);
+                let mut session = db.begin().await.unwrap();
+                session.run(insert).await.unwrap();
+                session.commit().await.unwrap();
+                let batch = (
+                    one::<(i64,)>("SELECT id::bigint FROM notes WHERE id = $1", params![note]),
+                    one::<(String,)>(
+                        "SELECT title || current_setting('TimeZone') FROM notes WHERE id = $1",
+                        params![note],
+                    ),
+                );
+                let ((id,), (title,)) = db.read().await.unwrap().run(batch).await.unwrap();
+                assert_eq!((id, title), (note, format!("note {note}UTC")));
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let mut session = db.read().await.unwrap();
+    let query = all::<(i64,)>("SELECT id::bigint FROM notes ORDER BY id", params![]);
+    let mut rows = session.stream(query).await.unwrap();
+    let mut next = 0;
+    while let Some((id,)) = rows.next().await.unwrap() {
+        assert_eq!(id, next);
+        next += 1;
+    }
+    assert_eq!(next, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_programs_meet_none_of_our_settings_in_transaction_mode() {
+    let settings = format!("{TRANSACTION}\ndefault_pool_size = 1");
+    let (server, pooler) = through_pgbouncer("transactions_of_others", &settings).await;
+    let url = pooler.url(server.url());
+    let db = open(&url).await;
+    assert_eq!(setting(&db, "TimeZone").await, "UTC");
+    try_write(&db, "INSERT INTO notes VALUES (1, 'one')").await.unwrap();
+    let other = connect(&url).await;
+    let row = other
+        .simple_query(
+            "SELECT current_setting('TimeZone'), current_setting('default_transaction_read_only'), \
+                    current_setting('default_transaction_isolation'), current_setting('statement_timeout')",
+        )
+        .await
+        .unwrap();
+    let tokio_postgres::SimpleQueryMessage::Row(row) = &row[1] else { panic!("{row:?}") };
+    let found: Vec<_> = (0..4).map(|column| row.get(column).unwrap()).collect();
+    assert_eq!(found, ["Asia/Tokyo", "off", "read committed", "1h"]);
+    other.batch_execute("INSERT INTO notes VALUES (2, 'two')").await.unwrap();
+    assert_eq!(count_notes(&db).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_outlast_its_transaction_is_refused_in_transaction_mode() {
+    let (server, pooler) = through_pgbouncer("transaction_state", TRANSACTION).await;
+    let db = open(&pooler.url(server.url())).await;
+    for leaves in [
+        "SET work_mem = '1MB'",
+        "CREATE TEMPORARY TABLE own (id integer)",
+        "SELECT pg_advisory_lock(1)",
+        "LISTEN trades",
+        "PREPARE own AS SELECT 1",
+    ] {
+        let error = try_write(&db, leaves).await.unwrap_err();
+        let text = error.to_string();
+        assert!(error.is_invalid_value() && text.contains(leaves), "{error:?}");
+        assert!(text.contains("pg_advisory_xact_lock") && text.contains("`pool_mode = session`"), "{text}");
+    }
+    for ends in ["SET LOCAL work_mem = '1MB'", "SELECT pg_advisory_xact_lock(1)"] {
+        try_write(&db, ends).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_are_refused_in_transaction_mode_with_what_to_change() {
+    let (server, pooler) = through_pgbouncer("transaction_migrations", TRANSACTION).await;
+    let revisions = [Revision::from_sql("0001_more.up.sql", "CREATE TABLE more (id integer)", None).unwrap()];
+    let db = open(&pooler.url(server.url())).await;
+    let error = Migrator::new(&db, &revisions).upgrade(&Target::Head).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&format!("127.0.0.1:{}", pooler.port())), "{text}");
+    assert!(text.contains("set `pool_mode = session`") && text.contains("pgbouncer.ini"), "{text}");
+    assert!(text.contains("or connect to the server directly"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statement_pooling_is_refused_with_what_to_change() {
+    let (server, pooler) = through_pgbouncer("statement_pooling", "pool_mode = statement").await;
+    let error = refused(&pooler.url(server.url())).await;
+    assert!(error.is_connect() && !error.is_retryable(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("set `pool_mode = session` or `transaction`"), "{text}");
 }
 
 /// As if the pooler had been too busy to be recognized at the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_is_moved_meanwhile_runs_nothing_elsewhere() {
+async fn a_session_that_is_moved_meanwhile_runs_nothing_elsewhere_and_the_next_works() {
     let (server, pooler) = through_pgbouncer("moved_meanwhile", "").await;
     let url = pooler.url(server.url());
     let db = open_with(&url, |settings| settings.pool.size = 1).await;
     tokio::task::block_in_place(|| pooler.change(server.url(), TRANSACTION));
     let others = [connect(&url).await, connect(&url).await];
     let mut written = 0;
-    let mut moved = None;
+    let mut moved = Vec::new();
     for round in 0..100 {
         // They alternate between the server connections that were free last.
         let other = &others[round % 2];
         other.batch_execute("BEGIN").await.unwrap();
         match try_write(&db, format!("INSERT INTO notes VALUES ({round}, 'note {round}')")).await {
             Ok(_) => written += 1,
-            Err(error) => moved = Some(error),
+            Err(error) => moved.push(error),
         }
         others[(round + 1) % 2].batch_execute("COMMIT").await.unwrap();
-        if moved.is_some() {
-            break;
-        }
     }
-    let error = moved.expect("another connection of the server was noticed");
-    assert!(error.is_connect() && error.to_string().contains("set `pool_mode = session`"), "{error}");
-    assert_eq!(count_notes(&open(server.url()).await).await, written);
-    assert!(written > 0, "it worked as long as it was not moved");
+    let [error] = &moved[..] else { panic!("{moved:?}") };
+    assert!(error.is_connect() && error.to_string().contains("nothing ran"), "{error}");
+    assert_eq!((count_notes(&open(server.url()).await).await, written), (99, 99));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_statement_cache_nothing_is_prepared_on_the_server() {
+    let server = postgres().await.database("no_statement_cache").await;
+    for (size, prepared) in [(0, 0), (1, 1), (256, 3)] {
+        let db = open_with(server.url(), |settings| {
+            settings.statement_cache_size = size;
+            settings.pool.size = 1;
+        })
+        .await;
+        let mut session = db.read().await.unwrap();
+        for _ in 0..3 {
+            for number in [1, 2, 3] {
+                let query = one::<(i64,)>(format!("SELECT $1::bigint + {number}"), params![1]);
+                assert_eq!(session.run(query).await.unwrap(), (1 + number,));
+            }
+        }
+        drop(session);
+        let count =
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT $1::bigint + %'";
+        assert_eq!(read::<(i64,)>(&db, count).await, [(prepared,)], "a cache of {size}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

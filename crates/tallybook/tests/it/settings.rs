@@ -33,6 +33,7 @@ fn without_any_variable_the_defaults_hold() {
     assert_eq!(settings.log.parameters, LoggedParameters::None);
     assert_eq!(settings.pool.max_waiting, 10_000);
     assert_eq!(settings.pool.leak_threshold, Some(Duration::from_secs(60)));
+    assert_eq!(settings.statement_cache_size, 256);
     assert_eq!(settings.monitor.mode, MonitorMode::Full);
     assert_eq!((settings.monitor.statements, settings.monitor.threshold), (1_000, 3));
     assert_eq!((settings.monitor.allow, settings.monitor.socket), (vec![], None));
@@ -64,6 +65,7 @@ fn every_variable_sets_its_setting() {
         ("DB_LOG_PARAMETERS", "hash"),
         ("DB_POOL_MAX_WAITING", "7"),
         ("DB_POOL_LEAK_THRESHOLD", "-1"),
+        ("DB_STATEMENT_CACHE_SIZE", "0"),
         ("DB_MONITOR", "statements"),
         ("DB_MONITOR_STATEMENTS", "50"),
         ("DB_N_PLUS_ONE_THRESHOLD", "9"),
@@ -98,6 +100,7 @@ fn every_variable_sets_its_setting() {
     assert_eq!(replicas, ["postgresql://ada:***@one/book", "postgresql://ada:***@two/book"]);
     assert_eq!(settings.log.parameters, LoggedParameters::Hash);
     assert_eq!((settings.pool.max_waiting, settings.pool.leak_threshold), (7, None));
+    assert_eq!(settings.statement_cache_size, 0);
     assert_eq!(settings.monitor.mode, MonitorMode::Statements);
     assert_eq!((settings.monitor.statements, settings.monitor.threshold), (50, 9));
     assert_eq!(settings.monitor.allow, ["a.rs:7", "0123456789abcdef"]);
@@ -127,6 +130,7 @@ fn a_bad_value_is_reported_with_its_variable_and_the_accepted_values() {
         ("DB_POOL_RECYCLE", "-2", "a whole number of seconds from 1, or -1 for never"),
         ("DB_POOL_PRE_PING", "2", "true or false"),
         ("DB_ECHO_POOL", "ja", "true or false"),
+        ("DB_STATEMENT_CACHE_SIZE", "10001", "a whole number from 0 to 10000"),
         ("DB_ENABLE_QUERY_LOGGING", "", "true or false"),
         ("DB_SLOW_QUERY_THRESHOLD", "-0.1", "a number of seconds from 0 to 86400"),
         ("DB_ENABLE_READ_REPLICA", "enabled", "true or false"),
