@@ -1,5 +1,7 @@
 //! Conversion of PostgreSQL's errors, and the reasons why a server can't be connected to.
 
+use std::io;
+
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, ErrorDetail, ErrorKind};
 
@@ -75,7 +77,25 @@ pub(super) fn server_error(error: &ServerError) -> Error {
 
 /// Returns the SQLSTATE with which a server refused a connection; `None` if it did not answer.
 pub fn refusal(error: &Error) -> Option<&str> {
-    std::error::Error::source(error)?.downcast_ref::<ClientError>()?.code()
+    client_error(error)?.code()
+}
+
+/// Returns whether a server accepted a connection, and did not answer within `connect_timeout`.
+pub fn is_silent(error: &Error) -> bool {
+    matches!(client_error(error), Some(ClientError::Silent))
+}
+
+/// Returns the failure of the network that kept a connection from being opened.
+pub fn network_failure(error: &Error) -> Option<io::ErrorKind> {
+    match client_error(error)? {
+        ClientError::Connect(cause) | ClientError::Tls(cause) | ClientError::Io(cause) => Some(cause.kind()),
+        ClientError::Closed => Some(io::ErrorKind::UnexpectedEof),
+        _ => None,
+    }
+}
+
+fn client_error(error: &Error) -> Option<&ClientError> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// Returns whether a server refused a connection because of its user, its password or its database. Only a change of the
@@ -169,8 +189,9 @@ pub(super) fn problem(failure: &ClientError) -> String {
         }
         ClientError::Closed => format!("{failure}; is a server running there?"),
         ClientError::Tls(cause) => explain(cause).unwrap_or_else(|| cause.to_string()),
-        ClientError::Authentication(_) | ClientError::Protocol(_) | ClientError::Aborted => {
-            failure.to_string()
-        }
+        ClientError::Authentication(_)
+        | ClientError::Protocol(_)
+        | ClientError::Silent
+        | ClientError::Aborted => failure.to_string(),
     }
 }

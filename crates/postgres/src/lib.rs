@@ -72,6 +72,6 @@ pub mod config;
 pub use connect::Connector;
 pub use connection::Connection;
 pub use cursor::Rows;
-pub use error::{is_login_refused, refusal};
+pub use error::{is_login_refused, is_silent, network_failure, refusal};
 pub use load::Load;
 pub use server_info::STANDBY_TIMELINE;

@@ -1,12 +1,10 @@
 //! Findings about a server that could not be reached.
 
-use std::error::Error as _;
-use std::io::{self, ErrorKind};
-use std::iter::successors;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tallybook_postgres::config::PostgresTarget;
-use tallybook_postgres::refusal;
+use tallybook_postgres::{is_silent, network_failure, refusal};
 use tallybook_sql::error::Error;
 
 use super::server::NAME;
@@ -35,9 +33,10 @@ pub(super) fn evaluate(config: &NodeConfig, target: &PostgresTarget, error: &Err
     if let Some(code) = refusal(error) {
         return refused(code, message, found, config, target);
     }
-    let io = successors(error.source(), |&cause| cause.source())
-        .find_map(|cause| cause.downcast_ref::<io::Error>());
-    match io.map(io::Error::kind) {
+    if is_silent(error) {
+        return silent_server(target);
+    }
+    match network_failure(error) {
         Some(ErrorKind::ConnectionRefused) => found("connection refused: no server listens there".to_owned())
             .run(ready)
             .run("systemctl status postgresql")

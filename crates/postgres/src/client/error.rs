@@ -11,6 +11,8 @@ pub(crate) enum ClientError {
     Server(Box<ServerError>),
     /// There is no connection to the server.
     Connect(io::Error),
+    /// The server accepted the connection, and did not answer within `connect_timeout`.
+    Silent,
     /// The TLS handshake failed.
     Tls(io::Error),
     /// Authentication failed on this side.
@@ -49,6 +51,7 @@ impl ClientError {
             Self::Authentication(problem) => Self::Authentication(problem.clone()),
             Self::Protocol(problem) => Self::Protocol(problem.clone()),
             Self::Io(error) => Self::Io(io(error)),
+            Self::Silent => Self::Silent,
             Self::Closed => Self::Closed,
             Self::Aborted => Self::Aborted,
         }
@@ -62,6 +65,7 @@ impl fmt::Display for ClientError {
             Self::Connect(error) | Self::Io(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "TLS: {error}"),
             Self::Authentication(problem) | Self::Protocol(problem) => f.write_str(problem),
+            Self::Silent => f.write_str("the server accepts the connection and does not answer"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Aborted => f.write_str("the server stopped responding"),
         }

@@ -10,7 +10,7 @@ use super::authentication::Authentication;
 use super::client::{CancelKey, Client};
 use super::error::ClientError;
 use super::message::tag;
-use super::stream::{Stream, timed_out};
+use super::stream::Stream;
 use super::tls::{Tls, server_end_point};
 use super::wire::{Flow, Wire};
 use crate::config::{Host, PostgresTarget, Server, SslMode};
@@ -64,7 +64,7 @@ async fn within<T>(
 ) -> Result<T, ClientError> {
     match limit {
         None => step.await,
-        Some(limit) => timeout(limit, step).await.unwrap_or_else(|_| Err(ClientError::Connect(timed_out()))),
+        Some(limit) => timeout(limit, step).await.unwrap_or(Err(ClientError::Silent)),
     }
 }
 

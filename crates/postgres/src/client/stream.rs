@@ -37,7 +37,8 @@ impl Stream {
                 connect_tcp(SocketAddr::new(address, server.port), options).await.map(Self::Tcp)
             }
             (Host::Tcp(name), None) => {
-                let mut failure = io::Error::new(ErrorKind::NotFound, "the name of the host has no address");
+                let mut failure =
+                    io::Error::new(ErrorKind::AddrNotAvailable, "the name of the host has no address");
                 for address in within(limit, lookup_host((name.as_str(), server.port))).await? {
                     match connect_tcp(address, options).await {
                         Ok(stream) => return Ok(Self::Tcp(stream)),
@@ -98,7 +99,7 @@ async fn within<T>(
 }
 
 /// Returns the error of a step that took longer than `connect_timeout`.
-pub(super) fn timed_out() -> io::Error {
+fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "connection timed out")
 }
 
