@@ -128,7 +128,8 @@ async fn sessions_share_server_connections_in_transaction_mode_and_mix_nothing_u
     let query = all::<(i64,)>("SELECT id::bigint FROM notes ORDER BY id", params![]);
     let mut rows = session.stream(query).await.unwrap();
     let mut next = 0;
-    while let Some((id,)) = rows.next().await.unwrap() {
+    while let Some(row) = rows.next().await {
+        let (id,) = row.unwrap();
         assert_eq!(id, next);
         next += 1;
     }
