@@ -26,7 +26,7 @@ macro_rules! never {
 
 never!(Connector, Connection, Load, PendingFlush);
 
-pub type Members = Vec<Box<dyn GroupedTransaction>>;
+pub(crate) type Members = Vec<Box<dyn GroupedTransaction>>;
 
 #[derive(Default)]
 pub struct ExecutedGroup {
