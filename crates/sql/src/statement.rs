@@ -1,6 +1,8 @@
 //! Statements.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cast::ForeignCast;
@@ -73,7 +75,7 @@ impl Statement {
     }
 
     fn shared(postgres: impl Into<Box<str>>, sqlite: Option<String>) -> Self {
-        let text = |sql: Box<str>| Text::of(&sql).with(()).with(sql);
+        let text = |sql: Box<str>| classified(&sql).with(sql);
         let sqlite = sqlite.map(|sql| text(sql.into()));
         let shared = Shared { postgres: text(postgres.into()), sqlite };
         Self { texts: Texts::Shared(Arc::new(shared)), by_values: false }
@@ -218,9 +220,39 @@ impl Text<Box<str>> {
     }
 }
 
+/// Texts whose classification a thread remembers, and the longest of them in bytes.
+const MAX_KNOWN: usize = 512;
+const MAX_KNOWN_BYTES: usize = 4 << 10;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<Box<str>, Text<()>>> = RefCell::default();
+}
+
+/// Returns the classification of a text that the compiler does not know. Each thread remembers those of the texts it has
+/// met, since examining a text takes longer than everything else that the client does for a short read.
+fn classified(sql: &str) -> Text<()> {
+    let known = KNOWN.try_with(|known| known.borrow().get(sql).copied());
+    if let Ok(Some(text)) = known {
+        return text;
+    }
+    let text = Text::of(sql).with(());
+    if sql.len() <= MAX_KNOWN_BYTES {
+        // While the thread ends there is nothing to remember.
+        let _ = KNOWN.try_with(|known| {
+            let mut known = known.borrow_mut();
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(sql.into(), text);
+        });
+    }
+    text
+}
+
 impl From<&'static str> for Statement {
     fn from(sql: &'static str) -> Self {
-        Self::new(sql)
+        let text = classified(sql).with(sql);
+        Self { texts: Texts::Static { postgres: text, sqlite: text }, by_values: false }
     }
 }
 
@@ -239,5 +271,44 @@ impl From<&String> for Statement {
 impl From<&Statement> for Statement {
     fn from(statement: &Statement) -> Self {
         statement.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXTS: [&str; 5] = [
+        "SELECT id FROM notes WHERE id = $1",
+        "INSERT INTO notes VALUES ($1)",
+        "SET work_mem = '1MB'",
+        "COMMIT",
+        "SELECT $1::varchar(3)",
+    ];
+
+    #[test]
+    fn a_text_that_is_known_is_classified_as_the_compiler_does() {
+        for _ in 0..3 {
+            for text in TEXTS {
+                assert_eq!(Statement::from(text), Statement::new(text));
+                let (read, built) = (Statement::new(text), Statement::from(text.to_owned()));
+                for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+                    assert_eq!(read.text(dialect), built.text(dialect));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_thread_remembers_is_bounded() {
+        for number in 0..MAX_KNOWN * 3 {
+            let text = format!("SELECT {number}");
+            assert!(Statement::from(text).is_read(Dialect::Postgres));
+        }
+        let long = format!("SELECT '{}'", "x".repeat(MAX_KNOWN_BYTES));
+        assert!(Statement::from(long.clone()).is_read(Dialect::Postgres));
+        KNOWN.with_borrow(|known| {
+            assert!(known.len() <= MAX_KNOWN && !known.contains_key(&*long), "{}", known.len());
+        });
     }
 }

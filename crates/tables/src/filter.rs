@@ -46,9 +46,10 @@ impl Filter {
         if !self.condition.is_empty() {
             self.condition.push_str(" AND ");
         }
-        let part = renumbered(condition, self.values.len());
-        self.condition.push_str(&if has_or(condition) { format!("({part})") } else { part });
+        let (open, close) = if has_or(condition) { ("(", ")") } else { ("", "") };
+        self.condition.extend([open, &renumbered(condition, self.values.len()), close]);
         match params.into_result() {
+            Ok(values) if self.values.is_empty() => self.values = values,
             Ok(values) => self.values.extend(values),
             Err(error) => {
                 self.error.get_or_insert(error);
@@ -91,8 +92,9 @@ impl Filter {
 
 /// Returns whether the word `OR` is in a condition. In a text it does no harm: the condition gets parentheses in vain.
 fn has_or(condition: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
-    condition.split(|c| !is_word(c)).any(|word| word.eq_ignore_ascii_case("or"))
+    // A letter beyond ASCII belongs to a word as well.
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii();
+    condition.as_bytes().split(|byte| !is_word(byte)).any(|word| word.eq_ignore_ascii_case(b"or"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Conditions that are written apart and joined.
 
+use std::borrow::Cow;
+
 /// Raises the number of each parameter of a condition. Texts in quotes stay as they are.
-pub(crate) fn renumbered(condition: &str, by: usize) -> String {
+pub(crate) fn renumbered(condition: &str, by: usize) -> Cow<'_, str> {
     if by == 0 {
-        return condition.to_owned();
+        return condition.into();
     }
     let mut out = String::with_capacity(condition.len() + 4);
     let mut rest = condition;
@@ -21,7 +23,7 @@ pub(crate) fn renumbered(condition: &str, by: usize) -> String {
         }
         rest = &from[length..];
     }
-    out + rest
+    (out + rest).into()
 }
 
 #[cfg(test)]
