@@ -33,6 +33,45 @@ impl Identity {
     }
 }
 
+/// What a check asks about the file of a path.
+struct Found {
+    identity: Identity,
+    links: u64,
+    size: u64,
+}
+
+impl Found {
+    fn of(metadata: &Metadata) -> Self {
+        Self { identity: Identity::of(metadata), links: metadata.nlink(), size: metadata.len() }
+    }
+}
+
+/// Looks at the file of a path, but not at its times. Since Linux 6.13 the change of a file whose times somebody has
+/// looked at gets a time of its own, and flushing the log then writes its inode too: two requests of the disk instead of
+/// one for each commit.
+#[cfg(target_os = "linux")]
+fn look(path: &Path) -> io::Result<Found> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+    use rustix::io::Errno;
+
+    let wanted = StatxFlags::INO | StatxFlags::NLINK | StatxFlags::SIZE;
+    match statx(CWD, path, AtFlags::empty(), wanted) {
+        Ok(found) => {
+            let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+            let identity = Identity { device, inode: found.stx_ino };
+            Ok(Found { identity, links: found.stx_nlink.into(), size: found.stx_size })
+        }
+        // Before Linux 4.11.
+        Err(Errno::NOSYS) => fs::metadata(path).map(|found| Found::of(&found)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn look(path: &Path) -> io::Result<Found> {
+    fs::metadata(path).map(|found| Found::of(&found))
+}
+
 /// A file and its path when it was opened.
 #[derive(Debug)]
 pub(super) struct PinnedFile {
@@ -60,10 +99,10 @@ impl PinnedFile {
     /// Returns the size of the file, or what became of it if its path no longer leads to it.
     pub(super) fn verify(&self, name: &str) -> Result<u64, FileFate> {
         let path = self.path.display();
-        let replaced = match fs::metadata(&self.path) {
+        let replaced = match look(&self.path) {
             // A deleted file can still be mounted here.
-            Ok(found) if Identity::of(&found) == self.identity && found.nlink() > 0 => return Ok(found.len()),
-            Ok(found) => Identity::of(&found) != self.identity,
+            Ok(found) if found.identity == self.identity && found.links > 0 => return Ok(found.size),
+            Ok(found) => found.identity != self.identity,
             Err(error) if is_missing(&error) => false,
             // Without permission the file can't be seen, but removing a permission does not remove the file.
             Err(_) if self.link_count() != Some(0) => return Ok(0),

@@ -202,8 +202,10 @@ impl Database {
             };
             match acquired {
                 Ok(connection) => {
-                    // Those who are about to join have their turn first.
-                    yield_now().await;
+                    if router.write_queue().expects_others() {
+                        // Those who are about to join have their turn first.
+                        yield_now().await;
+                    }
                     self.lead(connection).await;
                 }
                 Err(error) if place.leave() => return Err(error),

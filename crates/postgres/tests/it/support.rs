@@ -108,10 +108,7 @@ pub(crate) async fn goes_on(connection: &mut Connection) {
         read(connection, batch).await.unwrap_or_else(|error| panic!("it does not go on: {error:?}"));
     assert_eq!((numbers, flag), (vec![(1,), (2,), (3,)], (true,)));
     // On a busy machine cleaning takes so long that it cancels, which ends the use of a connection.
-    assert!(
-        !connection.is_closed() || connection.was_cancelled(),
-        "it answers and says that it is closed"
-    );
+    assert!(!connection.is_closed() || connection.was_cancelled(), "it answers and says that it is closed");
 }
 
 /// Rolls back what a failed statement left, and checks that the connection goes on.
