@@ -10,8 +10,8 @@ use tallybook::book::{Trade, TradingSessionId};
 use tallybook::{Database, Row, Settings, Statement, Value, all, params};
 use tempfile::TempDir;
 
-/// The column that the second revision added, so the last one of the table.
-const LAST_COLUMN: &str = "session_id";
+/// The columns that later revisions added: the last ones of the table, in this order.
+const LAST_COLUMNS: [&str; 2] = ["session_id", "realized_pnl"];
 
 /// The same rows twice.
 pub(super) struct Source {
@@ -32,7 +32,7 @@ impl Source {
         ensure!(read.len() == rows as usize, "the book has only {} trades", read.len());
         let trades: Vec<Trade> = read.into_iter().map(without_null).collect();
         let mut order: Vec<usize> = (0..Trade::COLUMNS.len()).collect();
-        order.sort_by_key(|&index| Trade::COLUMNS[index].name == LAST_COLUMN);
+        order.sort_by_key(|&index| LAST_COLUMNS.iter().position(|&last| last == Trade::COLUMNS[index].name));
         let source = Self {
             columns: order.iter().map(|&index| Trade::COLUMNS[index].name).collect(),
             directory: tempfile::tempdir()?,
