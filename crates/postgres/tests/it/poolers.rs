@@ -6,11 +6,12 @@
 use tallybook_postgres::Connection;
 use tallybook_sql::value::Value;
 use tallybook_sql::{all, execute, one, params};
-use tallybook_testkit::{Database, PgBouncer, postgres};
+use tallybook_testkit::{Database, PgBouncer};
 use tokio::task::block_in_place;
 
 use crate::support::{
-    ask, begin, connect, goes_on, peer, polled, read, recovers, refused, run, try_connect, within, write,
+    ask, begin, connect, goes_on, peer, polled, read, recovers, refused, run, try_connect, with_note, within,
+    write,
 };
 
 /// What a client makes of a pooler.
@@ -36,14 +37,7 @@ const OTHERS: [&str; 5] = [
 ];
 
 async fn behind(name: &str, settings: &str) -> (Database, PgBouncer) {
-    let database = postgres().await.database(name).await;
-    let admin = peer(database.url()).await;
-    admin
-        .batch_execute(
-            "CREATE TABLE notes (id bigint PRIMARY KEY, title text); INSERT INTO notes VALUES (1, 'one')",
-        )
-        .await
-        .unwrap();
+    let (database, _) = with_note(name).await;
     let pooler = block_in_place(|| PgBouncer::start(database.url(), settings));
     (database, pooler)
 }

@@ -1,8 +1,5 @@
 //! Connections, batches and guards that all tests use.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tallybook_postgres::config::PostgresTarget;
@@ -12,6 +9,8 @@ use tallybook_sql::error::Result;
 use tallybook_sql::query::Batch;
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::{Error, all, one, params};
+pub(crate) use tallybook_testkit::polled;
+use tallybook_testkit::{Database, postgres};
 use tokio_postgres::NoTls;
 
 /// Guard against a hang: no test depends on it.
@@ -117,22 +116,13 @@ pub(crate) async fn recovers(connection: &mut Connection) {
     goes_on(connection).await;
 }
 
-/// Polls a future at most `polls` times and drops it. Returns its output if that was enough.
-pub(crate) async fn polled<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+/// Returns a database whose table `notes` has one row, and an independent client of it.
+pub(crate) async fn with_note(name: &str) -> (Database, tokio_postgres::Client) {
+    let database = postgres().await.database(name).await;
+    let admin = peer(database.url()).await;
+    let sql = "CREATE TABLE notes (id bigint PRIMARY KEY, title text); INSERT INTO notes VALUES (1, 'one')";
+    admin.batch_execute(sql).await.unwrap();
+    (database, admin)
 }
 
 /// An independent client of the same database.

@@ -1,16 +1,14 @@
 //! Helpers for several modules.
 
-use std::future::{Future, poll_fn};
 use std::path::Path;
-use std::pin::pin;
 use std::process::Command;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use tallybook::migrate::{Migrator, Revision};
 use tallybook::{Database, Result, Row, Settings, Statement, all, execute, one, params};
+pub(crate) use tallybook_testkit::polled;
 use tokio::runtime::Handle;
 
 /// Time limit of every wait.
@@ -87,24 +85,6 @@ pub(crate) async fn eventually(what: &str, mut met: impl AsyncFnMut() -> bool) {
 /// Waits until no connection is in use or being cleaned.
 pub(crate) async fn at_rest(db: &Database) {
     eventually("every connection came back", async || db.pools().iter().all(|pool| pool.in_use == 0)).await;
-}
-
-/// Polls a future at most `polls` times and drops it. Returns its output if that was enough.
-pub(crate) async fn polled<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// Checks a property on `cases` values, all on the runtime and the database of the test.

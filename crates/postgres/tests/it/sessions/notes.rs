@@ -2,20 +2,13 @@
 
 use tallybook_postgres::Connection;
 use tallybook_sql::{Error, all, one, params};
-use tallybook_testkit::{Database, postgres};
+use tallybook_testkit::Database;
 use tokio_postgres::Client;
 
-use crate::support::{connect, peer, run};
+use crate::support::{connect, run, with_note};
 
 pub(super) async fn stage(name: &str) -> (Database, Client, Connection) {
-    let database = postgres().await.database(name).await;
-    let admin = peer(database.url()).await;
-    admin
-        .batch_execute(
-            "CREATE TABLE notes (id bigint PRIMARY KEY, title text); INSERT INTO notes VALUES (1, 'one')",
-        )
-        .await
-        .unwrap();
+    let (database, admin) = with_note(name).await;
     let connection = connect(database.url()).await;
     (database, admin, connection)
 }
