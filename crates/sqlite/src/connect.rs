@@ -24,7 +24,7 @@ use crate::config::{FileAccess, OpenMode, SqliteLocation};
 
 /// Busy time-out of the migration runner within SQLite. The runner itself retries until its deadline.
 const MIGRATION_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
-/// Bytes of a file that sessions map into memory, where reading a page needs no system call: the maximum of SQLite.
+/// Bytes of a file that readers map into memory, where reading a page needs no system call: the maximum of SQLite.
 const MMAP_BYTES: i64 = 0x7fff_0000;
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
@@ -196,8 +196,6 @@ impl Connector {
         sqlite.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         if matches!(role, Role::Read | Role::Inspect) || self.is_read_only() {
             sqlite.execute_batch("PRAGMA query_only = ON;")?;
-        }
-        if role != Role::Migrate {
             sqlite.pragma_update(None, "mmap_size", MMAP_BYTES)?;
         }
         Ok(())

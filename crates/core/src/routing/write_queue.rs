@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tallybook_sql::grouped_transaction::GroupedTransaction;
 use tallybook_sql::lock::lock;
@@ -17,8 +17,6 @@ const MAX_MEMBERS: usize = 64;
 #[derive(Default)]
 pub(crate) struct WriteQueue {
     last: AtomicU64,
-    /// True if the latest group had several members.
-    was_shared: AtomicBool,
     waiting: Mutex<VecDeque<(u64, Box<dyn GroupedTransaction>)>>,
 }
 
@@ -30,17 +28,10 @@ impl WriteQueue {
         Place { queue: self, number }
     }
 
-    /// Returns whether others are likely to join: somebody waits, or the latest group had several members. A single writer
-    /// need not wait for anybody.
-    pub(crate) fn expects_others(&self) -> bool {
-        self.was_shared.load(Ordering::Relaxed) || lock(&self.waiting).len() > 1
-    }
-
     /// Takes the members of the next group, first come, first served.
     pub(crate) fn take(&self) -> Vec<Box<dyn GroupedTransaction>> {
         let mut waiting = lock(&self.waiting);
         let count = waiting.len().min(MAX_MEMBERS);
-        self.was_shared.store(count > 1, Ordering::Relaxed);
         waiting.drain(..count).map(|(_, transaction)| transaction).collect()
     }
 }

@@ -202,10 +202,8 @@ impl Database {
             };
             match acquired {
                 Ok(connection) => {
-                    if router.write_queue().expects_others() {
-                        // Those who are about to join have their turn first.
-                        yield_now().await;
-                    }
+                    // Those who are about to join have their turn first.
+                    yield_now().await;
                     self.lead(connection).await;
                 }
                 Err(error) if place.leave() => return Err(error),
