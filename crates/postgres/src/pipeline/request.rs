@@ -8,6 +8,7 @@ use tallybook_sql::dialect::Dialect;
 use tallybook_sql::driver::MAX_PREPARED_BYTES;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::query::Query;
+use tallybook_sql::statement::Statement;
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::{SqlType, Value};
 
@@ -139,9 +140,7 @@ impl Encoder<'_> {
             return Ok(());
         }
 
-        if let Some(pooler) = self.pooler {
-            pooler.check(&request.statement)?;
-        }
+        self.check_state(&request.statement)?;
         if request.statement.is_copy_over_connection() {
             // The server would take what follows for rows.
             let problem = "a COPY is no statement of a batch; a bulk load writes rows, a stream reads them";
@@ -172,6 +171,11 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    /// Refuses a statement that would leave something behind where the pooler does not keep the session.
+    fn check_state(&self, statement: &Statement) -> Result<()> {
+        self.pooler.map_or(Ok(()), |pooler| pooler.check(statement))
+    }
+
     /// Returns the step of this pipeline that prepares the same statement for the same types.
     fn step_that_prepares(
         &self,
@@ -189,6 +193,7 @@ impl Encoder<'_> {
     fn cursor(&mut self, place: usize, queries: &mut [&mut dyn Query]) -> Result<()> {
         let request = queries[place].request();
         let (sql, values) = (request.statement.sql(Dialect::Postgres), request.values());
+        self.check_state(&request.statement)?;
         check_count(sql, values.len())?;
         parse(self.wire, "", sql, values)?;
         bind(self.wire, PORTAL, "", values)?;

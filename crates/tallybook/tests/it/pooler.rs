@@ -175,6 +175,11 @@ async fn what_would_outlast_its_transaction_is_refused_in_transaction_mode() {
         assert!(error.is_invalid_value() && text.contains(leaves), "{error:?}");
         assert!(text.contains("pg_advisory_xact_lock") && text.contains("`pool_mode = session`"), "{text}");
     }
+    let lock = all::<(String,)>("SELECT pg_advisory_lock(1)::text", params![]);
+    let mut session = db.read().await.unwrap();
+    let error = session.stream(lock).await.map(drop).unwrap_err();
+    assert!(error.is_invalid_value(), "{error:?}");
+    drop(session);
     for ends in ["SET LOCAL work_mem = '1MB'", "SELECT pg_advisory_xact_lock(1)"] {
         try_write(&db, ends).await.unwrap();
     }
