@@ -335,7 +335,7 @@ mod tests {
         };
         let seconds = Duration::from_secs;
         assert_eq!(limits("//h/d"), (seconds(30), Some(seconds(60))));
-        assert_eq!(limits("//h/d?keepalives_idle=7&tcp_user_timeout=9"), (seconds(7), Some(seconds(9))));
+        assert_eq!(limits("//h/d?keepalives_idle=7&tcp_user_timeout=9000"), (seconds(7), Some(seconds(9))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tallybook_sql::redact::Problem;
 pub struct TcpOptions {
     /// Limit for connecting to one address, and then for the login; none by default.
     pub connect_timeout: Option<Duration>,
-    /// Time after which unacknowledged data ends a connection: `tcp_user_timeout`, in seconds.
+    /// Time after which unacknowledged data ends a connection: `tcp_user_timeout`, in milliseconds as in libpq.
     pub user_timeout: Option<Duration>,
     /// False to send no keepalives.
     pub keepalives: bool,
@@ -41,7 +41,7 @@ impl TcpOptions {
     pub(super) fn set(&mut self, name: &str, text: &str) -> Option<Result<(), Problem>> {
         let known = match name {
             "connect_timeout" => seconds(text).map(|limit| self.connect_timeout = limit),
-            "tcp_user_timeout" => seconds(text).map(|limit| self.user_timeout = limit),
+            "tcp_user_timeout" => milliseconds(text).map(|limit| self.user_timeout = limit),
             "keepalives" => number(text).map(|on| self.keepalives = on != 0),
             // As in libpq, 0 stands for the default.
             "keepalives_idle" => seconds(text).map(|time| replace(&mut self.keepalives_idle, time)),
@@ -62,6 +62,12 @@ fn number(text: &str) -> Option<u32> {
 fn seconds(text: &str) -> Option<Option<Duration>> {
     let seconds = number(text)?;
     Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+}
+
+/// Parses a number of milliseconds, of which 0 is none.
+fn milliseconds(text: &str) -> Option<Option<Duration>> {
+    let milliseconds = number(text)?;
+    Some((milliseconds > 0).then(|| Duration::from_millis(milliseconds.into())))
 }
 
 fn replace<T>(option: &mut T, value: Option<T>) {
