@@ -71,7 +71,7 @@ pub(super) struct Planned {
     pub(super) is_as_before: bool,
 }
 
-/// What was measured on the books of an engine.
+/// The measurements of one dialect's books.
 pub(super) type Growth = (Vec<Grown>, Vec<Depth>, Vec<Planned>);
 
 /// A book that is read.

@@ -15,7 +15,7 @@ pub(super) struct Promise {
     bound: Bound,
 }
 
-/// What is compared, and where it must lie.
+/// A measured figure, and its limit.
 #[derive(Clone, Copy)]
 enum Bound {
     /// Tallybook's operations per second over the peer's.

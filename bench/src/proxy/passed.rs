@@ -12,14 +12,14 @@ pub(crate) enum Direction {
     ToClient,
 }
 
-/// What passed, on all connections.
+/// The traffic of all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Passed {
     pub(crate) to_server: Flow,
     pub(crate) to_client: Flow,
 }
 
-/// What passed in one direction.
+/// The traffic in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Flow {
     pub(crate) bytes: u64,
@@ -60,7 +60,7 @@ impl Flow {
 impl Sub for Passed {
     type Output = Self;
 
-    /// What passed since an earlier moment.
+    /// Returns the traffic since an earlier moment.
     fn sub(self, before: Self) -> Self {
         Self { to_server: self.to_server - before.to_server, to_client: self.to_client - before.to_client }
     }

@@ -111,7 +111,7 @@ impl Contestant for External {
     }
 }
 
-/// What the process measured of its own turn.
+/// The process's own measurements of its turn.
 #[derive(serde::Deserialize)]
 struct Own {
     turns: f64,

@@ -70,7 +70,7 @@ impl Contestant for Pgbench {
     }
 }
 
-/// What a script says of its backend's processor time, after its first transaction began and before its last ends.
+/// The processor time of the script's backend: after its first transaction began, and before its last ends.
 const BEGAN: &str = "backend began at ";
 const ENDED: &str = "backend ended at ";
 

@@ -1,4 +1,4 @@
-//! What an operation sends and receives, and which system calls it makes: Tallybook beside peers written by hand.
+//! The messages and system calls of an operation: Tallybook beside peers written by hand.
 
 mod options;
 mod system_calls;

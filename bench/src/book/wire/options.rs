@@ -1,4 +1,4 @@
-//! What can be asked of it.
+//! The command line.
 
 use std::path::PathBuf;
 

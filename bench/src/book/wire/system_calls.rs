@@ -58,7 +58,7 @@ pub(super) fn measure(target: Target, stage: &Stage, works: &[Work]) -> Result<V
     Ok(all)
 }
 
-/// What strace counted in a process, and how many questions it asked in a pass.
+/// The counts of strace for a process, and its number of questions in a pass.
 struct Traced {
     calls: BTreeMap<String, u64>,
     questions: f64,

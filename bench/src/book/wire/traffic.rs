@@ -16,7 +16,7 @@ use crate::proxy::{Passed, Proxy};
 /// How often all questions are asked before the messages count: statements are prepared then.
 const WARM_UP: u32 = 3;
 
-/// What a peer sent and received.
+/// The messages that a peer sent and received.
 #[derive(Debug, Serialize)]
 pub(super) struct Traffic {
     peer: &'static str,

@@ -58,16 +58,19 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
-/// Parses a number of seconds, of which 0 is none.
+/// Parses a number of seconds. 0 sets nothing.
 fn seconds(text: &str) -> Option<Option<Duration>> {
-    let seconds = number(text)?;
-    Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+    time(text, Duration::from_secs)
 }
 
-/// Parses a number of milliseconds, of which 0 is none.
+/// Parses a number of milliseconds. 0 sets nothing.
 fn milliseconds(text: &str) -> Option<Option<Duration>> {
-    let milliseconds = number(text)?;
-    Some((milliseconds > 0).then(|| Duration::from_millis(milliseconds.into())))
+    time(text, Duration::from_millis)
+}
+
+fn time(text: &str, unit: fn(u64) -> Duration) -> Option<Option<Duration>> {
+    let count = number(text)?;
+    Some((count > 0).then(|| unit(count.into())))
 }
 
 fn replace<T>(option: &mut T, value: Option<T>) {
