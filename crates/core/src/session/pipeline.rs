@@ -20,6 +20,18 @@ use crate::observe::{Outcome, Recorder};
 use crate::routing::NodeConnection;
 use crate::session::Counts;
 
+/// Counts a batch that is about to be sent, and reports it. Returns the time, if times are wanted, and the span of the batch.
+fn count_sent<B: Batch>(
+    counts: &mut Counts,
+    in_flight: &mut InFlight<'_>,
+    batch: &mut B,
+) -> (Option<Instant>, Span) {
+    let mut sent = queries(batch);
+    counts.round_trips += 1;
+    counts.statements += sent.len() as u64;
+    in_flight.sent(&mut sent)
+}
+
 /// A connection in use with the counters and the recorder of its session.
 pub(super) struct SessionConnection {
     pub(super) pooled: NodeConnection,
@@ -45,12 +57,8 @@ impl SessionConnection {
         mut batch: B,
         framing: TransactionFraming,
     ) -> Executed<B> {
-        self.counts.round_trips += 1;
-        let mut sent = queries(&mut batch);
-        self.counts.statements += sent.len() as u64;
         let mut in_flight = InFlight(self.recorder.as_deref_mut());
-        let (since, span) = in_flight.sent(&mut sent);
-        drop(sent);
+        let (since, span) = count_sent(&mut self.counts, &mut in_flight, &mut batch);
         let opens_cursor = framing.opens_cursor;
         let mut executed = self.pooled.execute_timed(batch, framing, since).instrument(span).await;
         if opens_cursor && executed.outcome.is_ok() {
@@ -76,12 +84,8 @@ impl SessionConnection {
         waiting: &Arc<AtomicUsize>,
         call: CallSite,
     ) -> (Executed<B>, Result<Option<Position>>) {
-        self.counts.round_trips += 1;
-        let mut sent = queries(&mut batch);
-        self.counts.statements += sent.len() as u64;
         let mut in_flight = InFlight(self.recorder.as_deref_mut());
-        let (since, span) = in_flight.sent(&mut sent);
-        drop(sent);
+        let (since, span) = count_sent(&mut self.counts, &mut in_flight, &mut batch);
         let execution = self.pooled.execute_last(batch, framing, since, waiting);
         let (mut executed, commit) = execution.instrument(span).await;
         // The next writer may begin, so that one flush serves both; see `commit`.
