@@ -195,7 +195,7 @@ impl Inner {
             if matches!(role, Role::Migrate | Role::Inspect) {
                 pooler.require_session()?;
             }
-            connection.set_pooler(pooler);
+            connection.set_pooler(pooler).await?;
         }
         if connection.pooler.as_ref().is_none_or(Pooler::keeps_sessions) {
             connection.backend = Some(self.backends.add(server_info.identity.pid));

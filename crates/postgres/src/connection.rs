@@ -16,7 +16,7 @@ use super::backends::Backend;
 use super::client::{Client, ClientError, Tls, TransactionStatus, cancel};
 use super::error::convert;
 use super::pipeline::{Sampler, StatementCache, Step};
-use super::pooler::Pooler;
+use super::pooler::{Pooler, unique_name};
 use super::server_info::{self, ServerInfo, identify};
 use super::startup::Startup;
 use super::types::{Columns, Types};
@@ -42,7 +42,7 @@ pub struct Connection {
     pub(super) cursor: Option<Columns>,
     /// The parameters' types of statements that were given decimals that a double would round.
     pub(super) decimal_types: LruCache<String, Arc<[Type]>>,
-    /// False without a statement cache, and behind a pooler, where statement names may belong to other programs.
+    /// False without a statement cache, and where a pooler gives statement names to other programs.
     pub(super) prepares: bool,
     /// True if the start-up options made every transaction one snapshot.
     pub(super) has_snapshots: bool,
@@ -113,11 +113,15 @@ impl Connection {
         Ok(server_info)
     }
 
-    /// Makes it a connection through a pooler.
-    pub(super) fn set_pooler(&mut self, pooler: Pooler) {
+    /// Makes it a connection through a pooler. One round trip, unless it prepares nothing anyway.
+    pub(super) async fn set_pooler(&mut self, pooler: Pooler) -> Result<(), ClientError> {
+        if self.prepares {
+            let prefix = unique_name();
+            self.prepares = pooler.keeps_names(&self.client, &prefix).await?;
+            self.statements.set_prefix(prefix.into());
+        }
         self.pooler = Some(pooler);
-        // A pooler that does not reset server connections leaves the statement names of other sessions on them.
-        self.prepares = false;
+        Ok(())
     }
 
     /// Returns whether transactions are known to be read-only unless they say otherwise.

@@ -1,7 +1,7 @@
 //! Poolers between client and server.
 //!
 //! A pooler gives clients cancel keys of its own, so the process id in the key is not that of the backend. By default,
-//! PgBouncer and others also drop the start-up options. No statement is prepared under a name behind one.
+//! PgBouncer and others also drop the start-up options.
 //!
 //! - In session mode, each session keeps its server connection. The settings are set after connecting, and verified.
 //!   No probe can prove session mode, so each transaction begins with a fence: a statement that fails on any other server
@@ -10,18 +10,22 @@
 //!   so are the programs that need a session.
 //! - In statement mode there are no transactions, and connecting fails.
 //!
-//! The mode is probed by the first connection.
+//! The mode is probed by the first connection. Each connection finds out by itself whether the pooler keeps the names of its
+//! prepared statements.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend;
 use tallybook_sql::dialect::Dialect;
 use tallybook_sql::error::{Error, Result};
 use tallybook_sql::lock::lock;
 use tallybook_sql::statement::Statement;
 use tokio::time::timeout;
 
-use super::client::{Client, ClientError};
+use super::client::{Client, ClientError, Flow, Parts, Protocol, tag};
 use super::error::{Refusal, sql_state};
 use super::server_info::{ServerInfo, backend, identify};
 use super::startup::{self, Startup};
@@ -31,6 +35,9 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// Rounds of the probe. Another client may take or return server connections at the same time, so that one round sees
 /// nothing.
 const ROUNDS: usize = 3;
+
+/// The format of values in a result.
+const TEXT: i16 = 0;
 
 const NO_SESSION: &str = "a pooler in between gives each transaction another connection of the server, and this needs one of \
      its own; set `pool_mode = session` for this database in pgbouncer.ini (or what your pooler calls it), or connect to \
@@ -120,6 +127,20 @@ impl Pooler {
         }
     }
 
+    /// Returns whether statements that this connection prepares are there when it runs them, and nobody else meets them.
+    /// One round trip.
+    ///
+    /// In session mode that takes a connection of the server without statements of an earlier session: they would show that
+    /// nothing is reset between sessions. In transaction mode it takes a pooler that replaces the names by its own, and so
+    /// knows whose they are: PgBouncer from version 1.21, unless its `max_prepared_statements` is 0.
+    pub(super) async fn keeps_names(&self, client: &Client, unique: &str) -> Result<bool, ClientError> {
+        let names = names_of(client, unique).await?;
+        Ok(match self.mode {
+            PoolMode::Session => names == Some(Names { ours: 1, renamed: 0, others: 0 }),
+            PoolMode::Transaction => names.is_some_and(|names| names.ours == 0 && names.renamed > 0),
+        })
+    }
+
     /// Returns the statement that follows a BEGIN: it sets the settings, or fails if the session was moved.
     pub(super) fn begin_sql(&self) -> &str {
         &self.begin_sql
@@ -134,6 +155,61 @@ impl Pooler {
         *lock(&self.known.0) = Some(PoolMode::Transaction);
         Error::connect(&self.target, MOVED).with_source(error)
     }
+}
+
+/// The statements that are prepared on a connection of the server.
+#[derive(Debug, PartialEq, Eq)]
+struct Names {
+    /// Those under the name that this client gave.
+    ours: u32,
+    /// Those with this client's text under another name.
+    renamed: u32,
+    others: u32,
+}
+
+/// Prepares a statement under a name that nobody else gives, executes it and closes it, in one round trip. It counts the
+/// statements by their names. Returns `None` if the server refuses it.
+async fn names_of(client: &Client, name: &str) -> Result<Option<Names>, ClientError> {
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE name = '{name}'), \
+             count(*) FILTER (WHERE name <> '{name}' AND strpos(statement, '{name}') > 0), \
+             count(*) FILTER (WHERE strpos(statement, '{name}') = 0) \
+         FROM pg_prepared_statements"
+    );
+    client.request(Protocol::Extended, |output| {
+        frontend::parse(name, &sql, [], output)?;
+        let bound = frontend::bind("", name, [], [(); 0], |(), _| Ok(IsNull::Yes), [TEXT], output);
+        bound.map_err(|_| std::io::Error::other("a name of hexadecimal digits"))?;
+        frontend::execute("", 0, output)?;
+        frontend::close(b'S', name, output)
+    })?;
+    let (mut names, mut is_refused) = (None, false);
+    client
+        .answers(|message| {
+            match message.tag {
+                tag::ROW => names = Some(counts(message.body)?),
+                tag::ERROR => is_refused = true,
+                _ => {}
+            }
+            Ok(Flow::Continue)
+        })
+        .await?;
+    Ok(names.filter(|_| !is_refused))
+}
+
+fn counts(row: &[u8]) -> Result<Names, String> {
+    let mut parts = Parts(row);
+    parts.row_of(3)?;
+    let mut count = || {
+        let value = parts.value()?.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        value.ok_or_else(|| "the server counts statements by something else than a number".to_owned())
+    };
+    Ok(Names { ours: count()?, renamed: count()?, others: count()? })
+}
+
+/// Returns a name that no other connection has, with a high probability.
+pub(super) fn unique_name() -> String {
+    format!("tallybook_{:016x}_", RandomState::new().hash_one(()))
 }
 
 /// Returns a statement without rows that fails on any other backend.

@@ -3,7 +3,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -62,6 +62,21 @@ impl PgBouncer {
         let pooler = Self { process, directory, port };
         pooler.wait_until_it_listens()?;
         Ok(pooler)
+    }
+
+    /// Returns whether it can keep the names of prepared statements in transaction mode, as it does from version 1.21.
+    ///
+    /// # Panics
+    ///
+    /// If it does not tell its version.
+    #[must_use]
+    pub fn keeps_names() -> bool {
+        let output = Command::new("pgbouncer").arg("--version").output().expect("pgbouncer runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text.lines().next().and_then(|line| line.strip_prefix("PgBouncer "));
+        let mut parts = version.unwrap_or_default().split('.').map_while(|part| part.parse::<u32>().ok());
+        let version = parts.next().zip(parts.next());
+        version.unwrap_or_else(|| panic!("no version in {text:?}")) >= (1, 21)
     }
 
     fn wait_until_it_listens(&self) -> Result<(), Error> {

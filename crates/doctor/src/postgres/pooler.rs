@@ -15,8 +15,8 @@ pub(super) async fn check(probe: &mut Probe<'_>, _server: &Server) -> Result<Vec
     let finding = Finding::note(
         NAME,
         "a pooler, such as PgBouncer, stands between here and the server",
-        "all findings concern the server after the pooler; sessions set their settings themselves, prepare no \
-         statements, and are subject to the pooler's limits too",
+        "all findings concern the server after the pooler; sessions set their settings themselves, and are subject to \
+         the pooler's limits too",
     );
     Ok(vec![
         finding

@@ -114,10 +114,13 @@ impl Connection {
         if is_measured && result.outcome.is_ok() {
             self.sampler.learn(queries, &mut self.statements);
         }
-        if has_dropped_statements || result.outcome.as_ref().is_err_and(Error::is_stale_plan) {
+        let is_stale = result.outcome.as_ref().is_err_and(Error::is_stale_plan);
+        if has_dropped_statements || is_stale {
             self.statements.forget();
             self.decimal_types.clear();
         }
+        // A pooler that shares statements between its clients gives the same stale one under any name.
+        self.prepares &= !is_stale || self.pooler.as_ref().is_none_or(Pooler::keeps_sessions);
         if framing.end.is_some() && result.outcome.as_ref().is_err_and(|error| error.code().is_some()) {
             self.roll_back_failed().await;
         }

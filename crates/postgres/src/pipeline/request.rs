@@ -90,7 +90,8 @@ impl Encoder<'_> {
     /// Writes a statement of the driver's own.
     fn control(&mut self, control: Control, sql: &'static str) -> Result<()> {
         let kind = StepKind::Control(control, sql);
-        if !self.prepares {
+        // Behind a pooler the names are known to be there only after the statement that follows BEGIN.
+        if !self.prepares || self.pooler.is_some() {
             return self.unnamed(kind, sql);
         }
         let form = match self.statements.get(sql) {

@@ -47,6 +47,8 @@ pub(super) fn types_of(values: &[Value]) -> ParameterTypes {
 pub(crate) struct StatementCache {
     prepared: LruCache<Box<str>, Prepared>,
     closing: Vec<Box<str>>,
+    /// Beginning of every name.
+    prefix: Box<str>,
     /// Number of names given so far. None is given twice.
     named: u64,
 }
@@ -55,7 +57,12 @@ impl StatementCache {
     /// Returns a cache of at most `size` statements, or of one at a time.
     pub(crate) fn new(size: usize) -> Self {
         let size = NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        Self { prepared: LruCache::new(size), closing: Vec::new(), named: 0 }
+        Self { prepared: LruCache::new(size), closing: Vec::new(), prefix: "s".into(), named: 0 }
+    }
+
+    /// Begins the names to come with `prefix`.
+    pub(crate) fn set_prefix(&mut self, prefix: Box<str>) {
+        self.prefix = prefix;
     }
 
     pub(super) fn get(&mut self, sql: &str) -> Option<&mut Prepared> {
@@ -65,7 +72,7 @@ impl StatementCache {
     /// Returns a name for a new statement.
     pub(super) fn new_name(&mut self) -> Box<str> {
         self.named += 1;
-        format!("s{}", self.named).into()
+        format!("{}{}", self.prefix, self.named).into()
     }
 
     /// Keeps a statement, in place of the one that was used least recently.

@@ -15,4 +15,5 @@ mod relay;
 mod rewriter;
 mod server;
 mod sessions;
+mod statement_names;
 mod support;
