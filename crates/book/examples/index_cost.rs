@@ -1,7 +1,7 @@
 //! What `ix_trades_updated` costs those who record executions: the rate with and without it, in alternating rounds.
 //!
 //! ```sh
-//! cargo run --release -p tallybook-book --example index_cost        # seven rounds; another number as its argument
+//! cargo run --release -p tallybook-book --example index_cost -- 7   # rounds; one if it is not said
 //! ```
 
 #![recursion_limit = "256"]
@@ -33,7 +33,7 @@ const POSTGRES: Statement = Statement::per_dialect(
 
 #[tokio::main]
 async fn main() {
-    let rounds = std::env::args().nth(1).map_or(7, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::args().nth(1).map_or(1, |rounds| rounds.parse().unwrap());
     let file = tallybook_testkit::SqliteFile::new("index_cost");
     measure(&file.url(), rounds).await;
     let server = tallybook_testkit::postgres().await;

@@ -94,8 +94,12 @@ fn the_socket_of_a_program_that_was_killed_is_called_so() {
 fn a_socket_that_something_else_serves_is_named() {
     let program = Program::new();
     let listener = UnixListener::bind(program.directory().join("other.sock")).unwrap();
-    let server =
-        std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"220 mail.example\n").unwrap());
+    let server = std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        client.write_all(b"220 mail.example\n").unwrap();
+        // Closing before the question is read would reset the connection, and the greeting could get lost.
+        client.read_to_end(&mut Vec::new()).unwrap();
+    });
     let error = program.run("watch other.sock").fails(1);
     assert!(error.contains("other.sock is served by something else"), "{error}");
     server.join().unwrap();
