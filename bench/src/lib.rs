@@ -9,6 +9,7 @@ mod json;
 mod machine;
 pub mod monitor;
 pub mod pool;
+pub mod poolers;
 mod processor_time;
 mod proxy;
 pub mod routing;
