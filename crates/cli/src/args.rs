@@ -332,7 +332,7 @@ pub(crate) struct Size {
     /// Number of portfolios
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) portfolios: u32,
-    /// Number of trades
+    /// Number of trades. The book is put together in memory, some 1.2 GB for each million
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub(crate) trades: u32,
     /// The seed; the same one gives the same book
