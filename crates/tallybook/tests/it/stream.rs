@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use tallybook::{
     All, Database, Dialect, ErrorKind, Result, Row, Session, Statement, all, execute, one, params,
 };
-use tallybook_testkit::{Mode, Proxy, postgres};
+use tallybook_testkit::{Mode, Proxy, SqliteFile, postgres};
 
 use crate::support::{
     at_rest, count_notes, eventually, in_own_process, open, open_with, polled, with_notes, write,
@@ -314,6 +314,27 @@ tallybook_testkit::both_dialects! {
     async fn a_long_stream_takes_little_memory(url: &str) {
         memory_of(url, 100_000);
     }
+}
+
+/// A statement that runs holds its snapshot, so that the log cannot be truncated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_stream_of_a_file_that_is_dropped_ends_although_its_session_does_nothing() {
+    let file = SqliteFile::new("dropped_stream");
+    let db = with_notes(&file.url()).await;
+    let other = rusqlite::Connection::open(file.path()).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    let is_read = || {
+        other.execute("INSERT INTO notes (title) VALUES (hex(randomblob(8)))", []).unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    let sql = "WITH RECURSIVE n(i) AS (SELECT count(*) FROM notes UNION ALL SELECT i + 1 FROM n WHERE i < 10000000000) \
+               SELECT i FROM n WHERE i > 5000000000";
+    let mut session = db.read().await.unwrap();
+    let stream = session.stream(all::<(i64,)>(sql, params![])).await.unwrap();
+    eventually("it runs", async || is_read()).await;
+    drop(stream);
+    eventually("it runs no more", async || !is_read()).await;
+    assert_eq!(session.run(one::<(i64,)>("SELECT 42", params![])).await.unwrap(), (42,));
 }
 
 /// Streams that many rows in a process of its own, which fails if its memory exceeds the limit.
