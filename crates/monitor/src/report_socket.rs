@@ -17,6 +17,9 @@ use super::workload::Workload;
 /// Time limit for an answer: longer than a program takes to disconnect readers that block it.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Bytes to make room for before each read of an answer.
+const READ: usize = 64 << 10;
+
 /// The socket at which a program with `DB_MONITOR_SOCKET` serves its reports.
 #[derive(Clone, Debug)]
 pub struct ReportSocket(PathBuf);
@@ -82,8 +85,15 @@ impl ReportSocket {
         let mut stream = UnixStream::connect(&self.0).await.map_err(Reason::Connect)?;
         // A program that has answered and closed already is read all the same.
         let _ = stream.write_all(request.as_bytes()).await;
-        let mut text = Vec::new();
-        (&mut stream).take(Self::MAX_REPORT + 1).read_to_end(&mut text).await.map_err(Reason::Read)?;
+        let mut answer = (&mut stream).take(Self::MAX_REPORT + 1);
+        let mut text = Vec::with_capacity(READ);
+        while answer.read_buf(&mut text).await.map_err(Reason::Read)? > 0 {
+            // Something else may greet and then wait for ever; a report is an object.
+            if text[0] != b'{' {
+                break;
+            }
+            text.reserve(READ);
+        }
         if text.len() as u64 > Self::MAX_REPORT { Err(Reason::TooLong) } else { Ok(text) }
     }
 }

@@ -97,7 +97,7 @@ fn a_socket_that_something_else_serves_is_named() {
     let server = std::thread::spawn(move || {
         let mut client = listener.accept().unwrap().0;
         client.write_all(b"220 mail.example\n").unwrap();
-        // Closing before the question is read would reset the connection, and the greeting could get lost.
+        // It waits for the client, which has to leave by itself.
         client.read_to_end(&mut Vec::new()).unwrap();
     });
     let error = program.run("watch other.sock").fails(1);

@@ -10,7 +10,7 @@ use tallybook_sql::error::Result;
 use tallybook_sql::query::{Execute, execute};
 use tallybook_sql::transaction::{Begin, End, TransactionFraming};
 use tallybook_sql::value::Params;
-use tallybook_testkit::both_dialects;
+use tallybook_testkit::{both_dialects, postgres};
 
 use super::{Connection, Connector};
 use crate::settings::Settings;
@@ -138,4 +138,15 @@ both_dialects! {
         run(&mut connection, &[], ENDS).await.unwrap();
         assert!(is_kept(&mut connection).await);
     }
+}
+
+#[tokio::test]
+async fn a_notice_of_a_statement_says_nothing_of_its_transaction() {
+    let database = postgres().await.database("notices").await;
+    let mut connection = with_notes(database.url()).await;
+    // The code of COMMIT's own notice that there is no transaction.
+    let notice = "DO $$ BEGIN RAISE WARNING USING MESSAGE = 'mine', ERRCODE = '25P01'; END $$";
+    let whole = TransactionFraming { begin: Some(Begin::Write), ..ENDS };
+    run(&mut connection, &[INSERT, notice], whole).await.unwrap();
+    assert!(is_kept(&mut connection).await);
 }

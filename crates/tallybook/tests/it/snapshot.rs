@@ -130,6 +130,23 @@ tallybook_testkit::both_dialects! {
         assert_eq!(snapshot.run(title()).await.unwrap().0, "old");
     }
 
+    async fn the_reads_of_a_batch_see_one_moment(url: &str) {
+        let db = with_a_note(url).await;
+        let other = db.clone();
+        let writer = tokio::spawn(async move {
+            for id in 2..=300 {
+                write(&other, format!("INSERT INTO notes (id, title) VALUES ({id}, 'note {id}')")).await;
+            }
+        });
+        let mut session = db.read().await.unwrap();
+        while !writer.is_finished() {
+            let (first, second) = session.run((count(), count())).await.unwrap();
+            assert_eq!(first, second);
+        }
+        writer.await.unwrap();
+        assert_eq!(session.run((count(), count())).await.unwrap(), ((300,), (300,)));
+    }
+
     async fn a_serializable_snapshot_reads_the_same_in_each_batch_and_cannot_write(url: &str) {
         let db = with_a_note(url).await;
         let mut snapshot = db.serializable_snapshot().await.unwrap();
