@@ -1,7 +1,7 @@
 //! What `ix_trades_updated` costs those who record executions: the rate with and without it, in alternating rounds.
 //!
 //! ```sh
-//! cargo run --release -p tallybook-book --example index_cost -- 7   # rounds; one if it is not said
+//! cargo run --release -p tallybook-book --example index_cost -- 7   # rounds; without it, one of a few fills, as a trial
 //! ```
 
 #![recursion_limit = "256"]
@@ -17,7 +17,9 @@ use tallybook::book::{
 use tallybook::{Database, Dialect, Session, Settings, Statement, execute, one, params};
 
 const TASKS: usize = 16;
+/// Fills of a round, and of the trial.
 const FILLS: usize = 2_048;
+const TRIAL: usize = 128;
 /// Fills of an order: the first two thirds of them leave its status as it is.
 const FILLS_OF_ORDER: usize = 4;
 
@@ -33,15 +35,16 @@ const POSTGRES: Statement = Statement::per_dialect(
 
 #[tokio::main]
 async fn main() {
-    let rounds = std::env::args().nth(1).map_or(1, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::args().nth(1).map(|rounds| rounds.parse().unwrap());
+    let (rounds, fills) = rounds.map_or((1, TRIAL), |rounds| (rounds, FILLS));
     let file = tallybook_testkit::SqliteFile::new("index_cost");
-    measure(&file.url(), rounds).await;
+    measure(&file.url(), rounds, fills).await;
     let server = tallybook_testkit::postgres().await;
     let database = server.database("index_cost").await;
-    measure(database.url(), rounds).await;
+    measure(database.url(), rounds, fills).await;
 }
 
-async fn measure(url: &str, rounds: usize) {
+async fn measure(url: &str, rounds: usize, fills: usize) {
     let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
     upgrade(&db).await.unwrap();
     let mut rates = [Vec::new(), Vec::new()];
@@ -50,7 +53,7 @@ async fn measure(url: &str, rounds: usize) {
         let without = round % 2;
         run(&db, if without == 1 { DROP } else { "SELECT 1" }).await;
         let before = postgres(&db).await;
-        let rate = record(&db, round).await;
+        let rate = record(&db, round, fills).await;
         let after = postgres(&db).await;
         // The first two rounds warm up.
         if round >= 2 {
@@ -67,7 +70,7 @@ async fn measure(url: &str, rounds: usize) {
         rates.sort_by(f64::total_cmp);
         print!("{} {index} the index: {:.0} fills/s (median of {rounds})", db.dialect(), rates[rounds / 2]);
         if db.dialect() == Dialect::Postgres {
-            let fills = (FILLS * rounds) as i64;
+            let fills = (fills * rounds) as i64;
             print!(", {} bytes of log a fill, {:.0} % HOT", wal / fills, 100.0 * hot as f64 / updated as f64);
         }
         println!();
@@ -92,14 +95,14 @@ async fn postgres(db: &Database) -> [i64; 3] {
 }
 
 /// Places orders, and returns how many fills of them are recorded in a second.
-async fn record(db: &Database, round: usize) -> f64 {
+async fn record(db: &Database, round: usize, fills: usize) -> f64 {
     let orders: Arc<Vec<TradeId>> = Arc::new(
         db.write(async |session| -> Result<_, RecordError> {
             let mut orders = Vec::new();
             for number in 0..8 {
                 let new = NewPortfolio::new(format!("{round}.{number}"));
                 let portfolio = Portfolios::new(session).create(&new).await?.id;
-                let new: Vec<_> = (0..FILLS / FILLS_OF_ORDER / 8)
+                let new: Vec<_> = (0..fills / FILLS_OF_ORDER / 8)
                     .map(|n| {
                         NewTrade::market(
                             portfolio,
@@ -125,7 +128,7 @@ async fn record(db: &Database, round: usize) -> f64 {
             tokio::spawn(async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= FILLS {
+                    if number >= fills {
                         return;
                     }
                     let fill = Fill::new(
@@ -142,5 +145,5 @@ async fn record(db: &Database, round: usize) -> f64 {
     for task in tasks {
         task.await.unwrap();
     }
-    FILLS as f64 / start.elapsed().as_secs_f64()
+    fills as f64 / start.elapsed().as_secs_f64()
 }
