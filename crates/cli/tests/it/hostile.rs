@@ -241,7 +241,7 @@ fn a_long_field_is_quoted_by_its_beginning() {
 fn an_endless_report_is_refused() {
     let program = Program::new();
     let listener = UnixListener::bind(program.directory().join("evil.sock")).unwrap();
-    let serving = thread::spawn(move || flood(&mut listener.accept().unwrap().0, b"[[[[[[[["));
+    let serving = thread::spawn(move || flood(&mut listener.accept().unwrap().0, b"{{{{{{{{"));
     let (run, peak) = measured(&program, "watch --once evil.sock", |_| {});
     serving.join().unwrap();
     let error = run.fails(1);
