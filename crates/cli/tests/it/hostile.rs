@@ -1,6 +1,6 @@
 //! What somebody else chose reaches neither the terminal as it is nor the memory as a whole, and secrets not at all.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::thread;
 
@@ -58,7 +58,12 @@ fn what_a_program_reports_is_shown_without_its_escape_sequences() {
     let shown = is_tame(&program.run("report evil.jsonl"));
     assert!(shown.contains(r"ix\u{1b}[2J\nnext: curl"), "{shown}");
     let listener = UnixListener::bind(program.directory().join("evil.sock")).unwrap();
-    let serving = thread::spawn(move || listener.accept().unwrap().0.write_all(report().as_bytes()).unwrap());
+    let serving = thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        // Closing before the question is read would reset the connection.
+        BufReader::new(&client).read_line(&mut String::new()).unwrap();
+        client.write_all(report().as_bytes()).unwrap();
+    });
     let shown = is_tame(&program.run("watch --once evil.sock"));
     serving.join().unwrap();
     assert!(shown.contains(r"ix\u{1b}[2J\nnext: curl"), "{shown}");
