@@ -1,4 +1,4 @@
-//! What a portfolio with its relations costs through PgBouncer, with and without prepared statements.
+//! Measures reads of a portfolio with its relations through PgBouncer, with and without prepared statements.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -84,7 +84,7 @@ async fn measure(options: &Options, ways: &[(&'static str, String)]) -> Result<V
     seed(&ways[0].1).await?;
     let mut databases = Vec::new();
     for (_, url) in ways {
-        databases.push([open(url, 256).await?, open(url, 0).await?]);
+        databases.push([Database::open(Settings::new(url)?).await?, open_unprepared(url).await?]);
     }
     let mut times = vec![[Vec::new(), Vec::new()]; ways.len()];
     // The first round warms up.
@@ -106,7 +106,7 @@ async fn measure(options: &Options, ways: &[(&'static str, String)]) -> Result<V
 }
 
 async fn seed(url: &str) -> Result<()> {
-    let db = open(url, 0).await?;
+    let db = Database::open(Settings::new(url)?).await?;
     upgrade(&db).await?;
     for sql in SEED {
         db.write(async |session| session.run(execute(sql, params![])).await).await?;
@@ -114,9 +114,9 @@ async fn seed(url: &str) -> Result<()> {
     Ok(())
 }
 
-async fn open(url: &str, statements: usize) -> Result<Database> {
+async fn open_unprepared(url: &str) -> Result<Database> {
     let mut settings = Settings::new(url)?;
-    settings.statement_cache_size = statements;
+    settings.statement_cache_size = 0;
     Ok(Database::open(settings).await?)
 }
 

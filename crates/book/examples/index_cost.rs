@@ -1,7 +1,7 @@
 //! What `ix_trades_updated` costs those who record executions: the rate with and without it, in alternating rounds.
 //!
 //! ```sh
-//! cargo run --release -p tallybook-book --example index_cost -- 7   # rounds; without it, one of a few fills, as a trial
+//! cargo run --release -p tallybook-book --example index_cost -- 7   # seven rounds; without a number, a short trial
 //! ```
 
 #![recursion_limit = "256"]
@@ -17,8 +17,9 @@ use tallybook::book::{
 use tallybook::{Database, Dialect, Session, Settings, Statement, execute, one, params};
 
 const TASKS: usize = 16;
-/// Fills of a round, and of the trial.
+/// Fills of a measured round.
 const FILLS: usize = 2_048;
+/// Fills of the round that runs without arguments.
 const TRIAL: usize = 128;
 /// Fills of an order: the first two thirds of them leave its status as it is.
 const FILLS_OF_ORDER: usize = 4;
