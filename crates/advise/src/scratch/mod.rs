@@ -20,6 +20,9 @@ use sqlite::SqliteScratch;
 pub(crate) const INSERTED_ROWS: u64 = 500;
 /// Rounds of a measurement, with and without an index in turn.
 pub(crate) const ROUNDS: usize = 5;
+/// Rounds of a statement that takes less than `SHORT`: a busy machine can disturb five such moments in a row.
+pub(crate) const ROUNDS_IF_SHORT: usize = 25;
+const SHORT: Duration = Duration::from_millis(1);
 
 /// A scratch copy of tables. Dropping it removes it.
 pub(crate) enum Scratch {
@@ -67,10 +70,31 @@ impl Times {
         let without = self.without.as_secs_f64();
         (self.with.as_secs_f64() - without).max(without * MIN_COST)
     }
+}
 
-    fn shortest(without: &[Duration], with: &[Duration]) -> Self {
+/// Durations of the rounds of a measurement.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    without: Vec<Duration>,
+    with: Vec<Duration>,
+}
+
+impl Rounds {
+    /// Adds a round.
+    fn push(&mut self, without: Duration, with: Duration) {
+        self.without.push(without);
+        self.with.push(with);
+    }
+
+    /// Whether the rounds tell the difference from what else the machine does.
+    fn are_enough(&self, rounds_if_short: usize) -> bool {
+        let count = self.without.len();
+        count >= rounds_if_short || (count >= ROUNDS && self.shortest().without >= SHORT)
+    }
+
+    fn shortest(&self) -> Times {
         let shortest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
-        Self { without: shortest(without), with: shortest(with) }
+        Times { without: shortest(&self.without), with: shortest(&self.with) }
     }
 }
 

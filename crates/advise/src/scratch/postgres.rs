@@ -15,7 +15,7 @@ use tallybook_sql::query::{Batch, all, execute, one};
 use tallybook_sql::transaction::TransactionFraming;
 use tallybook_sql::value::{Params, Value};
 
-use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean};
+use super::{CopiedTable, INSERTED_ROWS, ROUNDS, ROUNDS_IF_SHORT, Rounds, Times, Work, mean};
 use crate::catalog::Table;
 use crate::sql_text::quote;
 use crate::statement::Parsed;
@@ -124,15 +124,15 @@ impl PostgresScratch {
         samples: &[Vec<Value>],
         without: &[String],
     ) -> Result<Times> {
-        let mut times = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            times.0.push(self.time(statement, samples, without).await?);
-            times.1.push(self.time(statement, samples, &[]).await?);
+        let mut rounds = Rounds::default();
+        while !rounds.are_enough(ROUNDS_IF_SHORT) {
+            let slower = self.time(statement, samples, without).await?;
+            rounds.push(slower, self.time(statement, samples, &[]).await?);
         }
         if let Some(write) = &statement.write {
             self.script(&format!("VACUUM pg_temp.{}", quote(&write.table))).await?;
         }
-        Ok(Times::shortest(&times.0, &times.1))
+        Ok(rounds.shortest())
     }
 
     async fn time(
@@ -169,16 +169,15 @@ impl PostgresScratch {
             "CREATE TEMPORARY TABLE tallybook_moved AS SELECT * FROM {copy} ORDER BY md5(ctid::text) LIMIT {INSERTED_ROWS}"
         ))
         .await?;
-        let mut times = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            times.0.push(self.insert(&copy, &[index.to_owned()]).await?);
-            times.1.push(self.insert(&copy, &[]).await?);
+        let mut rounds = Rounds::default();
+        while !rounds.are_enough(ROUNDS) {
+            let quicker = self.insert(&copy, &[index.to_owned()]).await?;
+            rounds.push(quicker, self.insert(&copy, &[]).await?);
         }
-        let shortest = Times::shortest(&times.0, &times.1);
         self.script("DROP TABLE pg_temp.tallybook_moved").await?;
         // What was rolled back makes later plans dearer.
         self.script(&format!("VACUUM {copy}")).await?;
-        Ok(shortest)
+        Ok(rounds.shortest())
     }
 
     /// Inserts rows again that were deleted before, and returns the time for one.

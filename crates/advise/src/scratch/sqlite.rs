@@ -11,7 +11,7 @@ use tallybook_sql::value::Value;
 use tallybook_sqlite::{Scratch, ScratchStop, ScratchWork};
 use tokio::task::spawn_blocking;
 
-use super::{CopiedTable, INSERTED_ROWS, ROUNDS, Times, Work, mean};
+use super::{CopiedTable, INSERTED_ROWS, ROUNDS, ROUNDS_IF_SHORT, Rounds, Times, Work, mean};
 use crate::catalog::Table;
 use crate::sql_text::quote;
 use crate::statement::Parsed;
@@ -106,19 +106,14 @@ impl SqliteScratch {
                 }
                 Ok(total / samples.len().max(1) as u32)
             };
-            let (without, with) = in_turn(scratch, &without, run)?;
-            Ok(Times::shortest(&without, &with))
+            in_turn(scratch, &without, ROUNDS_IF_SHORT, run)
         })
         .await
     }
 
     pub(super) async fn insert_times(&self, table: &Table, index: &str) -> Result<Times> {
         let (table, index) = (table.clone(), index.to_owned());
-        self.call(move |scratch| {
-            let (without, with) = in_turn(scratch, &[index], |scratch| insert(scratch, &table))?;
-            Ok(Times::shortest(&without, &with))
-        })
-        .await
+        self.call(move |scratch| in_turn(scratch, &[index], ROUNDS, |scratch| insert(scratch, &table))).await
     }
 }
 
@@ -158,10 +153,11 @@ fn copy(scratch: &Scratch, file: &Path, tables: &[Table], max_rows: u64) -> Resu
 fn in_turn(
     scratch: &Scratch,
     without: &[String],
+    rounds_if_short: usize,
     work: impl Fn(&Scratch) -> Result<Duration>,
-) -> Result<(Vec<Duration>, Vec<Duration>)> {
-    let mut times = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+) -> Result<Times> {
+    let mut rounds = Rounds::default();
+    while !rounds.are_enough(rounds_if_short) {
         scratch.execute("SAVEPOINT turn")?;
         let dropped = without
             .iter()
@@ -169,10 +165,9 @@ fn in_turn(
         let measured = dropped.and_then(|()| work(scratch));
         scratch.execute("ROLLBACK TO turn")?;
         scratch.execute("RELEASE turn")?;
-        times.0.push(measured?);
-        times.1.push(work(scratch)?);
+        rounds.push(measured?, work(scratch)?);
     }
-    Ok(times)
+    Ok(rounds.shortest())
 }
 
 /// Inserts rows of a table again that were deleted before, and returns the time for one.

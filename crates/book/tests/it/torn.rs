@@ -8,7 +8,7 @@ use tallybook::book::{
     PortfolioChanges, PortfolioId, Portfolios, PositionChanges, PositionId, Positions, Result, SessionType,
     TradeChanges, TradeId, TradeWithExecutions, Trades, TradingSessionId, TradingSessions,
 };
-use tallybook::{Database, ReadSession, WriteSession};
+use tallybook::{Database, ReadSession, WriteSession, execute, params};
 use tokio::task::JoinHandle;
 
 use crate::support::write;
@@ -31,7 +31,14 @@ async fn in_step(session: &mut WriteSession) -> Result<()> {
     Ok(())
 }
 
+/// Steps before the writer begins again without executions, so that a load of all of them stays short.
+const STEPS: i64 = 20;
+
+/// Raises all these figures to the number of the step. The first step removes earlier executions.
 async fn step(session: &mut WriteSession, number: i64) -> Result<()> {
+    if number == 1 {
+        session.run(execute("DELETE FROM executions", params![])).await?;
+    }
     let number = Decimal::from(number);
     Portfolios::new(session).update(PORTFOLIO, PortfolioChanges::new().current_capital(number)).await?;
     Positions::new(session).update(POSITION, PositionChanges::new().quantity(number)).await?;
@@ -49,7 +56,7 @@ impl Writer {
         write(db, in_step).await;
         let db = db.clone();
         Self(tokio::spawn(async move {
-            for number in 1.. {
+            for number in (1..=STEPS).cycle() {
                 write(&db, async |session| step(session, number).await).await;
             }
         }))

@@ -6,11 +6,17 @@ import time
 
 # Before any script of the page: what it violates, which boxes move by themselves, and the events it receives.
 WATCHER = """
-    window.watched = { violations: [], shift: 0, ticks: 0, sources: [] };
+    window.watched = { violations: [], shift: 0, moved: [], ticks: 0, sources: [] };
     document.addEventListener("securitypolicyviolation", (event) =>
         watched.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
     new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) watched.shift += entry.value;
+        for (const entry of list.getEntries()) {
+            if (entry.hadRecentInput) continue;
+            watched.shift += entry.value;
+            const moved = entry.sources.map(({ node, previousRect: a, currentRect: b }) =>
+                `${node?.id || node?.className || node?.nodeName}: ${a.x},${a.y} ${a.width}x${a.height} to ${b.x},${b.y} ${b.width}x${b.height}`);
+            watched.moved.push(`${entry.value}: ${moved.join("; ")}`);
+        }
     }).observe({ type: "layout-shift", buffered: true });
     const Original = window.EventSource;
     window.EventSource = class extends Original {

@@ -40,9 +40,9 @@ def test_nothing_moves_while_figures_are_renewed(open_dashboard):
     dashboard = open_dashboard()
     dashboard.wait_for_rows(10)
     dashboard.page.wait_for_selector(".finding")
-    dashboard.page.evaluate("watched.shift = 0")
+    dashboard.page.evaluate("watched.shift = 0; watched.moved = []")
     dashboard.wait_for_ticks(12)
-    assert dashboard.page.evaluate("watched.shift") < 0.02
+    assert dashboard.page.evaluate("watched.shift") < 0.02, dashboard.page.evaluate("watched.moved")
     # The observer would have seen it.
     dashboard.page.evaluate("document.querySelector('main').style.paddingTop = '400px'")
     eventually(lambda: dashboard.page.evaluate("watched.shift") > 0.02, "a shift that is made on purpose")

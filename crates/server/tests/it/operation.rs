@@ -1,7 +1,7 @@
 //! What those who operate the service see.
 
 use axum::http::Method;
-use tallybook::{Database, Settings};
+use tallybook::{Database, Dialect, Settings, execute, params};
 use tallybook_server::{ServiceSettings, router};
 use tallybook_testkit::both_dialects;
 
@@ -19,9 +19,14 @@ both_dialects! {
 
     async fn a_change_that_takes_too_long_is_answered_honestly(url: &str) {
         let service = Service::with(url, ServiceSettings { time_limit: std::time::Duration::ZERO, ..ServiceSettings::default() }).await;
+        // The change waits for this, however fast the machine is.
+        let mut holder = service.db.begin().await.unwrap();
+        let lock = if service.db.dialect() == Dialect::Sqlite { "DELETE FROM portfolios" } else { "LOCK TABLE portfolios" };
+        holder.run(execute(lock, params![])).await.unwrap();
         let body = serde_json::json!({ "name": "a", "initial_capital": "1", "currency": "USD" });
         let problem = service.post("/v1/portfolios", &body).await.problem(504, "time-out");
         assert!(problem["detail"].as_str().unwrap().contains("Idempotency-Key"));
+        holder.roll_back().await.unwrap();
     }
 
     async fn a_service_is_not_ready_before_the_book_is_there(url: &str) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use tallybook::tables::{Id, Repository, Result};
-use tallybook::{Database, ReadSession, WriteSession};
+use tallybook::{Database, ReadSession, WriteSession, execute, params};
 use tallybook_testkit::both_dialects;
 use tokio::task::JoinHandle;
 
@@ -12,8 +12,16 @@ use crate::support::{create, desk, desks, fill, order, write};
 
 const DESK: Id<Desk> = Id::new(1);
 
-/// Places an order with a fill; the desk has as many seats as orders.
+/// Steps before the writer begins again without orders, so that a load of all orders stays short.
+const STEPS: i64 = 20;
+
+/// Places an order with a fill; the desk has as many seats as orders. The first step removes earlier orders.
 async fn step(session: &mut WriteSession, number: i64) -> Result<()> {
+    if number == 1 {
+        session
+            .run((execute("DELETE FROM fills", params![]), execute("DELETE FROM orders", params![])))
+            .await?;
+    }
     let seats = i32::try_from(number).unwrap();
     Desks::new(session).update(DESK, DeskChanges::new().seats(seats)).await?;
     let new = crate::schema::NewOrder { desk_id: Some(DESK), ..order(number) };
@@ -31,7 +39,7 @@ impl Writer {
         assert_eq!((created.id, created.seats), (DESK, 0));
         let db = db.clone();
         Self(tokio::spawn(async move {
-            for number in 1.. {
+            for number in (1..=STEPS).cycle() {
                 write(&db, async |session| step(session, number).await).await;
             }
         }))
