@@ -1,6 +1,7 @@
 use std::{
     sync::{Arc, OnceLock},
     thread,
+    time::Duration,
 };
 
 use tokio::{runtime, sync::Mutex};
@@ -51,6 +52,7 @@ impl AdminConnection {
         let drop = async {
             let mut session = self.0.session.lock().await;
             let session = self.connected(&mut session).await?;
+            end_sessions(&session.client, name).await?;
             session.client.batch_execute(&format!(r#"DROP DATABASE "{name}" WITH (FORCE)"#)).await
         };
         let dropped = thread::scope(|scope| {
@@ -78,6 +80,21 @@ impl AdminConnection {
             builder.worker_threads(1).enable_all().build().expect("a thread can be started")
         })
     }
+}
+
+/// Ends the sessions of a database and waits until they have ended. `DROP DATABASE` does so too, but looks only each 100 ms,
+/// which is longer than most tests.
+async fn end_sessions(client: &Client, name: &str) -> Result<(), tokio_postgres::Error> {
+    let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+    // A session that is stopped or hangs is left to `FORCE`.
+    for _ in 0..100 {
+        let row = client.query_one(terminate, &[&name]).await?;
+        if row.get::<_, i64>(0) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// Returns the fastest strategy. Since PostgreSQL 15 copying files takes half as long as the default, which also

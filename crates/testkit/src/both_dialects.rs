@@ -10,9 +10,18 @@
 ///     }
 /// }
 /// ```
+///
+/// With `of` and an [`Original`](crate::Original) in front of the tests, each database is a copy of that.
 #[macro_export]
 macro_rules! both_dialects {
-    ($(async fn $name:ident($url:ident: &str) $body:block)*) => {$(
+    (of $original:path: $(async fn $name:ident($url:ident: &str) $body:block)*) => {$(
+        $crate::both_dialects! {
+            @test $name $url $body
+            $original.on_sqlite(stringify!($name)).await,
+            $original.on_postgres(stringify!($name)).await
+        }
+    )*};
+    (@test $name:ident $url:ident $body:block $file:expr, $database:expr) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
@@ -21,15 +30,22 @@ macro_rules! both_dialects {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                let file = $crate::SqliteFile::new(stringify!($name));
+                let file = $file;
                 case(&file.url()).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                let database = $crate::postgres().await.database(stringify!($name)).await;
+                let database = $database;
                 case(database.url()).await;
             }
+        }
+    };
+    ($(async fn $name:ident($url:ident: &str) $body:block)*) => {$(
+        $crate::both_dialects! {
+            @test $name $url $body
+            $crate::SqliteFile::new(stringify!($name)),
+            $crate::postgres().await.database(stringify!($name)).await
         }
     )*};
 }

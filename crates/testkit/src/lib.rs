@@ -39,7 +39,8 @@
 //! # Databases
 //! [`postgres()`] returns a server that all processes of a test run share. A test takes a fresh [`Database`] from it,
 //! empty or copied from a [`Template`]. The server ends by itself some seconds after the last process that uses it.
-//! [`SqliteFile`] is a path for an SQLite database. [`both_dialects!`] declares a test that runs on both.
+//! [`SqliteFile`] is a path for an SQLite database. [`both_dialects!`] declares a test that runs on both, and an
+//! [`Original`] is what its databases are copies of.
 //!
 //! Where a PostgreSQL server runs already, `#[tallybook::test]` needs no testkit: it makes its databases on the server that
 //! `TALLYBOOK_TEST_POSTGRES_URL` names.
@@ -76,6 +77,7 @@ mod error;
 mod identifier;
 mod initdb_cache;
 mod log_disk;
+mod original;
 mod os_user;
 mod pgbouncer;
 mod polled;
@@ -101,6 +103,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use disk::{Disk, DiskEvent, Trace};
 pub use error::Error;
+pub use original::{Filling, Original};
 pub use pgbouncer::PgBouncer;
 pub use polled::polled;
 pub use promtool::promtool;

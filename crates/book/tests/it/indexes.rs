@@ -201,6 +201,7 @@ on_copies! { of MANY_PARENTS:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_reads_no_more_than_a_page_however_deep_it_lies() {
-    let (db, _database) = MANY_PARENTS.on_postgres("postgres_reads_no_more_than_a_page").await;
+    let database = MANY_PARENTS.on_postgres("postgres_reads_no_more_than_a_page").await;
+    let db = crate::support::open(database.url()).await;
     for_each_table!(reads_little_for_a_deep_page(&db));
 }

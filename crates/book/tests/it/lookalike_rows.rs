@@ -11,12 +11,12 @@ use tallybook::book::{
     TradingSessionId,
 };
 use tallybook::{Database, Session};
+use tallybook_testkit::Original;
 
 use crate::support::{analyze, load, rows, sql, time, write};
-use crate::template_books::{Filling, TemplateBook};
+use crate::template_books::filled;
 
-pub(crate) static LOOKALIKE_ROWS: TemplateBook =
-    TemplateBook::new("ties", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static LOOKALIKE_ROWS: Original = Original::new("ties", |url| Box::pin(filled(url, fill)));
 
 /// Portfolios with children; one more has none.
 const PORTFOLIOS: i64 = 4;

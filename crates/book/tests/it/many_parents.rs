@@ -9,15 +9,15 @@ use tallybook::book::{
     Action, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession, Portfolio,
     PortfolioId, Position, SessionType, Trade, TradeId, TradingSession, TradingSessionId,
 };
+use tallybook_testkit::Original;
 
 use crate::support::{analyze, load, time, write};
-use crate::template_books::{Filling, TemplateBook};
+use crate::template_books::filled;
 
 pub(crate) const PARENTS: i64 = 5_000;
 pub(crate) const SIZES: [i64; 3] = [1, 100, 5_000];
 
-pub(crate) static MANY_PARENTS: TemplateBook =
-    TemplateBook::new("crowd", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static MANY_PARENTS: Original = Original::new("crowd", |url| Box::pin(filled(url, fill)));
 
 async fn fill(db: Database) {
     write(&db, async |session| {

@@ -8,11 +8,12 @@ use tallybook::book::{
     Action, Execution, NewExecution, NewPortfolio, NewPosition, NewTrade, NewTradingSession, Portfolio,
     PortfolioId, Position, SessionType, Trade, TradeId, TradeStatus, TradingSession, TradingSessionId,
 };
+use tallybook_testkit::Original;
 
 use crate::support::{analyze, load, time, write};
-use crate::template_books::{Filling, TemplateBook};
+use crate::template_books::filled;
 
-pub(crate) static MARKET: TemplateBook = TemplateBook::new("market", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static MARKET: Original = Original::new("market", |url| Box::pin(filled(url, fill)));
 
 const PORTFOLIOS: i64 = 200;
 const SESSIONS: i64 = 400;

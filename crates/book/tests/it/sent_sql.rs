@@ -13,7 +13,7 @@ use tallybook_core::observe::{Observer, Opened, Outcome, Recorder};
 use tallybook_core::{Database, Dialect, Query};
 
 use crate::sample::{PORTFOLIO, SESSION, TRADE, parents};
-use crate::support::time;
+use crate::support::{open, time};
 use crate::template_books::EMPTY;
 
 /// Keeps the text of every statement.
@@ -200,7 +200,8 @@ fn check(file: &str, sent: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_book_sends_the_accepted_statements_to_sqlite() {
-    let (book, _file) = EMPTY.on_sqlite("sent_sql").await;
+    let file = EMPTY.on_sqlite("sent_sql").await;
+    let book = open(&file.url()).await;
     parents(&book).await;
     let (db, texts) = observed(&book).await;
     let mut sent = reads(&db, &texts).await + &writes(&db, &texts).await;
@@ -211,7 +212,8 @@ async fn the_book_sends_the_accepted_statements_to_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_book_sends_the_accepted_statements_to_postgres() {
-    let (book, _database) = EMPTY.on_postgres("sent_sql").await;
+    let database = EMPTY.on_postgres("sent_sql").await;
+    let book = open(database.url()).await;
     parents(&book).await;
     let (db, texts) = observed(&book).await;
     check("postgres.sql", &(reads(&db, &texts).await + &writes(&db, &texts).await));

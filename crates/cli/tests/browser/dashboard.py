@@ -95,6 +95,11 @@ class Dashboard:
         """An expression about `document.activeElement`, which is `it`."""
         return self.page.evaluate(f"(() => {{ const it = document.activeElement; return {expression}; }})()")
 
+    def resize(self, width, height=1000):
+        """Gives the window another size, and waits for the layout."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def overflow(self):
         """By how many pixels the page is wider than its window."""
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -6,6 +6,7 @@
 use std::process::{Command, Output, Stdio};
 
 use tallybook_sql::{one, params};
+use tallybook_testkit::Binaries;
 use tokio::task::spawn_blocking;
 
 use crate::server::{PASSWORD, Server};
@@ -85,7 +86,8 @@ async fn of_psql(server: &Server, login: Login, ssl_mode: &str, channel_binding:
     if ssl_mode.starts_with("verify") {
         parameters += &format!(" sslrootcert={}", root.display());
     }
-    let mut psql = Command::new("psql");
+    // Not Debian's wrapper, a Perl script that takes longer than the log-in.
+    let mut psql = Command::new(Binaries::find().unwrap().program("psql"));
     psql.args(["-XAtw", "-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]).arg(&parameters);
     // Nothing of this machine's own: no password file, no certificates in a home directory.
     psql.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", server.cluster.directory());

@@ -5,7 +5,7 @@ use serde_json::json;
 use tallybook_server::{Scope, ServiceSettings, TokenError, create_token, list_tokens, revoke_token};
 use tallybook_testkit::both_dialects;
 
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
 async fn guarded(url: &str) -> Service {
     Service::with(url, ServiceSettings { needs_token: true, ..ServiceSettings::default() }).await
@@ -15,7 +15,7 @@ async fn token(service: &Service, name: &str, scope: Scope) -> String {
     format!("Bearer {}", create_token(&service.db, name, scope, None).await.unwrap().1.reveal())
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn without_a_token_nothing_is_shown_but_health_and_the_document(url: &str) {
         let service = guarded(url).await;
         let refused = service.get("/v1/portfolios").await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tallybook_testkit::both_dialects;
 
-use crate::support::{Service, order};
+use crate::support::{PREPARED, Service, order};
 
 #[tallybook::max_queries(5, round_trips = 1, no_n_plus_one)]
 async fn everything(service: &Service, portfolio: i64) -> serde_json::Value {
@@ -31,7 +31,7 @@ async fn export(service: &Service) -> String {
     service.get("/v1/trades.csv").await.text()
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn answers_take_as_many_statements_for_a_thousand_children_as_for_one(url: &str) {
         let service = Service::open(url).await;
         for children in [1, 100, 1_000] {

@@ -4,9 +4,9 @@ use axum::http::Method;
 use serde_json::json;
 use tallybook_testkit::both_dialects;
 
-use crate::support::{Service, order};
+use crate::support::{PREPARED, Service, order};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_new_row_is_answered_with_its_place_and_its_defaults(url: &str) {
         let service = Service::open(url).await;
         let portfolio = service.portfolio("pension").await;

@@ -9,7 +9,7 @@ use tallybook_server::{ServiceSettings, router};
 use tallybook_testkit::Cluster;
 use tokio::task::block_in_place;
 
-use crate::support::Service;
+use crate::support::{Service, prepare};
 
 /// A primary with a replica.
 struct Pair {
@@ -21,7 +21,7 @@ impl Pair {
     /// Starts both, with the tables of the book and of the service.
     async fn start() -> Self {
         let primary = block_in_place(Cluster::start).unwrap();
-        Service::open(&primary.url("postgres")).await.db.close().await;
+        prepare(primary.url("postgres")).await;
         let replica = block_in_place(|| primary.standby()).unwrap();
         block_in_place(|| replica.catch_up(&primary)).unwrap();
         Self { primary, replica }

@@ -7,13 +7,13 @@ use axum::Router;
 use axum::routing::get;
 use serde_json::Value;
 use tallybook_server::{ListenSettings, Listener, ServiceSettings, serve};
-use tallybook_testkit::{SqliteFile, both_dialects};
+use tallybook_testkit::both_dialects;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
 /// A service that listens on a port of its own.
 struct Listening {
@@ -73,7 +73,7 @@ async fn portfolios(service: &Service) -> usize {
     page["rows"].as_array().unwrap().len()
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_request_that_is_cut_at_any_byte_changes_nothing(url: &str) {
         let service = Service::open(url).await;
         let listening = Listening::of(&service).await;
@@ -94,7 +94,7 @@ both_dialects! {
 
 #[tokio::test]
 async fn idle_connections_do_not_keep_others_from_being_served() {
-    let file = SqliteFile::new("idle_connections");
+    let file = PREPARED.on_sqlite("idle_connections").await;
     let service = Service::open(&file.url()).await;
     let listening = Listening::of(&service).await;
     let mut idle = Vec::new();
@@ -106,7 +106,7 @@ async fn idle_connections_do_not_keep_others_from_being_served() {
 
 #[tokio::test]
 async fn clients_whose_bodies_never_end_do_not_keep_others_from_being_served() {
-    let file = SqliteFile::new("endless_bodies");
+    let file = PREPARED.on_sqlite("endless_bodies").await;
     let settings = ServiceSettings { max_requests: 1, ..ServiceSettings::default() };
     let service = Service::with(&file.url(), settings).await;
     let listening = Listening::of(&service).await;
@@ -141,7 +141,7 @@ async fn a_flood_of_headers_is_refused() {
 
 #[tokio::test]
 async fn a_body_that_is_announced_as_huge_is_refused_before_it_is_sent() {
-    let file = SqliteFile::new("huge_body");
+    let file = PREPARED.on_sqlite("huge_body").await;
     let service = Service::open(&file.url()).await;
     let listening = Listening::of(&service).await;
     let head = "POST /v1/portfolios HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\n\

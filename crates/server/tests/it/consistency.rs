@@ -3,9 +3,9 @@
 use serde_json::json;
 use tallybook_testkit::both_dialects;
 
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn the_token_of_a_write_opens_a_read_that_sees_it(url: &str) {
         let service = Service::open(url).await;
         let body = json!({ "name": "a", "initial_capital": "1", "currency": "USD" });

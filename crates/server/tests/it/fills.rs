@@ -4,9 +4,9 @@ use axum::http::Method;
 use serde_json::json;
 use tallybook_testkit::both_dialects;
 
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_fill_changes_the_trade_the_position_and_the_cash(url: &str) {
         let service = Service::open(url).await;
         let portfolio = service.portfolio("pension").await;

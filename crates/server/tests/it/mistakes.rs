@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tallybook_server::ServiceSettings;
 use tallybook_testkit::both_dialects;
 
-use crate::support::{Answer, Service, new_key, order};
+use crate::support::{Answer, PREPARED, Service, new_key, order};
 
 const DOCS: &str = include_str!("../../../../docs/server.md");
 
@@ -112,7 +112,7 @@ fn documented() -> Vec<(&'static str, u16, &'static str)> {
     .collect()
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn every_mistake_is_answered_as_the_documentation_says(url: &str) {
         let service = Service::open(url).await;
         let made = mistakes(&service).await;

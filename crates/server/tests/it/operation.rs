@@ -5,9 +5,9 @@ use tallybook::{Database, Dialect, Settings, execute, params};
 use tallybook_server::{ServiceSettings, router};
 use tallybook_testkit::both_dialects;
 
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_service_that_is_full_turns_requests_away_and_stays_healthy(url: &str) {
         let service = Service::with(url, ServiceSettings { max_requests: 0, ..ServiceSettings::default() }).await;
         let refused = service.get("/v1/portfolios").await;
@@ -27,15 +27,6 @@ both_dialects! {
         let problem = service.post("/v1/portfolios", &body).await.problem(504, "time-out");
         assert!(problem["detail"].as_str().unwrap().contains("Idempotency-Key"));
         holder.roll_back().await.unwrap();
-    }
-
-    async fn a_service_is_not_ready_before_the_book_is_there(url: &str) {
-        let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
-        let service = Service { routes: router(&db, ServiceSettings::default()), db };
-        let problem = service.get("/readyz").await.problem(503, "unavailable");
-        let detail = problem["detail"].as_str().unwrap();
-        assert_eq!(detail, "3 revisions of the book are not applied; run `tallybook migrate upgrade`");
-        service.get("/healthz").await.expect(200);
     }
 
     async fn a_closed_database_is_an_answer_and_no_crash(url: &str) {
@@ -71,5 +62,16 @@ both_dialects! {
         for path in ["/docs/docs.js", "/docs/docs.css"] {
             assert_eq!(service.get(path).await.status.as_u16(), 200);
         }
+    }
+}
+
+both_dialects! {
+    async fn a_service_is_not_ready_before_the_book_is_there(url: &str) {
+        let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
+        let service = Service { routes: router(&db, ServiceSettings::default()), db };
+        let problem = service.get("/readyz").await.problem(503, "unavailable");
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(detail, "3 revisions of the book are not applied; run `tallybook migrate upgrade`");
+        service.get("/healthz").await.expect(200);
     }
 }

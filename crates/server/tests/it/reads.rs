@@ -9,9 +9,9 @@ use tallybook_server::ServiceSettings;
 use tallybook_testkit::both_dialects;
 use tower::ServiceExt;
 
-use crate::support::{Service, order};
+use crate::support::{PREPARED, Service, order};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_row_is_returned_with_decimals_as_strings_and_times_in_utc(url: &str) {
         let service = Service::open(url).await;
         let id = service.portfolio("pension").await;

@@ -3,9 +3,9 @@
 use serde_json::json;
 use tallybook_testkit::both_dialects;
 
-use crate::support::{Service, order};
+use crate::support::{PREPARED, Service, order};
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_request_that_is_repeated_is_done_once_and_answered_alike(url: &str) {
         let service = Service::open(url).await;
         let portfolio = service.portfolio("pension").await;

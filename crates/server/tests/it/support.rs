@@ -8,7 +8,19 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tallybook::{Database, Settings};
 use tallybook_server::{ServiceSettings, router};
+use tallybook_testkit::Original;
 use tower::ServiceExt;
+
+/// A database with the tables of the book and of the service.
+pub(crate) static PREPARED: Original = Original::new("service", |url| Box::pin(prepare(url)));
+
+/// Creates the tables.
+pub(crate) async fn prepare(url: String) {
+    let db = Database::open(Settings::new(&url).unwrap()).await.unwrap();
+    tallybook::book::upgrade(&db).await.unwrap();
+    tallybook_server::upgrade(&db).await.unwrap();
+    db.close().await;
+}
 
 /// A service over a book.
 pub(crate) struct Service {
@@ -40,15 +52,13 @@ pub(crate) fn new_key() -> String {
 }
 
 impl Service {
-    /// Opens a service over a new book, with the usual settings.
+    /// Opens a service over a prepared database, with the usual settings.
     pub(crate) async fn open(url: &str) -> Self {
         Self::with(url, ServiceSettings::default()).await
     }
 
     pub(crate) async fn with(url: &str, settings: ServiceSettings) -> Self {
         let db = Database::open(Settings::new(url).unwrap()).await.unwrap();
-        tallybook::book::upgrade(&db).await.unwrap();
-        tallybook_server::upgrade(&db).await.unwrap();
         let routes = router(&db, settings);
         Self { db, routes }
     }

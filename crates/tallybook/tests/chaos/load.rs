@@ -19,7 +19,7 @@ const WRITERS: usize = 4;
 const START: Duration = Duration::from_millis(500);
 /// Pause between two statements of a task. Two cores also run the servers, and other tests while nothing is
 /// measured.
-const PAUSE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10 } else { 2 });
+const PAUSE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 2 });
 /// First id of a writer's entries, times the writer's number.
 const ENTRIES: i64 = 1_000_000_000;
 /// The kinds of reads, in turn.

@@ -280,7 +280,7 @@ async fn a_token_costs_no_round_trip() {
         block_in_place(|| family.replicas[0].catch_up(&family.primary)).unwrap();
         (token, id)
     };
-    eventually("the replica answers", async || {
+    for attempt in 1.. {
         let db = Database::open(settings.clone()).await.unwrap();
         let read = || one::<(i64,)>("SELECT count(*) FROM notes", params![]);
         // Connects and prepares.
@@ -290,11 +290,13 @@ async fn a_token_costs_no_round_trip() {
         let _ = proxy.turns();
         let (count,) = db.read_after(&token).await.unwrap().run(read()).await.unwrap();
         let turns = proxy.turns();
-        // None if the machine is so busy that the replica was late and the primary answered.
         assert!(count == rows && turns <= 1, "{count} of {rows} rows, {turns} turns");
-        turns == 1
-    })
-    .await;
+        if turns == 1 {
+            break;
+        }
+        // The machine was so busy that the replica answered its probe late, and the primary took the read.
+        assert!(attempt < 50, "{:#?}", db.nodes());
+    }
 }
 
 /// Commits through a connection that ends between the acknowledgement and the query for the position.

@@ -14,6 +14,7 @@ macro_rules! cases {
             #[allow(unused_imports)]
             use super::*;
             use $crate::corpus::{cases, ledger::LEDGER};
+            use $crate::support::open;
 
             async fn case($db: &Database) $(-> $labels)? $body
 
@@ -25,14 +26,14 @@ macro_rules! cases {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                let (db, _file) = LEDGER.on_sqlite(stringify!($name)).await;
-                judge(db).await;
+                let file = LEDGER.on_sqlite(stringify!($name)).await;
+                judge(open(&file.url()).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                let (db, _database) = LEDGER.on_postgres(stringify!($name)).await;
-                judge(db).await;
+                let database = LEDGER.on_postgres(stringify!($name)).await;
+                judge(open(database.url()).await).await;
             }
         })*
     };

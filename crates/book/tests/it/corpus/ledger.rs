@@ -7,9 +7,10 @@ use tallybook::book::{
     TradingSessionId,
 };
 use tallybook::{execute, params};
+use tallybook_testkit::Original;
 
 use crate::support::{load, sql, time, write};
-use crate::template_books::{Filling, TemplateBook};
+use crate::template_books::filled;
 
 pub(crate) const PORTFOLIOS: i64 = 8;
 pub(crate) const TRADES: i64 = 24;
@@ -18,7 +19,7 @@ pub(crate) const EVENTS: i64 = 151;
 
 pub(crate) const ALL: LimitOffset = LimitOffset::first(1_000);
 
-pub(crate) static LEDGER: TemplateBook = TemplateBook::new("ledger", |db| -> Filling { Box::pin(fill(db)) });
+pub(crate) static LEDGER: Original = Original::new("ledger", |url| Box::pin(filled(url, fill)));
 
 const TABLES: [&str; 9] = [
     "CREATE TABLE notes (id bigint PRIMARY KEY, parent_id bigint, title text NOT NULL)",

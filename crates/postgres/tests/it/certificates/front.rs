@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use tallybook_sql::Error;
+use tallybook_testkit::Binaries;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -89,7 +90,8 @@ impl Front {
     ) -> Result<(), String> {
         let mut text = format!("host={host} port={} dbname=postgres user={user}", self.port);
         parameters.iter().for_each(|(name, value)| text += &format!(" {name}={value}"));
-        let mut psql = Command::new("psql");
+        // Not Debian's wrapper, a Perl script that takes longer than the log-in.
+        let mut psql = Command::new(Binaries::find().unwrap().program("psql"));
         psql.args(["-XAtw", "-c", "SELECT 1"]).arg(&text);
         psql.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.directory.path());
         psql.env("PGPASSWORD", "p4ss word").env("LC_ALL", "C").stdin(Stdio::null());

@@ -5,7 +5,7 @@ use tallybook::{all, execute, one, params};
 use tallybook_testkit::both_dialects;
 
 use super::{Viewer, statement, verdict};
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
 async fn read(service: &Service, times: usize) {
     for time in 0..times {
@@ -29,7 +29,7 @@ async fn shown(viewer: &mut Viewer, calls: u64) -> String {
     seen.await["fingerprint"].as_str().unwrap().to_owned()
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn a_tick_counts_each_run_once_with_its_rows_and_its_line_of_code(url: &str) {
         let service = Service::open(url).await;
         let mut viewer = Viewer::open(&service.routes).await;

@@ -5,7 +5,7 @@ use tallybook_server::{Scope, ServiceSettings, create_token, revoke_token};
 use tallybook_testkit::both_dialects;
 
 use super::Viewer;
-use crate::support::{Answer, Service};
+use crate::support::{Answer, PREPARED, Service};
 
 async fn guarded(url: &str) -> Service {
     Service::with(url, ServiceSettings { needs_token: true, ..ServiceSettings::default() }).await
@@ -26,7 +26,7 @@ async fn cookie(service: &Service) -> String {
     answer.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
-both_dialects! {
+both_dialects! { of PREPARED:
     async fn without_a_log_in_there_is_a_form_and_no_figure(url: &str) {
         let service = guarded(url).await;
         let form = service.get("/").await;
@@ -106,7 +106,7 @@ both_dialects! {
 
 #[tokio::test]
 async fn a_cookie_of_a_service_with_tls_is_never_sent_in_the_clear() {
-    let file = tallybook_testkit::SqliteFile::new("secure");
+    let file = PREPARED.on_sqlite("secure").await;
     let settings = ServiceSettings { needs_token: true, has_tls: true, ..ServiceSettings::default() };
     let service = Service::with(&file.url(), settings).await;
     let (_, token) = create_token(&service.db, "ops", Scope::Admin, None).await.unwrap();

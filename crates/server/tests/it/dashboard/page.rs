@@ -3,9 +3,8 @@
 use axum::Router;
 use axum::http::Method;
 use tallybook_server::dashboard;
-use tallybook_testkit::SqliteFile;
 
-use crate::support::{Answer, Service};
+use crate::support::{Answer, PREPARED, Service};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -19,7 +18,7 @@ fn asset_of(page: &Answer) -> String {
 
 #[tokio::test]
 async fn every_answer_has_a_strict_policy_and_only_assets_are_cached() {
-    let file = SqliteFile::new("headers");
+    let file = PREPARED.on_sqlite("headers").await;
     let service = Service::open(&file.url()).await;
     let page = service.get("/").await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
@@ -38,7 +37,7 @@ async fn every_answer_has_a_strict_policy_and_only_assets_are_cached() {
 
 #[tokio::test]
 async fn an_asset_is_found_only_under_the_hash_of_the_content() {
-    let file = SqliteFile::new("assets");
+    let file = PREPARED.on_sqlite("assets").await;
     let service = Service::open(&file.url()).await;
     let asset = asset_of(&service.get("/").await);
     let (_, name) = asset.trim_start_matches("assets/").split_once('/').unwrap();
@@ -49,7 +48,7 @@ async fn an_asset_is_found_only_under_the_hash_of_the_content() {
 
 #[tokio::test]
 async fn the_page_has_no_script_or_style_of_its_own_and_names_no_other_place() {
-    let file = SqliteFile::new("inline");
+    let file = PREPARED.on_sqlite("inline").await;
     let service = Service::open(&file.url()).await;
     let text = service.get("/").await.text();
     for inline in ["<script>", "<style", " style=", " onclick=", " onload=", "javascript:", "{{", "//"] {
@@ -59,7 +58,7 @@ async fn the_page_has_no_script_or_style_of_its_own_and_names_no_other_place() {
 
 #[tokio::test]
 async fn the_page_works_below_any_path() {
-    let file = SqliteFile::new("prefix");
+    let file = PREPARED.on_sqlite("prefix").await;
     let Service { db, .. } = Service::open(&file.url()).await;
     let routes = Router::new().nest("/ops/", dashboard(&db)).nest_service("/other", dashboard(&db));
     let service = Service { db, routes };
@@ -73,7 +72,7 @@ async fn the_page_works_below_any_path() {
 
 #[tokio::test]
 async fn the_dashboard_changes_nothing_of_the_api() {
-    let file = SqliteFile::new("beside");
+    let file = PREPARED.on_sqlite("beside").await;
     let service = Service::open(&file.url()).await;
     service.get("/no/such/path").await.problem(404, "no-such-path");
     service.get("/v1/portfolios").await.expect(200);

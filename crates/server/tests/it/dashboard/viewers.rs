@@ -3,17 +3,16 @@
 use axum::http::{Request, StatusCode};
 use tallybook::{Database, Settings};
 use tallybook_server::{ListenSettings, Listener, dashboard, serve};
-use tallybook_testkit::SqliteFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::Viewer;
-use crate::support::Service;
+use crate::support::{PREPARED, Service};
 
 #[tokio::test]
 async fn viewers_take_no_place_of_requests_and_are_bounded() {
-    let file = SqliteFile::new("viewers");
+    let file = PREPARED.on_sqlite("viewers").await;
     let settings = tallybook_server::ServiceSettings { max_requests: 1, ..Default::default() };
     let service = Service::with(&file.url(), settings).await;
     let mut viewers = Vec::new();
@@ -29,7 +28,7 @@ async fn viewers_take_no_place_of_requests_and_are_bounded() {
 
 #[tokio::test]
 async fn all_viewers_receive_the_same_text() {
-    let file = SqliteFile::new("shared");
+    let file = PREPARED.on_sqlite("shared").await;
     let service = Service::open(&file.url()).await;
     let (mut one, mut other) = (Viewer::open(&service.routes).await, Viewer::open(&service.routes).await);
     one.event("hello").await;
@@ -49,7 +48,7 @@ async fn all_viewers_receive_the_same_text() {
 
 #[tokio::test]
 async fn a_stream_ends_when_the_service_ends() {
-    let file = SqliteFile::new("ending");
+    let file = PREPARED.on_sqlite("ending").await;
     let service = Service::open(&file.url()).await;
     let any_port = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = Listener::bind(ListenSettings { address: any_port, ..Default::default() }).await.unwrap();
@@ -75,7 +74,7 @@ async fn a_stream_ends_when_the_service_ends() {
 
 #[tokio::test]
 async fn a_dashboard_that_is_dropped_keeps_no_database_open() {
-    let file = SqliteFile::new("dropped");
+    let file = PREPARED.on_sqlite("dropped").await;
     let db = Database::open(Settings::new(&file.url()).unwrap()).await.unwrap();
     let routes = dashboard(&db);
     let mut viewer = Viewer::open(&routes).await;
