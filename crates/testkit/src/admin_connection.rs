@@ -9,17 +9,21 @@ use tokio_postgres::Client;
 
 use crate::{Error, address::Address};
 
-/// The connection over which this process creates and drops databases on the shared server. It is opened once,
-/// because opening one costs as much as a small test.
+/// Time for the sessions of a test to end by themselves. `DROP DATABASE` waits for them, too, but looks only each 100 ms.
+const ENDING: Duration = Duration::from_millis(20);
+
+/// The connections over which this process creates and drops databases on the shared server. They are opened once,
+/// because opening one costs as much as a small test. There are two, so that no test that begins waits for the end of another.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminConnection(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     address: Address,
-    /// Drives the connection, which outlives the runtimes of all tests.
+    /// Drives the connections, which outlive the runtimes of all tests.
     runtime: OnceLock<runtime::Runtime>,
-    session: Mutex<Option<Session>>,
+    creating: Mutex<Option<Session>>,
+    dropping: Mutex<Option<Session>>,
 }
 
 #[derive(Debug)]
@@ -31,7 +35,12 @@ struct Session {
 
 impl AdminConnection {
     pub(crate) fn of(address: Address) -> Self {
-        Self(Arc::new(Inner { address, runtime: OnceLock::new(), session: Mutex::default() }))
+        Self(Arc::new(Inner {
+            address,
+            runtime: OnceLock::new(),
+            creating: Mutex::default(),
+            dropping: Mutex::default(),
+        }))
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -40,7 +49,7 @@ impl AdminConnection {
 
     /// Creates a database as a copy of another one.
     pub(crate) async fn create(&self, name: &str, template: &str) -> Result<(), tokio_postgres::Error> {
-        let mut session = self.0.session.lock().await;
+        let mut session = self.0.creating.lock().await;
         let session = self.connected(&mut session).await?;
         let strategy = session.strategy;
         let sql = format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}"#);
@@ -50,9 +59,9 @@ impl AdminConnection {
     /// Drops a database and disconnects its clients. Blocks, for use in `drop`.
     pub(crate) fn drop_blocking(&self, name: &str) -> Result<(), Error> {
         let drop = async {
-            let mut session = self.0.session.lock().await;
+            tokio::time::sleep(ENDING).await;
+            let mut session = self.0.dropping.lock().await;
             let session = self.connected(&mut session).await?;
-            end_sessions(&session.client, name).await?;
             session.client.batch_execute(&format!(r#"DROP DATABASE "{name}" WITH (FORCE)"#)).await
         };
         let dropped = thread::scope(|scope| {
@@ -80,21 +89,6 @@ impl AdminConnection {
             builder.worker_threads(1).enable_all().build().expect("a thread can be started")
         })
     }
-}
-
-/// Ends the sessions of a database and waits until they have ended. `DROP DATABASE` does so too, but looks only each 100 ms,
-/// which is longer than most tests.
-async fn end_sessions(client: &Client, name: &str) -> Result<(), tokio_postgres::Error> {
-    let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
-    // A session that is stopped or hangs is left to `FORCE`.
-    for _ in 0..100 {
-        let row = client.query_one(terminate, &[&name]).await?;
-        if row.get::<_, i64>(0) == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
 }
 
 /// Returns the fastest strategy. Since PostgreSQL 15 copying files takes half as long as the default, which also
