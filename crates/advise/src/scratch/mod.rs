@@ -86,7 +86,7 @@ impl Rounds {
         self.with.push(with);
     }
 
-    /// Whether the rounds tell the difference from what else the machine does.
+    /// Returns whether the rounds tell the difference from what else the machine does.
     fn are_enough(&self, rounds_if_short: usize) -> bool {
         let count = self.without.len();
         count >= rounds_if_short || (count >= ROUNDS && self.shortest().without >= SHORT)

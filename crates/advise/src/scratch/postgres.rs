@@ -126,8 +126,8 @@ impl PostgresScratch {
     ) -> Result<Times> {
         let mut rounds = Rounds::default();
         while !rounds.are_enough(ROUNDS_IF_SHORT) {
-            let slower = self.time(statement, samples, without).await?;
-            rounds.push(slower, self.time(statement, samples, &[]).await?);
+            let time_without = self.time(statement, samples, without).await?;
+            rounds.push(time_without, self.time(statement, samples, &[]).await?);
         }
         if let Some(write) = &statement.write {
             self.script(&format!("VACUUM pg_temp.{}", quote(&write.table))).await?;
@@ -171,8 +171,8 @@ impl PostgresScratch {
         .await?;
         let mut rounds = Rounds::default();
         while !rounds.are_enough(ROUNDS) {
-            let quicker = self.insert(&copy, &[index.to_owned()]).await?;
-            rounds.push(quicker, self.insert(&copy, &[]).await?);
+            let time_without = self.insert(&copy, &[index.to_owned()]).await?;
+            rounds.push(time_without, self.insert(&copy, &[]).await?);
         }
         self.script("DROP TABLE pg_temp.tallybook_moved").await?;
         // What was rolled back makes later plans dearer.
